@@ -1,0 +1,253 @@
+"""The fold from the lines of ``events.jsonl`` to a Record: pure, and without an exception for whatever the lines hold.
+
+A line is a trainer's event as it was decoded plus ``received_ns``, or one of the harness's own (``harness_start``,
+``harness_recount``, ``harness_malformed``, ``harness_end``). A file that ends in the middle of a line, or without
+``harness_end``, belongs to a harness that was stopped: what is there is folded and the run is ``interrupted``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from bench import protocol
+from bench.record.lines import Line, Unreadable, decoded, number, table, text, whole
+from bench.record.shape import (
+    SCHEMA,
+    STAMP_TOLERANCE_NS,
+    STATUSES,
+    Evaluation,
+    HarnessCost,
+    Malformed,
+    PhaseSpan,
+    Record,
+    Recount,
+    Remark,
+    Stamps,
+    WaitHistogram,
+)
+
+#: Remarks and malformed lines beyond this many are counted, not kept: a trainer that floods must not flood the record.
+MAX_KEPT = 100
+
+
+def fold(lines: Iterable[Line], seed: int | None = None) -> Record:
+    """The record of one run from its events in order, without a verdict.
+
+    ``lines`` are lines of text or objects already decoded; ``seed`` is used where the events do not name one.
+    """
+    folding = _Folding()
+    unread: str | None = None
+    for line in lines:
+        if isinstance(line, (str, bytes)) and not line.strip():
+            continue
+        if unread is not None:
+            folding.refuse("", unread)
+            unread = None
+        try:
+            body = decoded(line)
+        except Unreadable as why:
+            # The last line of a killed harness is cut short, which is nobody's fault; any earlier one is damage.
+            unread = f"a line of events.jsonl is {why}"
+            continue
+        folding.take(body)
+    return folding.record(seed)
+
+
+@dataclass
+class _Folding:
+    """The fold in progress; ``take`` adds one decoded line."""
+
+    start: dict[str, Any] = field(default_factory=dict)
+    end: dict[str, Any] = field(default_factory=dict)
+    hello: protocol.Hello | None = None
+    done: protocol.Done | None = None
+    hellos: int = 0
+    phases: list[PhaseSpan] = field(default_factory=list)
+    epochs: list[Evaluation] = field(default_factory=list)
+    waits: list[WaitHistogram] = field(default_factory=list)
+    recounts: list[Recount] = field(default_factory=list)
+    warnings: list[Remark] = field(default_factory=list)
+    errors: list[Remark] = field(default_factory=list)
+    malformed: list[Malformed] = field(default_factory=list)
+    malformed_lines: int = 0
+    stamps: Stamps = Stamps()
+
+    def take(self, body: dict[str, Any]) -> None:
+        own = {
+            "harness_start": self._take_start,
+            "harness_recount": self._take_recount,
+            "harness_malformed": self._take_malformed,
+            "harness_end": self._take_end,
+        }.get(str(body.get("event")))
+        if own is not None:
+            own(body)
+            return
+        try:
+            event = protocol.from_json(body)
+        except protocol.ProtocolError as why:
+            self.refuse(json.dumps(body), str(why))
+            return
+        received_ns = whole(body, "received_ns")
+        self._stamp(event.t_ns, received_ns)
+        if event.run == 0:  # Further runs of one process serve accuracy statistics and are no part of this record.
+            self._take_event(event, received_ns)
+
+    def refuse(self, line: str, why: str) -> None:
+        self.malformed_lines += 1
+        if len(self.malformed) < MAX_KEPT:
+            self.malformed.append(Malformed(line[:200], why))
+
+    def _take_start(self, body: dict[str, Any]) -> None:
+        self.start = self.start or body
+
+    def _take_end(self, body: dict[str, Any]) -> None:
+        self.end = body
+
+    def _take_malformed(self, body: dict[str, Any]) -> None:
+        self.refuse(text(body, "line") or "", text(body, "why") or "")
+
+    def _take_recount(self, body: dict[str, Any]) -> None:
+        epoch, correct, total = number(body, "epoch"), whole(body, "correct"), whole(body, "total")
+        if epoch is None or correct is None or total is None:
+            self.refuse(json.dumps(body), "a recount needs `epoch`, `correct` and `total`")
+            return
+        # The harness recounts right after the evaluation it belongs to, so the nearest one before it is meant.
+        index = next((i for i in reversed(range(len(self.epochs))) if self.epochs[i].epoch == epoch), None)
+        self.recounts.append(Recount(epoch, correct, total, index))
+
+    def _take_event(self, event: protocol.Event, received_ns: int | None) -> None:
+        if isinstance(event, protocol.Hello):
+            self.hello = self.hello or event
+            self.hellos += 1
+        elif isinstance(event, protocol.Phase):
+            self.phases.append(PhaseSpan(event.name, _as_float(event.epoch), event.begin_ns, event.end_ns, received_ns))
+        elif isinstance(event, protocol.Epoch):
+            numbers = (float(event.epoch), event.steps, event.images, float(event.loss), event.correct, event.total)
+            self.epochs.append(Evaluation(*numbers, event.view, at_ns=event.t_ns, received_ns=received_ns))
+        elif isinstance(event, protocol.Waits):
+            edges = tuple(float(edge) for edge in event.edges_us)
+            self.waits.append(WaitHistogram(float(event.epoch), edges, tuple(event.counts), float(event.floor_us)))
+        elif isinstance(event, protocol.Done):
+            self.done = event
+        else:
+            kept = self.warnings if isinstance(event, protocol.Warning) else self.errors
+            if len(kept) < MAX_KEPT:
+                kept.append(Remark(event.message, event.hint))
+
+    def _stamp(self, claimed_ns: int, received_ns: int | None) -> None:
+        late_ns = 0 if received_ns is None else received_ns - claimed_ns
+        old = self.stamps
+        self.stamps = Stamps(
+            events=old.events + 1,
+            late_over_50ms=old.late_over_50ms + (late_ns > STAMP_TOLERANCE_NS),
+            worst_late_ms=max(old.worst_late_ms, late_ns / 1e6),
+            ahead_over_50ms=old.ahead_over_50ms + (-late_ns > STAMP_TOLERANCE_NS),
+            worst_ahead_ms=max(old.worst_ahead_ms, -late_ns / 1e6),
+        )
+
+    def record(self, seed: int | None) -> Record:
+        start, end, done = self.start, self.end, self.done
+        status = text(end, "status")
+        reason = text(end, "reason") or ""
+        if not end:
+            status, reason = "interrupted", "the harness was stopped before the run ended"
+        elif status not in STATUSES:
+            status, reason = "failed", f"the harness ended the run with the unknown status {status!r}"
+        known_seed = whole(start, "seed")
+        if known_seed is None:
+            known_seed = self.hello.seed if self.hello is not None and seed is None else seed
+        argv = start.get("argv")
+        target_percent = number(start, "target_percent")
+        if target_percent is None and self.hello is not None:
+            target_percent = float(self.hello.recipe["target_percent"])
+        record = Record(
+            schema=SCHEMA,
+            seed=known_seed,
+            status=str(status),
+            reason=reason,
+            target_percent=target_percent,
+            test_images=whole(start, "test_images"),
+            utc=text(start, "utc"),
+            argv=tuple(str(word) for word in argv) if isinstance(argv, list) else (),
+            spawned_ns=whole(start, "spawned_ns"),
+            exited_ns=whole(end, "exited_ns"),
+            exit_code=whole(end, "exit_code"),
+            signal=whole(end, "signal"),
+            hellos=self.hellos,
+            done_status=None if done is None else done.status,
+            phases=tuple(self.phases),
+            epochs=tuple(_with_durations(self.epochs, self.phases)),
+            waits=tuple(self.waits),
+            recounts=tuple(self.recounts),
+            warnings=tuple(self.warnings),
+            errors=tuple(self.errors),
+            malformed=tuple(self.malformed),
+            malformed_lines=self.malformed_lines,
+            stamps=self.stamps,
+            peak_memory_bytes=whole(end, "peak_memory_bytes"),
+            trainer_cpu_seconds=number(end, "trainer_cpu_seconds"),
+            harness=HarnessCost(
+                cpu_seconds=number(end, "harness_cpu_seconds"),
+                voluntary_switches=whole(end, "harness_voluntary_switches"),
+                involuntary_switches=whole(end, "harness_involuntary_switches"),
+                events=whole(end, "events"),
+                emit_ns=None if done is None else done.emit_ns,
+            ),
+            fingerprint=table(start, "fingerprint"),
+        )
+        return _with_crossing(_with_hello(record, self.hello))
+
+
+def _as_float(value: float | None) -> float | None:
+    return None if value is None else float(value)
+
+
+def _with_hello(record: Record, hello: protocol.Hello | None) -> Record:
+    if hello is None:
+        return record
+    return replace(
+        record,
+        trainer=hello.trainer,
+        framework=hello.framework,
+        runs=hello.runs,
+        claimed_seed=hello.seed,
+        recipe=hello.recipe,
+        dataset=hello.dataset,
+        precision=hello.precision,
+        input=hello.input,
+        device=hello.device,
+        threads=hello.threads,
+        xla=hello.xla,
+    )
+
+
+def _with_durations(epochs: list[Evaluation], phases: list[PhaseSpan]) -> list[Evaluation]:
+    """Each evaluation with the time of the phases since the one before it, None where there are none."""
+    train, evaluate = _duration_taker("train_k", phases), _duration_taker("eval_k", phases)
+    return [replace(each, train_seconds=train(each.epoch), eval_seconds=evaluate(each.epoch)) for each in epochs]
+
+
+def _duration_taker(name: str, phases: list[PhaseSpan]) -> Callable[[float], float | None]:
+    left = [(phase.epoch, phase.duration_ns) for phase in phases if phase.name == name and phase.epoch is not None]
+    left.sort(reverse=True)
+
+    def take(up_to: float) -> float | None:
+        taken = []
+        while left and left[-1][0] <= up_to:
+            taken.append(left.pop()[1])
+        return sum(taken) / 1e9 if taken else None
+
+    return take
+
+
+def _with_crossing(record: Record) -> Record:
+    """The record with the first evaluation that meets the target, plain or in the view the recipe declares."""
+    target_percent = record.target_percent
+    if target_percent is None:
+        return record
+    views = {"plain", str(record.recipe.get("view", "plain"))}
+    met = (i for i, each in enumerate(record.epochs) if each.view in views and each.reaches(target_percent))
+    return replace(record, crossing_index=next(met, None))

@@ -1,0 +1,61 @@
+"""One line of ``events.jsonl`` as an object that can be kept, and its values as the types they should have, or None."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+Line = str | bytes | Mapping[str, Any]
+
+
+class Unreadable(ValueError):
+    """A line that is no JSON object, or one that JSON in UTF-8 could not hold again."""
+
+
+def decoded(line: Line) -> dict[str, Any]:
+    """The object in a line, holding only what JSON in UTF-8 can hold and whole numbers of at most 64 bits.
+
+    Raises Unreadable for everything else.
+    """
+    try:
+        body = line if isinstance(line, Mapping) else json.loads(line)
+        # Written and read once more: that drops lone surrogates and refuses infinity, which text can hide as 1e999.
+        kept = json.dumps(body, allow_nan=False, ensure_ascii=False).encode("utf-8", "replace")
+        body = json.loads(kept, parse_int=_whole_of_64_bits)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise Unreadable(f"not JSON that can be kept ({type(error).__name__})") from None
+    if not isinstance(body, dict):
+        raise Unreadable("not a JSON object")
+    return body
+
+
+def _whole_of_64_bits(digits: str) -> int:
+    value = int(digits)
+    if not -(2**63) <= value < 2**63:
+        raise ValueError("a whole number of more than 64 bits")
+    return value
+
+
+def whole(body: Mapping[str, Any], key: str) -> int | None:
+    """The whole number under ``key``, or None where there is none."""
+    value = body.get(key)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def number(body: Mapping[str, Any], key: str) -> float | None:
+    """The number under ``key``, or None where there is none."""
+    value = body.get(key)
+    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+
+
+def text(body: Mapping[str, Any], key: str) -> str | None:
+    """The text under ``key``, or None where there is none."""
+    value = body.get(key)
+    return value if isinstance(value, str) else None
+
+
+def table(body: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """The object under ``key``, or an empty one."""
+    value = body.get(key)
+    return value if isinstance(value, dict) else {}

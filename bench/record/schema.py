@@ -1,0 +1,69 @@
+"""Frozen dataclasses to JSON and back; every value is checked against the type of its field on the way in."""
+
+from __future__ import annotations
+
+import json
+import types
+from dataclasses import MISSING, asdict, fields, is_dataclass
+from functools import cache
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+
+Shape = TypeVar("Shape")
+
+
+@cache
+def _hints(shape: Any) -> dict[str, Any]:
+    return get_type_hints(shape)
+
+
+class SchemaError(ValueError):
+    """A JSON value that is not of the declared shape; the message names the field and says what is wrong with it."""
+
+
+def dump(value: object) -> str:
+    """A dataclass as indented ASCII JSON, fields in declared order. Raises ValueError for NaN and infinity."""
+    assert is_dataclass(value) and not isinstance(value, type)
+    return json.dumps(asdict(value), indent=1, allow_nan=False) + "\n"
+
+
+def load(shape: type[Shape], body: object, where: str = "") -> Shape:
+    """``body`` (decoded JSON) as a ``shape``, which is a dataclass; unknown keys are ignored. Raises SchemaError."""
+    if not isinstance(body, dict):
+        raise SchemaError(f"{where or 'the file'} must be an object, not {type(body).__name__}")
+    hints = _hints(shape)  # type: ignore[arg-type]
+    values = {}
+    for field in fields(shape):  # type: ignore[arg-type]
+        path = f"{where}.{field.name}" if where else field.name
+        if field.name in body:
+            values[field.name] = _value(hints[field.name], body[field.name], path)
+        elif field.default is MISSING and field.default_factory is MISSING:
+            raise SchemaError(f"`{path}` is missing")
+    return shape(**values)
+
+
+def _value(hint: Any, value: object, path: str) -> Any:
+    origin, arguments = get_origin(hint), get_args(hint)
+    if hint is Any:
+        return value
+    if origin in (Union, types.UnionType):
+        known = next(each for each in arguments if each is not type(None))
+        return None if value is None else _value(known, value, path)
+    if origin is tuple:
+        _require(isinstance(value, list), path, "a list", value)
+        return tuple(_value(arguments[0], each, f"{path}[{index}]") for index, each in enumerate(value))  # type: ignore[arg-type, var-annotated]
+    if origin is dict:
+        _require(isinstance(value, dict), path, "an object", value)
+        return value
+    if is_dataclass(hint):
+        return load(hint, value, path)  # type: ignore[arg-type]
+    if hint is float:
+        _require(isinstance(value, (int, float)) and not isinstance(value, bool), path, "a number", value)
+        return float(value)  # type: ignore[arg-type]
+    names = {int: "a whole number", str: "text", bool: "true or false"}
+    _require(isinstance(value, hint) and (hint is bool or not isinstance(value, bool)), path, names[hint], value)
+    return value
+
+
+def _require(good: bool, path: str, wanted: str, value: object) -> None:
+    if not good:
+        raise SchemaError(f"`{path}` must be {wanted}, not {value!r:.60}")
