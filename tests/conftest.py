@@ -1,0 +1,19 @@
+"""What every test shares. It must work with pytest alone: the trainer's tests also run beside older TensorFlows, with nothing else."""
+
+from __future__ import annotations
+
+import os
+
+# Before anything imports TensorFlow: its start-up notices would bury a failing test's output.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+try:
+    from hypothesis import HealthCheck, settings
+except ImportError:
+    pass
+else:
+    # A loaded machine must not fail a test for being slow; in CI a failure must come back with the same examples.
+    shared = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+    settings.register_profile("here", max_examples=50, **shared)
+    settings.register_profile("ci", max_examples=50, derandomize=True, print_blob=True, **shared)
+    settings.load_profile("ci" if os.environ.get("CI") else "here")
