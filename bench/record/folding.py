@@ -73,7 +73,7 @@ class _Folding:
     errors: list[Remark] = field(default_factory=list)
     malformed: list[Malformed] = field(default_factory=list)
     malformed_lines: int = 0
-    stamps: Stamps = Stamps()
+    stamps: Stamps = field(default_factory=Stamps)
 
     def take(self, body: dict[str, Any]) -> None:
         own = {

@@ -6,9 +6,12 @@ import json
 import types
 from dataclasses import MISSING, asdict, fields, is_dataclass
 from functools import cache
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
-Shape = TypeVar("Shape")
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Shape = TypeVar("Shape", bound="DataclassInstance")
 
 
 @cache
@@ -20,9 +23,8 @@ class SchemaError(ValueError):
     """A JSON value that is not of the declared shape; the message names the field and says what is wrong with it."""
 
 
-def dump(value: object) -> str:
+def dump(value: DataclassInstance) -> str:
     """A dataclass as indented ASCII JSON, fields in declared order. Raises ValueError for NaN and infinity."""
-    assert is_dataclass(value) and not isinstance(value, type)
     return json.dumps(asdict(value), indent=1, allow_nan=False) + "\n"
 
 
@@ -30,9 +32,9 @@ def load(shape: type[Shape], body: object, where: str = "") -> Shape:
     """``body`` (decoded JSON) as a ``shape``, which is a dataclass; unknown keys are ignored. Raises SchemaError."""
     if not isinstance(body, dict):
         raise SchemaError(f"{where or 'the file'} must be an object, not {type(body).__name__}")
-    hints = _hints(shape)  # type: ignore[arg-type]
+    hints = _hints(shape)
     values = {}
-    for field in fields(shape):  # type: ignore[arg-type]
+    for field in fields(shape):
         path = f"{where}.{field.name}" if where else field.name
         if field.name in body:
             values[field.name] = _value(hints[field.name], body[field.name], path)
@@ -55,10 +57,10 @@ def _value(hint: Any, value: object, path: str) -> Any:
         _require(isinstance(value, dict), path, "an object", value)
         return value
     if is_dataclass(hint):
-        return load(hint, value, path)  # type: ignore[arg-type]
+        return load(hint, value, path)
     if hint is float:
         _require(isinstance(value, (int, float)) and not isinstance(value, bool), path, "a number", value)
-        return float(value)  # type: ignore[arg-type]
+        return float(value)
     names = {int: "a whole number", str: "text", bool: "true or false"}
     _require(isinstance(value, hint) and (hint is bool or not isinstance(value, bool)), path, names[hint], value)
     return value

@@ -108,7 +108,7 @@ class HarnessCost:
 
 @dataclass(frozen=True)
 class Stamps:
-    """How far receipts lie from claimed times: ``late`` after them, ``ahead`` (of its own event) before, which cannot be."""
+    """How far receipts lie from claimed times: ``late`` after them, ``ahead`` before them, which cannot be."""
 
     events: int = 0
     late_over_50ms: int = 0
