@@ -1,0 +1,148 @@
+"""``python -m resnet9``: train a recipe, list recipes, fetch the data, draw the net and its augmented images."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import json
+import os
+import signal
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import NoReturn
+
+from bench.protocol import SEED_VARIABLE, TARGET_VARIABLE
+from resnet9.errors import RecipeError, TrainerError
+from resnet9.recipe import load, load_all
+
+
+class _Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one sentence with the nearest right word."""
+
+    def error(self, message: str) -> NoReturn:
+        words = [word for action in self._actions for word in (*action.option_strings, *(action.choices or ()))]
+        wrong = message.rsplit(": ", 1)[-1].split()[0].strip("'") if ": " in message else ""
+        close = difflib.get_close_matches(wrong.split("=")[0], [str(word) for word in words], n=1)
+        hint = f"; did you mean `{close[0]}`?" if close else f"; see {self.prog} --help"
+        print(f"resnet9: {message}{hint}", file=sys.stderr)
+        sys.exit(2)
+
+
+def _whole(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{value} is negative")
+    return value
+
+
+_whole.__name__ = "whole number"  # argparse names the type in its sentence
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="python -m resnet9", description="ResNet9 on CIFAR-10 in TensorFlow.", allow_abbrev=False)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
+    train = commands.add_parser("train", help="train a recipe and print its epoch table", allow_abbrev=False)
+    train.add_argument("--recipe", default="page24", help="name of the recipe (default page24)")
+    train.add_argument("--data", help="`synthetic`, or where CIFAR-10 is: an archive or a folder (default: the recipe's own)")
+    train.add_argument("--input", choices=("auto", "host", "device"), default="auto", help="tf.data on CPU cores, or resident on the device")
+    train.add_argument("--precision", choices=("auto", "bf16", "fp16", "fp32"), default="auto", help="compute precision; weights are float32")
+    train.add_argument("--device", default="auto", help="auto, cpu, gpu, or the UUID of a GPU")
+    train.add_argument("--seed", type=_whole, help=f"seed of the run (default ${SEED_VARIABLE}, else 0)")
+    train.add_argument("--threads", type=_whole, help="CPU threads (default: every core this process may use)")
+    commands.add_parser("recipes", help="list the recipes", allow_abbrev=False)
+    show = commands.add_parser("show", help="print a resolved recipe", allow_abbrev=False)
+    show.add_argument("name")
+    data = commands.add_parser("data", help="download and verify CIFAR-10", allow_abbrev=False)
+    data.add_argument("folder", nargs="?", default=os.environ.get("DATA") or "data", help="where it is or shall be (default $DATA, else data)")
+    net = commands.add_parser("net", help="draw the architecture", allow_abbrev=False)
+    net.add_argument("file", help="an SVG or PNG to write")
+    net.add_argument("--recipe", default="page24")
+    augmented = commands.add_parser("augmented", help="draw augmented samples", allow_abbrev=False)
+    augmented.add_argument("file", help="a PNG or SVG to write")
+    augmented.add_argument("--recipe", default="page24")
+    augmented.add_argument("--data", help="as for train")
+    return parser
+
+
+def _environment_number(name: str, kind: type) -> float | None:
+    text = os.environ.get(name)
+    if not text:
+        return None
+    try:
+        return kind(text)
+    except ValueError:
+        raise RecipeError(f"{name} is {text!r}, which is no number", f"unset {name} or give a number") from None
+
+
+def _train(options: argparse.Namespace) -> int:
+    # The default action ends the process at once; Python's own would wait for a compiled epoch to return.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from resnet9.training import Request, run
+
+    seed = options.seed if options.seed is not None else _environment_number(SEED_VARIABLE, int)
+    return run(
+        Request(
+            recipe=load(options.recipe),
+            seed=int(seed or 0),
+            data=options.data,
+            input=options.input,
+            precision=options.precision,
+            device=options.device,
+            threads=options.threads,
+            target_percent=_environment_number(TARGET_VARIABLE, float),
+        )
+    )
+
+
+def _recipes() -> int:
+    for recipe in load_all().values():
+        published = recipe.published
+        accuracy = f"{published['accuracy_percent']:g} % ({published['statistic']})" if published else "nothing published"
+        print(f"{recipe.name:10} {recipe.epochs:g} epochs, batch {recipe.batch}. {recipe.summary}. {accuracy}")
+    return 0
+
+
+def _show(name: str) -> int:
+    recipe = load(name)
+    for key, value in asdict(recipe).items():
+        print(f"{key:20} {json.dumps(value)}")
+    print(f"{'sha256':20} {recipe.sha256}")
+    return 0
+
+
+def _data(folder: str) -> int:
+    from resnet9 import dataset, fetch
+
+    fetch.ensure(Path(folder))
+    data = dataset.load(folder)
+    print(f"{folder}: CIFAR-10, {len(data.train_labels)} + {len(data.test_labels)} images, {data.state}, content sha256 {data.sha256}")
+    return 0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; returns the exit code of the contract."""
+    options = _parser().parse_args(arguments)
+    try:
+        if options.command == "train":
+            return _train(options)
+        if options.command == "recipes":
+            return _recipes()
+        if options.command == "show":
+            return _show(options.name)
+        if options.command == "data":
+            return _data(options.folder)
+        from resnet9 import drawing
+
+        if options.command == "net":
+            drawing.net(load(options.recipe), Path(options.file))
+        else:
+            drawing.augmented(load(options.recipe), options.data, Path(options.file))
+        return 0
+    except TrainerError as error:
+        print(f"resnet9: {error}", file=sys.stderr)
+        return error.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

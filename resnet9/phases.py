@@ -1,0 +1,42 @@
+"""The phases of a training process: contiguous stretches, each ended by the beginning of the next."""
+
+from __future__ import annotations
+
+import time
+
+from bench.protocol import Phase, Writer, process_start_ns
+
+
+class PhaseLog:
+    """Names what the process is doing, from its first instant; tells the harness about each phase when it has ended.
+
+    Phases that end before the harness has been greeted are held back until ``release``. What is printed and sent at the end of an epoch
+    is charged to the phase that follows, so reporting never makes a training time shorter than it was.
+    """
+
+    def __init__(self, writer: Writer, first: str = "import") -> None:
+        self._writer = writer
+        self._name, self._epoch = first, None  # type: tuple[str, float | None]
+        self._began_ns = process_start_ns()
+        self._held: list[Phase] | None = []
+
+    def next(self, name: str, epoch: float | None = None) -> float:
+        """End the running phase and begin ``name`` in the same instant; returns the seconds the ended one took."""
+        now_ns = time.monotonic_ns()
+        ended = Phase(self._name, self._began_ns, now_ns, self._epoch)
+        self._name, self._epoch, self._began_ns = name, epoch, now_ns
+        if self._held is not None:
+            self._held.append(ended)
+        else:
+            self._writer.emit(ended)
+        return (ended.end_ns - ended.begin_ns) / 1e9
+
+    def close(self) -> None:
+        """End the running phase, the last one."""
+        self.next("exit")
+
+    def release(self) -> None:
+        """Send what was held back; from here on phases are sent as they end."""
+        held, self._held = self._held or [], None
+        for phase in held:
+            self._writer.emit(phase)
