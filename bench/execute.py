@@ -1,0 +1,252 @@
+"""One run: start the trainer, hear its events, stop it where it must be stopped, and write down how it ended.
+
+The only module that starts processes. While a run lasts the harness sleeps in one ``poll`` on three things: the FIFO,
+signals (the trainer's end among them) and the next moment something is due; what that cost is in the run's last line.
+
+No process outlives its run. The trainer leads a session, and so a process group, of its own: Ctrl-C in a terminal
+reaches the harness alone, and one signal reaches whatever the trainer has started. Should the harness itself be killed,
+the kernel kills the trainer (PR_SET_PDEATHSIG). A closed FIFO alone would not do: a trainer learns of it at its next
+event, which may be an hour away or, where it hangs, never.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import IO, Any
+
+from bench import protocol
+from bench.fifo import Fifo
+from bench.journal import Journal, disk_trouble_told
+from bench.record import EVENTS_FILE
+from bench.referee import Asked, Referee
+from bench.signals import SignalPipe
+from bench.watch import Clock, Limits, Observer, Watch
+
+LOG_FILE = "trainer.log"
+_PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run to be made: the command, its place, and what it is asked to be.
+
+    ``shown`` is ``argv`` as records show it, without host paths; ``env`` is the trainer's whole environment save the
+    ``BENCH_`` variables, which are added here; ``folder`` does not exist yet.
+    """
+
+    argv: Sequence[str]
+    shown: Sequence[str]
+    env: Mapping[str, str]
+    cwd: Path
+    folder: Path
+    asked: Asked
+    fingerprint: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended: ``status`` is done, failed, timed_out or interrupted; ``reason`` one sentence, empty where all
+    is well."""
+
+    status: str
+    reason: str = ""
+    exit_code: int | None = None
+    signal: int | None = None
+
+
+@dataclass(frozen=True)
+class Exit:
+    """What the kernel says about a process that has ended; ``peak_memory_bytes`` is the largest resident set."""
+
+    exit_code: int | None = None
+    signal: int | None = None
+    cpu_seconds: float | None = None
+    peak_memory_bytes: int | None = None
+
+
+class Child:
+    """A trainer's process and the group it leads."""
+
+    def __init__(self, popen: subprocess.Popen[bytes]) -> None:
+        self._popen = popen
+
+    def ended(self) -> bool:
+        """The process is over. It is not reaped yet, so its number still means this group and nobody else's."""
+        return os.waitid(os.P_PID, self._popen.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the whole group; nothing happens where it is gone."""
+        if self._popen.returncode is not None:  # Reaped: the number may be anybody's by now.
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._popen.pid, number)
+
+    def collect(self) -> Exit:
+        """Kill what is left of the group and reap the process."""
+        self.signal(signal.SIGKILL)
+        _, status, usage = os.wait4(self._popen.pid, 0)
+        code = os.waitstatus_to_exitcode(status)
+        self._popen.returncode = code
+        return Exit(
+            exit_code=code if code >= 0 else None,
+            signal=-code if code < 0 else None,
+            cpu_seconds=usage.ru_utime + usage.ru_stime,
+            peak_memory_bytes=usage.ru_maxrss * 1024,  # Linux counts it in KiB (getrusage(2)).
+        )
+
+
+def spawn(argv: Sequence[str], env: Mapping[str, str], cwd: Path, log: IO[bytes]) -> Child:
+    """Start a trainer in a session of its own, its output in ``log``. Raises OSError where there is no such program."""
+    import ctypes
+
+    libc, parent = ctypes.CDLL(None, use_errno=True), os.getpid()
+
+    def die_with_the_harness() -> None:
+        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # It died between fork and here, so no signal will come.
+            os._exit(1)
+
+    popen = subprocess.Popen(
+        list(argv), env=dict(env), cwd=cwd, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+        start_new_session=True, preexec_fn=die_with_the_harness,
+    )  # fmt: skip
+    return Child(popen)
+
+
+def call(argv: Sequence[str], cwd: Path) -> int:
+    """Run a command that shares our terminal, such as a download, to its end; its exit code, 128 + the signal that
+    ended it."""
+    code = subprocess.run(list(argv), cwd=cwd, check=False).returncode
+    return code if code >= 0 else 128 - code
+
+
+Spawner = Callable[[Sequence[str], Mapping[str, str], Path, IO[bytes]], Child]
+
+
+def run(
+    job: Job,
+    observers: Sequence[Observer] = (),
+    limits: Limits = Limits(),  # noqa: B008 (frozen)
+    clock: Clock = time.monotonic_ns,
+    spawner: Spawner = spawn,
+) -> Outcome:
+    """Make one run and return how it ended; ``job.folder`` then holds ``events.jsonl``, ``trainer.log`` and what the
+    trainer left.
+
+    Raises EnvironmentProblem, with no process left, where the folder cannot be written or the disk is full.
+    """
+    with disk_trouble_told(job.folder):
+        job.folder.mkdir(parents=True)
+    with contextlib.ExitStack() as stack:
+        log = stack.enter_context(_log_file(job.folder))
+        fifo = stack.enter_context(contextlib.closing(Fifo(job.folder)))
+        journal = stack.enter_context(contextlib.closing(Journal(job.folder / EVENTS_FILE)))
+        signals = stack.enter_context(SignalPipe())
+        before = resource.getrusage(resource.RUSAGE_SELF)
+        spawned_ns = clock()
+        journal.write(_start_line(job, spawned_ns), spawned_ns)
+        env = {
+            **job.env,
+            "PYTHONUNBUFFERED": "1",
+            protocol.EVENTS_VARIABLE: str(fifo.path),
+            protocol.SEED_VARIABLE: str(job.asked.seed),
+            protocol.TARGET_VARIABLE: str(job.asked.target_percent),
+        }
+        try:
+            child = spawner(job.argv, env, job.cwd, log)
+        except OSError as error:
+            end, exited_ns, events = Exit(), clock(), 0
+            outcome = Outcome("failed", f"cannot start {job.argv[0]} ({error.strerror})")
+        else:
+            watch = Watch(child, fifo, signals, journal, Referee(job.asked, job.folder), observers, limits, clock)
+            try:
+                exited_ns = watch.until_ended()
+            finally:
+                end = child.collect()
+            watch.hear_the_rest()
+            outcome, events = _outcome(watch, end, job.folder / LOG_FILE), watch.events
+        journal.write(_end_line(outcome, end, exited_ns, events, before), clock())
+    return outcome
+
+
+def _log_file(folder: Path) -> IO[bytes]:
+    with disk_trouble_told(folder):
+        return open(folder / LOG_FILE, "xb")
+
+
+def _outcome(watch: Watch, end: Exit, log: Path) -> Outcome:
+    status, reason = watch.stopped or ("done", watch.recount_fault)
+    if watch.stopped is None:
+        if end.exit_code != 0 or not watch.done:
+            reason = _own_reason(watch, end, log)
+        status = "failed" if reason else "done"
+    return Outcome(status, reason, end.exit_code, end.signal)
+
+
+def _own_reason(watch: Watch, end: Exit, log: Path) -> str:
+    """Why a trainer ended without being told to, in its own words where it left any."""
+    if watch.error is not None:
+        return "; ".join(filter(None, (watch.error.message, watch.error.hint)))
+    if end.signal is not None:
+        how = f"was ended by {signal.Signals(end.signal).name}"
+        how += ", as the kernel does when memory runs out" if end.signal == signal.SIGKILL else ""
+    else:
+        how = f"ended with exit code {end.exit_code}"
+        how += ", but never said done" if end.exit_code == 0 else ""
+    when = "before its first epoch was over" if watch.epoch is None else f"after epoch {watch.epoch:g}"
+    words = _last_words(log)
+    left = f"the last line of {log.name} is: {words}" if words else f"it left no word in {log.name}"
+    return f"the trainer {how} {when}; {left}"
+
+
+def _last_words(log: Path) -> str:
+    """The last line of a log that is not empty, shortened; a Python program that crashed says there why."""
+    with open(log, "rb") as stream:
+        stream.seek(max(0, log.stat().st_size - 4096))
+        lines = stream.read().decode("utf-8", "replace").split("\n")
+    printable = ["".join(c for c in line if c.isprintable()).strip() for line in lines]
+    return next(filter(None, reversed(printable)), "")[:200]
+
+
+def _start_line(job: Job, spawned_ns: int) -> dict[str, Any]:
+    labels = job.asked.test_labels
+    return {
+        "v": protocol.VERSION,
+        "event": "harness_start",
+        "seed": job.asked.seed,
+        "argv": list(job.shown),
+        "spawned_ns": spawned_ns,
+        "utc": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "fingerprint": dict(job.fingerprint),
+        "target_percent": job.asked.target_percent,
+        "test_images": None if labels is None else len(labels),
+    }
+
+
+def _end_line(
+    outcome: Outcome, end: Exit, exited_ns: int, events: int, before: resource.struct_rusage
+) -> dict[str, Any]:
+    after = resource.getrusage(resource.RUSAGE_SELF)
+    return {
+        "event": "harness_end",
+        "exit_code": outcome.exit_code,
+        "signal": outcome.signal,
+        "status": outcome.status,
+        "reason": outcome.reason,
+        "exited_ns": exited_ns,
+        "trainer_cpu_seconds": end.cpu_seconds,
+        "peak_memory_bytes": end.peak_memory_bytes,
+        "harness_cpu_seconds": after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
+        "harness_voluntary_switches": after.ru_nvcsw - before.ru_nvcsw,
+        "harness_involuntary_switches": after.ru_nivcsw - before.ru_nivcsw,
+        "events": events,
+    }

@@ -1,0 +1,69 @@
+"""``events.jsonl``: what happened in one run, written line by line as it comes, so that a crash loses nothing already
+seen."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from bench.errors import EnvironmentProblem
+
+#: How much of a line that is no event is kept as evidence.
+MALFORMED_LINE_CHARACTERS = 200
+_ADVICE = {
+    errno.ENOSPC: "free some space, or name a folder on another disk with OUT=/path",
+    errno.EDQUOT: "free some of your quota, or name a folder on another disk with OUT=/path",
+    errno.EFBIG: "raise the file size limit (ulimit -f), or name a folder on another disk with OUT=/path",
+    errno.ENAMETOOLONG: "name a folder with a shorter path with OUT=/path",
+}
+
+
+@contextmanager
+def disk_trouble_told(path: Path) -> Iterator[None]:
+    """Turn an OSError met while writing to ``path`` into EnvironmentProblem: one sentence with what to do about it."""
+    try:
+        yield
+    except OSError as error:
+        advice = _ADVICE.get(error.errno or 0, "name a folder you can write to with OUT=/path")
+        raise EnvironmentProblem(f"cannot write to {path} ({error.strerror or error}); {advice}.") from error
+
+
+class Journal:
+    """An append-only ``events.jsonl``; every line reaches the kernel before ``write`` returns.
+
+    Raises EnvironmentProblem where the file exists already or the disk does not take a line.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with disk_trouble_told(path):
+            self._stream = open(path, "x", encoding="ascii")  # noqa: SIM115 (closed in close)
+
+    def write(self, body: Mapping[str, Any], received_ns: int) -> None:
+        """Add one event as a line of JSON, stamped with ``received_ns`` (CLOCK_MONOTONIC).
+
+        Raises ValueError, with nothing written, for a number that JSON cannot hold.
+        """
+        line = json.dumps({**body, "received_ns": received_ns}, separators=(",", ":"), allow_nan=False)
+        with disk_trouble_told(self.path):
+            self._stream.write(line + "\n")
+            self._stream.flush()
+
+    def write_malformed(self, line: bytes, why: str, received_ns: int) -> None:
+        """Keep the beginning of a line that is no event, and the sentence that says why it is none."""
+        kept = line[: 4 * MALFORMED_LINE_CHARACTERS].decode("utf-8", "replace")[:MALFORMED_LINE_CHARACTERS]
+        self.write({"event": "harness_malformed", "line": kept, "why": why}, received_ns)
+
+    def close(self) -> None:
+        """Bring the file to the disk itself, so that a power cut after a finished run does not take the run."""
+        with disk_trouble_told(self.path):
+            try:
+                self._stream.flush()
+                os.fsync(self._stream.fileno())
+            finally:
+                self._stream.close()

@@ -1,0 +1,127 @@
+"""What a trainer says, held against what it was asked and what can be checked while it runs (architecture, law 7)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from bench import protocol
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a run was asked to be. An empty hash, or ``test_labels`` None, is not checked.
+
+    ``test_labels``: one class byte per test image, in the order of ``predictions.u8``.
+    """
+
+    seed: int
+    target_percent: float
+    recipe_sha256: str = ""
+    dataset_sha256: str = ""
+    test_labels: bytes | None = None
+
+
+@dataclass(frozen=True)
+class Recount:
+    """``correct`` of ``total`` predictions found in ``predictions.u8`` after an evaluation; ``fault`` says why it is
+    not believed."""
+
+    epoch: float
+    correct: int
+    total: int
+    fault: str = ""
+
+
+class Referee:
+    """Follows the events of one run: ``fault`` for what no honest run says, ``recount`` for the accuracies that
+    matter."""
+
+    def __init__(self, asked: Asked, folder: Path) -> None:
+        self._asked = asked
+        self._predictions = folder / protocol.PREDICTIONS_FILE
+        self._hello: protocol.Hello | None = None
+        self._crossed = False
+        self._uncounted: protocol.Epoch | None = None
+        self.done = False
+
+    @property
+    def greeted(self) -> bool:
+        """A ``hello`` has come."""
+        return self._hello is not None
+
+    def fault(self, event: protocol.Event) -> str:
+        """One sentence where ``event`` cannot stand in a run that was asked for, else nothing."""
+        if self.done:
+            return f"the trainer wrote {event.kind} after done"
+        if event.run != 0:
+            return f"the trainer wrote an event of run {event.run}, but one run was asked for"
+        if isinstance(event, protocol.Hello):
+            again = self.greeted
+            self._hello = event
+            return "the trainer wrote hello twice" if again else self._wrong_hello(event)
+        # A trainer that cannot even begin, for lack of a GPU or of data, has an error to tell before it can say hello.
+        if not self.greeted and not isinstance(event, (protocol.Error, protocol.Warning)):
+            return f"the trainer wrote {event.kind} before hello"
+        self.done = isinstance(event, protocol.Done)
+        return ""
+
+    def _wrong_hello(self, hello: protocol.Hello) -> str:
+        asked = self._asked
+        if hello.runs != 1:
+            return f"the trainer announced {hello.runs} runs in one process; a timed run has a process of its own"
+        told = [
+            ("seed", hello.seed, asked.seed),
+            ("target_percent", float(hello.recipe["target_percent"]), float(asked.target_percent)),
+            ("recipe.sha256", hello.recipe["sha256"], asked.recipe_sha256 or hello.recipe["sha256"]),
+            ("dataset.sha256", hello.dataset["sha256"], asked.dataset_sha256 or hello.dataset["sha256"]),
+        ]
+        wrong = [f"{name} {said!r}, not {wanted!r}" for name, said, wanted in told if said != wanted]
+        return f"the trainer runs something else than it was asked: {'; '.join(wrong)}" if wrong else ""
+
+    def recount(self, event: protocol.Event) -> Recount | None:
+        """Count ``predictions.u8`` where ``event`` is the first evaluation that meets the target, or tells that the
+        last one was made.
+
+        The last evaluation is known by the recipe's number of epochs, or else by ``done``. Call it as soon as the event
+        is there: the trainer may write the next predictions at any time.
+        """
+        if self._asked.test_labels is None or self._hello is None:
+            return None
+        if isinstance(event, protocol.Epoch):
+            self._uncounted = event
+            # An epoch number is steps / steps per epoch, so a millionth is rounding and never a step.
+            last = event.view == self._declared_view and event.epoch >= self._hello.recipe["epochs"] - 1e-6
+            if not self._crosses(event) and not last:
+                return None
+        elif not isinstance(event, protocol.Done):
+            return None
+        evaluation, self._uncounted = self._uncounted, None
+        return None if evaluation is None else self._count(evaluation, self._asked.test_labels)
+
+    @property
+    def _declared_view(self) -> object:
+        return "plain" if self._hello is None else self._hello.recipe.get("view", "plain")
+
+    def _crosses(self, event: protocol.Epoch) -> bool:
+        met = 100 * event.correct >= Fraction(repr(float(self._asked.target_percent))) * event.total
+        first = met and event.view in ("plain", self._declared_view) and not self._crossed
+        self._crossed = self._crossed or first
+        return first
+
+    def _count(self, event: protocol.Epoch, labels: bytes) -> Recount:
+        claim = f"after epoch {event.epoch:g} the trainer claims {event.correct} of {event.total} test images correct"
+        try:
+            predictions = self._predictions.read_bytes()
+        except OSError as error:
+            fault = f"{claim}, but {self._predictions.name} cannot be read ({error.strerror})"
+            return Recount(event.epoch, 0, 0, fault)
+        correct = sum(map(int.__eq__, predictions, labels))
+        fault = ""
+        if len(predictions) != len(labels):
+            held = f"{len(predictions)} predictions for {len(labels)} test images"
+            fault = f"{claim}, but {self._predictions.name} holds {held}"
+        elif (correct, len(labels)) != (event.correct, event.total):
+            fault = f"{claim}, but its predictions give {correct} of {len(labels)}"
+        return Recount(event.epoch, correct, len(predictions), fault)

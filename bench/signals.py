@@ -1,0 +1,57 @@
+"""Signals as bytes on a descriptor, so that one ``poll`` waits for events, the trainer's end and Ctrl-C alike."""
+
+from __future__ import annotations
+
+import os
+import signal
+from types import FrameType, TracebackType
+from typing import Any
+
+#: Somebody wants this process to end. SIGHUP is what a closed terminal or a lost ssh connection sends.
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def _noted(number: int, frame: FrameType | None) -> None:
+    """Do nothing: the byte on the descriptor is all that is wanted, but Python writes it only where there is a
+    handler."""
+
+
+class SignalPipe:
+    """Within ``with``, STOPPING signals and SIGCHLD end a ``poll`` on this object instead of ending the process.
+
+    Only for the main thread, as Python's own signal handling. A signal that is ignored stays ignored (``nohup``).
+    """
+
+    def __init__(self) -> None:
+        self._before: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> SignalPipe:
+        self._reader, self._writer = os.pipe()
+        os.set_blocking(self._reader, False)
+        os.set_blocking(self._writer, False)
+        self._wakeup_before = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
+        for number in (*STOPPING, signal.SIGCHLD):
+            if number == signal.SIGCHLD or signal.getsignal(number) != signal.SIG_IGN:
+                self._before[number] = signal.signal(number, _noted)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        signal.set_wakeup_fd(self._wakeup_before)
+        os.close(self._reader)
+        os.close(self._writer)
+
+    def fileno(self) -> int:
+        """The descriptor to poll for reading."""
+        return self._reader
+
+    def take(self) -> list[signal.Signals]:
+        """The STOPPING signals that have come since the last call, in order."""
+        try:
+            numbers = os.read(self._reader, 4096)
+        except BlockingIOError:
+            return []
+        return [signal.Signals(number) for number in numbers if number in STOPPING]
