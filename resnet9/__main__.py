@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import NoReturn
@@ -17,13 +18,22 @@ from resnet9.errors import RecipeError, TrainerError
 from resnet9.recipe import load, load_all
 
 
+def _words(parser: argparse.ArgumentParser) -> Iterator[str]:
+    """Every option, choice and command a parser and its commands know."""
+    for action in parser._actions:
+        yield from action.option_strings
+        yield from (str(choice) for choice in action.choices or ())
+        for command in action.choices.values() if isinstance(action.choices, dict) else ():
+            yield from _words(command)
+
+
 class _Parser(argparse.ArgumentParser):
     """An argument parser whose errors are one sentence with the nearest right word."""
 
     def error(self, message: str) -> NoReturn:
-        words = [word for action in self._actions for word in (*action.option_strings, *(action.choices or ()))]
+        words = list(_words(self))
         wrong = message.rsplit(": ", 1)[-1].split()[0].strip("'") if ": " in message else ""
-        close = difflib.get_close_matches(wrong.split("=")[0], [str(word) for word in words], n=1)
+        close = difflib.get_close_matches(wrong.split("=")[0], words, n=1)
         hint = f"; did you mean `{close[0]}`?" if close else f"; see {self.prog} --help"
         print(f"resnet9: {message}{hint}", file=sys.stderr)
         sys.exit(2)
@@ -49,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--precision", choices=("auto", "bf16", "fp16", "fp32"), default="auto", help="compute precision; weights are float32")
     train.add_argument("--device", default="auto", help="auto, cpu, gpu, or the UUID of a GPU")
     train.add_argument("--seed", type=_whole, help=f"seed of the run (default ${SEED_VARIABLE}, else 0)")
-    train.add_argument("--threads", type=_whole, help="CPU threads (default: every core this process may use)")
+    train.add_argument("--threads", type=_whole, default=0, help="CPU threads (default: every core this process may use)")
     commands.add_parser("recipes", help="list the recipes", allow_abbrev=False)
     show = commands.add_parser("show", help="print a resolved recipe", allow_abbrev=False)
     show.add_argument("name")
@@ -78,6 +88,7 @@ def _environment_number(name: str, kind: type) -> float | None:
 def _train(options: argparse.Namespace) -> int:
     # The default action ends the process at once; Python's own would wait for a compiled epoch to return.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # else TensorFlow's start-up notes bury the epoch table
     from resnet9.training import Request, run
 
     seed = options.seed if options.seed is not None else _environment_number(SEED_VARIABLE, int)
@@ -122,6 +133,8 @@ def _data(folder: str) -> int:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit code of the contract."""
+    # `resnet9 show page24 | head` shall end quietly, as other commands do.
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     options = _parser().parse_args(arguments)
     try:
         if options.command == "train":

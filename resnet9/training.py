@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 #: Seeds the random data that kernels are compiled and tuned on; it never meets the run's own seed.
 WARM_UP_SEED = 20_180_401
+DEFAULT_INPUT = {"cpu": "host", "gpu": "device"}
 
 
 @dataclass(frozen=True)
@@ -34,8 +36,18 @@ class Request:
     input: str = "auto"
     precision: str = "auto"
     device: str = "auto"
-    threads: int | None = None
+    threads: int = 0
     target_percent: float | None = None
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a request became on this machine."""
+
+    device: Device
+    precision: str
+    input: str
+    xla: bool
 
 
 @dataclass(frozen=True)
@@ -52,19 +64,32 @@ class _Parts:
 
 def train(request: Request, writer: Writer, phases: PhaseLog) -> None:
     """Train ``request`` to the end of its schedule. Raises TrainerError with one sentence for anything a person can mend."""
-    phases.next("device_init")
+    import tensorflow as tf
+
     from resnet9 import devices
 
-    device = devices.select(request.device, precision=request.precision, threads=request.threads)
+    phases.next("device_init")
+    device = devices.select(request.device, request.threads)
+    setup = Setup(
+        device=device,
+        precision=devices.resolve_precision(request.precision, device),
+        input=request.input if request.input != "auto" else DEFAULT_INPUT[device.kind],
+        xla=device.kind == "gpu",  # on a CPU, oneDNN's convolutions are several times faster than XLA's
+    )
+    with tf.device(device.placement):
+        float(tf.reduce_sum(tf.ones([8])))  # the first operation starts the device
+        _train(request, setup, writer, phases)
+
+
+def _train(request: Request, setup: Setup, writer: Writer, phases: PhaseLog) -> None:
     phases.next("data_load")
     data = dataset.load(request.data if request.data is not None else _default_data(request.recipe))
-    input_name = request.input if request.input != "auto" else ("device" if device.kind == "gpu" else "host")
     target = request.recipe.target_percent if request.target_percent is None else request.target_percent
-    hello = _hello(request, data, device, input_name, target)
+    hello = _hello(request, setup, data, target)
     phases.next("compile")
     writer.emit(hello)
     phases.release()
-    parts = _compile(request.recipe, data, device, input_name)
+    parts = _compile(request.recipe, setup, data)
     phases.next("build")
     parts.step.reset(request.seed)
     phases.next("preprocess")
@@ -79,10 +104,11 @@ def _default_data(recipe: Recipe) -> str | None:
     return dataset.SYNTHETIC if recipe.dataset == "synthetic" else None
 
 
-def _hello(request: Request, data: Dataset, device: Device, input_name: str, target: float) -> Hello:
+def _hello(request: Request, setup: Setup, data: Dataset, target: float) -> Hello:
     import tensorflow as tf
 
-    recipe = request.recipe
+    recipe, device = request.recipe, setup.device
+    flags = {name: os.environ[name] for name in ("XLA_FLAGS", "TF_XLA_FLAGS") if os.environ.get(name)}
     return Hello(
         trainer=f"resnet9 {__version__}",
         framework=f"tensorflow {tf.__version__}",
@@ -97,32 +123,32 @@ def _hello(request: Request, data: Dataset, device: Device, input_name: str, tar
             "batch": recipe.batch,
         },
         dataset={"name": data.name, "sha256": data.sha256, "state": data.state},
-        precision=device.precision,
-        input=input_name,
+        precision=setup.precision,
+        input=setup.input,
         device={"kind": device.kind, "name": device.name, "uuid": device.uuid},
         threads=device.threads,
-        xla={"on": device.xla, "flags": device.xla_flags},
+        xla={"on": setup.xla, "flags": flags},
     )
 
 
-def _compile(recipe: Recipe, data: Dataset, device: Device, input_name: str) -> _Parts:
+def _compile(recipe: Recipe, setup: Setup, data: Dataset) -> _Parts:
     """Build the net and run every compiled function once on random data of the dataset's shapes."""
     from resnet9.evaluation import Evaluation
     from resnet9.loops import LOOPS, Settings, TrainingStep, compute_dtype, loss_scale
 
     settings = Settings(
-        compute=compute_dtype(device.precision),
-        xla=device.xla,
-        loss_scale=loss_scale(device.precision, recipe.batch),
-        threads=device.threads,
+        compute=compute_dtype(setup.precision),
+        xla=setup.xla,
+        loss_scale=loss_scale(setup.precision, recipe.batch),
+        threads=setup.device.threads,
     )
     step = TrainingStep(recipe, settings)
     step.reset(WARM_UP_SEED)
-    loop = LOOPS[input_name](step, len(data.train_labels))
+    loop = LOOPS[setup.input](step, len(data.train_labels))
     loop.warm_up(WARM_UP_SEED)
     evaluation = Evaluation(step.net, len(data.test_labels), settings.compute, settings.xla)
     evaluation.warm_up(WARM_UP_SEED)
-    floor = stalls.floor_us() if input_name == "host" else 0.0
+    floor = stalls.floor_us() if setup.input == "host" else 0.0
     return _Parts(recipe, step, loop, evaluation, data.test_labels, floor)
 
 
