@@ -1,7 +1,7 @@
-"""Rewrites the lock files beside this file from their inputs: `make lock`, or `python requirements/lock.py --upgrade` for newer versions.
+"""Rewrites the lock files beside this file from their inputs: `make lock`. With `--upgrade` it takes newer versions.
 
-A lock is one file for every supported Python and platform, each requirement pinned with the hashes of its files, and no package
-index named, so that it installs from whichever index pip is set up for. Needs uv and Python 3.11; nothing is installed.
+A lock is one file for every supported Python and platform, each requirement pinned with the hashes of its files. It
+names no package index, so it installs from whichever one pip is set up for. Needs uv and Python 3.11; installs nothing.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ USUAL_PYTHON, USUAL_PLATFORM = "3.11", "x86_64-manylinux_2_28"
 
 
 def compile_with_uv(*arguments: str) -> None:
-    """Run `uv pip compile` in this folder with arguments every call shares. Raises CalledProcessError where uv finds no answer."""
+    """Run `uv pip compile` in this folder. Raises CalledProcessError where it finds no answer and has said why."""
     subprocess.run(["uv", "pip", "compile", "--quiet", "--no-header", *arguments], cwd=FOLDER, check=True)
 
 

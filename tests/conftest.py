@@ -1,4 +1,4 @@
-"""What every test shares. It must work with pytest alone: the trainer's tests also run beside older TensorFlows, with nothing else."""
+"""What every test shares, with pytest alone: the trainer's tests also run beside older TensorFlows and nothing else."""
 
 from __future__ import annotations
 
@@ -6,6 +6,13 @@ import os
 
 # Before anything imports TensorFlow: its start-up notices would bury a failing test's output.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+# `make test DEVICE=cpu` is about the environment; what a person has set for a campaign must not steer a test.
+for name in (
+    *("RECIPE", "SEEDS", "DATA", "INPUT", "PRECISION", "DEVICE", "OUT"),
+    *("AUTHOR", "EMAIL", "HARDWARE", "COST_PER_HOUR", "CODE_URL"),
+    *("BENCH_EVENTS", "BENCH_SEED", "BENCH_TARGET_PERCENT"),
+):
+    os.environ.pop(name, None)
 
 try:
     from hypothesis import HealthCheck, settings

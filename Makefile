@@ -1,0 +1,122 @@
+# The commands of this repository. `make` alone prints them. GNU make 3.81 or later and a POSIX shell are enough.
+
+.DEFAULT_GOAL := help
+.SUFFIXES:
+.NOTPARALLEL:
+
+#: RECIPE         page24, keras24 or smoke
+#: SEEDS          how many (SEEDS=5), or which (SEEDS=0,3)
+#: DATA           where CIFAR-10 is: an archive or a folder
+#: INPUT          host (tf.data on CPU cores) or device (augmented on the device)
+#: PRECISION      auto, bf16, fp16 or fp32
+#: DEVICE         auto, cpu, gpu, or the UUID of one GPU
+#: OUT            the campaign's folder, to write or to report on
+#: AUTHOR         with EMAIL and HARDWARE: who publishes the DAWNBench pair
+#: EMAIL          address of the author
+#: HARDWARE       the machine in words, such as "1 x V100, 8 vCPU, 61 GB"
+#: COST_PER_HOUR  what the machine costs, in US dollars
+#: CODE_URL       where the code of the result can be read
+#: PYTHON         the Python that makes .venv, 3.10 to 3.13
+VARIABLES := RECIPE SEEDS DATA INPUT PRECISION DEVICE OUT AUTHOR EMAIL HARDWARE COST_PER_HOUR CODE_URL
+
+# A variable nobody reads would cost a campaign: SEED=3 must not run five seeds.
+given := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
+unknown := $(filter-out $(VARIABLES) PYTHON UPGRADE,$(given))
+ifneq ($(unknown),)
+$(error there is no variable $(unknown); `make help` lists them: $(VARIABLES))
+endif
+
+# Whoever names a Python gets that one, or a sentence; the default may give way to another one on PATH.
+PYTHON ?= python3
+EXACT := $(if $(filter file,$(origin PYTHON)),,--exact)
+
+# Values travel in the environment, as they were typed: neither make nor the shell expands a `$` in a name or a price.
+$(foreach name,$(VARIABLES) PYTHON,$(if $(filter undefined,$(origin $(name))),,$(eval override $(name) := $$(value $(name)))))
+export $(VARIABLES) PYTHON
+# The environment is locked; modules set up for other Pythons stay out of it.
+unexport PYTHONHOME PYTHONPATH
+
+RUN := .venv/bin/python
+SET_UP = @command -v "$$PYTHON" >/dev/null 2>&1 || { \
+	echo "There is no $$PYTHON here: install Python 3.10 to 3.13, or name one with PYTHON=/path/to/python." >&2; exit 4; }; \
+	"$$PYTHON" requirements/install.py $(EXACT)
+
+.PHONY: help
+help: ## print this
+	@echo 'make TARGET [VARIABLE=value ...]'
+	@echo
+	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@echo
+	@sed -n 's/^#: /  /p' Makefile
+
+.PHONY: bench
+bench: runtime ## set up and run a campaign: page24 on a GPU, else smoke; continues an unfinished one
+	@$(RUN) -m bench run
+
+.PHONY: smoke
+smoke: runtime ## a short campaign on built-in data: does everything work before paid seeds?
+	@$(RUN) -m bench run --smoke
+
+.PHONY: doctor
+doctor: runtime ## say whether this machine can give a clean result, and what to change
+	@$(RUN) -m bench doctor
+
+.PHONY: data
+data: runtime ## download and verify CIFAR-10, or check the copy that DATA names
+	@$(RUN) -m resnet9 data
+
+.PHONY: report
+report: runtime ## rebuild every table of a campaign from its records: of OUT, else of the newest
+	@$(RUN) -m bench report
+
+.PHONY: net
+net: runtime ## draw the network to docs/images/net.svg
+	@mkdir -p docs/images
+	@$(RUN) -m resnet9 net docs/images/net.svg
+
+.PHONY: augmented
+augmented: runtime ## draw augmented samples to docs/images/augmented.png
+	@mkdir -p docs/images
+	@$(RUN) -m resnet9 augmented docs/images/augmented.png
+
+.PHONY: test
+test: tools ## set up and pass the tests, in minutes
+	@$(RUN) -m pytest -m "not slow and not deep"
+
+.PHONY: test-slow
+test-slow: tools ## whole campaigns and real trainings
+	@$(RUN) -m pytest -m slow
+
+.PHONY: test-deep
+test-deep: tools ## long searches and statistics
+	@$(RUN) -m pytest -m deep
+
+.PHONY: lint
+lint: tools ## style, types and the rules of who may import whom
+	@$(RUN) -m ruff check
+	@$(RUN) -m ruff format --check --quiet || { echo 'type: $(RUN) -m ruff format' >&2; exit 1; }
+	@$(RUN) -m mypy --strict bench requirements/install.py requirements/environment.py
+	@$(RUN) -m mypy resnet9
+	@$(RUN) -c 'from importlinter.cli import lint_imports_command; lint_imports_command()' --no-logo
+
+.PHONY: perf
+perf: runtime ## measure speed and memory against their aims
+	@$(RUN) tests/perf/run.py
+
+.PHONY: lock
+lock: ## resolve requirements/*.in into the lock files; UPGRADE=1 takes newer versions
+	@command -v uv >/dev/null 2>&1 || { echo 'make lock needs uv: pip install uv' >&2; exit 4; }
+	@"$$PYTHON" requirements/lock.py $(if $(UPGRADE),--upgrade)
+
+.PHONY: clean
+clean: ## remove .venv and caches; results/ and data/ stay
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find bench resnet9 requirements tests -type d -name __pycache__ -prune -exec rm -rf {} +
+
+.PHONY: runtime
+runtime:
+	$(SET_UP) runtime
+
+.PHONY: tools
+tools:
+	$(SET_UP) dev
