@@ -81,7 +81,8 @@ def write(record: Record, path: Path) -> None:
 def read(path: Path) -> Record:
     """Read a ``record.json``. Raises DataError for a file that is missing, half written, or of a newer schema."""
     record = _load(Record, path)
-    if any(each.total < 1 for each in record.epochs) or not _within(record.crossing_index, record.epochs):
+    indices = (record.crossing_index, *(each.index for each in record.recounts))
+    if any(each.total < 1 for each in record.epochs) or not all(_within(index, record.epochs) for index in indices):
         raise DataError(f"{path} is damaged: it holds an evaluation that cannot be; {_rebuild(path)}.")
     return record
 

@@ -51,21 +51,24 @@ def _value(hint: Any, value: object, path: str) -> Any:
         known = next(each for each in arguments if each is not type(None))
         return None if value is None else _value(known, value, path)
     if origin is tuple:
-        _require(isinstance(value, list), path, "a list", value)
-        return tuple(_value(arguments[0], each, f"{path}[{index}]") for index, each in enumerate(value))  # type: ignore[arg-type, var-annotated]
+        if not isinstance(value, list):
+            raise _wrong(path, "a list", value)
+        return tuple(_value(arguments[0], each, f"{path}[{index}]") for index, each in enumerate(value))
     if origin is dict:
-        _require(isinstance(value, dict), path, "an object", value)
+        if not isinstance(value, dict):
+            raise _wrong(path, "an object", value)
         return value
-    if is_dataclass(hint):
+    if isinstance(hint, type) and is_dataclass(hint):
         return load(hint, value, path)
     if hint is float:
-        _require(isinstance(value, (int, float)) and not isinstance(value, bool), path, "a number", value)
+        if not isinstance(value, (int, float)) or isinstance(value, bool):
+            raise _wrong(path, "a number", value)
         return float(value)
     names = {int: "a whole number", str: "text", bool: "true or false"}
-    _require(isinstance(value, hint) and (hint is bool or not isinstance(value, bool)), path, names[hint], value)
+    if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
+        raise _wrong(path, names[hint], value)
     return value
 
 
-def _require(good: bool, path: str, wanted: str, value: object) -> None:
-    if not good:
-        raise SchemaError(f"`{path}` must be {wanted}, not {value!r:.60}")
+def _wrong(path: str, wanted: str, value: object) -> SchemaError:
+    return SchemaError(f"`{path}` must be {wanted}, not {value!r:.60}")

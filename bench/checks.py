@@ -1,0 +1,284 @@
+"""The rules a run is judged by: each looks at a record and says what it saw, or nothing.
+
+A verdict is a pure function of a record and ``RULES``, the version of this list, so any old result can be judged again
+and two verdicts of one version mean the same. A rule is added, dropped or changed together with the version.
+
+An ``invalid`` run is left out of every statistic and shown as left out, a ``suspect`` one is kept and marked. A
+``note`` tells the reader what the number is not, and changes no verdict.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from itertools import accumulate, pairwise
+
+from bench.record import LEVELS, STAMP_TOLERANCE_NS, Evaluation, PhaseSpan, Reason, Record, Verdict
+
+RULES = 1
+#: Phases must sum to the process's life within this share (contracts, section 1).
+LARGEST_GAP_SHARE = 0.01
+#: Phases made from float seconds may overlap by rounding; a millisecond is above that and below any phase that matters.
+OVERLAP_TOLERANCE_NS = 1_000_000
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule: what a finding means (``level``), what to do then (``advice``), and ``look``, which finds evidence."""
+
+    name: str
+    level: str
+    advice: str
+    look: Callable[[Record], str | None]
+
+
+RULE_LIST: list[Rule] = []
+
+
+def _rule(
+    name: str, level: str, advice: str
+) -> Callable[[Callable[[Record], str | None]], Callable[[Record], str | None]]:
+    def add(look: Callable[[Record], str | None]) -> Callable[[Record], str | None]:
+        RULE_LIST.append(Rule(name, level, advice, look))
+        return look
+
+    return add
+
+
+def judge(record: Record) -> Verdict:
+    """The verdict on a record: the worst level any rule found, with every finding; notes leave a clean run clean."""
+    found = [(rule, rule.look(record)) for rule in RULE_LIST]
+    reasons = tuple(
+        Reason(rule.name, rule.level, evidence, rule.advice) for rule, evidence in found if evidence is not None
+    )
+    level = max((each.level for each in reasons if each.level in LEVELS), key=LEVELS.index, default=LEVELS[0])
+    return Verdict(RULES, level, reasons)
+
+
+def judged(record: Record) -> Record:
+    """The record with its verdict."""
+    return replace(record, verdict=judge(record))
+
+
+@_rule("finished", "invalid", "read trainer.log in the run's folder, then type `make bench` to run this seed again")
+def _finished(record: Record) -> str | None:
+    return None if record.status == "done" else f"the run ended {record.status.replace('_', ' ')}: {record.reason}"
+
+
+@_rule("greeting", "invalid", "a trainer announces itself once, with `hello`, before anything else (bench/protocol.py)")
+def _greeting(record: Record) -> str | None:
+    return None if record.hellos == 1 else f"the trainer announced itself {record.hellos} times, not once"
+
+
+@_rule("asked", "invalid", "the trainer must use BENCH_SEED and BENCH_TARGET_PERCENT as they are given")
+def _asked(record: Record) -> str | None:
+    wrong = []
+    if record.claimed_seed not in (None, record.seed):
+        wrong.append(f"seed {record.claimed_seed}, not {record.seed}")
+    target_percent = record.recipe.get("target_percent")
+    if target_percent is not None and target_percent != record.target_percent:
+        wrong.append(f"a target of {target_percent} %, not {record.target_percent} %")
+    return f"the trainer ran with {' and '.join(wrong)}" if wrong else None
+
+
+@_rule("done", "suspect", "a trainer's last event is `done`; without it the harness cannot tell an end from a crash")
+def _done(record: Record) -> str | None:
+    return "the trainer left without `done`" if record.status == "done" and record.done_status is None else None
+
+
+@_rule("malformed", "suspect", "run the trainer with its output on a terminal and look for prints into BENCH_EVENTS")
+def _malformed(record: Record) -> str | None:
+    if not record.malformed_lines:
+        return None
+    lines = "1 line is no event" if record.malformed_lines == 1 else f"{record.malformed_lines} lines are no events"
+    return f"{lines}; the first: {record.malformed[0].why}"
+
+
+@_rule(
+    "loss",
+    "invalid",
+    "the training diverged: lower the learning rate, or use PRECISION=fp32 to see whether precision did it",
+)
+def _loss(record: Record) -> str | None:
+    for each in record.epochs:
+        if not math.isfinite(each.loss):
+            return f"the loss of epoch {each.epoch:g} is {each.loss}"
+    for line in record.malformed:
+        if "NaN" in line.why or "Infinity" in line.why or "`loss`" in line.why:
+            return f"the trainer announced a loss that is no number: {line.why}"
+    return None
+
+
+@_rule(
+    "stamps",
+    "suspect",
+    "close what else runs on this machine; a trainer must write an event when it happens, not later",
+)
+def _stamps(record: Record) -> str | None:
+    stamps = record.stamps
+    if not stamps.late_over_50ms:
+        return None
+    worst = f"the worst by {stamps.worst_late_ms:.0f} ms"
+    return (
+        f"{stamps.late_over_50ms} of {stamps.events} events arrived more than 50 ms after the time they claim, {worst}"
+    )
+
+
+@_rule("future", "invalid", "times must be CLOCK_MONOTONIC nanoseconds of this machine (bench/protocol.py)")
+def _future(record: Record) -> str | None:
+    ahead = record.stamps.ahead_over_50ms
+    if ahead:
+        events = "1 event claims" if ahead == 1 else f"{ahead} events claim"
+        return f"{events} a time after receipt, the worst by {record.stamps.worst_ahead_ms:.0f} ms"
+    for phase in record.phases:
+        if phase.end_ns < phase.begin_ns:
+            return f"phase {phase.name} ends before it begins"
+        if phase.received_ns is not None and phase.end_ns > phase.received_ns + STAMP_TOLERANCE_NS:
+            return f"phase {phase.name} was announced {(phase.end_ns - phase.received_ns) / 1e9:.2f} s before its end"
+    return None
+
+
+@_rule(
+    "life", "suspect", "a phase lies inside the life of the trainer's process; look at how the trainer takes its times"
+)
+def _life(record: Record) -> str | None:
+    born_ns, gone_ns = record.spawned_ns, record.exited_ns
+    for phase in record.phases:
+        # A process's start is known to one clock tick, 10 ms; the tolerance of the stamps covers it.
+        if born_ns is not None and phase.begin_ns < born_ns - STAMP_TOLERANCE_NS:
+            return f"phase {phase.name} begins {(born_ns - phase.begin_ns) / 1e9:.2f} s before the process"
+        if gone_ns is not None and phase.end_ns > gone_ns + STAMP_TOLERANCE_NS:
+            return f"phase {phase.name} ends {(phase.end_ns - gone_ns) / 1e9:.2f} s after the process"
+    return None
+
+
+@_rule(
+    "overlap",
+    "suspect",
+    "phases follow one another; a stretch of time must not be charged twice, or to the cheaper phase",
+)
+def _overlap(record: Record) -> str | None:
+    phases = sorted(record.phases, key=lambda phase: (phase.begin_ns, phase.end_ns))
+    before: PhaseSpan | None = None
+    for phase in phases:
+        if before is not None and phase.begin_ns < before.end_ns - OVERLAP_TOLERANCE_NS:
+            return f"phases {before.name} and {phase.name} overlap by {(before.end_ns - phase.begin_ns) / 1e9:.3f} s"
+        before = phase if before is None or phase.end_ns > before.end_ns else before
+    return None
+
+
+@_rule("gaps", "suspect", "every stretch of the process's life belongs to a phase; time in none of them is on no clock")
+def _gaps(record: Record) -> str | None:
+    life_ns = record.life_ns
+    if record.status != "done" or life_ns is None or life_ns <= 0:
+        return None
+    missing_ns = life_ns - sum(phase.duration_ns for phase in record.phases)
+    if abs(missing_ns) <= LARGEST_GAP_SHARE * life_ns:
+        return None
+    more = "less" if missing_ns > 0 else "more"
+    share = f"{100 * abs(missing_ns) / life_ns:.1f} %"
+    return f"the phases sum to {share} {more} than the process's life of {life_ns / 1e9:.1f} s"
+
+
+@_rule(
+    "recount",
+    "invalid",
+    "the accuracy must be that of predictions.u8, one class byte per test image in the dataset's order",
+)
+def _recount(record: Record) -> str | None:
+    for each in record.recounts:
+        if each.index is None:
+            return f"predictions were counted for epoch {each.epoch:g}, which was never announced"
+        claim = record.epochs[each.index]
+        if (claim.correct, claim.total) != (each.correct, each.total):
+            claimed = f"{claim.correct} of {claim.total} correct after epoch {each.epoch:g}"
+            return f"the trainer claims {claimed}; its predictions give {each.correct} of {each.total}"
+    return None
+
+
+@_rule(
+    "predictions",
+    "suspect",
+    "write predictions.u8 before the evaluation that crosses the target and before the last one",
+)
+def _predictions(record: Record) -> str | None:
+    if record.test_images is None or not record.epochs:
+        return None
+    last = len(record.epochs) - 1
+    wanted = {last: "the last evaluation"} if record.status == "done" else {}
+    if record.crossing_index is not None:
+        wanted[record.crossing_index] = "the evaluation that crossed the target"
+    missing = [wanted[index] for index in sorted(wanted.keys() - {each.index for each in record.recounts})]
+    return f"no predictions were counted for {' and '.join(missing)}" if missing else None
+
+
+@_rule("test-set", "invalid", "accuracy is over the whole test set: keep the last, smaller batch of the evaluation")
+def _test_set(record: Record) -> str | None:
+    for each in record.epochs:
+        if record.test_images is not None and each.total != record.test_images:
+            return f"epoch {each.epoch:g} was evaluated on {each.total} images; the test set has {record.test_images}"
+    return None
+
+
+@_rule("order", "suspect", "announce each evaluation once, in the order of training")
+def _order(record: Record) -> str | None:
+    plain = [each.epoch for each in record.epochs if each.view == "plain"]
+    for before, after in pairwise(plain):
+        if after <= before:
+            return f"epoch {after:g} was announced after epoch {before:g}"
+    return None
+
+
+@_rule("work", "invalid", "`steps` and `images` count what was trained since the evaluation before, `epoch` all of it")
+def _work(record: Record) -> str | None:
+    batch, steps_per_epoch = record.recipe.get("batch"), record.recipe.get("steps_per_epoch")
+    if not isinstance(batch, int) or not isinstance(steps_per_epoch, int):
+        return None
+    for each, steps in zip(record.epochs, accumulate(each.steps for each in record.epochs), strict=True):
+        if each.images > each.steps * batch:
+            return f"epoch {each.epoch:g} claims {each.images} images in {each.steps} steps of {batch}"
+        if _is_new(each, record) and abs(each.epoch * steps_per_epoch - steps) >= 1:
+            return f"epoch {each.epoch:g} was announced after {steps} steps of {steps_per_epoch} an epoch"
+    return None
+
+
+def _is_new(evaluation: Evaluation, record: Record) -> bool:
+    """Whether an evaluation is of freshly trained weights and not one more view of them."""
+    return bool(evaluation.view == record.recipe.get("view", "plain"))
+
+
+@_rule("dirty", "suspect", "commit or drop your changes, so that others can get the code this number came from")
+def _dirty(record: Record) -> str | None:
+    return "the checkout had changes that are not committed" if record.fingerprint.get("git.dirty") is True else None
+
+
+@_rule("several-runs", "note", "for a time that can be published, run one process per run")
+def _several_runs(record: Record) -> str | None:
+    runs = record.runs or 1
+    return f"{runs} runs shared one process: accuracies count, times make no headline" if runs > 1 else None
+
+
+@_rule("synthetic", "note", "for a CIFAR-10 result type `make bench RECIPE=page24`")
+def _synthetic(record: Record) -> str | None:
+    return (
+        "trained on the built-in stand-in: no CIFAR-10 result" if record.dataset.get("state") == "synthetic" else None
+    )
+
+
+@_rule(
+    "unverified-data",
+    "note",
+    "`make data` fetches the official archive and checks it; or give it with DATA=/path/to/archive",
+)
+def _unverified_data(record: Record) -> str | None:
+    state = record.dataset.get("state")
+    return "the images were not read from the official archive" if state == "unverified" else None
+
+
+@_rule("warnings", "note", "read the warnings in record.json")
+def _warnings(record: Record) -> str | None:
+    if not record.warnings:
+        return None
+    more = f" (and {len(record.warnings) - 1} more)" if len(record.warnings) > 1 else ""
+    return f"the trainer warns: {record.warnings[0].message}{more}"
