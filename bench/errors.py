@@ -1,7 +1,8 @@
 """The errors that reach a person: each carries one or two sentences and the exit code of the command that meets it.
 
-A command lets these through; ``bench/__main__.py`` prints the message and leaves with ``exit_code``. Anything else that escapes a
-command is a bug of ours, and the only thing that may show a traceback. The codes are those of the contracts, section 5.
+A command lets these through; ``bench/__main__.py`` prints the message and leaves with ``exit_code``. Anything else that
+escapes a command is a bug of ours, and the only thing that may show a traceback. The codes are those of the contracts,
+section 5.
 """
 
 from __future__ import annotations

@@ -1,0 +1,101 @@
+"""What only the person can say for an entry (who, how to reach them, on what, at what price) and whether it can be so.
+
+The claims travel as the variables of ``make bench``; None is one that was not given. They are checked before a campaign
+begins, too: an e-mail address without @ is not to be found out after an hour on a rented machine.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from urllib.parse import urlsplit
+
+from bench.errors import UsageError
+
+_EMAIL = re.compile(r"[^\s@,]+@[^\s@,]+")
+_EXAMPLES = {
+    "AUTHOR": "AUTHOR='Ada Lovelace'",
+    "EMAIL": "EMAIL=ada@example.org",
+    "HARDWARE": "HARDWARE='1 V100 / 61 GB / 8 CPU (AWS p3.2xlarge)'",
+    "COST_PER_HOUR": "COST_PER_HOUR=3.06",
+    "CODE_URL": "CODE_URL=https://github.com/owner/name/tree/COMMIT",
+}
+#: How a host addresses a repository's files at a commit, where the address of the repository is all that is given.
+_AT_COMMIT = {"github.com": "/tree/", "gitlab.com": "/-/tree/"}
+
+
+def check(
+    *,
+    author: str | None = None,
+    email: str | None = None,
+    hardware: str | None = None,
+    cost_per_hour: float | None = None,
+    code_url: str | None = None,
+) -> None:
+    """Raise UsageError, naming the variable, for the first claim that cannot be; None is one that was not given.
+
+    ``cost_per_hour`` is in US dollars for the whole configuration, on demand.
+    """
+    _text("AUTHOR", author)
+    _text("EMAIL", email)
+    if email is not None and not is_email(email):
+        raise _wrong("EMAIL", email, "is no e-mail address (several go with commas between)")
+    _text("HARDWARE", hardware)
+    if cost_per_hour is not None and not is_price(cost_per_hour):
+        raise _wrong(
+            "COST_PER_HOUR", cost_per_hour, "is no price in US dollars above 0; leave it out for your own machine"
+        )
+    if code_url is not None and not is_web_address(code_url):
+        raise _wrong("CODE_URL", code_url, "is no http or https address")
+
+
+def missing(*, author: str | None = None, email: str | None = None, hardware: str | None = None) -> tuple[str, ...]:
+    """The variables without which there is no entry and which were not given, each with an example of its value."""
+    given = {"AUTHOR": author, "EMAIL": email, "HARDWARE": hardware}
+    return tuple(_EXAMPLES[variable] for variable, value in given.items() if value is None)
+
+
+def _text(variable: str, value: object) -> None:
+    if value is None or (isinstance(value, str) and value.strip()):
+        return
+    raise _wrong(variable, value, "is empty" if isinstance(value, str) else "is no text")
+
+
+def _wrong(variable: str, value: object, why: str) -> UsageError:
+    return UsageError(f"{variable}={value!r:.80} {why}; type, for example, {_EXAMPLES[variable]}.")
+
+
+def is_email(value: object) -> bool:
+    """Whether a text is an e-mail address, or several with commas between; the board makes a mail link of it."""
+    return isinstance(value, str) and all(_EMAIL.fullmatch(part.strip()) for part in value.split(","))
+
+
+def is_web_address(value: object) -> bool:
+    """Whether a text is an http or https address with a host and without white space."""
+    if not isinstance(value, str) or re.search(r"\s", value):
+        return False
+    try:
+        address = urlsplit(value)
+        return address.scheme in ("http", "https") and bool(address.hostname)
+    except ValueError:
+        return False
+
+
+def is_price(value: object) -> bool:
+    """Whether a value is a finite number above 0."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    return value > 0 and (isinstance(value, int) or math.isfinite(value))
+
+
+def pinned(code_url: str, commit: str | None) -> str:
+    """The address at ``commit``, where it is a bare repository on a host whose addresses are known; else unchanged.
+
+    Reviewers asked for a link that shows the code as it ran, not as it has become (dawn-bench-entries, issue 16).
+    """
+    address = urlsplit(code_url)
+    path = address.path.rstrip("/").removesuffix(".git")
+    infix = _AT_COMMIT.get(address.netloc)
+    if commit is None or infix is None or path.count("/") != 2 or address.query or address.fragment:
+        return code_url
+    return f"{address.scheme}://{address.netloc}{path}{infix}{commit}"

@@ -1,0 +1,91 @@
+"""The facts of a run that an entry tells beside its score, under the names that the board's reviewers asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+CANONICAL, UNVERIFIED, SYNTHETIC = "canonical", "unverified", "synthetic"
+_UNVERIFIED_NOTE = (
+    "The dataset has the shapes and class counts of CIFAR-10; that it is the official archive was not verified."
+)
+#: A recipe's own names and those that most of the 31 published entries use in ``misc``.
+_USUAL_NAMES = {
+    "name": "recipe",
+    "sha256": "recipeSha256",
+    "batch": "batchSize",
+    "momentum": "momentum",
+    "weight_decay": "weightDecay",
+    "label_smoothing": "labelSmoothing",
+    "steps_per_epoch": "stepsPerEpoch",
+    "init": "initialization",
+    "pad_mode": "padding",
+}
+
+
+@dataclass(frozen=True)
+class Facts:
+    """A run and how it came to be chosen, as plain values; None is what is not known.
+
+    ``framework`` is a name and a version; ``recipe`` a recipe's table under its own names; ``clock`` the label of the
+    clock of the times; ``selection`` the rule that chose this ``seed``; ``more`` goes to ``misc`` as it is.
+    """
+
+    framework: str
+    dataset_state: str
+    clock: str
+    seed: int
+    selection: str
+    recipe: Mapping[str, object] = field(default_factory=dict)
+    model: str = "ResNet9"
+    dataset_sha256: str | None = None
+    precision: str | None = None
+    cuda_version: str | None = None
+    cudnn_version: str | None = None
+    commit: str | None = None
+    command_line: str | None = None
+    more: Mapping[str, object] = field(default_factory=dict)
+
+
+def misc(facts: Facts) -> dict[str, object]:
+    """The ``misc`` object of an entry: the recipe first, then libraries, then how and on what it was measured."""
+    told: dict[str, object] = {
+        **facts.more,
+        **_hyperparameters(facts.recipe),
+        "CUDA version": facts.cuda_version,
+        "CuDNN version": facts.cudnn_version,
+        "precision": facts.precision,
+        "commandLine": facts.command_line,
+        "commitHash": facts.commit,
+        "clock": facts.clock,
+        "runSelection": facts.selection,
+        "seed": facts.seed,
+        "datasetState": facts.dataset_state,
+        "datasetSha256": facts.dataset_sha256,
+        "datasetNote": _UNVERIFIED_NOTE if facts.dataset_state == UNVERIFIED else None,
+    }
+    return {name: value for name, value in told.items() if value is not None}
+
+
+def _hyperparameters(recipe: Mapping[str, object]) -> dict[str, object]:
+    told = {usual: recipe[name] for name, usual in _USUAL_NAMES.items() if name in recipe}
+    if recipe.get("nesterov"):
+        told = {**told, "optimizer": "SGD with Nesterov momentum", "nesterovForm": recipe["nesterov"]}
+    if "learning_rate" in recipe:
+        told["learningRate"] = _schedule(recipe["learning_rate"])
+    return told
+
+
+def _schedule(learning_rate: object) -> object:
+    """A piecewise linear schedule in the shape of the published entries: a type, epochs and values."""
+    knots = learning_rate.get("knots") if isinstance(learning_rate, Mapping) else None
+    if not isinstance(knots, (list, tuple)) or not all(
+        isinstance(knot, (list, tuple)) and len(knot) == 2 for knot in knots
+    ):
+        return learning_rate
+    assert isinstance(learning_rate, Mapping)
+    return {
+        "type": f"piecewise linear, per {learning_rate.get('per', 'epoch')}",
+        "epochs": [epoch for epoch, _ in knots],
+        "values": [value for _, value in knots],
+    }

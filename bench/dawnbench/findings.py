@@ -1,0 +1,42 @@
+"""What is wrong with a DAWNBench pair, told so that it can be put right and printed anywhere."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+Level = Literal["compat", "full"]
+LEVELS: tuple[Level, ...] = ("compat", "full")
+#: Longer values are cut in a sentence: a finding is read on a terminal.
+SHOWN_CHARACTERS = 60
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One broken rule: the level that asks for it, its id, file and line, what is there, and what to do about it."""
+
+    level: Level
+    rule: str
+    where: str
+    sentence: str
+    fix: str
+
+
+def shown(value: object) -> str:
+    """A value from a stranger's file as short, printable ASCII: control characters and lone surrogates are escaped."""
+    if isinstance(value, dict):
+        return "an object"
+    if isinstance(value, list):
+        return "a list"
+    if isinstance(value, str):
+        return json.dumps(value[:SHOWN_CHARACTERS]) + "..." * (len(value) > SHOWN_CHARACTERS)
+    text = json.dumps(value)
+    return text[:SHOWN_CHARACTERS] + "..." * (len(text) > SHOWN_CHARACTERS)
+
+
+def printable(path: Path | str) -> str:
+    """A file's name or path fit for any terminal, whatever bytes somebody put into it."""
+    text = str(path)
+    return text if text.isascii() and text.isprintable() else ascii(text)

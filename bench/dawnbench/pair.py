@@ -1,0 +1,128 @@
+"""The pair of files that is one entry: its names and columns, where such pairs lie, how to read one from a stranger."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.dawnbench.findings import Finding, printable
+from bench.errors import DataError, UsageError
+
+VERSION = "v1.0"  # the only one there ever was
+REQUIRED_FIELDS = ("version", "author", "authorEmail", "framework", "model", "hardware", "timestamp")
+COLUMNS = ("epoch", "hours", "top1Accuracy")
+TARGET_PERCENT = 94
+TEST_IMAGES = 10_000
+#: Author, model, hardware tag, framework.
+STEM = re.compile(r"[A-Za-z0-9.+-]+(?:_[A-Za-z0-9.+-]+){3}")
+TASK_FOLDER = ("CIFAR10", "train")
+#: A published TSV has 14 to 400 rows. More than this is no such file, and pandas is not to be fed with it.
+MAX_BYTES = 1 << 20
+#: A campaign's folder is three levels above its pair, the folder of all published ones four.
+MAX_DEPTH = 6
+#: JSON files of a results folder that are no entries.
+OTHER_JSON = frozenset({"campaign.json", "record.json"})
+SUFFIXES = (".json", ".tsv")
+_WHAT_TO_GIVE = "give the .json of a pair, or a folder that holds pairs"
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Both files as bytes; None where one could not be read, and then ``unreadable`` says why."""
+
+    json_path: Path
+    tsv_path: Path
+    json_bytes: bytes | None
+    tsv_bytes: bytes | None
+    unreadable: tuple[Finding, ...]
+
+
+class _Unreadable(Exception):
+    """Why a file cannot be read: a clause that follows its name, and what to do."""
+
+    def __init__(self, clause: str, fix: str) -> None:
+        super().__init__(clause)
+        self.clause, self.fix = clause, fix
+
+
+def read(json_path: Path) -> Pair:
+    """Read a JSON file and the TSV of the same stem; nothing is raised for what a file is or holds."""
+    tsv_path = json_path.with_suffix(".tsv")
+    contents: list[bytes | None] = []
+    findings: list[Finding] = []
+    for rule, path in (("json-file", json_path), ("tsv-file", tsv_path)):
+        try:
+            contents.append(_read_file(path))
+        except _Unreadable as error:
+            contents.append(None)
+            findings.append(Finding("compat", rule, printable(path.name), f"The file {error.clause}.", error.fix))
+    return Pair(json_path, tsv_path, contents[0], contents[1], tuple(findings))
+
+
+def _read_file(path: Path) -> bytes:
+    try:
+        # Asked before opening: opening a FIFO would wait for a writer for ever.
+        kind = path.stat().st_mode
+        if not stat.S_ISREG(kind):
+            what = "is a folder" if stat.S_ISDIR(kind) else "is not a regular file"
+            raise _Unreadable(what, "Put a regular file in its place.")
+        with path.open("rb") as stream:
+            content = stream.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        raise _Unreadable("is not there", "An entry is a .json and a .tsv of the same stem, side by side.") from None
+    except OSError as error:
+        raise _Unreadable(f"cannot be read ({error.strerror})", "Check its links and permissions.") from None
+    if len(content) > MAX_BYTES:
+        raise _Unreadable(
+            f"is larger than {MAX_BYTES} bytes", "An entry's files have a few kilobytes: one row an epoch, no logs."
+        )
+    return content
+
+
+def find(path: Path) -> list[Path]:
+    """The JSON paths of the pairs that ``path`` means: a JSON, a TSV (its JSON), or a folder with pairs in or under it.
+
+    In a folder, those in any ``CIFAR10/train`` below it, or the folder's own where there is none; a TSV that has no
+    JSON is listed by the JSON it lacks. Raises DataError where nothing is there, UsageError for another kind of file.
+    """
+    try:
+        is_folder = stat.S_ISDIR(path.stat().st_mode)
+    except FileNotFoundError:
+        raise DataError(f"there is no {printable(path)}; {_WHAT_TO_GIVE}.") from None
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else "no possible file name"
+        raise DataError(f"cannot read {printable(path)} ({why}); check its links and permissions.") from None
+    if path.suffix in SUFFIXES:
+        return [path.with_suffix(".json")]
+    if not is_folder:
+        raise UsageError(f"{printable(path)} is neither .json nor .tsv; {_WHAT_TO_GIVE}.")
+    found = _under(path)
+    if not found:
+        raise DataError(
+            f"no DAWNBench pair (<stem>.json and <stem>.tsv) is in {printable(path)} or a {'/'.join(TASK_FOLDER)} "
+            "folder below it; a campaign writes one once AUTHOR, EMAIL and HARDWARE are given: `make report` with them."
+        )
+    return found
+
+
+def _under(folder: Path) -> list[Path]:
+    task: set[Path] = set()
+    own: set[Path] = set()
+    top = len(folder.absolute().parts)
+    for where, folders, names in os.walk(folder):  # links to folders are not followed, so no loop
+        here = Path(where).absolute()
+        # Folders, too: one with such a name stands where a file should, and is to be told.
+        entries = {
+            Path(where, name).with_suffix(".json")
+            for name in (*names, *folders)
+            if Path(name).suffix in SUFFIXES and not name.startswith(".") and name not in OTHER_JSON
+        }
+        folders[:] = [name for name in folders if not name.startswith(".") and len(here.parts) - top < MAX_DEPTH]
+        if here.parts[-len(TASK_FOLDER) :] == TASK_FOLDER:
+            task |= entries
+        elif len(here.parts) == top:
+            own = entries
+    return sorted(task or own)

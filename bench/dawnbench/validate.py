@@ -1,0 +1,48 @@
+"""Judge DAWNBench pairs at one of two levels: ``compat`` (DAWNBench's own tests) or ``full`` (ours, on top of them)."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.dawnbench import compat, full
+from bench.dawnbench.findings import LEVELS, Finding, Level
+from bench.dawnbench.pair import find, read
+
+__all__ = ["LEVELS", "Finding", "Level", "Verdict", "judge", "validate"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What one level says about the pair of one JSON file."""
+
+    json_path: Path
+    level: Level
+    findings: tuple[Finding, ...]
+
+    @property
+    def accepted(self) -> bool:
+        return not self.findings
+
+
+def judge(json_path: Path, level: Level) -> Verdict:
+    """Judge one pair by the path of its JSON; the files may hold anything or not be there."""
+    pair = read(json_path)
+    findings = compat.check(pair)
+    if level == "full":
+        told = {finding.rule for finding in findings}
+        findings += [finding for finding in full.check(pair) if finding.rule not in told]
+    return Verdict(json_path, level, tuple(findings))
+
+
+def validate(path: Path, level: Level = "full") -> tuple[Verdict, ...]:
+    """Judge every pair that ``path`` (a JSON, a TSV, or a folder) means, in the order of their names.
+
+    DAWNBench's tests start from the JSON files of a folder, so a TSV without one counts only at ``full``. Raises
+    DataError where there is no pair at all, UsageError for a file of another kind.
+    """
+    json_paths = find(path)
+    if level == "compat" and len(json_paths) > 1:
+        json_paths = [json_path for json_path in json_paths if os.path.lexists(json_path)] or json_paths
+    return tuple(judge(json_path, level) for json_path in json_paths)
