@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,9 +19,9 @@ class Dataset:
     """Images and labels, ready to train on.
 
     ``train_images`` uint8 [N, 32, 32, 3] and ``test_images`` uint8 [M, 32, 32, 3] are NHWC, RGB, C-contiguous;
-    ``train_labels`` uint8 [N] and ``test_labels`` uint8 [M] index ``class_names``. ``state`` is ``canonical`` (from the official
-    archive, checksum verified), ``unverified`` (right shapes, labels and class counts) or ``synthetic``. ``sha256`` is the content
-    hash: labels (train, test), then pixels (same order, channel before row and column).
+    ``train_labels`` uint8 [N] and ``test_labels`` uint8 [M] index ``class_names``. ``state`` is ``canonical`` (from the
+    official archive, checksum verified), ``unverified`` (right shapes, labels and class counts) or ``synthetic``.
+    ``sha256`` is the content hash of ``content_hash``.
     """
 
     name: str
@@ -31,6 +32,21 @@ class Dataset:
     test_images: np.ndarray = field(repr=False)
     test_labels: np.ndarray = field(repr=False)
     class_names: tuple[str, ...] = field(default=(), repr=False)
+
+    def __str__(self) -> str:
+        counts = f"{len(self.train_labels):,} + {len(self.test_labels):,} images"
+        return f"{self.name}, {self.state}, {counts}, sha256 {self.sha256}"
+
+
+def content_hash(labels: np.ndarray, pixels: np.ndarray) -> str:
+    """Sha256 (hexadecimal) of labels uint8 [N], then pixels uint8 [N, 3, 32, 32] or [N, 3072]: channel before row and
+    column.
+
+    Training images come before test images. The hash names the content whatever the layout it was read from.
+    """
+    digest = hashlib.sha256(labels.data)
+    digest.update(pixels.data)
+    return digest.hexdigest()
 
 
 def load(where: str | Path | None = None, default: Path = DEFAULT_FOLDER) -> Dataset:
@@ -46,3 +62,18 @@ def load(where: str | Path | None = None, default: Path = DEFAULT_FOLDER) -> Dat
     from resnet9 import cifar10
 
     return cifar10.load(Path(default if where is None else where))
+
+
+def describe(where: str | Path | None = None, default: Path = DEFAULT_FOLDER) -> str:
+    """One line on the dataset at ``where``, from names and sizes alone: it costs no time, and ``load`` may still refuse
+    what is there.
+
+    Raises DataError where nothing is there.
+    """
+    if where == SYNTHETIC:
+        return "the built-in stand-in for CIFAR-10"
+    from resnet9 import cifar10
+
+    source = cifar10.find(Path(default if where is None else where))
+    kind = "an unpacked folder" if source.archive is None else "an official archive"
+    return f"CIFAR-10 at {source.path} ({kind}, {source.state} once it has passed its checks)"

@@ -1,7 +1,7 @@
 """What can go wrong for the person at the keyboard: each error is one sentence, and carries the exit code of its kind.
 
-A message says what is wrong and where; a hint says what to type next. Together they read as one sentence, so neither ends in a
-full stop. The exit codes are those of the whole project: 2 usage, 3 data, 4 environment, 5 training.
+A message says what is wrong and where; a hint says what to type next. Together they read as one sentence, so neither
+ends in a full stop. The exit codes are those of the whole project: 2 usage, 3 data, 4 environment, 5 training.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from typing import ClassVar
 
 
 class TrainerError(Exception):
-    """The trainer cannot go on: ``message`` is what is wrong and where, ``hint`` is what to do about it (may be empty)."""
+    """The trainer cannot go on: ``message`` is what is wrong and where, ``hint`` is what to do about it (may be
+    empty)."""
 
     exit_code: ClassVar[int] = 5
 
