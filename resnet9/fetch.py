@@ -1,0 +1,249 @@
+"""The official archive, downloaded: resumed after an interruption, verified, and never there half-written.
+
+Bytes gather in ``NAME.part`` beside the place of the archive. Only a file of the right size and checksum gets the
+archive's name, in one step. One process downloads into a folder at a time; another one waits, then finds the work done.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import http.client
+import os
+import shutil
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from resnet9.archive import verify
+from resnet9.errors import DataError, EnvironmentProblem
+from resnet9.official import BINARY, HOME, Archive
+
+CHUNK_BYTES = 1 << 18
+Report = Callable[[int, int], None]
+Opener = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Patience:
+    """When to give a source up.
+
+    No byte comes for ``silence_seconds``: the connection is broken. Fewer than ``least_bytes_per_second`` come over
+    ``window_seconds`` (the archive would take an hour): it is slow. ``breaks`` broken connections in a row that brought
+    less than ``useful_bytes`` each: it is down. Between two connections lie ``pause_seconds``.
+    """
+
+    silence_seconds: float = 20.0
+    window_seconds: float = 30.0
+    least_bytes_per_second: float = 50_000.0
+    useful_bytes: int = 1 << 20
+    breaks: int = 3
+    pause_seconds: float = 1.0
+
+
+class _Broken(Exception):
+    """The connection ended early or never came about; what has arrived is kept, and it may be tried again."""
+
+
+class _Unusable(Exception):
+    """The answer does not fit the bytes at hand: start again from nothing."""
+
+
+def fetch(
+    folder: Path,
+    archive: Archive = BINARY,
+    home: str = HOME,
+    opener: Opener = urllib.request.urlopen,
+    report: Report | None = None,
+    patience: Patience = Patience(),
+    clock: Callable[[], float] = time.monotonic,
+) -> Path:
+    """The path of the verified archive in ``folder``, downloaded from ``home`` if it is not there already.
+
+    ``report`` is called with bytes there and bytes in all. ``opener`` is called as ``urlopen(request,
+    timeout=seconds)``; ``clock`` gives seconds. Raises DataError where the source is down, slow or wrong,
+    EnvironmentProblem where the folder cannot be written or is full.
+    """
+    final = folder / archive.name
+    part = final.with_name(f"{archive.name}.part")
+    download = _Download(archive, home + archive.name, part, opener, report, patience, clock)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with _alone(final.with_name(f"{archive.name}.lock")):
+            if not _is_whole(final, archive):
+                download.run()
+                part.replace(final)
+                _settle(folder)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            full = f"The disk of {folder} has no room for the {archive.size_bytes:,} bytes of {archive.name}"
+            raise EnvironmentProblem(full, "make room and type `make data` to go on, or give DATA=/path") from None
+        reason = error.strerror or error
+        raise EnvironmentProblem(f"Cannot write {archive.name} into {folder} ({reason})", "give DATA=/path") from None
+    return final
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Wait until no other process holds ``path``, and hold it."""
+    with open(path, "ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _is_whole(path: Path, archive: Archive) -> bool:
+    """Whether ``path`` is the archive; a file that is there and is not will be replaced."""
+    if not path.exists():
+        return False
+    with open(path, "rb") as file:
+        try:
+            verify(file, path, archive)
+        except DataError:
+            return False
+    return True
+
+
+def _settle(folder: Path) -> None:
+    """Make the new name last through a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@dataclass
+class _Download:
+    """Fills ``part`` with the archive at ``url``."""
+
+    archive: Archive
+    url: str
+    part: Path
+    opener: Opener
+    report: Report | None
+    patience: Patience
+    clock: Callable[[], float]
+
+    def run(self) -> None:
+        """Until ``part`` is the whole archive; what has the right size and a wrong checksum is fetched once more from
+        nothing."""
+        for last in (False, True):
+            self._fill()
+            try:
+                with open(self.part, "rb") as file:
+                    verify(file, self.part, self.archive)
+                    os.fsync(file.fileno())
+            except DataError:
+                self.part.unlink()
+                if last:
+                    wrong = f"{self.url} gave bytes with the wrong sha256, and again after a clean retry"
+                    raise DataError(wrong, "try later, or give DATA=/path to a copy of your own") from None
+            else:
+                return
+
+    def _there(self) -> int:
+        """Bytes in ``part``."""
+        return self.part.stat().st_size if self.part.exists() else 0
+
+    def _fill(self) -> None:
+        """Ask for what is missing until nothing is, as long as each connection brings something new."""
+        breaks = restarts = 0
+        while (before := self._there()) != self.archive.size_bytes:
+            if before > self.archive.size_bytes:
+                self.part.unlink()
+                continue
+            try:
+                self._ask(before)
+            except _Unusable as why:
+                self.part.unlink(missing_ok=True)
+                restarts += 1
+                if restarts > 1:
+                    raise self._give_up(str(why)) from None
+            except _Broken as why:
+                breaks = 0 if self._there() - before >= self.patience.useful_bytes else breaks + 1
+                if breaks >= self.patience.breaks:
+                    raise self._give_up(str(why)) from None
+                time.sleep(self.patience.pause_seconds)
+
+    def _ask(self, begin: int) -> None:
+        """One request for the bytes from ``begin`` on, written to ``part`` as they come."""
+        headers = {"User-Agent": "resnet9", "Accept-Encoding": "identity"}
+        if begin:
+            headers["Range"] = f"bytes={begin}-"
+        with self._open(urllib.request.Request(self.url, headers=headers)) as answer:
+            self._check_length(answer, begin)
+            # 200 to a request for a range: the source cannot resume and sends everything.
+            begin = begin if answer.status == http.client.PARTIAL_CONTENT else 0
+            with open(self.part, "r+b" if begin else "wb") as file:
+                file.seek(begin)
+                self._copy(answer, file, begin)
+
+    def _open(self, request: urllib.request.Request) -> Any:
+        """The answer to a request, with its errors sorted into those worth another try and the others."""
+        try:
+            return self.opener(request, timeout=self.patience.silence_seconds)
+        except urllib.error.HTTPError as error:
+            why = f"it answered {error.code} {error.reason}"
+            if error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
+                raise _Unusable(why) from None
+            raise self._give_up(why) from None
+        except urllib.error.URLError as error:
+            raise _Broken(str(error.reason)) from None
+        except (OSError, http.client.HTTPException) as error:
+            raise _Broken(str(error) or type(error).__name__) from None
+
+    def _check_length(self, answer: Any, begin: int) -> None:
+        """Refuse an answer that is not the rest of the archive, before its first byte is read."""
+        size = self.archive.size_bytes
+        if answer.status == http.client.PARTIAL_CONTENT:
+            said = answer.headers.get("Content-Range", "")
+            if not begin or said.strip() not in (f"bytes {begin}-{size - 1}/{size}", f"bytes {begin}-{size - 1}/*"):
+                raise _Unusable(f"asked for bytes from {begin:,} on, it answered with the range {said[:100]!r}")
+        elif answer.status != http.client.OK:
+            raise self._give_up(f"it answered {answer.status}")
+        else:
+            length = answer.headers.get("Content-Length")
+            if length is not None and length.strip() != str(size):
+                raise self._give_up(f"it offers {length[:30]} bytes, the official archive has {size:,}")
+        if shutil.disk_usage(self.part.parent).free + self._there() < size:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def _copy(self, answer: Any, file: Any, there: int) -> None:
+        """Write the answer's bytes, and watch that they keep coming. ``there`` bytes are in ``part`` already."""
+        size, patience = self.archive.size_bytes, self.patience
+        window_began, window_from = self.clock(), there
+        while True:
+            try:
+                # read1 returns what one receive brought: a source that drips is noticed, not waited for.
+                chunk = answer.read1(CHUNK_BYTES)
+            except (OSError, http.client.HTTPException) as error:
+                raise _Broken(str(error) or type(error).__name__) from None
+            if not chunk:
+                break
+            if there + len(chunk) > size:
+                file.truncate(0)
+                raise self._give_up(f"it sent more than the {size:,} bytes of the official archive")
+            file.write(chunk)
+            there += len(chunk)
+            if self.report is not None:
+                self.report(there, size)
+            passed = self.clock() - window_began
+            if passed >= patience.window_seconds:
+                rate = (there - window_from) / passed
+                if rate < patience.least_bytes_per_second:
+                    file.flush()
+                    raise self._give_up(f"it is slow: {rate / 1000:,.1f} kB/s over {passed:.0f} s")
+                window_began, window_from = self.clock(), there
+        if there < size:
+            raise _Broken(f"the connection ended after {there:,} of {size:,} bytes")
+
+    def _give_up(self, why: str) -> DataError:
+        there = self._there()
+        percent = 100 * there // self.archive.size_bytes
+        again = f"type `make data` to go on from {percent} %" if there else "type `make data` to try again"
+        return DataError(f"Cannot download {self.url}: {why}", f"{again}, or give DATA=/path to a copy of your own")
