@@ -92,7 +92,7 @@ def _malformed(record: Record) -> str | None:
     if not record.malformed_lines:
         return None
     lines = "1 line is no event" if record.malformed_lines == 1 else f"{record.malformed_lines} lines are no events"
-    return f"{lines}; the first: {record.malformed[0].why}"
+    return f"{lines}; the first: {record.malformed[0].why}" if record.malformed else lines
 
 
 @_rule(

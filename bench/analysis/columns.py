@@ -1,0 +1,165 @@
+"""The columns of ``runs.csv``, ``epochs.csv`` and ``summary.csv``: their order, types, units and meaning, in one place.
+
+The frames are built from these lists, the files are read and written by them, and ``docs/columns.md`` is made of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["text", "whole", "number"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: ``kind`` is what its cells are when known; ``unit`` is empty where there is none."""
+
+    name: str
+    kind: Kind
+    unit: str
+    meaning: str
+
+
+_CONFIGURATION = (
+    Column("precision", "text", "", "number format of the training step: fp32, bf16 or fp16"),
+    Column("input", "text", "", "where batches are made: host or device"),
+    Column("threads", "whole", "threads", "CPU threads of the trainer"),
+    Column("target_percent", "number", "%", "test accuracy that counts as reached"),
+)
+
+RUNS = (
+    Column("seed", "whole", "", "seed of the run"),
+    Column("recipe", "text", "", "name of the recipe"),
+    Column("dataset", "text", "", "cifar10 or synthetic"),
+    Column("dataset_state", "text", "", "canonical, unverified or synthetic"),
+    Column("device", "text", "", "name of the device, as the trainer gives it"),
+    Column("status", "text", "", "how the run ended: done, failed, timed_out or interrupted"),
+    Column("final_accuracy_percent", "number", "%", "test accuracy of the last evaluation"),
+    Column("final_accuracy_view", "text", "", "view of that evaluation: plain, flip or six"),
+    Column(
+        "reached_epoch", "number", "epochs", "epoch of the first evaluation at or above the target; empty for a miss"
+    ),
+    Column(
+        "dawnbench_seconds", "number", "s", "time to the target: loading, preprocessing and training; inf for a miss"
+    ),
+    Column("dawnbench_cold_seconds", "number", "s", "the same with compilation; inf for a miss"),
+    Column("run_seconds", "number", "s", "time to the target: building, preprocessing and training; inf for a miss"),
+    Column("train_seconds", "number", "s", "time to the target: training alone; inf for a miss"),
+    Column(
+        "wall_seconds", "number", "s", "time to the target: everything from the start of the process; inf for a miss"
+    ),
+    Column("fixed_work_train_seconds", "number", "s", "training of the recipe's whole schedule, target or not"),
+    Column("compile_seconds", "number", "s", "compilation on random data, before the headline clock starts"),
+    Column("images_per_second", "number", "images/s", "images trained over the time spent training them, all epochs"),
+    Column("peak_memory_bytes", "whole", "bytes", "largest resident memory of the trainer"),
+    Column("verdict", "text", "", "clean, suspect or invalid"),
+    Column(
+        "verdict_reasons",
+        "text",
+        "",
+        "rules behind the verdict, separated by `;`, empty for none; evidence and advice: record.json",
+    ),
+    Column(
+        "warm_images_per_second", "number", "images/s", "the same from the second epoch on, first-use costs left out"
+    ),
+    Column("fixed_work_seconds", "number", "s", "the headline clock after the whole schedule, target or not"),
+    *_CONFIGURATION,
+    Column("clocks", "text", "", "the clocks of the five times, each with its version, in the order of the columns"),
+    Column("rules", "whole", "", "version of the rules behind the verdict"),
+    Column("trainer", "text", "", "trainer and its version"),
+    Column("framework", "text", "", "framework and its version"),
+    Column("utc", "text", "", "when the run was started"),
+    Column("process_seconds", "number", "s", "life of the trainer's process, from its start to its exit"),
+    Column("trainer_cpu_seconds", "number", "s", "CPU time of the trainer"),
+    Column("harness_cpu_seconds", "number", "s", "CPU time of the harness while the run lasted"),
+    Column("harness_cpu_share", "number", "", "that, as a share of one core over the run"),
+    Column("harness_voluntary_switches", "whole", "", "times the harness went to sleep while the run lasted"),
+    Column("harness_involuntary_switches", "whole", "", "times it was pushed off a core"),
+    Column("events", "whole", "", "events the harness received"),
+    Column("emit_seconds", "number", "s", "time the trainer spent writing its events, its own account"),
+)
+
+EPOCHS = (
+    Column("seed", "whole", "", "seed of the run"),
+    Column("epoch", "number", "epochs", "steps done over steps per epoch, so 9.9 is possible"),
+    Column("steps", "whole", "steps", "steps trained since the evaluation before"),
+    Column("images", "whole", "images", "images trained since the evaluation before"),
+    Column("train_seconds", "number", "s", "time spent training them"),
+    Column("eval_seconds", "number", "s", "time of this evaluation"),
+    Column("loss", "number", "", "mean training loss since the evaluation before"),
+    Column("correct", "whole", "images", "test images classified correctly"),
+    Column("total", "whole", "images", "test images"),
+    Column("accuracy_percent", "number", "%", "100 x correct / total"),
+    Column("view", "text", "", "what the network was shown: plain, flip (and its mirror image) or six (crops)"),
+    Column("images_per_second", "number", "images/s", "images / train_seconds"),
+    Column(
+        "wait_seconds", "number", "s", "time the steps waited for input; empty where the trainer does not measure it"
+    ),
+    Column("wait_share", "number", "", "wait_seconds / train_seconds"),
+    Column("dawnbench_seconds", "number", "s", "the headline clock at this evaluation"),
+    Column("wall_seconds", "number", "s", "the wall clock at this evaluation"),
+)
+
+SUMMARY = (
+    Column("recipe", "text", "", "name of the recipe"),
+    Column("dataset", "text", "", "cifar10 or synthetic"),
+    Column("runs", "whole", "runs", "runs that count: finished and not invalid"),
+    Column("reached", "whole", "runs", "of those, the runs that reached the target"),
+    Column("success_rate", "number", "", "reached / runs"),
+    Column("success_low", "number", "", "lower end of its 95 % interval (Wilson)"),
+    Column("success_high", "number", "", "upper end"),
+    Column("clock", "text", "", "clock of the times in this row, with its version"),
+    Column("median_seconds", "number", "s", "median time to the target, misses being infinite"),
+    Column("mean_seconds", "number", "s", "geometric mean of the time to the target over the runs that reached it"),
+    Column("low_seconds", "number", "s", "lower end of its 95 % interval (t on log time); empty below two runs"),
+    Column("high_seconds", "number", "s", "upper end"),
+    Column("fixed_work_seconds", "number", "s", "median of this clock after the whole schedule, target or not"),
+    Column("accuracy_mean", "number", "%", "mean final accuracy of the runs that count"),
+    Column("accuracy_std", "number", "%", "its standard deviation (n - 1); empty below two runs"),
+    Column(
+        "expected_seconds",
+        "number",
+        "s",
+        "mean time to a success where a miss is followed by another try; inf for none",
+    ),
+    Column("cold_median_seconds", "number", "s", "median time to the target with compilation, misses being infinite"),
+    Column("compile_median_seconds", "number", "s", "median time of compilation"),
+    Column("images_per_second", "number", "images/s", "median over the runs"),
+    Column("suspect", "whole", "runs", "runs that count and are suspect"),
+    Column("invalid", "whole", "runs", "runs left out: finished, but not to be believed"),
+    Column("unfinished", "whole", "runs", "runs left out: failed, timed out or interrupted, which is no miss"),
+    Column("dataset_state", "text", "", "canonical, unverified or synthetic"),
+    Column("device", "text", "", "name of the device, as the trainer gives it"),
+    *_CONFIGURATION,
+)
+
+#: Each file with its columns.
+FILES: dict[str, tuple[Column, ...]] = {"runs.csv": RUNS, "epochs.csv": EPOCHS, "summary.csv": SUMMARY}
+
+_INTRODUCTION = {
+    "runs.csv": "One row a run. A run that finished below the target is a miss: its five times to it are `inf`.",
+    "epochs.csv": "One row an evaluation, of every run, in the order they came.",
+    "summary.csv": "One row a configuration, from the rows of `runs.csv` that count.",
+}
+
+
+def page() -> str:
+    """``docs/columns.md``: every column of every file."""
+    lines = [
+        "# The columns of a campaign's tables",
+        "",
+        "Every table is made from `seed-*/events.jsonl` and can be made again with `python -m bench report DIR`.",
+        "",
+        "- An empty cell is a value that is not known. It is never written as 0.",
+        "- `inf` is a time that was never reached.",
+        "- Numbers are written in full, so reading them back gives the same number.",
+        "- A text that a spreadsheet would take for a formula has a `'` before it.",
+        "- Clocks and what they count: `bench/clocks.py`. Rules behind a verdict: `bench/checks.py`.",
+        "",
+        "This page is made from `bench/analysis/columns.py`; a test holds the two together.",
+    ]
+    for file, columns in FILES.items():
+        lines += ["", f"## {file}", "", _INTRODUCTION[file], "", "| column | unit | meaning |", "|---|---|---|"]
+        lines += [f"| `{column.name}` | {column.unit} | {column.meaning} |" for column in columns]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,212 @@
+"""Records to pandas frames: one of runs, one of epochs, one of configurations, with the columns of ``columns.py``.
+
+In a frame an unknown value is missing (NA, NaN) and a time that was never reached is infinite; never one for the other.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from bench.analysis import censored
+from bench.analysis.columns import EPOCHS, RUNS, SUMMARY, Column
+from bench.checks import judged
+from bench.clocks import CLOCKS, HEADLINE, cumulative_seconds, fixed_work_seconds, to_target_seconds
+from bench.record import Record
+
+_DTYPES = {"text": "string", "whole": "Int64", "number": "float64"}
+#: What makes a configuration: runs that differ in any of these are never put in one row.
+CONFIGURATION = (
+    "recipe", "dataset", "dataset_state", "device", "precision", "input", "threads", "target_percent",
+)  # fmt: skip
+Row = dict[str, Any]
+
+
+def frame(columns: Sequence[Column], rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """Rows as a frame of exactly these columns and their types; what a row lacks is missing, texts are single lines."""
+    table = list(rows)
+    cells = {column.name: [_cell(column, row.get(column.name)) for row in table] for column in columns}
+    series = {each.name: pd.Series(cells[each.name], dtype=_DTYPES[each.kind]) for each in columns}
+    result: pd.DataFrame = pd.DataFrame(series, columns=[column.name for column in columns])
+    return result
+
+
+def _cell(column: Column, value: Any) -> Any:
+    if value is None or (column.kind == "number" and isinstance(value, float) and math.isnan(value)):
+        return math.nan if column.kind == "number" else pd.NA
+    if column.kind == "text":
+        # A name comes from a trainer or a driver, and a stray line end or escape code would break a table.
+        return "".join(each if each.isprintable() else " " for each in str(value)).strip() or pd.NA
+    return value
+
+
+def runs(records: Iterable[Record]) -> pd.DataFrame:
+    """One row a run, in the order of the records; a record without a verdict is judged first."""
+    return frame(RUNS, [_run(record if record.verdict else judged(record)) for record in records])
+
+
+def epochs(records: Iterable[Record]) -> pd.DataFrame:
+    """One row an evaluation, of every run."""
+    return frame(EPOCHS, [row for record in records for row in _epochs(record)])
+
+
+def _run(record: Record) -> Row:
+    verdict, last = record.verdict, record.epochs[-1] if record.epochs else None
+    life, cost = _seconds(record.life_ns), record.harness
+    row: Row = {
+        **_configuration(record),
+        "seed": record.seed,
+        "status": record.status,
+        "final_accuracy_percent": last and last.accuracy_percent,
+        "final_accuracy_view": last and last.view,
+        "reached_epoch": record.crossing and record.crossing.epoch,
+        "compile_seconds": _phase_seconds(record, "compile"),
+        "images_per_second": _images_per_second(record),
+        "warm_images_per_second": _images_per_second(record, skip=1),
+        "peak_memory_bytes": record.peak_memory_bytes,
+        "verdict": verdict and verdict.level,
+        "verdict_reasons": verdict and ";".join(reason.rule for reason in verdict.reasons),
+        "rules": verdict and verdict.rules,
+        "clocks": " ".join(clock.label for clock in CLOCKS.values()),
+        "trainer": record.trainer,
+        "framework": record.framework,
+        "utc": record.utc,
+        "process_seconds": life,
+        "trainer_cpu_seconds": record.trainer_cpu_seconds,
+        "harness_cpu_seconds": cost.cpu_seconds,
+        "harness_cpu_share": _ratio(cost.cpu_seconds, life),
+        "harness_voluntary_switches": cost.voluntary_switches,
+        "harness_involuntary_switches": cost.involuntary_switches,
+        "events": cost.events,
+        "emit_seconds": _seconds(cost.emit_ns),
+    }
+    if (record.runs or 1) == 1:  # Several runs in one process share its start, so none of them has a time of its own.
+        row |= {f"{name.replace('-', '_')}_seconds": to_target_seconds(clock, record) for name, clock in CLOCKS.items()}
+        row["fixed_work_train_seconds"] = fixed_work_seconds(CLOCKS["train"], record)
+        row["fixed_work_seconds"] = fixed_work_seconds(HEADLINE, record)
+    return row
+
+
+def _configuration(record: Record) -> Row:
+    return {
+        "recipe": record.recipe.get("name"),
+        "dataset": record.dataset.get("name"),
+        "dataset_state": record.dataset.get("state"),
+        "device": record.device.get("name") or record.device.get("kind"),
+        "precision": record.precision,
+        "input": record.input,
+        "threads": record.threads,
+        "target_percent": record.target_percent,
+    }
+
+
+def _epochs(record: Record) -> Iterable[Row]:
+    clocks = zip(cumulative_seconds(HEADLINE, record), cumulative_seconds(CLOCKS["wall"], record), strict=True)
+    for each, (headline_seconds, wall_seconds) in zip(record.epochs, clocks, strict=True):
+        yield {
+            "seed": record.seed,
+            "epoch": each.epoch,
+            "steps": each.steps,
+            "images": each.images,
+            "train_seconds": each.train_seconds,
+            "eval_seconds": each.eval_seconds,
+            "loss": each.loss,
+            "correct": each.correct,
+            "total": each.total,
+            "accuracy_percent": each.accuracy_percent,
+            "view": each.view,
+            "images_per_second": _ratio(each.images, each.train_seconds),
+            "wait_seconds": each.wait_seconds,
+            "wait_share": _ratio(each.wait_seconds, each.train_seconds),
+            "dawnbench_seconds": headline_seconds,
+            "wall_seconds": wall_seconds,
+        }
+
+
+def _seconds(nanoseconds: int | None) -> float | None:
+    return None if nanoseconds is None else nanoseconds / 1e9
+
+
+def _phase_seconds(record: Record, name: str) -> float | None:
+    durations_ns = [phase.duration_ns for phase in record.phases if phase.name == name]
+    return sum(durations_ns) / 1e9 if durations_ns else None
+
+
+def _images_per_second(record: Record, skip: int = 0) -> float | None:
+    timed = [
+        (each.images, each.train_seconds) for each in record.epochs if each.images and each.train_seconds is not None
+    ]
+    return _ratio(sum(images for images, _ in timed[skip:]), math.fsum(seconds for _, seconds in timed[skip:]))
+
+
+def _ratio(part: float | None, whole: float | None) -> float | None:
+    return None if part is None or not whole else part / whole
+
+
+def summary(runs: pd.DataFrame) -> pd.DataFrame:
+    """One row a configuration, from the frame of its runs: what counts, what was left out, rate, times, accuracy.
+
+    A run that did not get as far as naming its configuration stands with the others where there is only one.
+    """
+    keys = list(CONFIGURATION)
+    named = runs[runs["recipe"].notna()]
+    groups = [group for _, group in named.groupby(keys, sort=False, dropna=False)]
+    unnamed = runs[runs["recipe"].isna()]
+    if len(groups) == 1:
+        groups = [runs]
+    elif len(unnamed):
+        groups.append(unnamed)
+    return frame(SUMMARY, [_summary_row(group) for group in groups])
+
+
+def _summary_row(group: pd.DataFrame) -> Row:
+    done = group[group["status"] == "done"]
+    counted = done[done["verdict"] != "invalid"]
+    hits = counted[counted["reached_epoch"].notna()]
+    column = "dawnbench_seconds"
+    rate = censored.success_rate(len(hits), len(counted))
+    mean = censored.mean_seconds([each for each in _known(hits[column]) if each > 0])
+    accuracy = _known(counted["final_accuracy_percent"])
+    return {
+        **{key: _first_known(group[key]) for key in CONFIGURATION},
+        "runs": len(counted),
+        "reached": len(hits),
+        "success_rate": rate.estimate,
+        "success_low": rate.low,
+        "success_high": rate.high,
+        "clock": HEADLINE.label,
+        "median_seconds": censored.median(_known(counted[column])),
+        "mean_seconds": mean.estimate,
+        "low_seconds": mean.low,
+        "high_seconds": mean.high,
+        "fixed_work_seconds": censored.median(_known(counted["fixed_work_seconds"])),
+        "accuracy_mean": math.fsum(accuracy) / len(accuracy) if accuracy else None,
+        "accuracy_std": float(pd.Series(accuracy).std(ddof=1)) if len(accuracy) > 1 else None,
+        "expected_seconds": _expected_seconds(counted, hits),
+        "cold_median_seconds": censored.median(_known(counted["dawnbench_cold_seconds"])),
+        "compile_median_seconds": censored.median(_known(counted["compile_seconds"])),
+        "images_per_second": censored.median(_known(counted["images_per_second"])),
+        "suspect": int((counted["verdict"] == "suspect").sum()),
+        "invalid": len(done) - len(counted),
+        "unfinished": len(group) - len(done),
+    }
+
+
+def _expected_seconds(counted: pd.DataFrame, hits: pd.DataFrame) -> float | None:
+    reached = _known(hits["dawnbench_seconds"])
+    missed = _known(counted.loc[counted["reached_epoch"].isna(), "fixed_work_seconds"])
+    if len(reached) + len(missed) < len(counted):
+        return None  # The cost of a miss, or the time of a success, is not known.
+    return censored.expected_seconds(reached, missed)
+
+
+def _known(values: pd.Series[Any]) -> list[float]:
+    return [float(each) for each in values.dropna()]
+
+
+def _first_known(values: pd.Series[Any]) -> Any:
+    known = values.dropna()
+    return None if known.empty else known.iloc[0]
