@@ -44,6 +44,10 @@ DEVICE_KINDS = ("cpu", "gpu")
 MAX_LINE_BYTES = 1 << 20
 
 
+#: Numbers beyond these are nobody's seed, time or loss, and would not fit the tables they end up in.
+_WHOLE_END, _NUMBER_END = 2**63, 1e300
+
+
 class ProtocolError(ValueError):
     """A line that is not an event of this protocol; the message says in one sentence what is wrong with it."""
 
@@ -53,26 +57,33 @@ def _require(good: bool, sentence: str) -> None:
         raise ProtocolError(sentence)
 
 
+def _shown(value: object) -> str:
+    """The value as it may stand in a sentence, cut short."""
+    text = repr(value) if not isinstance(value, int) or abs(value) < 10**40 else "a number of over 40 digits"
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
 def _whole(value: object, name: str, low: int = 0) -> None:
-    _require(isinstance(value, int) and not isinstance(value, bool), f"`{name}` must be a whole number, not {value!r}")
-    _require(value >= low, f"`{name}` must be at least {low}, not {value}")  # type: ignore[operator]
+    _require(isinstance(value, int) and not isinstance(value, bool), f"`{name}` must be a whole number, not {_shown(value)}")
+    assert isinstance(value, int)
+    _require(low <= value < _WHOLE_END, f"`{name}` must be at least {low} and fit 63 bits, not {_shown(value)}")
 
 
 def _number(value: object, name: str) -> None:
-    good = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-    _require(good, f"`{name}` must be a finite number, not {value!r}")
+    good = isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < _NUMBER_END and math.isfinite(value)
+    _require(good, f"`{name}` must be a finite number, not {_shown(value)}")
 
 
 def _text(value: object, name: str) -> None:
-    _require(isinstance(value, str), f"`{name}` must be text, not {value!r}")
+    _require(isinstance(value, str), f"`{name}` must be text, not {_shown(value)}")
 
 
 def _one_of(value: object, allowed: tuple[str, ...], name: str) -> None:
-    _require(isinstance(value, str) and value in allowed, f"`{name}` must be one of {', '.join(allowed)}, not {value!r}")
+    _require(isinstance(value, str) and value in allowed, f"`{name}` must be one of {', '.join(allowed)}, not {_shown(value)}")
 
 
 def _table(value: object, name: str, keys: tuple[str, ...]) -> None:
-    _require(isinstance(value, dict), f"`{name}` must be an object, not {value!r}")
+    _require(isinstance(value, dict), f"`{name}` must be an object, not {_shown(value)}")
     missing = [key for key in keys if key not in value]  # type: ignore[operator]
     _require(not missing, f"`{name}` lacks {', '.join(missing)}")
 
@@ -262,9 +273,9 @@ def from_json(body: object) -> Event:
     """The event in a decoded JSON object. Raises ProtocolError with one sentence; fields it does not know are ignored."""
     _require(isinstance(body, dict), f"an event must be a JSON object, not {type(body).__name__}")
     assert isinstance(body, dict)
-    _require(body.get("v") == VERSION, f"`v` must be {VERSION}, not {body.get('v')!r}")
+    _require(body.get("v") == VERSION, f"`v` must be {VERSION}, not {_shown(body.get('v'))}")
     name = body.get("event")
-    _require(isinstance(name, str) and name in KINDS, f"`event` must be one of {', '.join(KINDS)}, not {name!r}")
+    _require(isinstance(name, str) and name in KINDS, f"`event` must be one of {', '.join(KINDS)}, not {_shown(name)}")
     cls = KINDS[str(name)]
     for key in ("run", "t_ns"):
         _require(key in body, f"event {name} lacks `{key}`")
@@ -284,7 +295,9 @@ def decode(line: str | bytes) -> Event:
     _require(len(line) <= MAX_LINE_BYTES, f"a line of {len(line)} bytes is longer than {MAX_LINE_BYTES}")
     try:
         body = json.loads(line, parse_constant=_no_constant)
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # ValueError: no JSON, no UTF-8, or an integer of thousands of digits
+        if isinstance(error, ProtocolError):
+            raise
         raise ProtocolError(f"not a line of JSON ({type(error).__name__})") from None
     return from_json(body)
 

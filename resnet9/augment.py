@@ -10,6 +10,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from resnet9 import randomness
 from resnet9.recipe import Recipe
 
 Tensor = Any
@@ -24,8 +25,7 @@ def draws(recipe: Recipe, count: int, seed: Tensor) -> tuple[Tensor, Tensor, Ten
     """
     spans = tf.constant([2 * recipe.pad + 1] * 2 + [2] + [SIDE - recipe.cutout + 1] * 2)
     # One draw of fractions, scaled by each span: five separate integer draws cost five kernel launches a step on a GPU.
-    fractions = tf.random.stateless_uniform([count, 5], seed, alg="philox")
-    whole = tf.minimum(tf.cast(fractions * tf.cast(spans, tf.float32), tf.int32), spans - 1)
+    whole = tf.cast(randomness.fractions([count, 5], seed) * tf.cast(spans, tf.float32), tf.int32)
     flips = tf.cast(whole[:, 2], tf.bool) if recipe.flip else tf.zeros([count], tf.bool)
     return whole[:, :2], flips, whole[:, 3:]
 

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 import tensorflow as tf
 
-from resnet9 import augment
+from resnet9 import augment, randomness
 from resnet9.dataset import Dataset
 from resnet9.nets import CLASSES, ResNet9
 from resnet9.optim import NesterovSGD
@@ -157,8 +157,7 @@ class DeviceLoop(_Epochs):
     def _train(self, images: Tensor, labels: Tensor, rates: Tensor, seeds: Tensor, first: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
         batch = self.recipe.batch
         # XLA lowers the shuffle of an index vector to one sort; shuffling images would be a loop over 50,000 rows.
-        keys = tf.random.stateless_uniform([self.train_images], tf.stack([seeds[0], first]), None, None, tf.int32, alg="philox")
-        order = tf.argsort(keys)
+        order = tf.argsort(randomness.bits([self.train_images], tf.stack([seeds[0], first])))
 
         def body(i: Tensor, loss_sum: Tensor, correct: Tensor) -> tuple[Tensor, Tensor, Tensor]:
             index = tf.slice(order, [i * batch], [batch])

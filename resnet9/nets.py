@@ -21,7 +21,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from resnet9 import layers
+from resnet9 import layers, randomness
 from resnet9.recipe import Recipe
 
 Tensor = Any
@@ -75,8 +75,8 @@ class ResNet9:
         """Draw every kernel anew from ``seed`` (int32 scalar) and set the norms back. One seed gives one net on every device."""
         for index, kernel in enumerate(self.kernels):
             limit = layers.uniform_limit(self.recipe.init, int(kernel.shape[:-1].num_elements()))
-            draw = tf.random.stateless_uniform(kernel.shape, tf.stack([seed, index]), -limit, limit, alg="philox")
-            kernel.assign(draw)
+            draw = randomness.fractions(kernel.shape.as_list(), tf.stack([seed, index]))
+            kernel.assign((2.0 * draw - 1.0) * limit)
         for block in self.blocks:
             block.norm.reset()
 
