@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import binomtest
 
 from bench.analysis.censored import expected_seconds, mean_seconds, median, quantile, success_rate
 
@@ -55,6 +56,15 @@ def test_the_success_rate_has_wilsons_interval(reached: int, runs: int, low: flo
     rate = success_rate(reached, runs)
     assert rate.estimate == reached / runs
     assert (rate.low, rate.high) == pytest.approx((low, high), abs=1e-3)
+
+
+@given(st.integers(1, 60), st.data())
+def test_the_success_rate_agrees_with_scipy(runs: int, data: st.DataObject) -> None:
+    reached = data.draw(st.integers(0, runs))
+    theirs = binomtest(reached, runs).proportion_ci(method="wilson")
+    rate = success_rate(reached, runs)
+    assert (rate.low, rate.high) == pytest.approx((theirs.low, theirs.high), abs=1e-12)
+    assert 0 <= rate.low <= rate.estimate <= rate.high <= 1
 
 
 def test_no_runs_have_no_success_rate() -> None:
