@@ -1,0 +1,122 @@
+"""The registry of fingerprint keys: what each says of the machine, and whether runs that differ in it may be mixed.
+
+A fingerprint is a flat table of these keys. A key is always there; None is a value that is not known, or that this
+machine has not. Two families, ``package.*`` and ``env.*``, hold one key for each package or variable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Key:
+    """One fact of a fingerprint. ``mixable`` says that runs which differ in it may stand in one table.
+
+    ``type`` is the type of a known value; a ``list`` is one of texts. ``unit`` is empty where there is none.
+    """
+
+    name: str
+    type: type
+    unit: str
+    meaning: str
+    mixable: bool = False
+
+    @property
+    def is_family(self) -> bool:
+        """Whether ``name`` ends in ``*`` and stands for any number of keys."""
+        return self.name.endswith("*")
+
+
+KEYS = (
+    Key("harness.version", str, "", "version of the harness"),
+    Key("image", str, "", "container image of the trainer, by digest; none for a native run"),
+    Key("git.commit", str, "", "commit of the checkout"),
+    Key("git.dirty", bool, "", "whether the checkout had changes outside results/ that are not committed"),
+    Key("lock.name", str, "", "lock file that the environment was installed from"),
+    Key("lock.sha256", str, "", "its sha256"),
+    Key("python.version", str, "", "version of Python"),
+    Key("package.*", str, "", "version of an installed package"),
+    Key("os.name", str, "", "distribution and its release"),
+    Key("kernel.release", str, "", "release of the Linux kernel"),
+    Key("cpu.model", str, "", "model name of the CPU"),
+    Key("cpu.cores", int, "", "logical CPUs that the harness and the trainer may run on"),
+    Key("cpu.flags_of_interest", list, "", "instruction sets of the CPU that decide which kernels run"),
+    Key("cpu.governor", str, "", "frequency governor; none where the machine does not show it, as in most clouds"),
+    Key("memory.total_bytes", int, "bytes", "memory of the machine; moves a little at each boot", mixable=True),
+    Key("cgroup.cpu_cores", float, "cores", "CPU time per time that the container may use; none without a limit"),
+    Key("cgroup.memory_bytes", int, "bytes", "memory that the container may use; none without a limit"),
+    Key("gpu.count", int, "", "GPUs that the driver shows, used or not", mixable=True),
+    Key("gpu.why_none", str, "", "why the driver shows no GPU", mixable=True),
+    Key("gpu.name", str, "", "the GPU of this run"),
+    Key("gpu.uuid_hash", str, "", "the first 16 digits of the sha256 of its UUID"),
+    Key("gpu.memory_bytes", int, "bytes", "its whole memory"),
+    Key("gpu.compute_capability", str, "", "its compute capability, as 7.0"),
+    Key("gpu.driver_version", str, "", "version of the NVIDIA driver"),
+    Key("gpu.cuda_driver_version", str, "", "newest CUDA that the driver serves"),
+    Key("cache.cuda_kernels", str, "", "driver's cache of kernels compiled on this machine: cold, warm", mixable=True),
+    Key("env.*", str, "", "environment variable that TensorFlow or a library under it reads, by allow-list"),
+)
+#: The packages whose versions are recorded; those that a result can depend on, the harness's own mixable.
+PACKAGES = {
+    "tensorflow": False,
+    "tensorflow-cpu": False,
+    "keras": False,
+    "numpy": False,
+    "ml-dtypes": False,
+    "nvidia-cublas-cu12": False,
+    "nvidia-cudnn-cu12": False,
+    "pandas": True,
+    "scipy": True,
+    "nvidia-ml-py": True,
+}
+_BY_NAME = {key.name: key for key in KEYS}
+
+
+def find(name: str) -> Key | None:
+    """The key that ``name`` stands under, its own or its family's; None where the registry has neither."""
+    return _BY_NAME.get(name) or _BY_NAME.get(f"{name.partition('.')[0]}.*")
+
+
+def may_be_mixed(name: str) -> bool:
+    """Whether runs that differ in ``name`` may stand in one table; a name that the registry has not may not differ."""
+    family, _, member = name.partition(".")
+    if family == "package":
+        return PACKAGES.get(member, False)
+    key = find(name)
+    return key is not None and key.mixable
+
+
+def check(fingerprint: Mapping[str, Any]) -> tuple[str, ...]:
+    """What is wrong with a fingerprint, a sentence each: a key unknown, missing, of a wrong type, or telling a path."""
+    wrong = [f"`{key.name}` is missing" for key in KEYS if not key.is_family and key.name not in fingerprint]
+    for name, value in fingerprint.items():
+        key = find(name)
+        if key is None:
+            wrong.append(f"`{name}` is no key of the registry")
+        elif value is not None and not _is(value, key.type):
+            wrong.append(f"`{name}` must be {key.type.__name__}, not {value!r}")
+        elif isinstance(value, str) and value.startswith(("/", "~")):
+            wrong.append(f"`{name}` tells a path of the machine")
+    return tuple(wrong)
+
+
+def conflicts(one: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[str, ...]:
+    """The keys, sorted, in which two fingerprints differ and may not where their runs are to stand in one table.
+
+    A value that is known on one side only is a difference: nothing shows that the two are alike.
+    """
+    names = sorted(one.keys() | other.keys())
+    return tuple(name for name in names if one.get(name) != other.get(name) and not may_be_mixed(name))
+
+
+def _is(value: object, expected: type) -> bool:
+    if expected is float:
+        return isinstance(value, (int, float)) and not isinstance(value, bool)
+    if expected is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    if expected is list:
+        return isinstance(value, list) and all(isinstance(item, str) for item in value)
+    return isinstance(value, expected)

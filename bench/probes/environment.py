@@ -1,0 +1,125 @@
+"""The environment variables that can change a run, by allow-list, with nothing in them that says whose machine it is.
+
+A record is meant to be published. So a variable is taken only by its prefix, a path becomes its last part, a GPU's UUID
+its hash, and a value that holds a secret, an address, or the name of this machine, user or home is withheld whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import pwd
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+#: Read by TensorFlow, XLA, the CUDA libraries, oneDNN and OpenMP; each can change speed or accuracy.
+PREFIXES = (
+    "TF_",
+    "XLA_",
+    "CUDA_",
+    "CUDNN_",
+    "CUBLAS_",
+    "NCCL_",
+    "NVIDIA_",
+    "OMP_",
+    "ONEDNN_",
+    "DNNL_",
+    "KMP_",
+)
+#: What stands for a value that is there and not told.
+WITHHELD = "(withheld)"
+
+_NAME = re.compile(r"[A-Z][A-Z0-9_]*")
+#: Terraform shares TensorFlow's prefix, and its variables hold the secrets of whole clouds.
+_TERRAFORM = re.compile(
+    r"TF_(VAR|CLI|TOKEN|CLOUD|HTTP|LOG|ACC|PLUGIN|REGISTRY|ENCRYPTION|STATE|WORKSPACE$|INPUT$|IN_AUTOMATION$|DATA_DIR$)"
+)
+_TELLING_NAME = re.compile(
+    r"TOKEN|SECRET|PASSW|CREDENTIAL|KEY|USER|EMAIL|PROXY|URL|ADDR|NODE|HOST(NAME|ID|S)?$|IFNAME|COMM_ID|^TF_CONFIG$"
+)
+#: In NVIDIA's images ``CUDA_VERSION=12.8.0.38`` has the shape of an address and is none.
+_VERSION = re.compile(r"v?\d+(\.\d+)*([.+-]?[a-z]{0,5}\d+(\.\d+)*)?")
+_ADDRESS = re.compile(
+    r"""@ | ://                                             # mail, URL
+      | (?<![\d.])\d{1,3}(\.\d{1,3}){3}(?![\d.])            # IPv4
+      | [0-9a-f]*::[0-9a-f]* | ([0-9a-f]{1,4}:){5,7}[0-9a-f]{1,4}  # IPv6, MAC
+      | [a-z][\w.-]*:\d{2,5}(?!\d)                          # host:port
+      | [\w-]+\.(com|org|net|edu|gov|io|dev|ai|cloud|local|localdomain|internal|lan|home|corp|cluster)(?![\w-])
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+_GPU_UUID = re.compile(r"\b(GPU|MIG)-[0-9a-f][0-9a-z-]*", re.IGNORECASE)
+_HOME_OF_SOMEBODY = re.compile(r"~[\w.-]*")
+_PATH = re.compile(r"[^\s=,:;\"'`|&<>()\[\]{}]*/[^\s=,:;\"'`|&<>()\[\]{}]*")
+_LONGEST = 500
+
+
+@dataclass(frozen=True)
+class Identity:
+    """The names that a record must not tell: of hosts, users and home folders, lower case."""
+
+    names: frozenset[str]
+
+    @classmethod
+    def of(cls, *names: str) -> Identity:
+        """The identity of these names, hosts also without their domain, homes also by their last part."""
+        known = {name.strip().rstrip("/").lower() for name in names}
+        known |= {name.rpartition("/")[2] for name in known}
+        known |= {name.partition(".")[0] for name in known if "/" not in name}
+        return cls(frozenset(known - {""}))
+
+    @classmethod
+    def of_this_process(cls) -> Identity:
+        """The host, the user and the home folder this process runs under, and the user who called sudo."""
+        names = [platform.node(), os.path.expanduser("~")]
+        names += [os.environ.get(name, "") for name in ("USER", "LOGNAME", "SUDO_USER", "HOSTNAME")]
+        try:
+            entry = pwd.getpwuid(os.getuid())
+            names += [entry.pw_name, entry.pw_dir]
+        except KeyError:
+            pass  # a container may run as a number that has no name
+        return cls.of(*names)
+
+    def is_told_by(self, text: str) -> bool:
+        """Whether ``text`` holds one of the names; one of two letters only as a word, or nothing could be recorded."""
+        text = text.lower()
+        return any(
+            name in text if len(name) > 2 else re.search(rf"(?<![a-z0-9]){re.escape(name)}(?![a-z0-9])", text)
+            for name in self.names
+        )
+
+
+def hashed(text: str) -> str:
+    """The first 16 hexadecimal digits of the sha256 of ``text``: tells two cards apart and neither which one it is."""
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+
+
+def recorded(environ: Mapping[str, str], identity: Identity) -> dict[str, str]:
+    """The variables of PREFIXES by name, their values as they may be published.
+
+    A variable is left out where its own name tells the identity, is not in capitals, or is Terraform's. The prefix
+    tells nobody: a user may well be called nvidia.
+    """
+    names = [name for name in sorted(environ) if name.startswith(PREFIXES) and _NAME.fullmatch(name)]
+    return {
+        name: _value(name, environ[name], identity)
+        for name in names
+        if not _TERRAFORM.match(name) and not identity.is_told_by(name.partition("_")[2])
+    }
+
+
+def _value(name: str, value: str, identity: Identity) -> str:
+    if _TELLING_NAME.search(name):
+        return WITHHELD
+    if name.endswith("_VERSION") and _VERSION.fullmatch(value):
+        return value
+    if _ADDRESS.search(value):
+        return WITHHELD
+    value = value.encode("utf-8", "replace").decode()
+    value = _GPU_UUID.sub(lambda match: f"{match[1].upper()}-{hashed(match[0])}", value)
+    value = _PATH.sub(lambda match: match[0].rstrip("/").rpartition("/")[2], _HOME_OF_SOMEBODY.sub("~", value))
+    if len(value) > _LONGEST:
+        value = f"sha256:{hashed(value)}"
+    return WITHHELD if identity.is_told_by(value) else value

@@ -1,0 +1,148 @@
+"""The fingerprint of a run: the machine, software and checkout it ran on, in the keys of ``bench.metadata``."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+import sys
+from collections.abc import Callable, Mapping
+from importlib import metadata as packages
+from pathlib import Path
+from typing import Any
+
+import bench
+from bench.errors import BenchError, EnvironmentProblem
+from bench.metadata import PACKAGES
+from bench.probes import environment, gpu, host
+from bench.probes.environment import WITHHELD, Identity
+from bench.probes.framework import RunCommand
+
+#: What requirements/install.py leaves in an environment it has finished.
+STAMP_FILE = "installed.json"
+#: Longer than git takes on a slow disk; a hang costs the fingerprint two empty keys and not the campaign.
+_GIT_SECONDS = 30.0
+
+
+def fingerprint(
+    checkout: Path,
+    run_command: RunCommand,
+    *,
+    device: str = "auto",
+    image: str | None = None,
+    root: Path = Path("/"),
+    prefix: Path = Path(sys.prefix),
+    environ: Mapping[str, str] = os.environ,
+    identity: Identity | None = None,
+    look: Callable[[], gpu.Sight] = gpu.look,
+) -> dict[str, Any]:
+    """The fingerprint of a run on ``device`` (``auto``, ``cpu``, ``gpu`` or a UUID), ready for JSON.
+
+    ``run_command`` starts git, as only ``bench.execute`` starts processes. ``image`` is the trainer's container image,
+    ``prefix`` the Python environment, ``root`` where /proc, /sys and /etc are, ``look`` asks for the GPUs. Never raises
+    for what it cannot find out: the value is None. Nothing in it tells a host, a user, an address, a home folder or an
+    absolute path.
+    """
+    identity = identity or Identity.of_this_process()
+    facts: dict[str, Any] = {
+        "harness.version": bench.__version__,
+        "image": image,
+        "python.version": platform.python_version(),
+    }
+    facts.update(git_state(checkout, run_command))
+    facts.update(installed_lock(prefix))
+    facts.update({f"package.{name}": package_version(name) for name in PACKAGES})
+    facts.update(_host_facts(host.read(root), identity))
+    facts.update(_gpu_facts(device, environ, look))
+    facts.update({f"env.{name}": value for name, value in environment.recorded(environ, identity).items()})
+    return facts
+
+
+def git_state(checkout: Path, run_command: RunCommand) -> dict[str, Any]:
+    """``git.commit`` and ``git.dirty``, the latter about everything outside results/; None where git cannot say."""
+    unknown = {"git.commit": None, "git.dirty": None}
+    if not (checkout / ".git").exists():
+        return unknown  # the repository that git would find further up is somebody else's
+    # Without optional locks, or a commit made meanwhile could find the index locked by a mere question.
+    command = ["git", "--no-optional-locks", "-C", str(checkout), "status", "--porcelain=v2", "--branch"]
+    try:
+        lines = run_command([*command, "--", ".", ":(exclude)results"], _GIT_SECONDS).splitlines()
+    except (OSError, BenchError):
+        return unknown
+    commits = [line.split()[-1] for line in lines if line.startswith("# branch.oid ")]
+    if not commits or not re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", commits[0]):
+        return unknown  # no git, an owner it does not trust, or no commit yet
+    return {"git.commit": commits[0], "git.dirty": any(not line.startswith("#") for line in lines)}
+
+
+def installed_lock(prefix: Path = Path(sys.prefix)) -> dict[str, Any]:
+    """``lock.name`` and ``lock.sha256`` of the lock that the environment at ``prefix`` was installed from, or None."""
+    try:
+        locks = json.loads((prefix / STAMP_FILE).read_text(encoding="utf-8"))["locks"]
+        # ``dev`` is added to one of the others, and no result depends on it.
+        name, sha256 = next((name, value) for name, value in locks.items() if name != "dev")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, StopIteration):
+        return {"lock.name": None, "lock.sha256": None}
+    return {"lock.name": str(name), "lock.sha256": str(sha256)}
+
+
+def package_version(name: str) -> str | None:
+    """The version of an installed package, None where it is not installed; nothing is imported."""
+    try:
+        return packages.version(name)
+    except packages.PackageNotFoundError:
+        return None
+
+
+def _host_facts(seen: host.Host, identity: Identity) -> dict[str, Any]:
+    def told(text: str | None) -> str | None:
+        """A text that whoever built the system chose."""
+        return WITHHELD if text is not None and identity.is_told_by(text) else text
+
+    return {
+        "os.name": told(seen.os_name),
+        "kernel.release": told(seen.kernel_release),
+        "cpu.model": seen.cpu_model,
+        "cpu.cores": seen.cpu_cores,
+        "cpu.flags_of_interest": list(seen.cpu_flags),
+        "cpu.governor": seen.cpu_governor,
+        "memory.total_bytes": seen.memory_total_bytes,
+        "cgroup.cpu_cores": seen.cgroup_cpu_cores,
+        "cgroup.memory_bytes": seen.cgroup_memory_bytes,
+    }
+
+
+def _gpu_facts(device: str, environ: Mapping[str, str], look: Callable[[], gpu.Sight]) -> dict[str, Any]:
+    chosen, count, why_none = None, None, None
+    try:
+        sight = look()
+        count, why_none = len(sight.gpus), sight.why_none
+        chosen = gpu.choose(sight.gpus, device, environ.get("CUDA_VISIBLE_DEVICES"))
+    except gpu.GpuProblem as problem:
+        why_none = f"the driver does not work ({type(problem).__name__})"
+    except EnvironmentProblem:
+        pass  # the GPU asked for is none of these, and its run stops for that
+    capability = chosen.compute_capability if chosen else None
+    return {
+        "gpu.count": count,
+        "gpu.why_none": why_none,
+        "gpu.name": chosen.name if chosen else None,
+        "gpu.uuid_hash": environment.hashed(chosen.uuid) if chosen else None,
+        "gpu.memory_bytes": chosen.memory_bytes if chosen else None,
+        "gpu.compute_capability": f"{capability[0]}.{capability[1]}" if capability else None,
+        "gpu.driver_version": chosen.driver_version if chosen else None,
+        "gpu.cuda_driver_version": chosen.cuda_driver_version if chosen else None,
+        "cache.cuda_kernels": _kernel_cache(environ) if chosen else None,
+    }
+
+
+def _kernel_cache(environ: Mapping[str, str]) -> str:
+    """``warm`` where the driver keeps kernels it compiled here before (CUDA C++ Programming Guide, CUDA_CACHE_PATH)."""
+    if environ.get("CUDA_CACHE_DISABLE") == "1":
+        return "cold"
+    folder = Path(environ.get("CUDA_CACHE_PATH") or Path.home() / ".nv" / "ComputeCache")
+    try:
+        return "warm" if any(folder.iterdir()) else "cold"
+    except OSError:
+        return "cold"

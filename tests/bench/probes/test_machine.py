@@ -1,0 +1,170 @@
+"""The fingerprint: complete, true to the checkout, and silent about whose machine it is."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Sequence
+from importlib import metadata as packages
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench.metadata import check
+from bench.probes import gpu
+from bench.probes.environment import WITHHELD, Identity, hashed
+from bench.probes.machine import fingerprint, git_state, installed_lock, package_version
+
+
+def run_command(argv: Sequence[str], timeout: float) -> str:
+    """Starts the program for real, as ``bench.execute`` will."""
+    done = subprocess.run(list(argv), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=timeout, text=True)
+    return done.stdout
+
+
+def no_command(argv: Sequence[str], timeout: float) -> str:
+    """A machine without git."""
+    raise FileNotFoundError(argv[0])
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A repository of one commit that ignores data/."""
+    folder = tmp_path / "checkout"
+    folder.mkdir()
+    (folder / ".gitignore").write_text("/data/\n")
+    who = ["-c", "user.name=n", "-c", "user.email=e@example.org"]
+    for command in (["init", "-q"], ["add", "."], [*who, "commit", "-q", "-m", "first"]):
+        subprocess.run(["git", "-C", str(folder), *command], check=True)
+    return folder
+
+
+def test_a_committed_checkout_is_clean_and_names_its_commit(checkout: Path) -> None:
+    head = run_command(["git", "-C", str(checkout), "rev-parse", "HEAD"], 10).strip()
+    assert git_state(checkout, run_command) == {"git.commit": head, "git.dirty": False}
+
+
+@pytest.mark.parametrize(
+    ("path", "dirty"),
+    [
+        ("results/published/new/record.json", False),
+        ("results/README.md", False),
+        ("data/archive", False),
+        ("new.py", True),
+        (".gitignore", True),
+        ("bench/results/x", True),
+    ],
+)
+def test_dirty_means_a_change_outside_results(checkout: Path, path: str, dirty: bool) -> None:
+    (checkout / path).parent.mkdir(parents=True, exist_ok=True)
+    (checkout / path).write_text("changed")
+    assert git_state(checkout, run_command)["git.dirty"] is dirty
+
+
+def test_a_folder_inside_somebody_elses_repository_has_no_commit(checkout: Path) -> None:
+    (checkout / "unpacked").mkdir()
+    assert git_state(checkout / "unpacked", run_command) == {"git.commit": None, "git.dirty": None}
+
+
+@pytest.mark.parametrize("output", ["", "# branch.oid (initial)\n# branch.head main\n", "fatal: no\n"])
+def test_what_git_does_not_say_is_not_known(checkout: Path, output: str) -> None:
+    assert git_state(checkout, lambda argv, timeout: output) == {"git.commit": None, "git.dirty": None}
+    assert git_state(checkout, no_command) == {"git.commit": None, "git.dirty": None}
+
+
+def test_the_installed_lock_is_the_one_that_results_depend_on(tmp_path: Path) -> None:
+    (tmp_path / "installed.json").write_text(json.dumps({"python": "3.11", "locks": {"dev": "d", "cpu": "c"}}))
+    assert installed_lock(tmp_path) == {"lock.name": "cpu", "lock.sha256": "c"}
+
+
+@pytest.mark.parametrize("stamp", [None, "", "[]", "{}", '{"locks": []}', '{"locks": {"dev": "d"}}', '{"locks": 1}'])
+def test_an_environment_of_unknown_origin_names_no_lock(tmp_path: Path, stamp: str | None) -> None:
+    if stamp is not None:
+        (tmp_path / "installed.json").write_text(stamp)
+    assert installed_lock(tmp_path) == {"lock.name": None, "lock.sha256": None}
+
+
+def test_a_package_is_asked_for_without_importing_it() -> None:
+    assert package_version("pytest") == packages.version("pytest")
+    assert package_version("no-such-package-anywhere") is None
+
+
+def test_this_machines_fingerprint_keeps_to_the_registry_and_to_json(tmp_path: Path) -> None:
+    found = fingerprint(tmp_path, run_command, environ={"TF_X": "1", "PATH": "/bin"})
+    assert check(found) == ()
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+    assert found["env.TF_X"] == "1"
+
+
+V100 = gpu.Gpu(0, "GPU-aaaa", "V100", 2**34, "550.54.15", None, (7, 0))
+
+
+def seen(answer: gpu.Sight | Exception, **options: Any) -> dict[str, Any]:
+    """The fingerprint where the driver answers so."""
+
+    def look() -> gpu.Sight:
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    found = fingerprint(Path("/nowhere"), no_command, look=look, **{"environ": {}, **options})
+    assert check(found) == ()
+    return found
+
+
+def test_the_gpu_of_the_run_is_told_apart_and_not_named(tmp_path: Path) -> None:
+    found = seen(gpu.Sight((V100,)), environ={"CUDA_CACHE_PATH": str(tmp_path)})
+    assert (found["gpu.count"], found["gpu.name"], found["gpu.compute_capability"]) == (1, "V100", "7.0")
+    assert (found["gpu.uuid_hash"], found["gpu.cuda_driver_version"]) == (hashed("GPU-aaaa"), None)
+    assert "aaaa" not in json.dumps(found).replace(hashed("GPU-aaaa"), "")
+    assert found["cache.cuda_kernels"] == "cold"
+
+
+@pytest.mark.parametrize(("disabled", "state"), [("0", "warm"), ("1", "cold")])
+def test_a_cache_with_kernels_is_warm_unless_it_is_off(tmp_path: Path, disabled: str, state: str) -> None:
+    (tmp_path / "0").mkdir()
+    environ = {"CUDA_CACHE_PATH": str(tmp_path), "CUDA_CACHE_DISABLE": disabled}
+    assert seen(gpu.Sight((V100,)), environ=environ)["cache.cuda_kernels"] == state
+
+
+def test_a_run_on_the_cpu_has_no_gpu_and_the_machine_still_has_it() -> None:
+    found = seen(gpu.Sight((V100,)), device="cpu")
+    assert (found["gpu.count"], found["gpu.name"], found["gpu.uuid_hash"]) == (1, None, None)
+    assert found["cache.cuda_kernels"] is None
+
+
+def test_a_driver_that_does_not_work_leaves_the_gpus_unknown_and_says_so() -> None:
+    found = seen(gpu.DriverMismatch("restart"))
+    assert (found["gpu.count"], found["gpu.why_none"]) == (None, "the driver does not work (DriverMismatch)")
+
+
+def test_a_gpu_that_is_not_there_does_not_stop_the_fingerprint() -> None:
+    found = seen(gpu.Sight((V100,)), device="GPU-zzzz")
+    assert (found["gpu.count"], found["gpu.name"]) == (1, None)
+
+
+who = st.from_regex(r"q[a-z0-9]{2,9}", fullmatch=True)  # no word of an honest fingerprint begins so
+
+
+@given(host=who, user=who, word=st.sampled_from(["{host}", "/home/{user}/x", "{user}@{host}", "/srv/y z", "--d=/a/b"]))
+def test_no_fingerprint_tells_host_user_home_or_an_absolute_path(host: str, user: str, word: str) -> None:
+    value = word.format(host=host, user=user)
+    environ = dict.fromkeys(("TF_X", "XLA_FLAGS", "CUDA_HOME", "NCCL_PEER", "NVIDIA_X", "OMP_X"), value)
+    identity = Identity.of(f"{host}.example.edu", user, f"/home/{user}")
+    found = fingerprint(Path(f"/home/{user}/checkout"), no_command, environ=environ, identity=identity)
+    told = json.dumps({name: value for name, value in found.items() if name.startswith("env.")})
+    assert host not in told
+    assert user not in told
+    assert "/" not in told
+    assert f"/home/{user}" not in json.dumps(found)
+
+
+def test_a_kernel_named_after_its_builder_is_withheld(tmp_path: Path) -> None:
+    release = tmp_path / "proc/sys/kernel/osrelease"
+    release.parent.mkdir(parents=True)
+    release.write_text("6.1.0-alice\n")
+    found = fingerprint(tmp_path, no_command, root=tmp_path, environ={}, identity=Identity.of("alice"))
+    assert found["kernel.release"] == WITHHELD
