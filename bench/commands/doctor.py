@@ -1,0 +1,61 @@
+"""``python -m bench doctor``: what this machine has, whether that will do, and what to type where it will not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from bench.preflight import Data
+
+CHECKOUT = Path(__file__).parents[2]
+_COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
+
+
+@click.command("doctor")
+@click.option("--data", envvar="DATA", metavar="PATH", help="where CIFAR-10 is  [default: data/ in the checkout]")
+@click.option("--out", envvar="OUT", metavar="PATH", help="where results go  [default: results/ in the checkout]")
+@click.option("--device", envvar="DEVICE", default="auto", help="auto, cpu, gpu, or the UUID of a GPU")
+@click.option("--json", "as_json", is_flag=True, help="one JSON object instead of lines to read")
+def command(data: str | None, out: str | None, device: str, as_json: bool) -> int:
+    """Say whether this machine can give a clean result, and what to change.
+
+    Leaves with 0 where it can, warnings included, and with 4 where a check fails.
+    """
+    import json
+    from dataclasses import asdict
+
+    from bench import execute, preflight
+    from bench.errors import EnvironmentProblem
+
+    results = Path(out) if out else CHECKOUT / "results"
+    facts = preflight.gather(CHECKOUT, results, device or "auto", _look_for_data(data), execute.ask)
+    findings = preflight.examine(facts)
+    failed = [finding.check for finding in findings if finding.verdict == preflight.FAIL]
+    if as_json:
+        click.echo(json.dumps({"good": not failed, "checks": [asdict(finding) for finding in findings]}, indent=1))
+        return EnvironmentProblem.exit_code if failed else 0
+    for finding in findings:
+        verdict = click.style(f"{finding.verdict:5}", fg=_COLOURS[finding.verdict])
+        click.echo(f"{verdict}{finding.check:16}{finding.value}")
+        if finding.advice:
+            click.echo(f"{'':21}-> {finding.advice}")
+    if failed:
+        raise EnvironmentProblem(f"This machine cannot run a campaign yet: see {', '.join(failed)} above.")
+    return 0
+
+
+def _look_for_data(where: str | None) -> Data:
+    """CIFAR-10 at ``where``, or where the checkout keeps it; nothing is read but names and sizes."""
+    from bench.preflight import Data
+    from resnet9 import dataset
+
+    try:
+        return Data("present", dataset.describe(where or None, CHECKOUT / dataset.DEFAULT_FOLDER))
+    except Exception as error:
+        if getattr(error, "exit_code", None) != 3:  # the trainer's errors carry the codes of the contract
+            raise
+        state = "unusable" if where else "missing"
+        return Data(state, getattr(error, "message", str(error)), getattr(error, "hint", ""))
