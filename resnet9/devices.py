@@ -2,7 +2,7 @@
 
 TensorFlow reads its devices once, when it first needs one, so ``select`` comes before anything else that uses it, and
 imports it itself. A GPU that the driver shows and TensorFlow does not is never passed over in silence: the run on the
-CPU that would follow takes a thousand times longer and looks like a result.
+CPU that would follow takes hours for minutes, and looks like a result.
 """
 
 from __future__ import annotations
