@@ -129,6 +129,25 @@ def call(argv: Sequence[str], cwd: Path) -> int:
     return code if code >= 0 else 128 - code
 
 
+def ask(argv: Sequence[str], seconds: float) -> str:
+    """What a program writes on standard output, whatever its exit status.
+
+    Raises OSError where it cannot be started, TimeoutError where it takes longer than ``seconds``; it is killed then,
+    with whatever it has started.
+    """
+    with subprocess.Popen(
+        list(argv), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
+    ) as popen:
+        try:
+            return popen.communicate(timeout=seconds)[0].decode("utf-8", "replace")
+        except BaseException as error:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(popen.pid, signal.SIGKILL)
+            if isinstance(error, subprocess.TimeoutExpired):
+                raise TimeoutError(f"{argv[0]} took longer than {seconds:g} s") from None
+            raise
+
+
 Spawner = Callable[[Sequence[str], Mapping[str, str], Path, IO[bytes]], Child]
 
 
@@ -198,7 +217,7 @@ def _own_reason(watch: Watch, end: Exit, log: Path) -> str:
         return "; ".join(filter(None, (watch.error.message, watch.error.hint)))
     if end.signal is not None:
         how = f"was ended by {signal.Signals(end.signal).name}"
-        how += ", as the kernel does when memory runs out" if end.signal == signal.SIGKILL else ""
+        how += " (memory may have run out)" if end.signal == signal.SIGKILL else ""
     else:
         how = f"ended with exit code {end.exit_code}"
         how += ", but never said done" if end.exit_code == 0 else ""

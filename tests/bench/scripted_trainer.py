@@ -9,14 +9,15 @@
 ``predictions CORRECT TOTAL``
     write ``predictions.u8``: the first CORRECT of TOTAL are class 0, which is right, the others class 1.
 ``run EPOCHS CORRECT``
-    a whole honest run of 20 test images: hello where it was not said yet, phases, EPOCHS epochs with CORRECT right in the last one, done.
+    a whole honest run of 20 test images: hello where it was not said yet, phases, EPOCHS epochs with CORRECT right in
+    the last one, done.
 ``print TEXT``, ``sleep SECONDS``, ``wait PATH``, ``exit CODE``, ``signal NUMBER``, ``close``, ``touch PATH``
     what they say; ``sleep`` with no argument is for ever.
 ``ignore_sigterm``, ``fork PATH``
     be stubborn; leave a child behind that sleeps for ever, its process id in PATH.
 
-Without a FIFO (``BENCH_EVENTS`` not opened until the first event) a script that only sleeps is a trainer that never opens it.
-Standard library only, and nothing of the harness: that is the promise of the protocol.
+Without a FIFO (``BENCH_EVENTS`` not opened until the first event) a script that only sleeps is a trainer that never
+opens it. Standard library only, and nothing of the harness: that is the promise of the protocol.
 """
 
 import json

@@ -1,0 +1,45 @@
+"""``python -m bench``: run a command and turn what goes wrong into one sentence and the exit code of the contract.
+
+``BENCH_DEBUG=1`` shows the traceback of an error that is meant for the person, too.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from bench.commands import bench
+
+INTERRUPTED = 130
+_CLOSED_PIPE = 141  # What a shell reports of a program that SIGPIPE ended: `python -m bench report | head` is no error.
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; its exit code (contracts, section 5)."""
+    try:
+        result = bench.main(args=arguments, prog_name="python -m bench", standalone_mode=False)
+        sys.stdout.flush()
+        return result if isinstance(result, int) else 0
+    except (KeyboardInterrupt, click.Abort):
+        print("bench: interrupted.", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Python flushes the stream once more when it exits.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _CLOSED_PIPE
+    except Exception as error:
+        # Ours, the trainer's and click's own errors each carry their code; what does not is a bug and shows itself
+        # whole.
+        code = getattr(error, "exit_code", None)
+        if not isinstance(code, int) or os.environ.get("BENCH_DEBUG"):
+            raise
+        message = error.format_message() if isinstance(error, click.ClickException) else str(error)
+        print(f"bench: {message}", file=sys.stderr)
+        return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

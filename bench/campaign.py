@@ -1,0 +1,257 @@
+"""A campaign: one configuration, its seeds, which of them are done and which are left, and the policy where a run
+fails."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timezone
+from pathlib import Path
+
+from bench.errors import DataError, Refused, UsageError
+from bench.execute import Outcome
+from bench.record import CAMPAIGN_FILE, EVENTS_FILE, SCHEMA, fold_file, replace_file, seed_folder
+from bench.record.schema import SchemaError, load
+
+#: A trainer that fails twice in a row will fail again, and on a rented machine every try costs.
+FAILURES_IN_A_ROW = 2
+_EXAMPLE = "type a count, SEEDS=5, or a list, SEEDS=0,3"
+_MOST_SEEDS = 1000
+_LARGEST_SEED = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """What every run of a campaign shares; runs that differ in any of these are never put together."""
+
+    recipe: str
+    recipe_sha256: str
+    dataset: str
+    dataset_sha256: str
+    dataset_state: str
+    input: str
+    precision: str
+    device: str
+    trainer: str
+    target_percent: float
+    threads: int
+
+    def differences(self, other: Configuration) -> list[str]:
+        """The keys in which ``other`` is not this, each with both values."""
+        mine, theirs = asdict(self), asdict(other)
+        return [f"{key} {theirs[key]!r} instead of {mine[key]!r}" for key in mine if mine[key] != theirs[key]]
+
+
+@dataclass(frozen=True)
+class Claims:
+    """What only the person can say, for a DAWNBench entry; None where it was not said. ``cost_per_hour`` is in US
+    dollars."""
+
+    author: str | None = None
+    email: str | None = None
+    hardware: str | None = None
+    cost_per_hour: float | None = None
+    code_url: str | None = None
+
+    def updated(self, newer: Claims) -> Claims:
+        """These claims with what ``newer`` says in place of what was said before."""
+        return replace(self, **{key: value for key, value in asdict(newer).items() if value is not None})
+
+
+@dataclass(frozen=True)
+class Campaign:
+    """A campaign's folder and what ``campaign.json`` in it says."""
+
+    folder: Path
+    configuration: Configuration
+    seeds: tuple[int, ...]
+    created_utc: str
+    claims: Claims = Claims()
+
+    def run_folder(self, seed: int) -> Path:
+        """Where the files of a seed's run are."""
+        return seed_folder(self.folder, seed)
+
+    def done(self, seed: int) -> bool:
+        """The seed has a run that ended well; one that missed the target did, too."""
+        events = self.run_folder(seed) / EVENTS_FILE
+        return events.is_file() and fold_file(events).status == "done"
+
+    def left(self) -> tuple[int, ...]:
+        """The seeds still to be run, in order."""
+        return tuple(seed for seed in self.seeds if not self.done(seed))
+
+    def write(self) -> None:
+        """Put ``campaign.json`` in place, with the status as the folder shows it now."""
+        body = {
+            "schema": SCHEMA,
+            "configuration": asdict(self.configuration),
+            "seeds": list(self.seeds),
+            "created_utc": self.created_utc,
+            "claims": asdict(self.claims),
+            "status": "unfinished" if self.left() else "finished",
+        }
+        replace_file(self.folder / CAMPAIGN_FILE, json.dumps(body, indent=1) + "\n")
+
+    def make_room(self, seed: int) -> Path:
+        """The folder for a new run of ``seed``, with the run that did not end well moved aside and kept.
+
+        ``seed-003`` becomes ``seed-003.interrupted-1``, the word being how it ended.
+        """
+        folder = self.run_folder(seed)
+        if folder.exists():
+            events = folder / EVENTS_FILE
+            status = fold_file(events).status if events.is_file() else "interrupted"
+            number = 1 + sum(1 for _ in self.folder.glob(f"{folder.name}.{status}-*"))
+            folder.rename(folder.with_name(f"{folder.name}.{status}-{number}"))
+        return folder
+
+
+def parse_seeds(text: str) -> tuple[int, ...]:
+    """``5`` as the count it is (0 to 4), ``0,3`` as the list it is. Raises UsageError with an example."""
+    words = [word.strip() for word in text.split(",")]
+    wrong = [word for word in words if not re.fullmatch(r"[0-9]{1,10}", word) or int(word) > _LARGEST_SEED]
+    if wrong:
+        raise UsageError(f"SEEDS={text!r} is no list of seeds: {wrong[0]!r} is no whole number from 0; {_EXAMPLE}.")
+    seeds = [int(word) for word in words]
+    if len(seeds) == 1:
+        seeds = list(range(min(seeds[0], _MOST_SEEDS + 1)))
+    twice = sorted({seed for seed in seeds if seeds.count(seed) > 1})
+    if twice:
+        raise UsageError(f"SEEDS={text!r} has seed {twice[0]} twice, which tells nothing new; {_EXAMPLE}.")
+    if not 0 < len(seeds) <= _MOST_SEEDS:
+        raise UsageError(f"SEEDS={text!r} asks for no run, or for more than {_MOST_SEEDS}; {_EXAMPLE}.")
+    return tuple(seeds)
+
+
+def read(folder: Path) -> Campaign:
+    """The campaign in ``folder``. Raises DataError for a ``campaign.json`` that is missing or damaged."""
+    path = folder / CAMPAIGN_FILE
+    try:
+        body = json.loads(path.read_bytes())
+        if not isinstance(body, dict) or body.get("schema") != SCHEMA:
+            raise SchemaError(f"its schema is not {SCHEMA}")
+        stored = load(_Stored, body)
+    except OSError as error:
+        raise DataError(f"cannot read {path} ({error.strerror}); name another folder with OUT=/path.") from None
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path} is damaged ({error}); name another folder with OUT=/path.") from None
+    return Campaign(folder, stored.configuration, stored.seeds, stored.created_utc, stored.claims)
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """The part of ``campaign.json`` that is read back; the status is looked up in the folder."""
+
+    configuration: Configuration
+    seeds: tuple[int, ...]
+    created_utc: str
+    claims: Claims
+
+
+def newest_unfinished(results: Path, configuration: Configuration) -> Campaign | None:
+    """The newest campaign under ``results`` of this configuration with a seed left to run; damaged folders are passed
+    over."""
+    # Names begin with the time in UTC, so their order is that of the campaigns.
+    for path in sorted(results.glob(f"*/{CAMPAIGN_FILE}"), reverse=True):
+        try:
+            campaign = read(path.parent)
+            if campaign.configuration == configuration and campaign.left():
+                return campaign
+        except DataError:
+            continue
+    return None
+
+
+def choose(
+    results: Path,
+    out: Path | None,
+    configuration: Configuration,
+    seeds: Iterable[int],
+    claims: Claims,
+    device_name: str,
+    now: datetime,
+) -> Campaign:
+    """The campaign to run: the one in ``out``, the newest unfinished of the same configuration, or a new one; writes
+    nothing.
+
+    ``device_name`` ends the new folder's name. Seeds asked for and seeds done make up the campaign's seeds. Raises
+    UsageError or Refused where ``out`` is something else, DataError where what is in it is damaged.
+    """
+    now = now.astimezone(timezone.utc)
+    asked = tuple(seeds)
+    found = newest_unfinished(results, configuration) if out is None else _in_folder(out, configuration)
+    if found is None:
+        device = re.sub("[^a-z0-9]+", "-", device_name.lower()).strip("-")
+        folder = out or _unused(results / f"{now:%Y%m%dT%H%M%SZ}-{configuration.recipe}-{device}")
+        return Campaign(folder, configuration, asked, f"{now:%Y-%m-%dT%H:%M:%SZ}", claims)
+    kept = tuple(seed for seed in found.seeds if seed not in asked and found.done(seed))
+    return replace(found, seeds=(*kept, *asked), claims=found.claims.updated(claims))
+
+
+def _unused(folder: Path) -> Path:
+    """``folder``, or the first of ``folder-2``, ``folder-3``... where another campaign began in the same second."""
+    number, free = 1, folder
+    while free.exists():
+        number += 1
+        free = folder.with_name(f"{folder.name}-{number}")
+    return free
+
+
+def _in_folder(out: Path, configuration: Configuration) -> Campaign | None:
+    """The campaign in ``out``, or None where it is not there yet or empty."""
+    try:
+        names = [path.name for path in out.iterdir() if path.name != ".lock"]
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise UsageError(f"OUT={out} cannot be used as a folder ({error.strerror}); name another one.") from None
+    if not names:
+        return None
+    if CAMPAIGN_FILE not in names:
+        raise UsageError(f"OUT={out} holds {min(names)!r} and no campaign; name an empty folder or a new one.")
+    found = read(out)
+    differences = found.configuration.differences(configuration)
+    if differences:
+        raise Refused(f"OUT={out} holds another configuration: {'; '.join(differences)}; name another folder.")
+    return found
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a campaign ended: ``exit_code`` of the contract, and the outcomes of the runs it made, by seed."""
+
+    exit_code: int
+    outcomes: dict[int, Outcome]
+
+    @property
+    def last(self) -> Outcome | None:
+        """The outcome of the last run made."""
+        return next(reversed(self.outcomes.values()), None)
+
+
+#: The trainer's own exit codes that mean the next seed cannot fare better: usage, data, environment.
+HOPELESS = (2, 3, 4)
+
+
+def run(seeds: Iterable[int], make_run: Callable[[int], Outcome]) -> Ending:
+    """Make the run of every seed in turn.
+
+    A run that fails costs its seed and the rest goes on; two in a row end the campaign, and so does an exit code that
+    says the fault is not the run's. Exit codes: 0, or 5 where a run failed, one of HOPELESS, or 130 for an
+    interruption.
+    """
+    outcomes: dict[int, Outcome] = {}
+    in_a_row = 0
+    for seed in seeds:
+        outcome = outcomes[seed] = make_run(seed)
+        if outcome.status == "interrupted":
+            return Ending(130, outcomes)
+        if outcome.status == "failed" and outcome.exit_code in HOPELESS:
+            return Ending(outcome.exit_code, outcomes)
+        in_a_row = 0 if outcome.status == "done" else in_a_row + 1
+        if in_a_row == FAILURES_IN_A_ROW:
+            break
+    return Ending(0 if all(each.status == "done" for each in outcomes.values()) else 5, outcomes)

@@ -1,0 +1,144 @@
+"""What to run on this machine: the person's wishes, with the defaults that suit a machine with a GPU or without."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from bench.campaign import parse_seeds
+from bench.errors import EnvironmentProblem, UsageError
+from bench.probes import gpu
+from bench.probes.environment import hashed
+
+SMOKE = "smoke"
+FULL = "page24"
+SYNTHETIC = "synthetic"
+_SMOKE_SEEDS, _FULL_SEEDS = "2", "5"
+_ON_THIS_CPU = (
+    f"For the real thing on this CPU: make bench RECIPE={FULL} SEEDS=1 DEVICE=cpu "
+    "(about an hour on 2 cores with AMX, many hours on others)."
+)
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What was asked for; None where nothing was."""
+
+    recipe: str | None = None
+    seeds: str | None = None
+    data: str | None = None
+    input: str | None = None
+    precision: str | None = None
+    device: str | None = None
+    threads: int | None = None
+    smoke: bool = False
+
+
+@dataclass(frozen=True)
+class Device:
+    """Where to train.
+
+    ``kind`` is ``cpu`` or ``gpu``, ``asked`` what the trainer is given, ``key`` what identifies it in files that are
+    published, ``name`` what a person calls it; ``why_no_gpu`` is a clause, where nobody asked for the CPU.
+    """
+
+    kind: str
+    asked: str
+    key: str
+    name: str
+    why_no_gpu: str = ""
+
+
+CPU = Device("cpu", "cpu", "cpu", "cpu")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A campaign to be made. ``data`` None is CIFAR-10 where the checkout keeps it; ``notice`` is a line to tell
+    first."""
+
+    recipe: str
+    seeds: tuple[int, ...]
+    data: str | None
+    input: str
+    precision: str
+    device: Device
+    threads: int
+    notice: str = ""
+
+
+def device(
+    asked: str | None, look: Callable[[], gpu.Sight] = gpu.look, environ: Mapping[str, str] = os.environ
+) -> Device:
+    """The device that ``asked`` (auto, cpu, gpu, an index or a UUID) means here; ``cpu`` does not even look for a GPU.
+
+    Raises UsageError for a word that is none of these, EnvironmentProblem where there is no such GPU.
+    """
+    asked = asked or "auto"
+    if asked == "cpu":
+        return CPU
+    if asked not in ("auto", "gpu") and not asked.isdecimal() and not asked.startswith(("GPU-", "MIG-")):
+        close = difflib.get_close_matches(asked.lower(), ("auto", "cpu", "gpu"), n=1, cutoff=0.3)
+        meant = f"; did you mean DEVICE={close[0]}?" if close else "."
+        raise UsageError(f"DEVICE={asked!r} is none of auto, cpu, gpu, a GPU's index or its UUID{meant}")
+    sight = look()
+    visible = environ.get("CUDA_VISIBLE_DEVICES")
+    chosen = gpu.choose(sight.gpus, asked, visible)
+    if chosen is None:
+        why = sight.why_none or f"CUDA_VISIBLE_DEVICES={visible} hides it"
+        if asked == "auto":
+            return replace(CPU, why_no_gpu=why)
+        raise EnvironmentProblem(f"DEVICE={asked} asks for a GPU and there is none: {why}; DEVICE=cpu uses the CPU.")
+    # A slice of a GPU has a name that only CUDA understands, so it is passed on as it came.
+    sliced = next((word for word in (asked, (visible or "").split(",")[0]) if word.startswith("MIG-")), None)
+    uuid = sliced or chosen.uuid
+    return Device("gpu", uuid, f"{chosen.name} {hashed(uuid)}", chosen.name)
+
+
+def recipe_name(wishes: Wishes, where: Device) -> str:
+    """The recipe asked for, or the one that this machine can make something of. Raises UsageError for a
+    contradiction."""
+    if wishes.smoke:
+        if wishes.recipe not in (None, SMOKE):
+            raise UsageError(
+                f"the smoke check has a recipe of its own; leave RECIPE={wishes.recipe} out or type make bench."
+            )
+        return SMOKE
+    if wishes.recipe is not None:
+        return wishes.recipe
+    if where.kind == "gpu":
+        return FULL
+    if wishes.data not in (None, SYNTHETIC):
+        raise UsageError(
+            f"without a GPU the smoke check is run, which has no use for DATA={wishes.data}; leave DATA out, or add "
+            f"RECIPE={FULL} SEEDS=1 (about an hour on 2 cores with AMX, many hours on others)."
+        )
+    return SMOKE
+
+
+def complete(wishes: Wishes, where: Device, recipe: str, dataset: str) -> Plan:
+    """The plan for a ``recipe`` that is made for ``dataset`` (``cifar10`` or ``synthetic``). Raises UsageError."""
+    data = None if wishes.smoke else wishes.data
+    return Plan(
+        recipe=recipe,
+        seeds=parse_seeds(wishes.seeds or (_SMOKE_SEEDS if recipe == SMOKE else _FULL_SEEDS)),
+        data=SYNTHETIC if data is None and dataset == SYNTHETIC else data,
+        input=_given(wishes.input) or ("device" if where.kind == "gpu" else "host"),
+        precision=wishes.precision or "auto",
+        device=where,
+        threads=wishes.threads or len(os.sched_getaffinity(0)),
+        notice=_notice(wishes, where) if recipe == SMOKE else "",
+    )
+
+
+def _given(word: str | None) -> str | None:
+    return None if word == "auto" else word
+
+
+def _notice(wishes: Wishes, where: Device) -> str:
+    begin = f"No GPU here: {where.why_no_gpu}. " if where.why_no_gpu and not wishes.smoke else ""
+    checks = "This checks the harness on a built-in stand-in and is no CIFAR-10 result."
+    more = _ON_THIS_CPU if where.kind == "cpu" else "For a CIFAR-10 result: make bench."
+    return f"{begin}{checks} {more}"

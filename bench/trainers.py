@@ -1,0 +1,84 @@
+"""A run's request as the command that makes it: argv and environment, one row a trainer."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.probes.environment import PREFIXES
+
+ROOT = Path(__file__).resolve().parents[1]
+SYNTHETIC = "synthetic"
+#: What a program needs to run at all. What can change speed or accuracy passes by PREFIXES and is in the record;
+#: anything else, PYTHONPATH and LD_PRELOAD among them, would change a run unseen and stays outside.
+_NAMES = ("PATH", "HOME", "TMPDIR", "TZ", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "XDG_CACHE_HOME")
+_DEFAULTS = {
+    "CUDA_DEVICE_ORDER": "PCI_BUS_ID",  # Index n is then the same GPU for CUDA and NVML.
+    "TF_CPP_MIN_LOG_LEVEL": "1",  # Warnings and errors go to trainer.log, the hundreds of notices do not.
+}
+_FIXED = {"PYTHONHASHSEED": "0"}
+
+
+@dataclass(frozen=True)
+class Request:
+    """One run asked of a trainer: ``data`` is ``synthetic`` or an absolute path, ``device`` is ``cpu`` or a GPU's
+    UUID."""
+
+    recipe: str
+    data: str
+    input: str
+    precision: str
+    device: str
+    seed: int
+    threads: int
+
+
+@dataclass(frozen=True)
+class Command:
+    """How to start a trainer; ``shown`` is ``argv`` as a record may tell it, without the paths of this host."""
+
+    argv: tuple[str, ...]
+    shown: tuple[str, ...]
+    env: Mapping[str, str]
+    cwd: Path
+
+
+def _resnet9(request: Request) -> list[str]:
+    given = {
+        "--recipe": request.recipe,
+        "--data": request.data,
+        "--input": request.input,
+        "--precision": request.precision,
+        "--device": request.device,
+        "--seed": str(request.seed),
+        "--threads": str(request.threads),
+    }
+    return [sys.executable, "-m", "resnet9", "train", *(word for pair in given.items() for word in pair)]
+
+
+#: Every trainer by name: the words that start it for a request.
+TRAINERS: dict[str, Callable[[Request], list[str]]] = {"resnet9": _resnet9}
+
+
+def command(trainer: str, request: Request, environ: Mapping[str, str]) -> Command:
+    """The command of a row of TRAINERS for one run, with what it may see of ``environ``."""
+    argv = TRAINERS[trainer](request)
+    return Command(tuple(argv), tuple(shown(word) for word in argv), environment(environ), ROOT)
+
+
+def environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """What a trainer gets of ``environ``: what it needs to run, and the variables that are recorded."""
+    passed = {name: value for name, value in environ.items() if name in _NAMES or name.startswith(PREFIXES)}
+    return {**_DEFAULTS, **passed, **_FIXED}
+
+
+def shown(word: str) -> str:
+    """A word of a command as a record shows it: a path relative to the checkout or, outside it, its last part alone."""
+    path = Path(word)
+    if not path.is_absolute():
+        return word
+    if word == sys.executable:
+        return "python"
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else path.name

@@ -1,0 +1,296 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench import campaign
+from bench.campaign import Campaign, Claims, Configuration, Ending, parse_seeds
+from bench.errors import DataError, Refused, UsageError
+from bench.execute import Outcome
+from bench.record import load_campaign
+from tests.bench.records import Run
+
+CONFIGURATION = Configuration(
+    recipe="page24", recipe_sha256="r" * 64, dataset="cifar10", dataset_sha256="d" * 64, dataset_state="canonical",
+    input="host", precision="auto", device="cpu", trainer="resnet9", target_percent=94.0, threads=2,
+)  # fmt: skip
+NOW = datetime(2024, 5, 6, 7, 8, 9, tzinfo=timezone.utc)
+
+
+def choose(
+    results: Path,
+    out: Path | None = None,
+    configuration: Configuration = CONFIGURATION,
+    seeds: tuple[int, ...] = (0, 1, 2),
+    claims: Claims = Claims(),  # noqa: B008
+    now: datetime = NOW,
+) -> Campaign:
+    return campaign.choose(results, out, configuration, seeds, claims, "cpu", now)
+
+
+def made(results: Path, done: dict[int, str], now: datetime = NOW, **how: object) -> Campaign:
+    """A campaign on disk whose seeds in ``done`` ended with these statuses."""
+    new = choose(results, out=results / f"{now:%Y%m%dT%H%M%SZ}-page24-cpu", now=now, **how)  # type: ignore[arg-type]
+    new.folder.mkdir(parents=True)
+    for seed, status in done.items():
+        add_run(new, seed, status)
+    new.write()
+    return new
+
+
+def add_run(into: Campaign, seed: int, status: str) -> None:
+    folder = into.make_room(seed)
+    folder.mkdir()
+    (folder / "events.jsonl").write_text(Run(seed=seed, status=status).text())
+
+
+# SEEDS
+
+
+@pytest.mark.parametrize(
+    ("text", "seeds"),
+    [
+        ("5", (0, 1, 2, 3, 4)),
+        ("1", (0,)),
+        ("0,3", (0, 3)),
+        ("3,0", (3, 0)),
+        (" 7 , 2 ", (7, 2)),
+        ("1000", tuple(range(1000))),
+    ],
+)
+def test_seeds_are_a_count_or_a_list(text: str, seeds: tuple[int, ...]) -> None:
+    assert parse_seeds(text) == seeds
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("0,0", "has seed 0 twice"),
+        ("1,2,01", "has seed 1 twice"),
+        ("3,", "'' is no whole number"),
+        ("", "'' is no whole number"),
+        ("five", "'five' is no whole number"),
+        ("-1", "'-1' is no whole number"),
+        ("1.5", "'1.5' is no whole number"),
+        ("0-3", "'0-3' is no whole number"),
+        ("0,2147483648", "'2147483648' is no whole number"),
+        ("٣", "'٣' is no whole number"),
+        ("0", "asks for no run"),
+        ("1001", "more than 1000"),
+        ("9999999999999999999999", "is no whole number"),
+    ],
+)
+def test_nonsense_in_seeds_is_told_with_an_example(text: str, says: str) -> None:
+    with pytest.raises(UsageError) as error:
+        parse_seeds(text)
+
+    assert says in str(error.value)
+    assert "type a count, SEEDS=5, or a list, SEEDS=0,3" in str(error.value)
+
+
+@given(st.text(alphabet="0123456789,- .x٣"))
+def test_any_text_is_seeds_or_a_sentence(text: str) -> None:
+    try:
+        seeds = parse_seeds(text)
+    except UsageError:
+        return
+    assert 0 < len(seeds) == len(set(seeds)) <= 1000
+    assert min(seeds) >= 0
+
+
+# Which campaign to run
+
+
+def test_a_new_campaign_is_named_by_time_in_utc_recipe_and_device(tmp_path: Path) -> None:
+    elsewhere = NOW.astimezone(timezone(timedelta(hours=9)))
+
+    new = campaign.choose(tmp_path, None, CONFIGURATION, (0,), Claims(), "NVIDIA H200 (SXM)", elsewhere)
+
+    assert new.folder == tmp_path / "20240506T070809Z-page24-nvidia-h200-sxm"
+    assert new.created_utc == "2024-05-06T07:08:09Z"
+    assert not new.folder.exists()
+
+
+def test_a_second_campaign_in_the_same_second_gets_a_folder_of_its_own(tmp_path: Path) -> None:
+    first = made(tmp_path, {0: "done", 1: "done", 2: "done"})
+
+    assert choose(tmp_path).folder == first.folder.with_name(f"{first.folder.name}-2")
+
+
+def test_what_is_written_is_what_analysis_reads(tmp_path: Path) -> None:
+    claims = Claims(author="A", cost_per_hour=2.5)
+    new = made(tmp_path, {0: "done"}, claims=claims)
+
+    stored = load_campaign(new.folder)
+
+    assert stored.configuration == asdict(CONFIGURATION)
+    assert (stored.seeds, stored.status, stored.created_utc) == ((0, 1, 2), "unfinished", "2024-05-06T07:08:09Z")
+    assert stored.claims == {"author": "A", "email": None, "hardware": None, "cost_per_hour": 2.5, "code_url": None}
+    assert campaign.read(new.folder) == new
+
+
+def test_the_newest_unfinished_campaign_of_the_same_configuration_is_continued(tmp_path: Path) -> None:
+    made(tmp_path, {0: "done"}, now=NOW - timedelta(days=2))
+    newer = made(tmp_path, {0: "done", 1: "interrupted"}, now=NOW - timedelta(days=1))
+    made(tmp_path, {0: "done", 1: "done", 2: "done"})
+    made(tmp_path, {}, configuration=replace(CONFIGURATION, precision="fp32"), now=NOW + timedelta(days=1))
+
+    found = choose(tmp_path, now=NOW + timedelta(days=2))
+
+    assert found.folder == newer.folder
+    assert found.left() == (1, 2)
+
+
+def test_a_finished_campaign_is_not_continued(tmp_path: Path) -> None:
+    made(tmp_path, {0: "done", 1: "done", 2: "done"})
+
+    assert choose(tmp_path, now=NOW + timedelta(hours=1)).folder.name == "20240506T080809Z-page24-cpu"
+
+
+@pytest.mark.parametrize("damage", ["{", '{"schema": 9}', "[]", '{"schema":1,"seeds":"no"}', "\x00", "[" * 100_000])
+def test_a_damaged_campaign_is_passed_over(tmp_path: Path, damage: str) -> None:
+    old = made(tmp_path, {})
+    (old.folder / "campaign.json").write_text(damage)
+
+    assert choose(tmp_path, now=NOW + timedelta(hours=1)).folder != old.folder
+    with pytest.raises(DataError, match=r"campaign.json is damaged"):
+        choose(tmp_path, out=old.folder)
+
+
+def test_a_run_is_done_where_its_events_say_so_even_without_a_record(tmp_path: Path) -> None:
+    found = made(tmp_path, {0: "done", 1: "failed", 2: "timed_out"})
+
+    assert [found.done(seed) for seed in (0, 1, 2, 7)] == [True, False, False, False]
+    assert found.left() == (1, 2)
+
+
+def test_continuing_keeps_finished_seeds_and_runs_what_is_asked_now(tmp_path: Path) -> None:
+    made(tmp_path, {0: "done", 1: "failed"}, seeds=(0, 1, 2), claims=Claims(author="A", email="a@b.c"))
+
+    found = choose(tmp_path, seeds=(5, 1), claims=Claims(author="B"))
+
+    assert found.seeds == (0, 5, 1)
+    assert found.left() == (5, 1)
+    assert (found.claims.author, found.claims.email) == ("B", "a@b.c")
+
+
+# OUT
+
+
+def test_out_names_the_folder(tmp_path: Path) -> None:
+    assert choose(tmp_path / "results", out=tmp_path / "mine").folder == tmp_path / "mine"
+
+
+def test_an_empty_out_is_taken(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / ".lock").touch()
+
+    assert choose(tmp_path, out=tmp_path / "mine").left() == (0, 1, 2)
+
+
+def test_out_with_the_same_configuration_is_continued_even_when_finished(tmp_path: Path) -> None:
+    old = made(tmp_path, {0: "done", 1: "done", 2: "done"})
+
+    assert choose(tmp_path, out=old.folder).left() == ()
+    assert choose(tmp_path, out=old.folder, seeds=(0, 1, 2, 3)).left() == (3,)
+
+
+def test_out_with_another_configuration_is_refused_with_what_differs(tmp_path: Path) -> None:
+    old = made(tmp_path, {})
+
+    with pytest.raises(
+        Refused, match=r"another configuration: input 'device' instead of 'host'; threads 4 instead of 2; name"
+    ):
+        choose(tmp_path, out=old.folder, configuration=replace(CONFIGURATION, input="device", threads=4))
+
+
+def test_out_that_is_something_else_is_told(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("precious")
+
+    with pytest.raises(UsageError, match=r"holds 'thesis.tex' and no campaign; name an empty folder"):
+        choose(tmp_path, out=tmp_path)
+    with pytest.raises(UsageError, match=r"cannot be used as a folder \(Not a directory\)"):
+        choose(tmp_path, out=tmp_path / "thesis.tex")
+
+
+# Room for a new run
+
+
+def test_a_run_that_did_not_end_well_is_moved_aside_and_kept(tmp_path: Path) -> None:
+    found = made(tmp_path, {0: "failed", 1: "interrupted"})
+    found.run_folder(2).mkdir()  # The harness died before its first line.
+
+    for seed in (0, 1, 2):
+        assert not found.make_room(seed).exists()
+    add_run(found, 0, "failed")
+    found.make_room(0)
+
+    kept = sorted(path.name for path in found.folder.glob("seed-*"))
+    assert kept == ["seed-000.failed-1", "seed-000.failed-2", "seed-001.interrupted-1", "seed-002.interrupted-1"]
+    assert [record.seed for record in load_campaign(found.folder).records] == []
+
+
+# The policy
+
+
+def script(*statuses: str | tuple[str, int]) -> tuple[Callable[[int], Outcome], list[int]]:
+    """A fake run that ends as scripted, and the seeds it was asked for."""
+    made_seeds: list[int] = []
+    endings = iter(statuses)
+
+    def make_run(seed: int) -> Outcome:
+        made_seeds.append(seed)
+        ending = next(endings)
+        status, code = (ending, None) if isinstance(ending, str) else ending
+        return Outcome(status, "" if status == "done" else "why", code)
+
+    return make_run, made_seeds
+
+
+@pytest.mark.parametrize(
+    ("endings", "runs", "exit_code"),
+    [
+        (["done", "done", "done"], 3, 0),
+        (["failed", "done", "timed_out"], 3, 5),
+        (["done", "done", "failed"], 3, 5),
+        (["failed", "timed_out"], 2, 5),
+        (["done", ("failed", 1), ("failed", 139)], 3, 5),
+        (["done", "interrupted"], 2, 130),
+        ([("failed", 4)], 1, 4),
+        (["done", ("failed", 3)], 2, 3),
+        ([("failed", 2)], 1, 2),
+        ([("failed", 5), "done", ("failed", 5)], 3, 5),
+    ],
+)
+def test_a_failed_run_costs_its_seed_and_two_in_a_row_the_campaign(
+    endings: list[str | tuple[str, int]], runs: int, exit_code: int
+) -> None:
+    make_run, seeds = script(*endings)
+
+    ending = campaign.run((4, 7, 9), make_run)
+
+    assert seeds == [4, 7, 9][:runs]
+    assert ending.exit_code == exit_code
+    assert list(ending.outcomes) == seeds
+
+
+def test_a_campaign_with_nothing_left_is_done() -> None:
+    assert campaign.run((), script()[0]) == Ending(0, {})
+
+
+def test_an_interrupted_write_leaves_the_old_campaign_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    old = made(tmp_path, {})
+    before = (old.folder / "campaign.json").read_text()
+    monkeypatch.setattr("os.replace", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+
+    with pytest.raises(KeyboardInterrupt):
+        replace(old, seeds=(9,)).write()
+
+    assert json.loads((old.folder / "campaign.json").read_text()) == json.loads(before)

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from bench import trainers
+from bench.trainers import ROOT, Request
+
+REQUEST = Request("page24", "/data/cifar", "host", "bf16", "cpu", 7, 2)
+
+
+def test_the_resnet9_row_gives_every_part_of_the_request() -> None:
+    command = trainers.command("resnet9", REQUEST, {})
+
+    words = "train --recipe page24 --data /data/cifar --input host --precision bf16 --device cpu --seed 7 --threads 2"
+    assert command.argv == (sys.executable, "-m", "resnet9", *words.split())
+    assert command.cwd == ROOT
+
+
+def test_the_trainer_understands_every_word_of_its_row() -> None:
+    from resnet9.__main__ import _parser
+
+    options = _parser().parse_args(list(trainers.command("resnet9", REQUEST, {}).argv[3:]))
+
+    assert (options.recipe, options.data, options.input, options.seed) == ("page24", "/data/cifar", "host", 7)
+
+
+def test_what_is_shown_has_no_path_of_this_host() -> None:
+    inside = trainers.command("resnet9", Request("smoke", str(ROOT / "data" / "x"), "host", "auto", "cpu", 0, 1), {})
+    outside = trainers.command("resnet9", REQUEST, {})
+
+    assert inside.shown[:4] == ("python", "-m", "resnet9", "train")
+    assert inside.shown[inside.shown.index("--data") + 1] == "data/x"
+    assert outside.shown[outside.shown.index("--data") + 1] == "cifar"
+    assert not any(str(ROOT) in word or word.startswith("/") for word in (*inside.shown, *outside.shown))
+
+
+def test_words_that_are_no_paths_are_shown_as_they_are() -> None:
+    assert [trainers.shown(word) for word in ("synthetic", "--seed", "a/b")] == ["synthetic", "--seed", "a/b"]
+    assert trainers.shown(str(Path("/"))) == ""
+
+
+def test_the_environment_is_what_is_needed_and_what_is_recorded() -> None:
+    given = {
+        "PATH": "/bin", "HOME": "/home/me", "LD_LIBRARY_PATH": "/cuda",
+        "TF_XLA_FLAGS": "--x", "XLA_FLAGS": "--y", "CUDA_VISIBLE_DEVICES": "1", "OMP_NUM_THREADS": "2",
+        "PYTHONPATH": "/tmp/mine", "LD_PRELOAD": "/tcmalloc.so", "AWS_SECRET": "s", "EMAIL": "me@x", "SEEDS": "5",
+    }  # fmt: skip
+
+    env = trainers.environment(given)
+
+    unseen = {"PYTHONPATH", "LD_PRELOAD", "AWS_SECRET", "EMAIL", "SEEDS"}
+    assert env == {
+        **{name: value for name, value in given.items() if name not in unseen},
+        "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
+        "TF_CPP_MIN_LOG_LEVEL": "1",
+        "PYTHONHASHSEED": "0",
+    }
+
+
+def test_the_persons_own_choice_beats_a_default_and_never_the_hash_seed() -> None:
+    env = trainers.environment({"TF_CPP_MIN_LOG_LEVEL": "0", "PYTHONHASHSEED": "5"})
+
+    assert (env["TF_CPP_MIN_LOG_LEVEL"], env["PYTHONHASHSEED"]) == ("0", "0")
