@@ -14,11 +14,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import pairwise
+from pathlib import Path
 
 from bench.dawnbench.claims import is_email, is_price, is_web_address
 from bench.dawnbench.compat import is_date
 from bench.dawnbench.findings import Finding, printable, shown
-from bench.dawnbench.pair import COLUMNS, REQUIRED_FIELDS, STEM, TARGET_PERCENT, Pair
+from bench.dawnbench.pair import COLUMNS, REQUIRED_FIELDS, STEM, STEM_PARTS, TARGET_PERCENT, Pair
 
 HEADER = "\t".join(COLUMNS)
 #: A plain number, exponent allowed: an epoch of 0.3 s is 8.3e-05 h where somebody printed a float.
@@ -39,13 +40,8 @@ class Cell:
 def check(pair: Pair) -> list[Finding]:
     """The findings of all rules; files that could not be read are left to ``pair.unreadable``."""
     findings: list[Finding] = []
-    stem = pair.json_path.stem
-    if not STEM.fullmatch(stem):
-        sentence = (
-            f"The stem has {len(stem.split('_'))} parts between underscores, or characters beyond A-Z a-z 0-9 . + -"
-        )
-        fix = "Name both files author_model_hardware_framework, four parts, hyphens within a part."
-        findings.append(_finding("stem", printable(pair.json_path.name), f"{sentence}.", fix))
+    if not STEM.fullmatch(pair.json_path.stem):
+        findings.append(_stem(pair.json_path))
     if pair.json_bytes is not None:
         findings += _json(pair.json_bytes, printable(pair.json_path.name))
     if pair.tsv_bytes is not None:
@@ -55,6 +51,16 @@ def check(pair: Pair) -> list[Finding]:
 
 def _finding(rule: str, where: str, sentence: str, fix: str) -> Finding:
     return Finding("full", rule, where, sentence, fix)
+
+
+def _stem(path: Path) -> Finding:
+    parts = path.stem.split("_")
+    if len(parts) == STEM_PARTS:
+        sentence = "A part of the stem is empty or has characters beyond A-Z a-z 0-9 . + -."
+    else:
+        sentence = f"The stem has {len(parts)} part{'s' * (len(parts) > 1)} between underscores, not {STEM_PARTS}."
+    fix = "Name both files author_model_hardware_framework, with hyphens within a part."
+    return _finding("stem", printable(path.name), sentence, fix)
 
 
 # --- JSON ---
@@ -229,7 +235,7 @@ def _accuracies(cells: Sequence[Cell], where: str) -> Iterator[Finding]:
     noisy = _where(
         [cell for cell in cells if 0 <= _value(cell) <= 100], _is_noisy, "`top1Accuracy` is {}, no multiple of 0.01."
     )
-    fix = "Compute 100 x correct / 10,000 from whole numbers and write two decimals: noise can hide or fake a crossing."
+    fix = "Compute 100 x correct / 10,000 from whole numbers and write two decimals: noise can hide a crossing."
     yield from _first("tsv-accuracy-step", where, noisy, fix)
     if cells and not any(_value(cell) >= TARGET_PERCENT for cell in cells):
         sentence = f"No row has a top1Accuracy of {TARGET_PERCENT} or more."

@@ -17,6 +17,7 @@ COLUMNS = ("epoch", "hours", "top1Accuracy")
 TARGET_PERCENT = 94
 TEST_IMAGES = 10_000
 #: Author, model, hardware tag, framework.
+STEM_PARTS = 4
 STEM = re.compile(r"[A-Za-z0-9.+-]+(?:_[A-Za-z0-9.+-]+){3}")
 TASK_FOLDER = ("CIFAR10", "train")
 #: A published TSV has 14 to 400 rows. More than this is no such file, and pandas is not to be fed with it.
