@@ -63,7 +63,8 @@ def judged(record: Record) -> Record:
 
 @_rule("finished", "invalid", "read trainer.log in the run's folder, then type `make bench` to run this seed again")
 def _finished(record: Record) -> str | None:
-    return None if record.status == "done" else f"the run ended {record.status.replace('_', ' ')}: {record.reason}"
+    ended = {"failed": "the run failed", "timed_out": "the run timed out", "interrupted": "the run was interrupted"}
+    return None if record.status == "done" else f"{ended.get(record.status, record.status)}: {record.reason}"
 
 
 @_rule("greeting", "invalid", "a trainer announces itself once, with `hello`, before anything else (bench/protocol.py)")

@@ -25,7 +25,7 @@ _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 
 
 def write(frame: pd.DataFrame, path: Path) -> None:
-    """Write a frame as one of the three files, told by its name. Raises EnvironmentProblem for a full or locked disk."""
+    """Write a frame as one of the three files, told by its name. Raises EnvironmentProblem for a full disk."""
     replace_file(path, text(frame, FILES[path.name]))
 
 

@@ -58,8 +58,8 @@ def late(lines: Lines) -> Lines:
 
 WARNING = {"v": 1, "event": "warning", "run": 0, "t_ns": 0, "message": "no AMX"}
 FINDINGS: list[tuple[str, str, Callable[[Lines], Lines], str]] = [
-    ("finished", "invalid", lambda _: Run(correct=(9,), status="timed_out").lines(), "ended timed out: the"),
-    ("finished", "invalid", lambda lines: lines[:-1], "ended interrupted: the harness was stopped"),
+    ("finished", "invalid", lambda _: Run(correct=(9,), status="timed_out").lines(), "run timed out: the"),
+    ("finished", "invalid", lambda lines: lines[:-1], "was interrupted: the harness was stopped"),
     ("greeting", "invalid", lambda lines: without(lines, "hello"), "0 times"),
     ("greeting", "invalid", lambda lines: [*lines[:3], lines[2], *lines[3:]], "2 times"),
     ("asked", "invalid", event("hello", seed=9), "seed 9, not 0"),

@@ -1,0 +1,226 @@
+"""The summary at the end of a campaign: a table of its seeds, then what they say together, each time with its clock.
+
+What is not known is `-`, a miss is `missed` and its times `inf`. It fits any width: the least columns go first.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, TextIO
+
+import pandas as pd
+from rich.console import Console, Group
+from rich.table import Table
+from rich.text import Text
+
+from bench.clocks import CLOCKS, HEADLINE
+from bench.record import Reason, Record
+
+UNKNOWN = "-"
+#: Of an output that is no terminal, where nothing says how wide its reader's is.
+PLAIN_WIDTH = 120
+_VERDICT_STYLES = {"clean": "green", "suspect": "yellow", "invalid": "red"}
+_SYNTHETIC = "this is no CIFAR-10 result: it was trained on the built-in stand-in and checks the harness"
+#: A line of the summary: what it is about, and what is said.
+Labelled = tuple[str, Text]
+_BLANK: Labelled = ("", Text())
+
+
+@dataclass(frozen=True)
+class _TableColumn:
+    """A column of the seeds' table; the higher its ``rank`` the sooner it gives way to a narrow terminal."""
+
+    title: str
+    rank: int
+    cell: Callable[[Any], Text]
+
+
+def show(
+    records: Sequence[Record], runs: pd.DataFrame, summary: pd.DataFrame, out: TextIO, notes: Sequence[str] = ()
+) -> None:
+    """Print the summary to ``out``, as wide as it is; coloured on a terminal, in characters that its encoding has."""
+    import shutil
+
+    terminal = out.isatty()
+    width = shutil.get_terminal_size((PLAIN_WIDTH, 24)).columns
+    text = render(records, runs, summary, notes, width, colour=terminal)
+    out.write(text if _fits(text, out.encoding or "ascii") else _ascii(text))
+    out.flush()
+
+
+def _fits(text: str, encoding: str) -> bool:
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _ascii(text: str) -> str:
+    return text.replace("±", "+-").encode("ascii", "replace").decode("ascii")
+
+
+def render(
+    records: Sequence[Record],
+    runs: pd.DataFrame,
+    summary: pd.DataFrame,
+    notes: Sequence[str] = (),
+    width: int = PLAIN_WIDTH,
+    colour: bool = False,
+) -> str:
+    """The summary as text in lines no longer than ``width`` (20 at least): the records and the frames made of them.
+
+    ``notes`` are sentences about the campaign that no single record knows.
+    """
+    console = Console(
+        file=io.StringIO(), width=max(width, 20), force_terminal=colour, no_color=not colour, highlight=False
+    )
+    lines = [line for _, row in summary.iterrows() for line in (_BLANK, *_headlines(row, several=len(summary) > 1))]
+    remarks = [*_remarks(records), *(("Note", _line(note)) for note in notes)]
+    lines += [*_costs(runs), *([_BLANK, *remarks] if remarks else [])]
+    with console.capture() as capture:
+        console.print(Group(_seeds(console, runs), _labelled(lines)))
+    return "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"
+
+
+def _seeds(console: Console, runs: pd.DataFrame) -> Table:
+    columns = list(_TABLE)
+    while True:
+        table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
+        for column in columns:
+            left = column.title in ("status", "verdict")
+            table.add_column(column.title, justify="left" if left else "right", no_wrap=True)
+        for _, row in runs.iterrows():
+            table.add_row(*(column.cell(row) for column in columns))
+        needed = console.measure(table, options=console.options.update(max_width=10_000)).maximum
+        if needed <= console.width or len(columns) <= 2:
+            return table
+        columns.remove(max(columns, key=lambda column: column.rank))
+
+
+def _number(name: str, form: str) -> Callable[[Any], Text]:
+    return lambda row: Text(UNKNOWN if pd.isna(row[name]) else form.format(row[name]))
+
+
+def _time(name: str) -> Callable[[Any], Text]:
+    return lambda row: Text(seconds(row[name], unit=""), style="yellow" if row[name] == math.inf else "")
+
+
+def _status(row: Any) -> Text:
+    return Text(str(row["status"]).replace("_", " "), style="" if row["status"] == "done" else "red")
+
+
+def _reached(row: Any) -> Text:
+    if not pd.isna(row["reached_epoch"]):
+        return Text(f"{row['reached_epoch']:g}")
+    return Text("missed", style="yellow") if row["status"] == "done" else Text(UNKNOWN)
+
+
+def _verdict(row: Any) -> Text:
+    level = UNKNOWN if pd.isna(row["verdict"]) else str(row["verdict"])
+    return Text(level, style=_VERDICT_STYLES.get(level, ""))
+
+
+_TABLE = (
+    _TableColumn("seed", 0, _number("seed", "{}")),
+    _TableColumn("status", 5, _status),
+    _TableColumn("accuracy %", 1, _number("final_accuracy_percent", "{:.2f}")),
+    _TableColumn("at epoch", 3, _reached),
+    _TableColumn(f"{HEADLINE.label} s", 2, _time("dawnbench_seconds")),
+    _TableColumn("compile s", 7, _time("compile_seconds")),
+    _TableColumn("cold s", 8, _time("dawnbench_cold_seconds")),
+    _TableColumn("run s", 11, _time("run_seconds")),
+    _TableColumn("train s", 10, _time("train_seconds")),
+    _TableColumn("wall s", 9, _time("wall_seconds")),
+    _TableColumn("images/s", 6, _number("images_per_second", "{:,.0f}")),
+    _TableColumn("verdict", 4, _verdict),
+)
+
+
+def seconds(value: Any, unit: str = " s") -> str:
+    """A time as people read it: ``74.04 s``, ``3,412.5 s``, ``inf``, or ``-`` where it is not known."""
+    if pd.isna(value):
+        return UNKNOWN
+    if value == math.inf:
+        return "inf"
+    return f"{value:.2f}{unit}" if value < 100 else f"{value:,.1f}{unit}"
+
+
+def _labelled(lines: Sequence[Labelled]) -> Table:
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True, style="bold")
+    table.add_column(overflow="fold")
+    for label, text in lines:
+        table.add_row(label, text)
+    return table
+
+
+def _headlines(row: Any, several: bool) -> Iterator[Labelled]:
+    """What one configuration's runs say together: time, how sure it is, how well they trained, what is left out."""
+    if several:
+        names = (row[key] for key in ("recipe", "dataset", "device", "precision", "input"))
+        yield "Configuration", _line(", ".join(UNKNOWN if pd.isna(name) else str(name) for name in names))
+    if row["runs"]:
+        yield from _times(row)
+        yield from _success(row)
+    if row["invalid"] or row["unfinished"]:
+        counts = [f"{row[name]} {name}" for name in ("invalid", "unfinished") if row[name]]
+        yield "Left out", Text(f"{' and '.join(counts)}: in none of these figures, and counted as no misses either")
+    if row["suspect"]:
+        yield "Suspect", Text(f"{row['suspect']} of the {row['runs']} runs in these figures")
+
+
+def _times(row: Any) -> Iterator[Labelled]:
+    compiling = f"compile {seconds(row['compile_median_seconds'])}"
+    cold = f"cold {seconds(row['cold_median_seconds'])} ({CLOCKS['dawnbench-cold'].label}, {compiling})"
+    middle = "one run" if row["runs"] == 1 else f"median of {row['runs']}, misses infinite"
+    label = f"Time to {row['target_percent']:g} %"
+    yield label, Text.assemble((seconds(row["median_seconds"]), "bold"), f" ({row['clock']}), {cold}; {middle}")
+    if not pd.isna(row["low_seconds"]):
+        ends = f"95 % interval {seconds(row['low_seconds'], unit='')} to {seconds(row['high_seconds'])}"
+        yield "", Text(f"{seconds(row['mean_seconds'])} ({row['clock']}), mean of those that reached it, {ends}")
+
+
+def _success(row: Any) -> Iterator[Labelled]:
+    ends = f"95 % interval {100 * row['success_low']:.0f} to {100 * row['success_high']:.0f} %"
+    rate = f"{row['reached']} of {row['runs']}, {100 * row['success_rate']:.0f} % ({ends})"
+    yield f"Reached {row['target_percent']:g} %", Text(rate)
+    if not pd.isna(row["accuracy_mean"]):
+        spread = " %" if pd.isna(row["accuracy_std"]) else f" ± {row['accuracy_std']:.2f} % (mean ± standard deviation)"
+        yield "Final accuracy", Text(f"{row['accuracy_mean']:.2f}{spread}")
+    speed = UNKNOWN if pd.isna(row["images_per_second"]) else f"{row['images_per_second']:,.0f} images/s"
+    whole = f"{seconds(row['fixed_work_seconds'])} ({row['clock']}) for the whole schedule, target or not"
+    yield "Fixed work", Text(f"{whole}; training at {speed}")
+
+
+def _costs(runs: pd.DataFrame) -> Iterator[Labelled]:
+    share, switches = runs["harness_cpu_share"].max(), runs["harness_voluntary_switches"].max()
+    if pd.isna(share):
+        return
+    emit = runs["emit_seconds"].max()
+    events = "" if pd.isna(emit) else f"; events cost the trainer {1000 * emit:.1f} ms"
+    woken = "" if pd.isna(switches) else f", woken {switches:,} times"
+    yield "Harness cost", Text(f"at most {100 * share:.2f} % of one core in a run{woken}{events}")
+
+
+def _remarks(records: Sequence[Record]) -> Iterator[Labelled]:
+    """Every reason behind a verdict once, with the seeds it was found in and what to do about it."""
+    found: dict[tuple[str, str], tuple[Reason, list[str]]] = {}
+    for record in records:
+        for reason in record.verdict.reasons if record.verdict else ():
+            _, seeds = found.setdefault((reason.rule, reason.evidence), (reason, []))
+            seeds.append(UNKNOWN if record.seed is None else str(record.seed))
+    order = {"note": 0, "suspect": 1, "invalid": 2}
+    for reason, seeds in sorted(found.values(), key=lambda each: order.get(each[0].level, 3)):
+        everywhere = "" if len(seeds) == len(records) else f"seed {', '.join(seeds)}: "
+        evidence = _SYNTHETIC if reason.rule == "synthetic" else reason.evidence
+        yield reason.level.capitalize(), _line(f"{everywhere}{evidence}", reason.advice)
+
+
+def _line(evidence: str, advice: str = "") -> Text:
+    # The words may be a trainer's own, and a terminal obeys control characters.
+    printable = "".join(each if each.isprintable() else " " for each in evidence)
+    return Text.assemble(printable.rstrip("."), (f"; {advice}" if advice else "", "dim"), ".")

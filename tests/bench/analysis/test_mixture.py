@@ -1,0 +1,31 @@
+"""Runs of one table must come from one machine in one state, or it says so."""
+
+from __future__ import annotations
+
+from bench.analysis.mixture import differences
+from bench.record import Record
+from tests.bench.records import Run
+
+
+def ran_on(status: str = "done", **fingerprint: object) -> Record:
+    named = {name.replace("__", "."): value for name, value in fingerprint.items()}
+    return Run(status=status, start={"fingerprint": named}).record()
+
+
+def test_runs_of_one_machine_may_be_mixed() -> None:
+    assert differences([ran_on(cpu__model="a"), ran_on(cpu__model="a")]) == ()
+    assert differences([ran_on()]) == ()
+    assert differences([]) == ()
+
+
+def test_what_differs_is_named() -> None:
+    records = [ran_on(cpu__model="a", git__commit="1"), ran_on(cpu__model="b", git__commit="1"), ran_on(cpu__model="a")]
+    assert differences(records) == ("cpu.model", "git.commit")
+
+
+def test_what_may_differ_is_not_named() -> None:
+    assert differences([ran_on(memory__total_bytes=1), ran_on(memory__total_bytes=2)]) == ()
+
+
+def test_a_run_that_did_not_finish_is_in_no_figure_and_mixes_nothing() -> None:
+    assert differences([ran_on(cpu__model="a"), ran_on(status="failed", cpu__model="b")]) == ()
