@@ -149,10 +149,9 @@ class Environment:
     def stamp(self) -> Stamp | None:
         """The stamp, or None where the environment is not finished, or its Python is gone or was replaced since."""
         try:
-            stamp = Stamp(**json.loads(self._stamp.read_text()))
-        except (OSError, ValueError, TypeError):
-            return None
-        if not isinstance(stamp.locks, dict):
+            body = json.loads(self._stamp.read_text())
+            stamp = Stamp(body["python"], body["base"], dict(body["locks"]))
+        except (OSError, ValueError, TypeError, KeyError):
             return None
         return stamp if self.python.exists() and os.path.realpath(self.python) == stamp.base else None
 
