@@ -16,9 +16,8 @@ import numpy as np
 
 from resnet9 import batch
 from resnet9.errors import DataError
-from resnet9.official import BATCHES, Archive, Edition
+from resnet9.official import BATCHES, GET_IT, Archive, Edition
 
-AGAIN = "type `make data` to download it again, or give DATA=/path"
 CHUNK_BYTES = 1 << 20
 #: What tarfile, gzip and zlib raise on damaged bytes; the arithmetic ones come from sizes and times that no number
 #: holds.
@@ -40,14 +39,14 @@ def verify(file: BinaryIO, path: Path, archive: Archive) -> None:
     """Raise DataError unless the open ``file`` is the archive, byte for byte; ``path`` is its name in the sentence."""
     size = file.seek(0, io.SEEK_END)
     if size != archive.size_bytes:
-        raise DataError(f"{path} has {size:,} bytes, the official {archive.name} has {archive.size_bytes:,}", AGAIN)
+        raise DataError(f"{path} has {size:,} bytes, the official {archive.name} has {archive.size_bytes:,}", GET_IT)
     file.seek(0)
     digest = hashlib.sha256()
     while chunk := file.read(CHUNK_BYTES):
         digest.update(chunk)
     if digest.hexdigest() != archive.sha256:
         found = digest.hexdigest()
-        raise DataError(f"{path} has sha256 {found}, the official {archive.name} has {archive.sha256}", AGAIN)
+        raise DataError(f"{path} has sha256 {found}, the official {archive.name} has {archive.sha256}", GET_IT)
 
 
 def _read_members(
@@ -64,16 +63,17 @@ def _read_members(
                 continue
             place = f"{member.name} in {path}"
             if not member.isreg() or member.issparse():
-                raise DataError(f"{place} is no plain file", AGAIN)
+                raise DataError(f"{place} is no plain file", GET_IT)
             if member.size > most or (archive.layout == "binary" and member.size != most):
-                raise DataError(f"{place} has {member.size:,} bytes instead of {most:,}", AGAIN)
+                most_said = f"{most:,}" if archive.layout == "binary" else f"at most {most:,}"
+                raise DataError(f"{place} has {member.size:,} bytes instead of {most_said}", GET_IT)
             begin = missing.pop(member.name) * images
             part = slice(begin, begin + images)
             stream = tar.extractfile(member)
             assert stream is not None  # it is a plain file
             batch.read(archive.layout, stream, place, labels[part], pixels[part])  # type: ignore[arg-type]
     if missing:
-        raise DataError(f"{path} lacks {', '.join(missing)}", AGAIN)
+        raise DataError(f"{path} lacks {', '.join(missing)}", GET_IT)
 
 
 def _check_extra(member: tarfile.TarInfo, path: Path, archive: Archive) -> None:
@@ -84,7 +84,7 @@ def _check_extra(member: tarfile.TarInfo, path: Path, archive: Archive) -> None:
         return
     if member.isreg() and not member.issparse() and member.name in {f"{archive.folder}/{name}" for name in extras}:
         return
-    raise DataError(f"{path} holds {member.name[:200]!r}, which the official {archive.name} does not", AGAIN)
+    raise DataError(f"{path} holds {member.name[:200]!r}, which the official {archive.name} does not", GET_IT)
 
 
 @contextmanager
@@ -97,7 +97,7 @@ def _members(file: BinaryIO, path: Path, most_bytes: int) -> Iterator[tarfile.Ta
             with tarfile.open(fileobj=capped, mode="r|", bufsize=CHUNK_BYTES) as tar:  # type: ignore[call-overload]
                 yield tar
     except DAMAGE as error:
-        raise DataError(f"{path} is damaged ({error or type(error).__name__})", AGAIN) from None
+        raise DataError(f"{path} is damaged ({error or type(error).__name__})", GET_IT) from None
 
 
 class _Capped:

@@ -15,9 +15,8 @@ import numpy as np
 from resnet9 import archive, batch, unpacked
 from resnet9.dataset import Dataset, content_hash
 from resnet9.errors import DataError
-from resnet9.official import BATCHES, BINARY, CIFAR10, CLASS_NAMES, PIXEL_BYTES, PYTHON, SIDE, Archive, Edition
+from resnet9.official import BATCHES, BINARY, CIFAR10, CLASS_NAMES, GET_IT, PIXEL_BYTES, PYTHON, SIDE, Archive, Edition
 
-GIVE = "type `make data` to download it, or give DATA=/path"
 #: Images turned at a time: 0.8 MB stays in the second-level cache while it is read three times.
 PIECE_IMAGES = 250
 
@@ -63,7 +62,7 @@ def find(where: Path, edition: Edition = CIFAR10) -> Source:
                 raise DataError(f"The download {part} was interrupted", go_on)
     except OSError as error:
         raise DataError(f"Cannot look for CIFAR-10 at {where} ({error.strerror or error})", "give DATA=/path") from None
-    raise DataError(f"No CIFAR-10 at {where}", GIVE)
+    raise DataError(f"No CIFAR-10 at {where}", GET_IT)
 
 
 def _archive_named(path: Path, edition: Edition) -> Archive:
@@ -73,7 +72,7 @@ def _archive_named(path: Path, edition: Edition) -> Archive:
     by_name = {known.name: known for known in edition.archives}
     known = by_size.get(path.stat().st_size) or by_name.get(path.name)
     if known is None:
-        raise DataError(f"{path} is no archive of CIFAR-10 ({' or '.join(by_name)})", GIVE)
+        raise DataError(f"{path} is no archive of CIFAR-10 ({' or '.join(by_name)})", GET_IT)
     return known
 
 
@@ -95,7 +94,7 @@ def load(where: Path, edition: Edition = CIFAR10) -> Dataset:
         else:
             digest = _read_archive(source.path, source.archive, edition, labels, pixels)
     except OSError as error:
-        raise DataError(f"Cannot read {error.filename or source.path} ({error.strerror or error})", GIVE) from None
+        raise DataError(f"Cannot read {error.filename or source.path} ({error.strerror or error})", GET_IT) from None
     images = _turn(pixels)
     train = edition.train_images
     return Dataset(
@@ -131,12 +130,12 @@ def _read_folder(folder: Path, edition: Edition, labels: np.ndarray, pixels: np.
     paths = [folder / BINARY.file_name(name) for name in BATCHES]
     missing = [path.name for path in paths if not path.is_file()]
     if missing:
-        raise DataError(f"{folder} lacks {', '.join(missing)}", GIVE)
+        raise DataError(f"{folder} lacks {', '.join(missing)}", GET_IT)
     expected = batch.most_bytes("binary", images)
     for path in paths:
         size = path.stat().st_size
         if size != expected:
-            raise DataError(f"{path} has {size:,} bytes instead of {expected:,} ({images:,} images)", GIVE)
+            raise DataError(f"{path} has {size:,} bytes instead of {expected:,} ({images:,} images)", GET_IT)
     for index, path in enumerate(paths):
         part = slice(index * images, (index + 1) * images)
         with open(path, "rb", buffering=0) as file:
@@ -151,7 +150,9 @@ def _check_labels(labels: np.ndarray, edition: Edition, place: Path) -> None:
     for name, row in zip(BATCHES, rows, strict=True):
         if row.max() > most:
             image = int(np.argmax(row > most))
-            raise DataError(f"Image {image} of {name} in {place} has label {row[image]}, not one of 0 to {most}", GIVE)
+            raise DataError(
+                f"Image {image} of {name} in {place} has label {row[image]}, not one of 0 to {most}", GET_IT
+            )
     counts = np.stack([np.bincount(row, minlength=most + 1) for row in rows])
     official = np.array(edition.class_counts)
     for name, found, expected in zip(BATCHES, counts, official, strict=True):
@@ -162,7 +163,7 @@ def _check_labels(labels: np.ndarray, edition: Edition, place: Path) -> None:
     for title, part in (("training", slice(0, -1)), ("test", slice(-1, None))):
         for name, have, want in zip(CLASS_NAMES, counts[part].sum(axis=0), official[part].sum(axis=0), strict=True):
             if have != want:
-                raise DataError(f"The {title} set in {place} has {have:,} of class {name} instead of {want:,}", GIVE)
+                raise DataError(f"The {title} set in {place} has {have:,} of class {name} instead of {want:,}", GET_IT)
 
 
 def _turn(pixels: np.ndarray) -> np.ndarray:

@@ -9,6 +9,12 @@ from __future__ import annotations
 from typing import ClassVar
 
 
+def _one_line(text: str) -> str:
+    """The text without what a path, a damaged file or a server could smuggle in: line ends, escapes, lone
+    surrogates."""
+    return "".join(character if character.isprintable() else " " for character in text)
+
+
 class TrainerError(Exception):
     """The trainer cannot go on: ``message`` is what is wrong and where, ``hint`` is what to do about it (may be
     empty)."""
@@ -17,8 +23,8 @@ class TrainerError(Exception):
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message, hint)
-        self.message = message
-        self.hint = hint
+        self.message = _one_line(message)
+        self.hint = _one_line(hint)
 
     def __str__(self) -> str:
         return f"{self.message}; {self.hint}" if self.hint else self.message

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 #: The dataset's home; the name of an archive follows.
 HOME = "https://www.cs.toronto.edu/~kriz/"
 CLASS_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+#: What to do where the dataset is missing or damaged.
+GET_IT = "type `make data` to download it, or give DATA=/path"
 SIDE = 32
 PIXEL_BYTES = 3 * SIDE * SIDE
 #: The binary layout's record: one label byte, then the pixels, channel before row and column.

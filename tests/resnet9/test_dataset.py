@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+
+import numpy as np
+import pytest
+
+from resnet9 import dataset
+from resnet9.errors import DataError
+
+
+def test_the_word_synthetic_gives_the_stand_in():
+    data = dataset.load("synthetic")
+    assert (data.name, data.state) == ("synthetic", "synthetic")
+    assert data.train_images.shape == (5000, 32, 32, 3)
+
+
+def test_no_place_means_the_default_one(tmp_path):
+    with pytest.raises(DataError, match=f"No CIFAR-10 at {tmp_path}; type `make data`"):
+        dataset.load(None, default=tmp_path)
+    with pytest.raises(DataError, match=f"No CIFAR-10 at {tmp_path}; type `make data`"):
+        dataset.describe(None, default=tmp_path)
+
+
+def test_a_place_is_a_path_or_its_name(tmp_path):
+    for where in (tmp_path / "no", str(tmp_path / "no")):
+        with pytest.raises(DataError, match=f"No CIFAR-10 at {tmp_path}/no;"):
+            dataset.load(where, default=tmp_path)
+
+
+def test_a_description_says_what_is_there_without_reading_it(tmp_path):
+    assert dataset.describe("synthetic") == "the built-in stand-in for CIFAR-10"
+    (tmp_path / "data_batch_1.bin").write_bytes(b"")
+    assert "an unpacked folder, unverified once" in dataset.describe(tmp_path)
+    (tmp_path / "cifar-10-python.tar.gz").write_bytes(b"")
+    assert "cifar-10-python.tar.gz (an official archive, canonical once" in dataset.describe(tmp_path)
+
+
+def test_the_content_hash_is_over_labels_then_pixels():
+    labels = np.array([7, 2], np.uint8)
+    pixels = np.arange(2 * 3072, dtype=np.uint32).astype(np.uint8).reshape(2, 3, 32, 32)
+    expected = hashlib.sha256(bytes([7, 2]) + bytes(n % 256 for n in range(2 * 3072))).hexdigest()
+    assert dataset.content_hash(labels, pixels) == expected
+    assert dataset.content_hash(labels, pixels.reshape(2, 3072)) == expected
+
+
+def test_a_dataset_prints_as_one_line_and_cannot_be_changed():
+    data = dataset.load("synthetic")
+    assert str(data) == f"synthetic, synthetic, 5,000 + 2,000 images, sha256 {data.sha256}"
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        data.state = "canonical"  # type: ignore[misc]
