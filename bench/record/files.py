@@ -45,14 +45,18 @@ def seed_folder(campaign: Path, seed: int) -> Path:
 
 
 def replace_file(path: Path, content: str | bytes) -> None:
-    """Put a file in place whole and durable: written beside it, synced, renamed.
+    """Put a file in place whole and durable: written beside it, synced, renamed. One with this content is left alone.
 
     Raises EnvironmentProblem where the disk does not take it; an old file stays as it was.
     """
+    data = content.encode("utf-8") if isinstance(content, str) else content
+    with contextlib.suppress(OSError):
+        if path.read_bytes() == data:
+            return
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with open(part, "wb") as stream:
-            stream.write(content.encode("utf-8") if isinstance(content, str) else content)
+            stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
         os.replace(part, path)

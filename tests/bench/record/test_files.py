@@ -76,6 +76,14 @@ def test_a_file_is_replaced_whole_and_nothing_is_left_beside_it(tmp_path: Path) 
     assert [each.name for each in tmp_path.iterdir()] == ["a.txt"]
 
 
+def test_a_file_that_would_not_change_is_not_touched(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    replace_file(path, "same")
+    before = path.stat()
+    replace_file(path, b"same")
+    assert path.stat().st_ino == before.st_ino
+
+
 def test_where_the_disk_refuses_the_old_file_stays(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.mkdir()  # A folder cannot be replaced by a file, for root neither.

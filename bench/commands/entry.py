@@ -1,0 +1,46 @@
+"""``python -m bench entry [DIR]``: write the DAWNBench pair of a campaign's median successful run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bench.commands import _claims, report
+
+
+@click.command("entry")
+@click.argument("folder", metavar="[DIR]", required=False, envvar="OUT", type=click.Path(path_type=Path))
+@click.option("--allow-unverified-data", is_flag=True, help="also from data nobody verified; the entry then says so")
+@_claims.options
+def command(folder: Path | None, allow_unverified_data: bool, **claims: Any) -> None:
+    """Write the DAWNBench pair (JSON and TSV) of a campaign's median successful run.
+
+    DIR is a campaign's folder; without it the one in OUT is meant, or else the newest under results/. What was claimed
+    when the campaign was run need not be given again.
+    """
+    from bench.checks import judged
+    from bench.commands import _results
+    from bench.dawnbench.claims import missing
+    from bench.errors import Refused, UsageError
+    from bench.record import load_campaign
+
+    folder = folder or report.newest(report.RESULTS)
+    campaign = load_campaign(folder)
+    claimed = _claims.together(campaign.claims, claims, folder)
+    lacking = missing(author=claimed.author, email=claimed.email, hardware=claimed.hardware)
+    if lacking:
+        raise UsageError(
+            f"a DAWNBench entry needs to know more: type `make report {' '.join(lacking)}` with your values."
+        )
+    if campaign.configuration.get("dataset") == "synthetic":
+        raise Refused(f"{folder} was trained on the built-in stand-in, which is no CIFAR-10 result and makes no entry.")
+    records = tuple(judged(record) for record in campaign.records)
+    if not any(each.reached and each.verdict and each.verdict.level != "invalid" for each in records):
+        raise Refused(f"no run in {folder} that is to be believed reached the target, so there is no time to enter.")
+    table = report.recipe_table(campaign)
+    line = _results.write_dawnbench(
+        folder, records, claimed, table, str(folder), allow_unverified_data=allow_unverified_data
+    )
+    click.echo(line)

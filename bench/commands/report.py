@@ -1,0 +1,119 @@
+"""``python -m bench report [DIR]``: every table of a campaign, made anew from its events."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bench.commands import _claims
+
+if TYPE_CHECKING:
+    from bench.record import Record, StoredCampaign
+
+RESULTS = Path(__file__).parents[2] / "results"
+
+
+@click.command("report")
+@click.argument("folder", metavar="[DIR]", required=False, envvar="OUT", type=click.Path(path_type=Path))
+@click.option("--plot", type=click.Path(path_type=Path), metavar="FILE", help="draw the runs into a .svg, .png or .pdf")
+@_claims.options
+def command(folder: Path | None, plot: Path | None, **claims: Any) -> None:
+    """Rebuild a campaign's records and tables from its events, and print its summary.
+
+    DIR is a campaign's folder; without it the one in OUT is meant, or else the newest under results/. Given an author,
+    an e-mail address and the hardware, the DAWNBench pair is written, too.
+    """
+    from bench.checks import judged
+    from bench.commands import _results
+    from bench.record import load_campaign
+
+    folder = folder or newest(RESULTS)
+    campaign = load_campaign(folder)
+    claimed = _claims.together(campaign.claims, claims, folder)
+    records = tuple(judged(record) for record in campaign.records)
+    click.echo(f"{folder}: {describe(campaign)}\n")
+    if records:
+        _results.show(records, sys.stdout)
+        click.echo()
+    writable = os.access(folder, os.W_OK)
+    click.echo(_rebuild(campaign, records) if writable else f"{folder} is read-only: its files were left as they are.")
+    if plot is not None:
+        _draw(campaign, records, plot)
+    if writable and campaign.configuration.get("dataset") != "synthetic" and any(each.reached for each in records):
+        click.echo(_pair(campaign, records, claimed, asked=any(claims.values())))
+
+
+def newest(results: Path) -> Path:
+    """The newest campaign's folder, a published one only where there is no other. Raises DataError for none at all."""
+    from bench.errors import DataError
+    from bench.record import CAMPAIGN_FILE
+
+    for place in (results, results / "published"):
+        # Names begin with the time in UTC, so their order is that of the campaigns.
+        found = sorted(path.parent for path in place.glob(f"*/{CAMPAIGN_FILE}"))
+        if found:
+            return found[-1]
+    raise DataError(f"there is no campaign under {results.name}/ yet; type `make bench`, or name a folder.")
+
+
+def describe(campaign: StoredCampaign) -> str:
+    """What a campaign trains, on what data and device, and whether it is finished, in one line."""
+    keys = ("recipe", "dataset", "dataset_state", "device", "precision", "input")
+    recipe, dataset, state, device, precision, batches = (campaign.configuration.get(key, "?") for key in keys)
+    data = dataset if state == dataset else f"{dataset} ({state})"
+    line = f"{recipe} on {data}, {device}, precision {precision}, input {batches}"
+    done = sum(record.status == "done" for record in campaign.records)
+    left = len(campaign.seeds) - done
+    return (
+        f"{line}; unfinished: {left} of {len(campaign.seeds)} seeds are left, `make bench` continues" if left else line
+    )
+
+
+def recipe_table(campaign: StoredCampaign) -> dict[str, Any]:
+    """The whole table of the campaign's recipe, or nothing where this checkout has none, or another, of that name."""
+    from dataclasses import asdict
+
+    from resnet9.recipe import load_all
+
+    known = load_all().get(str(campaign.configuration.get("recipe")))
+    same = known is not None and known.sha256 == campaign.configuration.get("recipe_sha256")
+    return asdict(known) if same and known is not None else {}
+
+
+def _rebuild(campaign: StoredCampaign, records: tuple[Record, ...]) -> str:
+    from bench.commands import _results
+    from bench.record import RECORD_FILE, seed_folder, write
+
+    for record in records:
+        if record.seed is not None:
+            write(record, seed_folder(campaign.path, record.seed) / RECORD_FILE)
+    _results.write_tables(campaign.path)
+    return f"Records and tables in {campaign.folder} are rebuilt from its events."
+
+
+def _draw(campaign: StoredCampaign, records: tuple[Record, ...], path: Path) -> None:
+    from bench.output import plots
+
+    synthetic = campaign.configuration.get("dataset") == "synthetic"
+    plots.write(records, path, describe(campaign) + (" (no CIFAR-10 result)" if synthetic else ""))
+    click.echo(f"The picture is in {path}.")
+
+
+def _pair(campaign: StoredCampaign, records: tuple[Record, ...], claimed: Any, asked: bool) -> str:
+    """Write the DAWNBench pair or say why there is none; a refusal is an error only where a pair was asked for."""
+    from bench.commands import _results
+    from bench.errors import Refused
+
+    table = recipe_table(campaign)
+    try:
+        return _results.write_dawnbench(
+            campaign.path, records, claimed, table, campaign.folder, allow_unverified_data=False
+        )
+    except Refused as why:
+        if asked:
+            raise
+        return f"No DAWNBench pair: {why}"

@@ -1,0 +1,260 @@
+"""``bench report`` and ``bench entry``: all from events alone, nothing that happened touched, bad input told."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bench.__main__ import main
+from bench.commands import report
+from bench.output import tables
+from bench.record import read
+from tests.bench.records import Run, five_seeds, write_campaign
+
+CLAIMS = {"AUTHOR": "Ada Lovelace", "EMAIL": "ada@example.org", "HARDWARE": "1 V100"}
+PAIR = Path("dawnbench", "CIFAR10", "train")
+Told = tuple[int, str, str]
+
+
+@pytest.fixture(autouse=True)
+def nothing_claimed(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("OUT", "AUTHOR", "EMAIL", "HARDWARE", "COST_PER_HOUR", "CODE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("COLUMNS", "200")
+
+
+@pytest.fixture
+def bench(capsys: pytest.CaptureFixture[str]) -> Callable[..., Told]:
+    """Run a command; its exit code, what it said, and what it said of errors."""
+
+    def run(*arguments: object) -> Told:
+        code = main([str(each) for each in arguments])
+        told = capsys.readouterr()
+        return code, told.out, told.err
+
+    return run
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return write_campaign(tmp_path / "20260304T050607Z-page24-cpu", five_seeds())
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_everything_is_rebuilt_from_the_events(folder: Path, bench: Callable[..., Told]) -> None:
+    before = contents(folder)
+    code, out, _ = bench("report", folder)
+    assert code == 0
+    assert "4 of 5, 80 %" in out
+    assert list(tables.read(folder / "runs.csv")["verdict"]) == ["clean"] * 5
+    assert len(tables.read(folder / "epochs.csv")) == 25
+    assert tables.read(folder / "summary.csv")["reached"][0] == 4
+    record = read(folder / "seed-003" / "record.json")
+    assert record.verdict is not None
+    assert {path: content for path, content in contents(folder).items() if path in before} == before
+
+
+def test_damaged_records_and_tables_do_no_harm(folder: Path, bench: Callable[..., Told]) -> None:
+    bench("report", folder)
+    good = contents(folder)
+    for path in [*folder.glob("*.csv"), *folder.glob("*/record.json")]:
+        path.write_text("nonsense")
+    assert bench("report", folder)[0] == 0
+    assert contents(folder) == good
+
+
+def test_a_second_report_changes_no_file(folder: Path, bench: Callable[..., Told]) -> None:
+    bench("report", folder)
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    bench("report", folder)
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
+
+
+def test_a_folder_that_cannot_be_written_is_reported_on_all_the_same(
+    folder: Path, bench: Callable[..., Told], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = contents(folder)
+    # Root may write anywhere, whatever a mode says, so the answer is given in place of the kernel.
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK)
+    code, out, _ = bench("report", folder)
+    assert code == 0
+    assert "4 of 5, 80 %" in out
+    assert "read-only: its files were left as they are" in out
+    assert contents(folder) == before
+
+
+def test_a_disk_that_refuses_is_told_after_the_summary(folder: Path, bench: Callable[..., Told]) -> None:
+    (folder / "runs.csv").mkdir()
+    code, out, err = bench("report", folder)
+    assert code == 4
+    assert "4 of 5, 80 %" in out
+    assert "cannot write" in err
+
+
+def test_out_names_the_folder_as_make_does(
+    folder: Path, bench: Callable[..., Told], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OUT", str(folder))
+    assert str(folder) in bench("report")[1]
+
+
+def test_without_a_folder_the_newest_campaign_is_meant(
+    tmp_path: Path, bench: Callable[..., Told], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(report, "RESULTS", tmp_path)
+    published = write_campaign(tmp_path / "published" / "20270101T000000Z-page24-cpu", [Run()])
+    assert str(published) in bench("report")[1]
+    write_campaign(tmp_path / "20260101T000000Z-page24-cpu", [Run()])
+    newest = write_campaign(tmp_path / "20260301T000000Z-page24-cpu", [Run()])
+    (tmp_path / "20260401T000000Z-nothing").mkdir()
+    assert str(newest) in bench("report")[1]
+
+
+def test_no_campaign_at_all_is_told_with_what_to_type(
+    tmp_path: Path, bench: Callable[..., Told], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(report, "RESULTS", tmp_path / "results")
+    code, _, err = bench("report")
+    assert (code, err.count("\n")) == (3, 1)
+    assert "there is no campaign under results/ yet; type `make bench`" in err
+
+
+@pytest.mark.parametrize("command", ["report", "entry"])
+@pytest.mark.parametrize(("content", "complaint"), [
+    (None, "is no campaign"), ("{", "is not whole JSON"), ("[]", "is damaged"), ('{"schema": 9}', "has schema 9"),
+    ('{"schema": 1, "configuration": {}, "seeds": ["a"], "status": ""}', r"`seeds[0]` must be a whole number"),
+])  # fmt: skip
+def test_what_is_no_campaign_is_refused_in_one_sentence(
+    tmp_path: Path, bench: Callable[..., Told], command: str, content: str | None, complaint: str
+) -> None:
+    if content is not None:
+        (tmp_path / "campaign.json").write_text(content)
+    code, _, err = bench(command, tmp_path)
+    assert (code, err.count("\n")) == (3, 1)
+    assert complaint in err
+
+
+def test_an_unfinished_campaign_says_what_is_left(tmp_path: Path, bench: Callable[..., Told]) -> None:
+    runs = [Run(), Run(seed=1, correct=(4000,), status="interrupted")]
+    folder = write_campaign(tmp_path / "c", runs, seeds=[0, 1, 2], status="unfinished")
+    out = bench("report", folder)[1]
+    assert "unfinished: 2 of 3 seeds are left, `make bench` continues" in out
+    assert "1 unfinished: in none of these figures" in out
+
+
+def test_a_campaign_without_a_run_is_told(tmp_path: Path, bench: Callable[..., Told]) -> None:
+    folder = write_campaign(tmp_path / "c", [], seeds=[0], status="unfinished")
+    code, out, _ = bench("report", folder)
+    assert code == 0
+    assert "1 of 1 seeds are left" in out
+    assert len(tables.read(folder / "runs.csv")) == 0
+
+
+def test_runs_of_different_machines_are_told(tmp_path: Path, bench: Callable[..., Told]) -> None:
+    runs = [Run(seed=seed, start={"fingerprint": {"cpu.model": f"CPU {seed}"}}) for seed in (0, 1)]
+    assert "the runs differ in cpu.model" in bench("report", write_campaign(tmp_path / "c", runs))[1]
+
+
+def test_a_picture_is_drawn_on_request(folder: Path, tmp_path: Path, bench: Callable[..., Told]) -> None:
+    code, out, _ = bench("report", folder, "--plot", tmp_path / "a.svg")
+    assert code == 0
+    assert (tmp_path / "a.svg").read_bytes().startswith(b"<?xml")
+    assert f"The picture is in {tmp_path / 'a.svg'}" in out
+    code, _, err = bench("report", folder, "--plot", tmp_path / "a.bmp")
+    assert (code, err.count("\n")) == (2, 1)
+
+
+def test_the_pair_is_written_where_author_email_and_hardware_are_given(
+    folder: Path, bench: Callable[..., Told], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in CLAIMS.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("COST_PER_HOUR", "3.06")
+    code, _, _ = bench("report", folder)
+    assert code == 0
+    (path,) = (folder / PAIR).glob("*.json")
+    entry = json.loads(path.read_text())
+    assert (entry["author"], entry["costPerHour"]) == ("Ada Lovelace", 3.06)
+    assert entry["misc"]["seed"] == 3  # 51.5, 52, 53, 53.5: of an even count the slower of the two middle ones
+    assert bench("validate", folder)[0] == 0
+
+
+def test_without_them_the_one_command_is_told(folder: Path, bench: Callable[..., Told]) -> None:
+    assert f"make report OUT={folder} AUTHOR=" in bench("report", folder)[1]
+    assert not (folder / "dawnbench").exists()
+
+
+def test_claims_made_for_the_campaign_need_not_be_made_again(tmp_path: Path, bench: Callable[..., Told]) -> None:
+    claims = {"author": "A", "email": "a@example.org", "hardware": "1 V100", "cost_per_hour": None, "code_url": None}
+    folder = write_campaign(tmp_path / "c", five_seeds(), claims=claims)
+    assert bench("entry", folder)[0] == 0
+    assert len(list((folder / PAIR).glob("*.json"))) == 1
+
+
+def test_a_claim_that_cannot_be_is_refused_before_anything_is_done(folder: Path, bench: Callable[..., Told]) -> None:
+    code, out, err = bench("report", folder, "--email", "nobody")
+    assert (code, out) == (2, "")
+    assert "EMAIL='nobody' is no e-mail address" in err
+
+
+def arguments() -> list[str]:
+    return ["--author", "A", "--email", "a@example.org", "--hardware", "1 V100"]
+
+
+def test_an_entry_needs_its_claims(folder: Path, bench: Callable[..., Told]) -> None:
+    code, _, err = bench("entry", folder, "--author", "A")
+    assert code == 2
+    assert "EMAIL=ada@example.org HARDWARE=" in err
+    assert "AUTHOR=" not in err
+
+
+def test_unverified_data_needs_a_word_and_is_told_in_the_entry(tmp_path: Path, bench: Callable[..., Told]) -> None:
+    runs = [replace(run, dataset_state="unverified") for run in five_seeds()]
+    folder = write_campaign(tmp_path / "c", runs)
+    code, _, err = bench("entry", folder, *arguments())
+    assert code == 6
+    assert "--allow-unverified-data" in err
+    assert bench("entry", folder, *arguments(), "--allow-unverified-data")[0] == 0
+    (path,) = (folder / PAIR).glob("*.json")
+    assert json.loads(path.read_text())["misc"]["datasetState"] == "unverified"
+
+
+def test_a_refused_pair_fails_a_report_only_where_it_was_asked_for(tmp_path: Path, bench: Callable[..., Told]) -> None:
+    claims = {"author": "A", "email": "a@example.org", "hardware": "1 V100", "cost_per_hour": None, "code_url": None}
+    folder = write_campaign(tmp_path / "c", [Run(dataset_state="unverified")], claims=claims)
+    code, out, _ = bench("report", folder)
+    assert code == 0
+    assert "No DAWNBench pair: " in out
+    code, out, _ = bench("report", folder, *arguments())
+    assert code == 6
+    assert "Reached 94 %" in out
+
+
+@pytest.mark.parametrize(("run", "complaint"), [
+    (Run(dataset="synthetic", dataset_state="synthetic", recipe="smoke"), "no CIFAR-10 result"),
+    (Run(correct=(1, 2, 3, 4, 9399)), "no run in .* reached the target"),
+    (Run(hello={"seed": 5}), "to be believed"),
+])  # fmt: skip
+def test_no_entry_is_made_of_what_is_none(tmp_path: Path, bench: Callable[..., Told], run: Run, complaint: str) -> None:
+    folder = write_campaign(tmp_path / "c", [run])
+    code, _, err = bench("entry", folder, *arguments())
+    assert (code, err.count("\n")) == (6, 1)
+    assert re.search(complaint, err)
+    assert not (folder / "dawnbench").exists()
+
+
+def test_the_stand_in_makes_no_pair_even_where_claims_are_given(tmp_path: Path, bench: Callable[..., Told]) -> None:
+    folder = write_campaign(tmp_path / "c", [Run(dataset="synthetic", dataset_state="synthetic", recipe="smoke")])
+    code, out, _ = bench("report", folder, *arguments())
+    assert code == 0
+    assert "DAWNBench pair" not in out
+    assert not (folder / "dawnbench").exists()
