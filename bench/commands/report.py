@@ -62,10 +62,14 @@ def newest(results: Path) -> Path:
 
 def describe(campaign: StoredCampaign) -> str:
     """What a campaign trains, on what data and device, and whether it is finished, in one line."""
-    keys = ("recipe", "dataset", "dataset_state", "device", "precision", "input")
-    recipe, dataset, state, device, precision, batches = (campaign.configuration.get(key, "?") for key in keys)
+    asked = campaign.configuration
+    recipe, dataset, state = (asked.get(key, "?") for key in ("recipe", "dataset", "dataset_state"))
     data = dataset if state == dataset else f"{dataset} ({state})"
-    line = f"{recipe} on {data}, {device}, precision {precision}, input {batches}"
+    # A campaign may ask for `auto`; a run knows what became of it.
+    run = next((record for record in campaign.records if record.precision is not None), None)
+    device = run.device.get("name") if run else asked.get("device", "?")
+    precision = run.precision if run else asked.get("precision", "?")
+    line = f"{recipe} on {data}, {device}, {precision}, input {asked.get('input', '?')}"
     done = sum(record.status == "done" for record in campaign.records)
     left = len(campaign.seeds) - done
     return (

@@ -64,6 +64,7 @@ class _Folding:
     end: dict[str, Any] = field(default_factory=dict)
     hello: protocol.Hello | None = None
     done: protocol.Done | None = None
+    done_ns: int | None = None
     hellos: int = 0
     phases: list[PhaseSpan] = field(default_factory=list)
     epochs: list[Evaluation] = field(default_factory=list)
@@ -131,7 +132,7 @@ class _Folding:
             edges = tuple(float(edge) for edge in event.edges_us)
             self.waits.append(WaitHistogram(float(event.epoch), edges, tuple(event.counts), float(event.floor_us)))
         elif isinstance(event, protocol.Done):
-            self.done = event
+            self.done, self.done_ns = event, received_ns
         else:
             kept = self.warnings if isinstance(event, protocol.Warning) else self.errors
             if len(kept) < MAX_KEPT:
@@ -178,6 +179,7 @@ class _Folding:
             signal=whole(end, "signal"),
             hellos=self.hellos,
             done_status=None if done is None else done.status,
+            done_ns=self.done_ns,
             phases=tuple(self.phases),
             epochs=tuple(_with_durations(self.epochs, self.phases)),
             waits=tuple(self.waits),
@@ -227,7 +229,11 @@ def _with_hello(record: Record, hello: protocol.Hello | None) -> Record:
 def _with_durations(epochs: list[Evaluation], phases: list[PhaseSpan]) -> list[Evaluation]:
     """Each evaluation with the time of the phases since the one before it, None where there are none."""
     train, evaluate = _duration_taker("train_k", phases), _duration_taker("eval_k", phases)
-    return [replace(each, train_seconds=train(each.epoch), eval_seconds=evaluate(each.epoch)) for each in epochs]
+    timed = [replace(each, train_seconds=train(each.epoch), eval_seconds=evaluate(each.epoch)) for each in epochs]
+    final = [phase.duration_ns for phase in phases if phase.name == "final_eval"]
+    if timed and final and timed[-1].eval_seconds is None:
+        timed[-1] = replace(timed[-1], eval_seconds=sum(final) / 1e9)
+    return timed
 
 
 def _duration_taker(name: str, phases: list[PhaseSpan]) -> Callable[[float], float | None]:

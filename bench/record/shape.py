@@ -166,6 +166,7 @@ class Record:
     xla: dict[str, Any] = field(default_factory=dict)
     hellos: int = 0
     done_status: str | None = None
+    done_ns: int | None = None
 
     phases: tuple[PhaseSpan, ...] = ()
     epochs: tuple[Evaluation, ...] = ()

@@ -82,6 +82,12 @@ def test_each_epoch_has_the_time_of_its_own_training_and_evaluation() -> None:
     assert [each.eval_seconds for each in record.epochs] == [2.0] * 5
 
 
+def test_the_final_evaluation_is_that_of_the_last_epoch() -> None:
+    lines = [line for line in Run(final_eval_seconds=3.0).lines() if line.get("name") != "eval_k"]
+    assert [each.eval_seconds for each in fold(lines).epochs] == [None] * 4 + [3.0]
+    assert Run(final_eval_seconds=3.0).record().epochs[-1].eval_seconds == 2.0
+
+
 def test_an_epoch_evaluated_after_several_has_the_time_of_them_all() -> None:
     lines = [line for line in Run().lines() if not (line["event"] == "epoch" and line["epoch"] in (2, 3))]
     record = fold(lines)
