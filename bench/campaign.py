@@ -12,6 +12,7 @@ from pathlib import Path
 
 from bench.errors import DataError, Refused, UsageError
 from bench.execute import Outcome
+from bench.fifo import FIFO_FILE
 from bench.record import CAMPAIGN_FILE, EVENTS_FILE, SCHEMA, fold_file, replace_file, seed_folder
 from bench.record.schema import SchemaError, load
 
@@ -95,6 +96,11 @@ class Campaign:
         }
         replace_file(self.folder / CAMPAIGN_FILE, json.dumps(body, indent=1) + "\n")
 
+    def sweep(self) -> None:
+        """Remove the half-written files of a harness that was killed; only for who holds the folder's lock."""
+        for part in (*self.folder.glob(".*.part"), *self.folder.glob("seed-*/.*.part")):
+            part.unlink(missing_ok=True)
+
     def make_room(self, seed: int) -> Path:
         """The folder for a new run of ``seed``, with the run that did not end well moved aside and kept.
 
@@ -104,6 +110,8 @@ class Campaign:
         if folder.exists():
             events = folder / EVENTS_FILE
             status = fold_file(events).status if events.is_file() else "interrupted"
+            # Left by a harness that was killed; whoever copies or searches the folder would wait on it for ever.
+            (folder / FIFO_FILE).unlink(missing_ok=True)
             number = 1 + sum(1 for _ in self.folder.glob(f"{folder.name}.{status}-*"))
             folder.rename(folder.with_name(f"{folder.name}.{status}-{number}"))
         return folder

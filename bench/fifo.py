@@ -8,7 +8,7 @@ from pathlib import Path
 from bench.errors import EnvironmentProblem
 from bench.protocol import MAX_LINE_BYTES
 
-NAME = "events.fifo"
+FIFO_FILE = "events.fifo"
 _CHUNK_BYTES = 1 << 16
 #: The most a pipe of an unprivileged process can hold (pipe(7)), and so the most that is left when its writers are
 #: gone.
@@ -25,7 +25,7 @@ class Fifo:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.path = folder.absolute() / NAME
+        self.path = folder.absolute() / FIFO_FILE
         try:
             os.mkfifo(self.path)
             self._reader = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -55,3 +57,21 @@ class SignalPipe:
         except BlockingIOError:
             return []
         return [signal.Signals(number) for number in numbers if number in STOPPING]
+
+
+@contextmanager
+def asked_politely() -> Iterator[None]:
+    """Within ``with``, SIGTERM and SIGHUP raise KeyboardInterrupt as Ctrl-C does, where they are not ignored."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.getsignal(number) for number in STOPPING}
+    for number, handler in before.items():
+        if handler != signal.SIG_IGN:
+            signal.signal(number, interrupt)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,6 +1,7 @@
 """A trainer in a few lines: a real process that speaks the protocol, or breaks it, as a script tells it.
 
-``python scripted_trainer.py SCRIPT`` where SCRIPT is a JSON list of steps, each a list ``[name, argument...]``:
+``python scripted_trainer.py SCRIPT`` where SCRIPT is a JSON list of steps, or a file that holds one; each step is a
+list ``[name, argument...]``:
 
 ``hello {fields}``, ``phase {fields}``, ``epoch {fields}``, ``event {fields}``, ``done``
     write that event; fields given replace the usual ones.
@@ -8,10 +9,13 @@
     write this to the FIFO as it is.
 ``predictions CORRECT TOTAL``
     write ``predictions.u8``: the first CORRECT of TOTAL are class 0, which is right, the others class 1.
+``predict PATH CORRECT``
+    the same for real labels, one byte each in the file PATH.
 ``run EPOCHS CORRECT``
     a whole honest run of 20 test images: hello where it was not said yet, phases, EPOCHS epochs with CORRECT right in
     the last one, done.
-``print TEXT``, ``sleep SECONDS``, ``wait PATH``, ``exit CODE``, ``signal NUMBER``, ``close``, ``touch PATH``
+``print TEXT``, ``sleep SECONDS``, ``wait PATH``, ``exit CODE``, ``signal NUMBER``, ``signal_parent NUMBER``,
+``close``, ``touch PATH``
     what they say; ``sleep`` with no argument is for ever.
 ``ignore_sigterm``, ``fork PATH``
     be stubborn; leave a child behind that sleeps for ever, its process id in PATH.
@@ -90,10 +94,19 @@ class Scripted:
     def bytes(self, digits: str) -> None:
         self.write(bytes.fromhex(digits))
 
+    def predict(self, path: str, correct: int) -> None:
+        with open(path, "rb") as stream:
+            labels = stream.read()
+        wrong = bytes((label + 1) % 10 for label in labels[correct:])
+        self.write_predictions(labels[:correct] + wrong)
+
     def predictions(self, correct: int, total: int) -> None:
+        self.write_predictions(b"\0" * correct + b"\1" * (total - correct))
+
+    def write_predictions(self, classes: bytes) -> None:
         path = os.path.join(os.path.dirname(os.environ["BENCH_EVENTS"]), "predictions.u8")
         with open(path, "wb") as stream:
-            stream.write(b"\0" * correct + b"\1" * (total - correct))
+            stream.write(classes)
 
     def print(self, text: str) -> None:
         print(text)
@@ -106,6 +119,9 @@ class Scripted:
 
     def signal(self, number: int) -> None:
         os.kill(os.getpid(), number)
+
+    def signal_parent(self, number: int) -> None:
+        os.kill(os.getppid(), number)
 
     def close(self) -> None:
         self.stream.close()
@@ -132,5 +148,9 @@ class Scripted:
 
 if __name__ == "__main__":
     scripted = Scripted()
-    for name, *arguments in json.loads(sys.argv[1]):
+    script = sys.argv[1]
+    if not script.startswith("["):
+        with open(script) as stream:
+            script = stream.read()
+    for name, *arguments in json.loads(script):
         getattr(scripted, name)(*arguments)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta, timezone
@@ -235,6 +236,26 @@ def test_a_run_that_did_not_end_well_is_moved_aside_and_kept(tmp_path: Path) -> 
     kept = sorted(path.name for path in found.folder.glob("seed-*"))
     assert kept == ["seed-000.failed-1", "seed-000.failed-2", "seed-001.interrupted-1", "seed-002.interrupted-1"]
     assert [record.seed for record in load_campaign(found.folder).records] == []
+
+
+def test_a_fifo_that_a_killed_harness_left_does_not_stay_to_block_a_reader(tmp_path: Path) -> None:
+    found = made(tmp_path, {0: "interrupted"})
+    os.mkfifo(found.run_folder(0) / "events.fifo")
+
+    found.make_room(0)
+
+    assert [path.name for path in (found.folder / "seed-000.interrupted-1").iterdir()] == ["events.jsonl"]
+
+
+def test_half_written_files_are_swept_and_nothing_else(tmp_path: Path) -> None:
+    found = made(tmp_path, {0: "done"})
+    for name in (".runs.csv.12.part", "seed-000/.record.json.12.part", "seed-000/trainer.log", "notes.part"):
+        (found.folder / name).touch()
+
+    found.sweep()
+
+    left = {str(path.relative_to(found.folder)) for path in found.folder.rglob("*") if path.is_file()}
+    assert left == {"campaign.json", "notes.part", "seed-000/events.jsonl", "seed-000/trainer.log"}
 
 
 # The policy

@@ -183,7 +183,8 @@ def test_a_closed_pipe_silences_the_display_and_nothing_else() -> None:
 # The living line
 
 
-def test_a_terminal_gets_a_living_line_below_the_lines_that_stay() -> None:
+def test_a_terminal_gets_a_living_line_below_the_lines_that_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
     text = shown(Terminal(), {"TERM": "xterm"})
 
     assert "seed 0  epoch    3/4  94.00 %" in text

@@ -1,0 +1,135 @@
+"""What becomes of a campaign's events: records with a verdict, the tables, the summary and the DAWNBench pair.
+
+Shared by the commands that run a campaign and that report on one, so that both give the same results.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from bench import record as records_on_disk
+from bench.checks import judged
+from bench.clocks import HEADLINE, cumulative_seconds, to_target_seconds
+from bench.record import Record
+
+if TYPE_CHECKING:
+    from bench.campaign import Campaign, Claims
+
+
+def write_record(run_folder: Path) -> Record:
+    """Fold a run's events, judge them, and write ``record.json`` beside them."""
+    record = judged(records_on_disk.fold_file(run_folder / records_on_disk.EVENTS_FILE))
+    records_on_disk.write(record, run_folder / records_on_disk.RECORD_FILE)
+    return record
+
+
+def write_missing_records(campaign: Campaign) -> None:
+    """Write the records that a harness was killed before it could write; their runs are done and are not made again."""
+    for seed in campaign.seeds:
+        folder = campaign.run_folder(seed)
+        if campaign.done(seed) and not (folder / records_on_disk.RECORD_FILE).exists():
+            write_record(folder)
+
+
+def line(record: Record) -> str:
+    """How a run went, in one line, its time with the clock it is of."""
+    begin = f"seed {record.seed}  {record.status.replace('_', ' ')}"
+    if record.status != "done" or not record.epochs:
+        return f"{begin}: {record.reason}"
+    last = record.epochs[-1]
+    final = f"{record_accuracy(last.correct, last.total)} after epoch {last.epoch:g}"
+    target = f"{record.target_percent:g} %"
+    crossing, seconds = record.crossing, to_target_seconds(HEADLINE, record)
+    reached = f"{target} not reached"
+    if crossing is not None and seconds is not None:
+        reached = f"{target} at epoch {crossing.epoch:g} in {seconds:,.2f} s ({HEADLINE.label})"
+    verdict = "" if record.verdict is None else f", {record.verdict.level}"
+    return f"{begin}: {final}, {reached}{verdict}"
+
+
+def record_accuracy(correct: int, total: int) -> str:
+    """The accuracy as progress shows it."""
+    from bench.progress import accuracy_text
+
+    return accuracy_text(correct, total)
+
+
+def write_tables(folder: Path) -> tuple[Record, ...]:
+    """Write ``runs.csv``, ``epochs.csv`` and ``summary.csv`` of a campaign; the judged records they are made of."""
+    from bench.analysis import frames
+    from bench.output import tables
+
+    records = tuple(judged(record) for record in records_on_disk.load_campaign(folder).records)
+    runs = frames.runs(records)
+    for name, frame in (("runs", runs), ("epochs", frames.epochs(records)), ("summary", frames.summary(runs))):
+        tables.write(frame, folder / f"{name}.csv")
+    return records
+
+
+def show(records: Sequence[Record], out: TextIO) -> None:
+    """Print the summary of a campaign."""
+    from bench.analysis import frames, mixture
+    from bench.output import console
+
+    runs = frames.runs(records)
+    differing = mixture.differences(records)
+    notes = [f"the runs differ in {', '.join(differing)}, so they are no one sample"] if differing else []
+    console.show(records, runs, frames.summary(runs), out, notes)
+
+
+def _pair_command(record: Record, shown_folder: str, lacking: Sequence[str]) -> str:
+    values = " ".join(lacking)
+    if record.dataset.get("state") == "unverified":
+        return f"{values} .venv/bin/python -m bench entry {shown_folder} --allow-unverified-data"
+    return f"make report OUT={shown_folder} {values}"
+
+
+def write_dawnbench(
+    folder: Path, records: Sequence[Record], claims: Claims, recipe: dict[str, Any], shown_folder: str, *,
+    allow_unverified_data: bool,
+) -> str:  # fmt: skip
+    """Write the DAWNBench pair of the median successful run, and say so or what is lacking in one line.
+
+    ``recipe`` is the recipe's whole table. Raises Refused for a result that may not be published.
+    """
+    from bench.dawnbench import claims as claiming
+    from bench.dawnbench import entry
+    from bench.dawnbench.details import Facts
+
+    counted = [each for each in records if each.status == "done" and each.verdict and each.verdict.level != "invalid"]
+    times = {each.seed: to_target_seconds(HEADLINE, each) for each in counted}
+    known = {seed: seconds for seed, seconds in times.items() if seed is not None and seconds is not None}
+    chosen = entry.choose(known)
+    if chosen is None:
+        return "No DAWNBench pair: no run reached the target."
+    lacking = claiming.missing(author=claims.author, email=claims.email, hardware=claims.hardware)
+    record = next(each for each in counted if each.seed == chosen)
+    if lacking:
+        return f"For the DAWNBench pair type, with your own values: {_pair_command(record, shown_folder, lacking)}"
+    facts = Facts(
+        framework=record.framework or "",
+        dataset_state=str(record.dataset.get("state")),
+        clock=HEADLINE.label,
+        seed=chosen,
+        selection=entry.selection(known),
+        recipe={**recipe, **record.recipe},
+        dataset_sha256=record.dataset.get("sha256"),
+        precision=record.precision,
+        cudnn_version=record.fingerprint.get("package.nvidia-cudnn-cu12"),
+        commit=record.fingerprint.get("git.commit"),
+        command_line=" ".join(record.argv) or None,
+    )
+    evaluations = zip(record.epochs, cumulative_seconds(HEADLINE, record), strict=True)
+    pair = entry.from_record(
+        [(each.epoch, seconds, each.correct, each.total) for each, seconds in evaluations],
+        facts,
+        datetime.now(timezone.utc).date(),
+        allow_unverified_data=allow_unverified_data,
+        **asdict(claims),
+    )
+    path = entry.write(pair, folder / "dawnbench" / "CIFAR10" / "train")
+    return f"The DAWNBench pair is {path.relative_to(folder)} in {shown_folder}, with its .tsv."

@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import json
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pytest
+
+from bench import campaign
+from bench.campaign import Claims, Configuration
+from bench.checks import judged
+from bench.commands import _results
+from bench.dawnbench.validate import validate
+from bench.errors import Refused
+from bench.record import Record
+from resnet9 import recipe
+from tests.bench.records import Run
+
+CONFIGURATION = Configuration(
+    recipe="page24",
+    recipe_sha256="r" * 64,
+    dataset="cifar10",
+    dataset_sha256="d" * 64,
+    dataset_state="canonical",
+    input="host",
+    precision="auto",
+    device="cpu",
+    trainer="resnet9",
+    target_percent=94.0,
+    threads=2,
+)
+CLAIMS = Claims("Ada Lovelace", "ada@example.org", "1 V100 / 61 GB / 8 CPU")
+
+
+def records(*runs: Run) -> list[Record]:
+    return [judged(run.record()) for run in runs]
+
+
+def pair(folder: Path, results: list[Record], claims: Claims = CLAIMS, allowed: bool = False) -> str:
+    table = vars(recipe.load("page24"))
+    return _results.write_dawnbench(folder, results, claims, table, "results/x", allow_unverified_data=allowed)
+
+
+def written(folder: Path) -> dict[str, object]:
+    (path,) = folder.glob("dawnbench/CIFAR10/train/*.json")
+    return json.loads(path.read_text())  # type: ignore[no-any-return]
+
+
+# How a run went, in a line
+
+
+@pytest.mark.parametrize(
+    ("run", "line"),
+    [
+        (Run(seed=3), r"seed 3  done: 95.00 % after epoch 5, 94 % at epoch 4 in 41.50 s (dawnbench@1), clean"),
+        (Run(correct=(1, 2, 3, 4, 9399)), r"seed 0  done: 93.99 % after epoch 5, 94 % not reached, clean"),
+        (Run(status="timed_out", end={"reason": "no event for 5 s"}), "seed 0  timed out: no event for 5 s"),
+    ],
+)
+def test_a_run_is_told_in_a_line_its_time_with_its_clock(run: Run, line: str) -> None:
+    assert _results.line(judged(run.record())) == line
+
+
+# Records
+
+
+def test_a_record_that_a_killed_harness_did_not_write_is_written_and_no_other(tmp_path: Path) -> None:
+    found = campaign.choose(
+        tmp_path, tmp_path / "x", CONFIGURATION, (0, 1, 2), Claims(), "cpu", datetime.now(timezone.utc)
+    )
+    for seed, status in ((0, "done"), (1, "done"), (2, "failed")):
+        found.run_folder(seed).mkdir(parents=True)
+        (found.run_folder(seed) / "events.jsonl").write_text(Run(seed=seed, status=status).text())
+    (found.run_folder(0) / "record.json").write_text("mine")
+
+    _results.write_missing_records(found)
+
+    assert (found.run_folder(0) / "record.json").read_text() == "mine"
+    assert json.loads((found.run_folder(1) / "record.json").read_text())["verdict"]["level"] == "clean"
+    assert not (found.run_folder(2) / "record.json").exists()
+
+
+# The DAWNBench pair
+
+
+def test_the_pair_is_that_of_the_median_successful_run_and_is_accepted(tmp_path: Path) -> None:
+    slow, fast, miss = Run(seed=0, train_seconds=12), Run(seed=1), Run(seed=2, correct=(1, 2, 3, 4, 5))
+    invalid = Run(seed=3, train_seconds=99, status="failed")
+
+    line = pair(tmp_path, records(slow, fast, miss, invalid))
+
+    assert line.startswith("The DAWNBench pair is dawnbench/CIFAR10/train/Ada-Lovelace_ResNet9_")
+    misc = written(tmp_path)["misc"]
+    assert isinstance(misc, dict)
+    assert (misc["seed"], misc["clock"], misc["recipe"]) == (0, "dawnbench@1", "page24")
+    assert misc["runSelection"].startswith("median time of the 2 that reached the target of 3 runs")
+    assert all(verdict.accepted for verdict in validate(tmp_path, "full"))
+
+
+def test_without_a_success_there_is_no_pair(tmp_path: Path) -> None:
+    assert pair(tmp_path, records(Run(correct=(1, 2, 3, 4, 5)))) == "No DAWNBench pair: no run reached the target."
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_that_is_not_believed_makes_no_pair(tmp_path: Path) -> None:
+    liar = Run(correct=(1, 2, 3, 4, 9500), total=10_000, start={"test_images": 9_000})
+
+    assert pair(tmp_path, records(liar)) == "No DAWNBench pair: no run reached the target."
+
+
+def test_without_claims_the_command_to_type_is_told(tmp_path: Path) -> None:
+    line = pair(tmp_path, records(Run()), Claims(author="Ada"))
+
+    assert line.startswith("For the DAWNBench pair type, with your own values: make report OUT=results/x EMAIL=")
+    assert "HARDWARE=" in line
+    assert "AUTHOR=" not in line
+
+
+def test_unverified_data_needs_to_be_allowed(tmp_path: Path) -> None:
+    results = records(Run(dataset_state="unverified"))
+
+    assert pair(tmp_path, results, Claims()).endswith("bench entry results/x --allow-unverified-data")
+    with pytest.raises(Refused, match="--allow-unverified-data"):
+        pair(tmp_path, results)
+    pair(tmp_path, results, allowed=True)
+
+    misc = written(tmp_path)["misc"]
+    assert isinstance(misc, dict)
+    assert misc["datasetState"] == "unverified"

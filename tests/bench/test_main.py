@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+import pytest
+
+from bench import commands
+from bench.__main__ import main
+from bench.errors import DataError, Refused
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def failing(monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException], None]:
+    """Puts a command ``doctor`` in place that raises what it is given."""
+
+    def put(error: BaseException) -> None:
+        def fail() -> None:
+            raise error
+
+        command = click.Command("doctor", callback=fail)
+        monkeypatch.setattr(commands.bench, "get_command", lambda context, name: command)
+
+    return put
+
+
+def test_the_commands_are_the_files_of_their_folder(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+
+    out = capsys.readouterr().out
+    for path in (ROOT / "bench" / "commands").glob("[!_]*.py"):
+        assert f"\n  {path.stem.replace('_', '-')} " in out
+
+
+def test_nothing_typed_is_a_wish_for_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 0
+    assert capsys.readouterr().out.startswith("Usage: python -m bench")
+
+
+def test_help_imports_nothing_heavy() -> None:
+    script = (
+        "import sys; from bench.__main__ import main; main(['--help']); main(['run', '--help']); "
+        "heavy = {'pandas', 'numpy', 'scipy', 'matplotlib', 'rich', 'pynvml', 'tensorflow'} & set(sys.modules); "
+        "sys.exit(str(heavy) if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(("typed", "meant"), [("runn", "run"), ("docter", "doctor"), ("reprot", "report")])
+def test_a_mistyped_command_is_told_with_the_nearest(
+    typed: str, meant: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([typed]) == 2
+    assert capsys.readouterr().err == f"bench: there is no command `{typed}`; did you mean `{meant}`?\n"
+
+
+def test_a_command_like_no_other_is_told_with_all_of_them(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["xyzzy"]) == 2
+    assert "the commands are doctor, " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("error", "code"), [(DataError("the file is cut off."), 3), (Refused("no."), 6)])
+def test_an_error_of_ours_is_its_sentence_and_its_code(
+    failing: Callable[[BaseException], None], capsys: pytest.CaptureFixture[str], error: Exception, code: int
+) -> None:
+    failing(error)
+
+    assert main(["doctor"]) == code
+    assert capsys.readouterr().err == f"bench: {error}\n"
+
+
+def test_an_error_of_the_trainers_is_one_of_ours(
+    failing: Callable[[BaseException], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    from resnet9.errors import EnvironmentProblem
+
+    failing(EnvironmentProblem("no room on the disk", "free some"))
+
+    assert main(["doctor"]) == 4
+    assert capsys.readouterr().err == "bench: no room on the disk; free some\n"
+
+
+def test_a_bug_shows_itself_whole(failing: Callable[[BaseException], None]) -> None:
+    failing(ZeroDivisionError())
+
+    with pytest.raises(ZeroDivisionError):
+        main(["doctor"])
+
+
+def test_debugging_shows_the_traceback_of_an_error_for_the_person(
+    failing: Callable[[BaseException], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BENCH_DEBUG", "1")
+    failing(DataError("x"))
+
+    with pytest.raises(DataError):
+        main(["doctor"])
+
+
+def test_ctrl_c_is_told_and_no_error(
+    failing: Callable[[BaseException], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    failing(KeyboardInterrupt())
+
+    assert main(["doctor"]) == 130
+    assert capsys.readouterr().err == "\nbench: interrupted.\n"
+
+
+def test_a_reader_that_leaves_early_is_no_error() -> None:
+    script = f"{sys.executable} -m bench run --help | true; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert done.returncode in (0, 141)
+    assert done.stderr == ""
