@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import math
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from bench.campaign import parse_seeds
 from bench.errors import EnvironmentProblem, UsageError
-from bench.probes import gpu
+from bench.probes import gpu, host
 from bench.probes.environment import hashed
 
 SMOKE = "smoke"
@@ -128,9 +129,15 @@ def complete(wishes: Wishes, where: Device, recipe: str, dataset: str) -> Plan:
         input=_given(wishes.input) or ("device" if where.kind == "gpu" else "host"),
         precision=wishes.precision or "auto",
         device=where,
-        threads=wishes.threads or len(os.sched_getaffinity(0)),
+        threads=wishes.threads or usable_cpus(host.read()),
         notice=_notice(wishes, where) if recipe == SMOKE else "",
     )
+
+
+def usable_cpus(machine: host.Host) -> int:
+    """The CPUs this process may run on, and no more than a container's share of CPU time keeps busy."""
+    share = machine.cgroup_cpu_cores
+    return machine.cpu_cores if share is None else max(1, min(machine.cpu_cores, math.ceil(share)))
 
 
 def _given(word: str | None) -> str | None:

@@ -11,15 +11,19 @@ from bench import protocol
 
 @dataclass(frozen=True)
 class Asked:
-    """What a run was asked to be. An empty hash, or ``test_labels`` None, is not checked.
+    """What a run was asked to be. An empty text, or ``test_labels`` None, is not checked.
 
-    ``test_labels``: one class byte per test image, in the order of ``predictions.u8``.
+    ``device_kind``: ``cpu`` or ``gpu``. ``test_labels``: one class byte per test image, in the order of
+    ``predictions.u8``.
     """
 
     seed: int
     target_percent: float
     recipe_sha256: str = ""
     dataset_sha256: str = ""
+    device_kind: str = ""
+    input: str = ""
+    precision: str = ""
     test_labels: bytes | None = None
 
 
@@ -74,10 +78,13 @@ class Referee:
         told = [
             ("seed", hello.seed, asked.seed),
             ("target_percent", float(hello.recipe["target_percent"]), float(asked.target_percent)),
-            ("recipe.sha256", hello.recipe["sha256"], asked.recipe_sha256 or hello.recipe["sha256"]),
-            ("dataset.sha256", hello.dataset["sha256"], asked.dataset_sha256 or hello.dataset["sha256"]),
+            ("recipe.sha256", hello.recipe["sha256"], asked.recipe_sha256),
+            ("dataset.sha256", hello.dataset["sha256"], asked.dataset_sha256),
+            ("device.kind", hello.device["kind"], asked.device_kind),
+            ("input", hello.input, asked.input),
+            ("precision", hello.precision, asked.precision),
         ]
-        wrong = [f"{name} {said!r}, not {wanted!r}" for name, said, wanted in told if said != wanted]
+        wrong = [f"{name} {said!r}, not {wanted!r}" for name, said, wanted in told if wanted not in (said, "")]
         return f"the trainer runs something else than it was asked: {'; '.join(wrong)}" if wrong else ""
 
     def recount(self, event: protocol.Event) -> Recount | None:

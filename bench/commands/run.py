@@ -42,7 +42,11 @@ def _variable(name: str, help_text: str, **how: Any) -> Callable[[Callable[..., 
 @_variable("OUT", "the campaign's folder  [default: a new one in results/]")
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads of the trainer  [default: all]")
 @click.option("--smoke", is_flag=True, help="a short campaign on built-in data, whatever the machine")
-@click.option("--timeout", type=click.FloatRange(min=1), help="seconds a trainer may keep silent  [default: 3600]")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=1),
+    help="seconds a trainer may keep silent  [default: 300 until it says hello, then 3600]",
+)
 @click.option("--allow-unverified-data", is_flag=True, help="write a DAWNBench pair from data nobody verified")
 @_claims.options
 def command(
@@ -169,11 +173,14 @@ def _job(campaign: Campaign, todo: Plan, data: Data, seed: int) -> Job:
         cwd=command.cwd,
         folder=campaign.make_room(seed),
         asked=Asked(
-            seed,
-            configuration.target_percent,
-            configuration.recipe_sha256,
-            configuration.dataset_sha256,
-            data.test_labels,
+            seed=seed,
+            target_percent=configuration.target_percent,
+            recipe_sha256=configuration.recipe_sha256,
+            dataset_sha256=configuration.dataset_sha256,
+            device_kind=todo.device.kind,
+            input=todo.input,
+            precision="" if todo.precision == "auto" else todo.precision,
+            test_labels=data.test_labels,
         ),
         fingerprint=machine.fingerprint(trainers.ROOT, execute.ask, device=todo.device.asked),
     )

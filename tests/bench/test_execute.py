@@ -290,6 +290,9 @@ def test_a_line_that_is_no_event_stops_the_run(tmp_path: Path, line: list[Any], 
         ([["hello"], ["epoch", {"epoch": 1, "run": 2}]], {}, "an event of run 2"),
         ([["hello", {"seed": 9}]], {}, "seed 9, not 3"),
         ([["hello"]], {"target_percent": 93.0}, "target_percent 94.0, not 93.0"),
+        ([["hello"]], {"device_kind": "gpu"}, "device.kind 'cpu', not 'gpu'"),
+        ([["hello"]], {"input": "device"}, "input 'host', not 'device'"),
+        ([["hello"]], {"precision": "bf16"}, "precision 'fp32', not 'bf16'"),
         ([["hello"]], {"recipe_sha256": "a" * 64}, f"recipe.sha256 '{'r' * 64}', not '{'a' * 64}'"),
         ([["hello"]], {"dataset_sha256": "b" * 64}, f"dataset.sha256 '{'d' * 64}', not '{'b' * 64}'"),
     ],
@@ -539,3 +542,43 @@ def test_a_program_that_is_not_there_is_an_os_error() -> None:
 def test_a_call_answers_with_the_exit_code_or_the_signal() -> None:
     assert execute.call([sys.executable, "-S", "-c", "raise SystemExit(3)"], ROOT) == 3
     assert execute.call([sys.executable, "-S", "-c", "import os; os.kill(os.getpid(), 15)"], ROOT) == 143
+
+
+# The clock and the spawner are arguments
+
+
+class JumpingClock(Hears):
+    """Monotonic time that gains ``minutes`` at every tick after hello, and wakes the harness to notice."""
+
+    def __init__(self, minutes: list[float]) -> None:
+        super().__init__()
+        self._minutes, self._gained_ns = minutes, 0
+
+    def __call__(self) -> int:
+        return time.monotonic_ns() + self._gained_ns
+
+    def tick(self, now_ns: int) -> int | None:
+        if "hello" in self.kinds and self._minutes:
+            self._gained_ns += round(self._minutes.pop(0) * 60e9)
+        return self() + 5_000_000
+
+
+def test_an_epoch_may_take_most_of_an_hour_and_not_more(tmp_path: Path) -> None:
+    patient, impatient = JumpingClock([59]), JumpingClock([59, 2])
+
+    done = execute.run(job(tmp_path / "a", ["hello"], ["sleep", 0.2], ["done"]), [patient], clock=patient)
+    hung = execute.run(job(tmp_path / "b", ["hello"], ["sleep"]), [impatient], clock=impatient)
+
+    assert done.status == "done"
+    assert hung == Outcome("timed_out", "the trainer wrote no event for 3600 s", signal=signal.SIGTERM)
+
+
+def test_a_machine_without_room_for_a_process_is_a_failed_run(tmp_path: Path) -> None:
+    def no_room(*_: Any) -> execute.Child:
+        raise OSError(11, "Resource temporarily unavailable")
+
+    outcome = execute.run(job(tmp_path), limits=SHORT, spawner=no_room)
+
+    assert outcome.status == "failed"
+    assert "Resource temporarily unavailable" in outcome.reason
+    assert fold_file(tmp_path / "seed-003" / "events.jsonl").status == "failed"

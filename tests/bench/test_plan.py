@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 import pytest
 
 from bench import plan
 from bench.errors import EnvironmentProblem, UsageError
 from bench.plan import CPU, Device, Wishes
+from bench.probes import host
 from bench.probes.gpu import Gpu, Sight
 
 CARDS = tuple(
@@ -133,7 +135,16 @@ def test_a_gpu_gets_five_seeds_on_cifar10_with_the_input_on_the_device() -> None
         "auto",
         "",
     )
-    assert todo.threads == len(os.sched_getaffinity(0))
+    assert 1 <= todo.threads <= len(os.sched_getaffinity(0))
+
+
+@pytest.mark.parametrize(("cores", "share", "threads"), [(8, None, 8), (8, 2.5, 3), (8, 0.5, 1), (2, 16.0, 2)])
+def test_the_trainer_gets_the_cpus_that_a_container_can_keep_busy(
+    cores: int, share: float | None, threads: int
+) -> None:
+    machine = replace(host.read(), cpu_cores=cores, cgroup_cpu_cores=share)
+
+    assert plan.usable_cpus(machine) == threads
 
 
 def test_a_cpu_gets_two_seeds_of_smoke_and_is_told_what_they_are_not() -> None:

@@ -192,7 +192,7 @@ def test_another_configuration_gets_a_campaign_of_its_own(bench: Bench) -> None:
     bench.scripts[0] = [bench.hello(), ["signal_parent", int(signal.SIGTERM)], ["sleep"]]
     bench("--seeds", "1")
 
-    code, _, _ = bench("--seeds", "1", "--precision", "bf16")
+    code, _, _ = bench("--seeds", "1", "--precision", "fp32")
 
     assert code == 130
     assert len(list(bench.results.iterdir())) == 2
@@ -267,6 +267,8 @@ def test_a_gpu_that_tensorflow_does_not_see_ends_the_campaign_with_the_trainers_
         ([["signal", int(signal.SIGKILL)]], "was ended by SIGKILL"),
         ([["raw", '{"v":1,"event":"epoch","run":0,"t_ns":1,"epoch":1,"loss":NaN}\n'], ["sleep"]], "a number is NaN"),
         ([["hello"], ["sleep"]], "runs something else than it was asked: recipe.sha256"),
+        ([["hello", {"input": "device"}], ["sleep"]], "input 'device', not 'host'"),
+        ([["hello", {"device": {"kind": "gpu", "name": "", "uuid": ""}}], ["sleep"]], "device.kind 'gpu', not 'cpu'"),
     ],
 )
 def test_a_trainer_that_misbehaves_is_told_in_a_sentence(bench: Bench, script: list[Any], says: str) -> None:
