@@ -193,6 +193,7 @@ def test_folder_that_something_else_made_is_left_as_it_is(checkout: Checkout) ->
     assert [entry.name for entry in checkout.venv.iterdir()] == ["precious"]
 
 
+@pytest.mark.slow
 def test_trainer_environment_goes_where_it_is_told(checkout: Checkout, tmp_path: Path) -> None:
     where = tmp_path / "elsewhere"
     group = "trainer-2.13" if sys.version_info < (3, 12) else "trainer-2.17"
@@ -247,6 +248,7 @@ def silent_index() -> Iterator[socket.socket]:
         yield server
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_at_once_and_the_next_run_repairs(checkout: Checkout, silent_index: socket.socket) -> None:
     index = f"http://127.0.0.1:{silent_index.getsockname()[1]}/simple"
     environment = checkout.environment(PIP_INDEX_URL=index, NO_PROXY="127.0.0.1", no_proxy="127.0.0.1")
@@ -271,6 +273,7 @@ def test_ctrl_c_ends_at_once_and_the_next_run_repairs(checkout: Checkout, silent
     assert checkout.has("tiny_cpu")
 
 
+@pytest.mark.slow
 def test_two_at_once_install_once(checkout: Checkout) -> None:
     def start() -> subprocess.Popen[str]:
         return subprocess.Popen(
