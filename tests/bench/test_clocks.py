@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bench.clocks import CLOCKS, HEADLINE, cumulative_seconds, fixed_work_seconds, to_target_seconds
 from bench.record import Record, fold
-from tests.bench.records import Run, changed
+from tests.bench.records import NS, Run, changed
 
 # The contract's table, row by row, written down once more: a clock may not change without a new version.
 TABLE = {
@@ -88,8 +88,9 @@ def test_a_run_that_broke_off_before_the_target_is_unknown_not_a_miss() -> None:
     assert fixed_work_seconds(HEADLINE, record) is None
 
 
-def test_a_run_that_stops_at_the_target_has_no_fixed_work_time() -> None:
-    record = Run(correct=(4000, 9500), epochs=5).record()
+@pytest.mark.parametrize("epochs", [3, 5])
+def test_a_run_that_stops_at_the_target_has_no_fixed_work_time(epochs: int) -> None:
+    record = Run(correct=(4000, 9500), epochs=epochs).record()
     assert to_target_seconds(HEADLINE, record) == 21.5
     assert fixed_work_seconds(HEADLINE, record) is None
 
@@ -111,8 +112,17 @@ def test_training_announced_only_after_its_evaluation_still_counts() -> None:
 
 
 def test_training_under_a_later_epochs_name_is_charged_all_the_same() -> None:
-    lines = changed(Run().lines(), "phase", 6, epoch=99)
+    lines = changed(Run(eval_seconds=0.0).lines(), "phase", 12, epoch=99)
+    assert fold(lines).phases[12].end_ns == fold(lines).epochs[3].at_ns
     assert to_target_seconds(HEADLINE, fold(lines)) == 41.5
+
+
+def test_an_evaluation_announced_before_its_training_ended_is_charged_for_it() -> None:
+    lines = Run().lines()
+    at_ns = next(line["t_ns"] for line in lines if line["event"] == "epoch" and line["epoch"] == 4)
+    early = changed(lines, "epoch", 3, t_ns=at_ns - 5 * NS)
+    assert to_target_seconds(HEADLINE, fold(early)) == 41.5
+    assert to_target_seconds(CLOCKS["wall"], fold(early)) == 73.5
 
 
 def test_sums_are_exact_nanoseconds() -> None:

@@ -167,6 +167,11 @@ def test_a_run_that_never_said_what_it_is_stands_with_the_others() -> None:
     assert list(two["unfinished"]) == [0, 0, 1]
 
 
+def test_a_configuration_with_an_unknown_in_it_is_one_all_the_same() -> None:
+    frame = frames.summary(run_frame(Run(hello={"precision": ""}), Run(seed=1, hello={"precision": ""}), Run(seed=2)))
+    assert list(frame["runs"]) == [2, 1]
+
+
 def test_a_miss_whose_length_is_unknown_leaves_the_expected_time_unknown() -> None:
     stopped = replace(MISS, epochs=9)  # It ended well before its schedule did.
     assert pd.isna(summary_row(Run(epochs=9), stopped)["expected_seconds"])

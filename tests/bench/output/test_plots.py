@@ -90,6 +90,8 @@ def test_the_same_records_give_the_same_bytes(tmp_path: Path, ending: str) -> No
         plots.write(RECORDS, tmp_path / f"{name}.{ending}", "page24, 1 $ an hour and 2 $")
     content = (tmp_path / f"a.{ending}").read_bytes()
     assert content == (tmp_path / f"b.{ending}").read_bytes()
+    assert b"CreationDate" not in content
+    assert b"dc:date" not in content
     assert content.startswith({"svg": b"<?xml", "png": b"\x89PNG", "pdf": b"%PDF"}[ending])
 
 

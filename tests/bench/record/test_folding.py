@@ -197,6 +197,7 @@ def test_late_and_early_claims_are_measured_against_their_receipt() -> None:
 
 @pytest.mark.parametrize("line", [
     '{"v":1,"event":"epoch","run":0,"t_ns":1,"epoch":1,"steps":1,"images":1,"loss":1e999,"correct":1,"total":1,"view":"plain"}',
+    json.dumps({**Run().lines()[2], "xla": {"on": False, "flags": 0.5}}).replace("0.5", "1e999"),
     '{"event":"phase","begin_ns":' + "9" * 5000 + "}",
     '{"event":"phase","begin_ns":' + "9" * 400 + "}",
     '{"event":"hello","trainer":"\\ud800"}',
