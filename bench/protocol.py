@@ -9,10 +9,10 @@ A trainer is any program, in any language, that writes these events. The harness
 ``BENCH_TARGET_PERCENT``
     the accuracy that counts as reached, for example ``94.0``.
 
-Every line has ``v`` (1), ``event``, ``run`` (index within the process, usually 0) and ``t_ns``. All times are nanoseconds of
-``CLOCK_MONOTONIC``, which on Linux is one clock for every process of a machine, containers included. The fields of each event
-are the fields of the dataclasses below. Before the evaluation that crosses the target is announced, and again before the last
-one, the trainer writes ``predictions.u8`` (one class byte per test image) beside the FIFO.
+Every line has ``v`` (1), ``event``, ``run`` (index within the process, usually 0) and ``t_ns``. All times are
+nanoseconds of ``CLOCK_MONOTONIC``, which on Linux is one clock for every process of a machine, containers included.
+The fields of each event are the fields of the dataclasses below. Before the evaluation that crosses the target is announced, and
+again before the last one, the trainer writes ``predictions.u8`` (one class byte per test image) beside the FIFO.
 
 Only the standard library is used here, so that a trainer can import this file inside any image.
 """
@@ -64,13 +64,20 @@ def _shown(value: object) -> str:
 
 
 def _whole(value: object, name: str, low: int = 0) -> None:
-    _require(isinstance(value, int) and not isinstance(value, bool), f"`{name}` must be a whole number, not {_shown(value)}")
+    _require(
+        isinstance(value, int) and not isinstance(value, bool), f"`{name}` must be a whole number, not {_shown(value)}"
+    )
     assert isinstance(value, int)
     _require(low <= value < _WHOLE_END, f"`{name}` must be at least {low} and fit 63 bits, not {_shown(value)}")
 
 
 def _number(value: object, name: str) -> None:
-    good = isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < _NUMBER_END and math.isfinite(value)
+    good = (
+        isinstance(value, (int, float))
+        and not isinstance(value, bool)
+        and abs(value) < _NUMBER_END
+        and math.isfinite(value)
+    )
     _require(good, f"`{name}` must be a finite number, not {_shown(value)}")
 
 
@@ -79,7 +86,10 @@ def _text(value: object, name: str) -> None:
 
 
 def _one_of(value: object, allowed: tuple[str, ...], name: str) -> None:
-    _require(isinstance(value, str) and value in allowed, f"`{name}` must be one of {', '.join(allowed)}, not {_shown(value)}")
+    _require(
+        isinstance(value, str) and value in allowed,
+        f"`{name}` must be one of {', '.join(allowed)}, not {_shown(value)}",
+    )
 
 
 def _table(value: object, name: str, keys: tuple[str, ...]) -> None:
@@ -90,7 +100,9 @@ def _table(value: object, name: str, keys: tuple[str, ...]) -> None:
 
 @dataclass(frozen=True)
 class Hello:
-    """Who trains what on which device; the first event of a run. ``runs`` above 1 announces several runs in one process."""
+    """Who trains what on which device; the first event of a run. ``runs`` above 1 announces several runs in one
+    process.
+    """
 
     kind: ClassVar[str] = "hello"
     trainer: str
@@ -143,7 +155,9 @@ class Phase:
         _one_of(self.name, ONCE_PHASES + EPOCH_PHASES, "name")
         _whole(self.begin_ns, "begin_ns")
         _whole(self.end_ns, "end_ns")
-        _require(self.end_ns >= self.begin_ns, f"phase {self.name} ends {self.begin_ns - self.end_ns} ns before it begins")
+        _require(
+            self.end_ns >= self.begin_ns, f"phase {self.name} ends {self.begin_ns - self.end_ns} ns before it begins"
+        )
         if self.name in EPOCH_PHASES:
             _require(self.epoch is not None, f"phase {self.name} needs `epoch`")
             _number(self.epoch, "epoch")
@@ -153,7 +167,9 @@ class Phase:
 
 @dataclass(frozen=True)
 class Epoch:
-    """The result of one epoch: ``steps`` and ``images`` trained since the last one, mean ``loss``, and an evaluation in whole numbers."""
+    """The result of one epoch: ``steps`` and ``images`` trained since the last one, mean ``loss``, and an evaluation
+    in whole numbers.
+    """
 
     kind: ClassVar[str] = "epoch"
     epoch: float
@@ -179,20 +195,30 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Waits:
-    """How long each step of an epoch waited for input: ``counts[i]`` waits fell below ``edges_us[i]``, the last count above them all."""
+    """How long the steps of an epoch waited for input: ``counts[i]`` waits fell below ``edges_us[i]``, the last above
+    all.
+
+    ``floor_us`` is what a wait costs when nothing has to be waited for. ``sum_us`` (optional) is the sum of all
+    waits, which the histogram alone cannot give.
+    """
 
     kind: ClassVar[str] = "waits"
     epoch: float
     edges_us: list[float]
     counts: list[int]
     floor_us: float
+    sum_us: float | None = None
     run: int = 0
     t_ns: int = 0
 
     def check(self) -> None:
         _number(self.epoch, "epoch")
         _number(self.floor_us, "floor_us")
-        _require(isinstance(self.edges_us, list) and isinstance(self.counts, list), "`edges_us` and `counts` must be lists")
+        if self.sum_us is not None:
+            _number(self.sum_us, "sum_us")
+        _require(
+            isinstance(self.edges_us, list) and isinstance(self.counts, list), "`edges_us` and `counts` must be lists"
+        )
         for edge in self.edges_us:
             _number(edge, "edges_us")
         for count in self.counts:
@@ -233,7 +259,9 @@ class Error:
 
 @dataclass(frozen=True)
 class Done:
-    """The last event. ``emit_ns`` (optional) is the time the trainer spent writing its ``events`` events, its own account."""
+    """The last event. ``emit_ns`` (optional) is the time the trainer spent writing its ``events`` events, its own
+    account.
+    """
 
     kind: ClassVar[str] = "done"
     status: str
@@ -260,7 +288,9 @@ def to_json(event: Event) -> dict[str, Any]:
 
 
 def encode(event: Event) -> str:
-    """One line, without its newline. Raises ProtocolError where the event breaks a rule, NaN and infinity among them."""
+    """One line, without its newline. Raises ProtocolError where the event breaks a rule, NaN and infinity among
+    them.
+    """
     event.check()
     return json.dumps(to_json(event), separators=(",", ":"), allow_nan=False)
 
@@ -270,7 +300,9 @@ def _no_constant(name: str) -> None:
 
 
 def from_json(body: object) -> Event:
-    """The event in a decoded JSON object. Raises ProtocolError with one sentence; fields it does not know are ignored."""
+    """The event in a decoded JSON object. Raises ProtocolError with one sentence; fields it does not know are
+    ignored.
+    """
     _require(isinstance(body, dict), f"an event must be a JSON object, not {type(body).__name__}")
     assert isinstance(body, dict)
     _require(body.get("v") == VERSION, f"`v` must be {VERSION}, not {_shown(body.get('v'))}")
@@ -291,7 +323,9 @@ def from_json(body: object) -> Event:
 
 
 def decode(line: str | bytes) -> Event:
-    """The event in one line. Raises ProtocolError with one sentence for anything that is not an event of this version."""
+    """The event in one line. Raises ProtocolError with one sentence for anything that is not an event of this
+    version.
+    """
     _require(len(line) <= MAX_LINE_BYTES, f"a line of {len(line)} bytes is longer than {MAX_LINE_BYTES}")
     try:
         body = json.loads(line, parse_constant=_no_constant)
@@ -323,10 +357,12 @@ class Writer:
 
     def __enter__(self) -> Writer:
         if self.path is not None:
-            self._stream = open(self.path, "w", encoding="utf-8")  # noqa: SIM115 (closed in __exit__)
+            self._stream = open(self.path, "w", encoding="utf-8")
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._stream is not None:
             self._stream.close()
             self._stream = None
@@ -357,9 +393,11 @@ class Writer:
 
 
 def process_start_ns() -> int:
-    """When this process began, on CLOCK_MONOTONIC, from /proc (to one clock tick, usually 10 ms); now where /proc is not there.
+    """When this process began, on CLOCK_MONOTONIC, from /proc (to one clock tick, usually 10 ms); now where /proc is
+    not there.
 
-    The kernel counts process starts on CLOCK_BOOTTIME (proc(5), field 22), which differs from CLOCK_MONOTONIC by time suspended.
+    The kernel counts process starts on CLOCK_BOOTTIME (proc(5), field 22), which differs from CLOCK_MONOTONIC by time
+    suspended.
     """
     try:
         ticks = int(Path("/proc/self/stat").read_text().rsplit(")", 1)[1].split()[19])

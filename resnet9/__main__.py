@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from bench.protocol import SEED_VARIABLE, TARGET_VARIABLE
-from resnet9.errors import RecipeError, TrainerError
+from resnet9.errors import DataError, RecipeError, TrainerError
 from resnet9.recipe import load, load_all
 
 
@@ -54,17 +54,36 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
     train = commands.add_parser("train", help="train a recipe and print its epoch table", allow_abbrev=False)
     train.add_argument("--recipe", default="page24", help="name of the recipe (default page24)")
-    train.add_argument("--data", help="`synthetic`, or where CIFAR-10 is: an archive or a folder (default: the recipe's own)")
-    train.add_argument("--input", choices=("auto", "host", "device"), default="auto", help="tf.data on CPU cores, or resident on the device")
-    train.add_argument("--precision", choices=("auto", "bf16", "fp16", "fp32"), default="auto", help="compute precision; weights are float32")
+    train.add_argument(
+        "--data", help="`synthetic`, or where CIFAR-10 is: an archive or a folder (default: the recipe's own)"
+    )
+    train.add_argument(
+        "--input",
+        choices=("auto", "host", "device"),
+        default="auto",
+        help="tf.data on CPU cores, or resident on the device",
+    )
+    train.add_argument(
+        "--precision",
+        choices=("auto", "bf16", "fp16", "fp32"),
+        default="auto",
+        help="compute precision; weights are float32",
+    )
     train.add_argument("--device", default="auto", help="auto, cpu, gpu, or the UUID of a GPU")
     train.add_argument("--seed", type=_whole, help=f"seed of the run (default ${SEED_VARIABLE}, else 0)")
-    train.add_argument("--threads", type=_whole, default=0, help="CPU threads (default: every core this process may use)")
+    train.add_argument(
+        "--threads", type=_whole, default=0, help="CPU threads (default: every core this process may use)"
+    )
     commands.add_parser("recipes", help="list the recipes", allow_abbrev=False)
     show = commands.add_parser("show", help="print a resolved recipe", allow_abbrev=False)
     show.add_argument("name")
     data = commands.add_parser("data", help="download and verify CIFAR-10", allow_abbrev=False)
-    data.add_argument("folder", nargs="?", default=os.environ.get("DATA") or "data", help="where it is or shall be (default $DATA, else data)")
+    data.add_argument(
+        "folder",
+        nargs="?",
+        default=os.environ.get("DATA") or "data",
+        help="where it is or shall be (default $DATA, else data)",
+    )
     net = commands.add_parser("net", help="draw the architecture", allow_abbrev=False)
     net.add_argument("file", help="an SVG or PNG to write")
     net.add_argument("--recipe", default="page24")
@@ -109,7 +128,9 @@ def _train(options: argparse.Namespace) -> int:
 def _recipes() -> int:
     for recipe in load_all().values():
         published = recipe.published
-        accuracy = f"{published['accuracy_percent']:g} % ({published['statistic']})" if published else "nothing published"
+        accuracy = (
+            f"{published['accuracy_percent']:g} % ({published['statistic']})" if published else "nothing published"
+        )
         print(f"{recipe.name:10} {recipe.epochs:g} epochs, batch {recipe.batch}. {recipe.summary}. {accuracy}")
     return 0
 
@@ -122,12 +143,27 @@ def _show(name: str) -> int:
     return 0
 
 
-def _data(folder: str) -> int:
-    from resnet9 import dataset, fetch
+def _download_progress(done: int, total: int, last: list[int]) -> None:
+    """One line a tenth of the way, on standard error; ``last`` holds the tenth last told."""
+    tenth = 10 * done // max(total, 1)
+    if tenth != last[0]:
+        last[0] = tenth
+        print(f"downloading CIFAR-10: {done / 1e6:.0f} of {total / 1e6:.0f} MB", file=sys.stderr, flush=True)
 
-    fetch.ensure(Path(folder))
-    data = dataset.load(folder)
-    print(f"{folder}: CIFAR-10, {len(data.train_labels)} + {len(data.test_labels)} images, {data.state}, content sha256 {data.sha256}")
+
+def _data(place: Path) -> int:
+    from resnet9 import cifar10, dataset, fetch
+    from resnet9.official import BINARY
+
+    try:
+        found = cifar10.find(place).path
+    except DataError:
+        found = None
+    # What was downloaded is downloaded again if its checksum is wrong; what somebody put there is only checked.
+    if found in (None, place / BINARY.name):
+        last = [-1]
+        fetch.fetch(place, report=lambda done, total: _download_progress(done, total, last))
+    print(f"{place}: {dataset.load(place)}")
     return 0
 
 
@@ -144,7 +180,7 @@ def main(arguments: list[str] | None = None) -> int:
         if options.command == "show":
             return _show(options.name)
         if options.command == "data":
-            return _data(options.folder)
+            return _data(Path(options.folder))
         from resnet9 import drawing
 
         if options.command == "net":
@@ -158,4 +194,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Not sys.exit: taking TensorFlow apart costs a second that no phase could account for, and nothing is left to
+    # clean up.
+    os._exit(code)

@@ -1,7 +1,9 @@
-"""Random crop, horizontal flip and cutout on a batch, drawn from stateless random numbers, with static shapes throughout.
+"""Random crop, horizontal flip and cutout on a batch, drawn from stateless random numbers, with static shapes
+throughout.
 
-The dataset stays uint8 and unpadded; padding is done by the index arithmetic of the crop, so nothing is prepared or stored. The same
-function serves both inputs: inside ``tf.data`` on the host, and inside the compiled step on the device.
+The dataset stays uint8 and unpadded; padding is done by the index arithmetic of the crop, so nothing is prepared or
+stored. The same function serves both inputs: inside ``tf.data`` on the host, and inside the compiled step on the
+device.
 """
 
 from __future__ import annotations
@@ -20,8 +22,9 @@ SIDE = 32
 def draws(recipe: Recipe, count: int, seed: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Random numbers for ``count`` images from ``seed`` (int32 [2]).
 
-    Returns crop offsets int32 [count,2] in 0..2*pad (row, column), flips bool [count], and the top left corner of the cutout box
-    int32 [count,2] in 0..32-cutout: the box always lies inside the image (cifar10-fast, core.py: 81 crops, 625 boxes).
+    Returns crop offsets int32 [count,2] in 0..2*pad (row, column), flips bool [count], and the top left corner of the
+    cutout box int32 [count,2] in 0..32-cutout: the box always lies inside the image (cifar10-fast, core.py: 81 crops,
+    625 boxes).
     """
     spans = tf.constant([2 * recipe.pad + 1] * 2 + [2] + [SIDE - recipe.cutout + 1] * 2)
     # One draw of fractions, scaled by each span: five separate integer draws cost five kernel launches a step on a GPU.
@@ -43,7 +46,9 @@ def normalise(recipe: Recipe, images: Tensor, dtype: tf.DType) -> Tensor:
 
 
 def augmented_batch(recipe: Recipe, images: Tensor, index: Tensor, seed: Tensor, dtype: tf.DType) -> Tensor:
-    """The images at ``index`` (int32 [B]) of a uint8 dataset [N,32,32,3], cropped, flipped, normalised and cut out: ``dtype`` [B,32,32,3]."""
+    """The images at ``index`` (int32 [B]) of a uint8 dataset [N,32,32,3], cropped, flipped, normalised and cut out:
+    ``dtype`` [B,32,32,3].
+    """
     batch = index.shape[0]
     offsets, flips, corners = draws(recipe, batch, seed)
     line = tf.range(SIDE)
@@ -54,7 +59,8 @@ def augmented_batch(recipe: Recipe, images: Tensor, index: Tensor, seed: Tensor,
     pixels = tf.reshape(tf.gather(tf.reshape(images, [-1, 3]), flat), [batch, SIDE, SIDE, 3])
     result = normalise(recipe, pixels, dtype)
     if recipe.pad_mode == "zero" and recipe.pad:
-        # Zero after normalisation, that is the mean colour, as torchvision's pipelines and the box of the cutout have it.
+        # Zero after normalisation, that is the mean colour, as torchvision's pipelines and the box of the cutout have
+        # it.
         inside_rows, inside_columns = tf.equal(rows, source_rows), tf.equal(columns, source_columns)
         result = _keep(result, inside_rows[:, :, None] & inside_columns[:, None, :])
     if recipe.cutout:

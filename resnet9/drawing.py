@@ -1,4 +1,6 @@
-"""Pictures of what is trained: the architecture, and what augmentation makes of the images. matplotlib, not on any timed path."""
+"""Pictures of what is trained: the architecture, and what augmentation makes of the images. matplotlib, not on any
+timed path.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,9 @@ def boxes(recipe: Recipe) -> list[Box]:
 
     def residual(name: str, channels: int, side: int) -> Box:
         text = f"{name}\ntwice:\nconv 3x3, {channels}-{channels}\nbatch norm, ReLU"
-        return Box(text, f"{side}x{side}x{channels}", 2 * (9 * channels * channels + 2 * channels), "conv", residual=True)
+        return Box(
+            text, f"{side}x{side}x{channels}", 2 * (9 * channels * channels + 2 * channels), "conv", residual=True
+        )
 
     return [
         Box("image\nnormalised", "32x32x3", 0, "plain"),
@@ -67,8 +71,10 @@ def _save(figure: Any, path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, dpi=160, facecolor=PAPER, metadata={"Date": None} if path.suffix == ".svg" else None)
-    except (OSError, ValueError) as error:
-        raise EnvironmentProblem(f"{path} cannot be written: {error}", "give a file that ends in .svg or .png, in a folder you may write") from None
+    except (OSError, ValueError) as error:  # ValueError: a format matplotlib does not know
+        raise EnvironmentProblem(
+            f"{path} cannot be written: {error}", "give a file that ends in .svg or .png, in a folder you may write"
+        ) from None
     finally:
         pyplot.close(figure)
     print(path)
@@ -84,26 +90,53 @@ def net(recipe: Recipe, path: Path) -> None:
     axes = figure.add_axes((0.005, 0.02, 0.99, 0.96))
     for i, box in enumerate(parts):
         x = i * pitch
-        edge = FancyBboxPatch((x, 0), width, height, boxstyle="round,pad=0,rounding_size=0.12", fc=COLOURS[box.colour], ec=INK, lw=0.9)
+        edge = FancyBboxPatch(
+            (x, 0), width, height, boxstyle="round,pad=0,rounding_size=0.12", fc=COLOURS[box.colour], ec=INK, lw=0.9
+        )
         axes.add_patch(edge)
         head, _, rest = box.title.partition("\n")
         axes.text(x + width / 2, height - 0.25, head, ha="center", va="center", fontsize=8.6, color=INK, weight="bold")
-        axes.text(x + width / 2, (height - 0.3) / 2, rest, ha="center", va="center", fontsize=7.6, color=INK, linespacing=1.5)
+        axes.text(
+            x + width / 2, (height - 0.3) / 2, rest, ha="center", va="center", fontsize=7.6, color=INK, linespacing=1.5
+        )
         axes.text(x + width / 2, -0.24, box.output, ha="center", va="center", fontsize=8.6, color=INK)
         if box.parameters:
-            axes.text(x + width / 2, -0.52, f"{box.parameters:,} parameters", ha="center", va="center", fontsize=6.8, color=MUTED)
+            axes.text(
+                x + width / 2,
+                -0.52,
+                f"{box.parameters:,} parameters",
+                ha="center",
+                va="center",
+                fontsize=6.8,
+                color=MUTED,
+            )
         if i:
             start, end = (x - pitch + width, height / 2), (x, height / 2)
-            axes.add_patch(FancyArrowPatch(start, end, arrowstyle="-|>", mutation_scale=11, color=INK, lw=1.1, shrinkA=0, shrinkB=0))
+            axes.add_patch(
+                FancyArrowPatch(
+                    start, end, arrowstyle="-|>", mutation_scale=11, color=INK, lw=1.1, shrinkA=0, shrinkB=0
+                )
+            )
         if box.residual:
             gap = (pitch - width) / 2
             left, right, top = x - gap, x + width + gap, height + 0.42
             axes.plot([left, left, right, right], [height / 2, top, top, height / 2 + 0.12], color=INK, lw=1.1)
-            axes.text(right, height / 2, "+", ha="center", va="center", fontsize=11, color=INK, weight="bold",
-                      bbox={"boxstyle": "circle,pad=0.12", "fc": PAPER, "ec": INK, "lw": 0.9})
+            axes.text(
+                right,
+                height / 2,
+                "+",
+                ha="center",
+                va="center",
+                fontsize=11,
+                color=INK,
+                weight="bold",
+                bbox={"boxstyle": "circle,pad=0.12", "fc": PAPER, "ec": INK, "lw": 0.9},
+            )
             axes.text(x + width / 2, top + 0.14, "identity", ha="center", va="center", fontsize=7.4, color=MUTED)
     total = sum(box.parameters for box in parts)
-    axes.text(0, height + 0.95, f"ResNet9, width {recipe.width}: {total:,} parameters", fontsize=12, color=INK, weight="bold")
+    axes.text(
+        0, height + 0.95, f"ResNet9, width {recipe.width}: {total:,} parameters", fontsize=12, color=INK, weight="bold"
+    )
     axes.set_xlim(-0.3, len(parts) * pitch - 0.2)
     axes.set_ylim(-0.75, height + 1.25)
     axes.axis("off")
@@ -111,7 +144,9 @@ def net(recipe: Recipe, path: Path) -> None:
 
 
 def augmented(recipe: Recipe, data: str | None, path: Path, rows: int = 6, columns: int = 9, seed: int = 0) -> None:
-    """Draw ``rows`` training images, each beside ``columns`` - 1 of its augmented versions, exactly as the trainer makes them."""
+    """Draw ``rows`` training images, each beside ``columns`` - 1 of its augmented versions, exactly as the trainer
+    makes them.
+    """
     import numpy as np
     import tensorflow as tf
 
@@ -120,11 +155,21 @@ def augmented(recipe: Recipe, data: str | None, path: Path, rows: int = 6, colum
     images = dataset.load(data or (dataset.SYNTHETIC if recipe.dataset == "synthetic" else None))
     index = np.array([np.flatnonzero(images.train_labels == c)[0] for c in range(rows)], np.int32)
     batches = [
-        augment.augmented_batch(recipe, tf.constant(images.train_images), tf.constant(index), tf.constant([seed, k]), tf.float32).numpy()
+        augment.augmented_batch(
+            recipe, tf.constant(images.train_images), tf.constant(index), tf.constant([seed, k]), tf.float32
+        ).numpy()
         for k in range(columns - 1)
     ]
     figure = _figure(columns * 0.95, rows * 0.95 + 0.45)
-    figure.text(0.012, 0.975, f"Augmentation of `{recipe.name}`: {_words(recipe)}", fontsize=10, color=INK, weight="bold", va="top")
+    figure.text(
+        0.012,
+        0.975,
+        f"Augmentation of `{recipe.name}`: {_words(recipe)}",
+        fontsize=10,
+        color=INK,
+        weight="bold",
+        va="top",
+    )
     for row in range(rows):
         shown = [images.train_images[index[row]]]
         shown += [np.clip(batch[row] * recipe.std255 + recipe.mean255, 0, 255).astype(np.uint8) for batch in batches]

@@ -14,7 +14,9 @@ Tensor = Any
 
 
 def batch_size(images: int, most: int = 1000) -> int:
-    """The largest batch up to ``most`` that divides the test set: no image is left out and every batch has one static shape."""
+    """The largest batch up to ``most`` that divides the test set: no image is left out and every batch has one static
+    shape.
+    """
     return max(size for size in range(1, min(most, images) + 1) if images % size == 0)
 
 
@@ -36,7 +38,9 @@ class Evaluation:
     def warm_up(self, seed: int) -> None:
         """Compile on random data of the same shapes."""
         rng = np.random.RandomState(seed)
-        self.load(rng.randint(0, 256, (self.test_images, 32, 32, 3), dtype=np.uint8), np.zeros(self.test_images, np.uint8))
+        self.load(
+            rng.randint(0, 256, (self.test_images, 32, 32, 3), dtype=np.uint8), np.zeros(self.test_images, np.uint8)
+        )
         self._predict(self._images, self._labels, tf.constant(1))
 
     def _classes(self, images: Tensor, labels: Tensor, batches: Tensor) -> tuple[Tensor, Tensor]:

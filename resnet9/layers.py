@@ -1,6 +1,7 @@
 """The layers of the nets: raw TensorFlow ops on plain variables, NHWC, the same on TensorFlow 2.13 to the newest.
 
-Variables are float32; they are cast to the compute dtype where they are used. Batch-norm statistics and sums stay float32.
+Variables are float32; they are cast to the compute dtype where they are used. Batch-norm statistics and sums stay
+float32.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ def convolution(images: Tensor, kernel: tf.Variable) -> Tensor:
 class BatchNorm:
     """Batch normalisation over N, H and W with trained scale and bias, float32 [C] each.
 
-    ``keep`` is the weight of the old running statistic (Keras's ``momentum``; 1 - PyTorch's). The running variance is Bessel-corrected,
-    as in PyTorch. The raw op is called because it fuses statistics and normalisation on every device and passes epsilon through unchanged.
+    ``keep`` is the weight of the old running statistic (Keras's ``momentum``; 1 - PyTorch's). The running variance is
+    Bessel-corrected, as in PyTorch. The raw op is called because it fuses statistics and normalisation on every
+    device and passes epsilon through unchanged.
     """
 
     def __init__(self, name: str, channels: int, epsilon: float, keep: float) -> None:
@@ -62,7 +64,7 @@ def max_pool(images: Tensor, size: int) -> Tensor:
 def uniform_limit(init: str, fan_in: int) -> float:
     """Half width of the uniform distribution a kernel starts from.
 
-    ``uniform_fan_in``: 1/sqrt(fan_in), PyTorch's default for convolutions and linear layers. ``he_uniform``: sqrt(6/fan_in), Keras's name
-    for He et al. 2015; 2.45 times wider.
+    ``uniform_fan_in``: 1/sqrt(fan_in), PyTorch's default for convolutions and linear layers. ``he_uniform``:
+    sqrt(6/fan_in), Keras's name for He et al. 2015; 2.45 times wider.
     """
     return {"uniform_fan_in": 1.0, "he_uniform": 6.0}[init] ** 0.5 / fan_in**0.5

@@ -1,8 +1,10 @@
 """The two inputs. Their interface is the epoch: ``run(epoch) -> Sums``.
 
-``HostLoop`` takes batches from tf.data (shuffled, augmented and prefetched on CPU cores) and calls a compiled step for each.
-``DeviceLoop`` keeps the dataset on the device as uint8 and runs the whole epoch, augmentation included, in one compiled function.
-Both draw the same distributions from stateless random numbers keyed by (seed, step), so a seed fixes everything.
+``HostLoop`` takes batches from tf.data (shuffled, augmented and prefetched on CPU cores) and calls a compiled step
+for each.
+``DeviceLoop`` keeps the dataset on the device as uint8 and runs the whole epoch, augmentation included, in one
+compiled function. Both draw the same distributions from stateless random numbers keyed by (seed, step), so a seed
+fixes everything.
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ from resnet9.recipe import Recipe
 from resnet9.schedule import learning_rates
 
 Tensor = Any
-#: Batches in flight between the augmenting threads and the step; fixed, because tf.data's autotuning is a source of noise.
+#: Batches in flight between the augmenting threads and the step; fixed, because tf.data's autotuning is a source of
+#: noise.
 PREFETCH_BATCHES = 4
 #: Separate streams of random numbers: adding to the seed keeps shuffle, augmentation and weights independent.
 SHUFFLE_STREAM, AUGMENT_STREAM = 0x5EED0001, 0x5EED0002
@@ -42,7 +45,8 @@ class Settings:
 class Sums:
     """What an epoch gave: steps and images trained, loss summed over images, images classified rightly while training.
 
-    ``waits_us`` holds the microseconds each step waited for its batch, or is empty where there is no host input to wait for.
+    ``waits_us`` holds the microseconds each step waited for its batch, or is empty where there is no host input to
+    wait for.
     """
 
     steps: int
@@ -61,7 +65,9 @@ class Loop(Protocol):
     """An input with its training step."""
 
     def warm_up(self, seed: int) -> None:
-        """Compile everything an epoch needs, on random data of the same shapes; weights and statistics are spoilt by it."""
+        """Compile everything an epoch needs, on random data of the same shapes; weights and statistics are spoilt by
+        it.
+        """
 
     def load(self, dataset: Dataset) -> None:
         """Put the dataset where the input reads it."""
@@ -89,7 +95,9 @@ class TrainingStep:
         float(tf.reduce_sum(self.net.linear))
 
     def __call__(self, images: Tensor, labels: Tensor, rate: Tensor) -> tuple[Tensor, Tensor]:
-        """Train on [B,32,32,3] in the compute dtype with uint8 labels [B]; returns (summed loss float32, correct int32)."""
+        """Train on [B,32,32,3] in the compute dtype with uint8 labels [B]; returns (summed loss float32, correct
+        int32).
+        """
         batch = images.shape[0]
         targets = tf.one_hot(tf.cast(labels, tf.int32), CLASSES)
         smoothing = self.recipe.label_smoothing
@@ -121,7 +129,6 @@ class _Epochs:
         first = (epoch - 1) * self.steps_per_epoch
         return range(first, min(first + self.steps_per_epoch, len(self.rates)))
 
-
     def epoch_label(self, epoch: int) -> float:
         """Epochs done when epoch 1, 2, ... has ended: steps done over steps per epoch, so the last one can be 9.9."""
         return self.steps_of(epoch).stop / self.steps_per_epoch
@@ -135,7 +142,8 @@ def compute_dtype(precision: str) -> tf.DType:
 def loss_scale(precision: str, batch: int) -> float:
     """What the mean loss is multiplied by before the backward pass, and gradients divided by after.
 
-    fp16 needs it: the batch size makes it the summed loss of cifar10-fast, which trained this net in fp16 so. bf16 has fp32's range.
+    fp16 needs it: the batch size makes it the summed loss of cifar10-fast, which trained this net in fp16 so. bf16
+    has fp32's range.
     """
     return float(batch) if precision == "fp16" else 1.0
 
@@ -154,7 +162,9 @@ class DeviceLoop(_Epochs):
         self._images: Tensor = None
         self._labels: Tensor = None
 
-    def _train(self, images: Tensor, labels: Tensor, rates: Tensor, seeds: Tensor, first: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
+    def _train(
+        self, images: Tensor, labels: Tensor, rates: Tensor, seeds: Tensor, first: Tensor, count: Tensor
+    ) -> tuple[Tensor, Tensor]:
         batch = self.recipe.batch
         # XLA lowers the shuffle of an index vector to one sort; shuffling images would be a loop over 50,000 rows.
         order = tf.argsort(randomness.bits([self.train_images], tf.stack([seeds[0], first])))
@@ -173,7 +183,8 @@ class DeviceLoop(_Epochs):
         return loss_sum, correct
 
     def _call(self, steps: range, rates: np.ndarray, seed: int) -> Sums:
-        # Always a full table of rates, so that the shapes, and with them the compiled code, are the same for every epoch.
+        # Always a full table of rates, so that the shapes, and with them the compiled code, are the same for every
+        # epoch.
         table = np.zeros(self.steps_per_epoch, np.float32)
         table[: len(rates)] = rates
         seeds = tf.constant([_stream(seed, SHUFFLE_STREAM), _stream(seed, AUGMENT_STREAM)], tf.int32)
@@ -219,7 +230,9 @@ class HostLoop(_Epochs):
             key = tf.stack([stream, tf.cast(position, tf.int32) + steps.start])
             return augment.augmented_batch(recipe, images, index, key, settings.compute), tf.gather(labels, index)
 
-        order = tf.data.Dataset.range(self.train_images).shuffle(self.train_images, seed=_stream(seed, SHUFFLE_STREAM) + steps.start)
+        order = tf.data.Dataset.range(self.train_images).shuffle(
+            self.train_images, seed=_stream(seed, SHUFFLE_STREAM) + steps.start
+        )
         data = order.batch(batch, drop_remainder=True).take(len(steps)).enumerate()
         data = data.map(prepare, num_parallel_calls=settings.threads, deterministic=True).prefetch(PREFETCH_BATCHES)
         options = tf.data.Options()

@@ -2,7 +2,8 @@
 
 The two forms differ only while the learning rate moves (``g`` = gradient of the mean loss + decay x w):
 
-* ``page`` (cifar10-fast, torch_backend.py; Keras's SGD): ``v = mu v - lr g ; w += mu v - lr g`` -- the rate is inside the velocity.
+* ``page`` (cifar10-fast, torch_backend.py; Keras's SGD): ``v = mu v - lr g ; w += mu v - lr g`` -- the rate is inside
+  the velocity.
 * ``torch`` (torch.optim.SGD): ``b = mu b + g ; w -= lr (g + mu b)`` -- the rate is outside.
 """
 
@@ -23,7 +24,9 @@ class NesterovSGD:
     def __init__(self, recipe: Recipe, variables: list[tf.Variable]) -> None:
         self.form, self.momentum, self.decay = recipe.nesterov, recipe.momentum, recipe.weight_decay
         self.variables = variables
-        self.velocities = [tf.Variable(tf.zeros(v.shape), trainable=False, name=f"{v.name.split(':')[0]}.velocity") for v in variables]
+        self.velocities = [
+            tf.Variable(tf.zeros(v.shape), trainable=False, name=f"{v.name.split(':')[0]}.velocity") for v in variables
+        ]
 
     def reset(self) -> None:
         """Velocities back to 0."""
@@ -32,7 +35,7 @@ class NesterovSGD:
 
     def step(self, gradients: list[Tensor], rate: Tensor) -> None:
         """One update with gradients of the mean loss (any float dtype) and a float32 scalar learning rate."""
-        for weights, velocity, gradient in zip(self.variables, self.velocities, gradients):
+        for weights, velocity, gradient in zip(self.variables, self.velocities, gradients, strict=True):
             total = tf.cast(gradient, tf.float32) + self.decay * weights
             if self.form == "page":
                 moved = velocity.assign(self.momentum * velocity - rate * total)

@@ -10,8 +10,9 @@ from bench.protocol import Phase, Writer, process_start_ns
 class PhaseLog:
     """Names what the process is doing, from its first instant; tells the harness about each phase when it has ended.
 
-    Phases that end before the harness has been greeted are held back until ``release``. What is printed and sent at the end of an epoch
-    is charged to the phase that follows, so reporting never makes a training time shorter than it was.
+    Phases that end before the harness has been greeted are held back until ``release``. What is printed and sent at
+    the end of an epoch is charged to the phase that follows, so reporting never makes a training time shorter than it
+    was.
     """
 
     def __init__(self, writer: Writer, first: str = "import") -> None:

@@ -1,7 +1,8 @@
 """Stateless random numbers that are the same on every device, with and without XLA.
 
-Philox bits agree everywhere, but XLA and TensorFlow's own kernels turn bits into floats differently (their low and their high 23 bits),
-so one seed would train two nets. Bits are therefore drawn as whole numbers and turned into fractions here.
+Philox bits agree everywhere, but XLA and TensorFlow's own kernels turn bits into floats differently (their low and
+their high 23 bits), so one seed would train two nets. Bits are therefore drawn as whole numbers and turned into
+fractions here.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""Recipes: everything a training run is, as data. A recipe is a table in ``recipes.json``; ``extends`` names its parent.
+"""Recipes: everything a training run is, as data. A recipe is a table in ``recipes.json``; ``extends`` names its
+parent.
 
-Learning rate and decay are in mean-gradient units: ``g = grad(mean loss) + weight_decay * w`` and a step of ``learning_rate`` along it.
-Standard library only.
+Learning rate and decay are in mean-gradient units: ``g = grad(mean loss) + weight_decay * w`` and a step of
+``learning_rate`` along it. Standard library only.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import json
 import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +59,9 @@ class Recipe:
         return hashlib.sha256(json.dumps(table, sort_keys=True).encode()).hexdigest()
 
     def steps_per_epoch(self, train_images: int) -> int:
-        """Whole batches in an epoch; the rest of the permutation is left out, as cifar10-fast does. Raises RecipeError for none."""
+        """Whole batches in an epoch; the rest of the permutation is left out, as cifar10-fast does. Raises
+        RecipeError for none.
+        """
         steps = train_images // self.batch
         if steps < 1:
             raise RecipeError(
@@ -114,10 +118,14 @@ def _check_schedule(name: str, schedule: object) -> None:
     if schedule["per"] not in ("step", "epoch"):
         raise RecipeError(f"{where}: `per` must be `step` or `epoch`, not {schedule['per']!r}", shape)
     knots = schedule["knots"]
-    if not isinstance(knots, list) or not knots or not all(isinstance(k, list) and len(k) == 2 and all(map(_number, k)) for k in knots):
+    if (
+        not isinstance(knots, list)
+        or not knots
+        or not all(isinstance(k, list) and len(k) == 2 and all(map(_number, k)) for k in knots)
+    ):
         raise RecipeError(f"{where}: `knots` must be a list of [epoch, rate] pairs", shape)
     epochs = [k[0] for k in knots]
-    if any(b <= a for a, b in zip(epochs, epochs[1:])):
+    if any(b <= a for a, b in pairwise(epochs)):
         raise RecipeError(f"{where}: the epochs of `knots` must increase, not {epochs}", shape)
     if any(k[1] < 0 for k in knots):
         raise RecipeError(f"{where}: a rate in `knots` is negative", shape)
@@ -140,23 +148,33 @@ def _check(name: str, table: dict[str, Any]) -> None:
         if not isinstance(value, (list, tuple)) or len(value) != 3 or not all(map(_number, value)):
             raise RecipeError(f"recipe {name}: `{key}` is {value!r}", "give three numbers on the 0 to 255 scale")
     if min(table["std255"]) <= 0:
-        raise RecipeError(f"recipe {name}: a standard deviation in `std255` is not positive", "give three positive numbers")
+        raise RecipeError(
+            f"recipe {name}: a standard deviation in `std255` is not positive", "give three positive numbers"
+        )
     _check_schedule(name, table["learning_rate"])
 
 
 def _resolve(name: str, tables: dict[str, Any], children: tuple[str, ...] = ()) -> dict[str, Any]:
     if name in children:
-        raise RecipeError(f"recipe {children[0]}: `extends` goes round in a circle ({' -> '.join((*children, name))})", "break the circle")
+        raise RecipeError(
+            f"recipe {children[0]}: `extends` goes round in a circle ({' -> '.join((*children, name))})",
+            "break the circle",
+        )
     if name not in tables:
         child = children[-1]
-        raise RecipeError(f"recipe {child}: its parent `{name}` is not in the file{nearest(name, tables)}", "name a recipe of the file in `extends`")
+        raise RecipeError(
+            f"recipe {child}: its parent `{name}` is not in the file{nearest(name, tables)}",
+            "name a recipe of the file in `extends`",
+        )
     table = tables[name]
     if not isinstance(table, dict):
         raise RecipeError(f"recipe {name} is not a table", "write it as an object of keys and values")
     known = {field.name for field in fields(Recipe)} - {"name"} | {"extends"}
     for key in table:
         if key not in known:
-            raise RecipeError(f"recipe {name}: unknown key `{key}`{nearest(key, known)}", "remove it or correct its spelling")
+            raise RecipeError(
+                f"recipe {name}: unknown key `{key}`{nearest(key, known)}", "remove it or correct its spelling"
+            )
     parent = _resolve(table["extends"], tables, (*children, name)) if "extends" in table else {}
     return {**parent, **{key: value for key, value in table.items() if key != "extends"}}
 
@@ -174,7 +192,9 @@ def load_all(path: Path = RECIPES_FILE) -> dict[str, Recipe]:
         table = _resolve(name, tables)
         missing = [field.name for field in fields(Recipe) if field.name not in table and field.name != "name"]
         if missing:
-            raise RecipeError(f"recipe {name} lacks {', '.join(missing)}", "add the keys, or extend a recipe that has them")
+            raise RecipeError(
+                f"recipe {name} lacks {', '.join(missing)}", "add the keys, or extend a recipe that has them"
+            )
         _check(name, table)
         table.update(mean255=tuple(table["mean255"]), std255=tuple(table["std255"]))
         recipes[name] = Recipe(name=name, **table)

@@ -11,7 +11,9 @@ EDGES_US = (10.0, 30.0, 100.0, 300.0, 1e3, 3e3, 1e4, 3e4, 1e5, 3e5, 1e6)
 
 
 def histogram(waits_us: Sequence[float], edges_us: Sequence[float] = EDGES_US) -> list[int]:
-    """Counts per bucket, ``len(edges_us) + 1`` of them: below the first edge, from each edge to the next, from the last one up."""
+    """Counts per bucket, ``len(edges_us) + 1`` of them: below the first edge, from each edge to the next, from the
+    last one up.
+    """
     counts = [0] * (len(edges_us) + 1)
     for wait in waits_us:
         counts[bisect.bisect_right(edges_us, wait)] += 1
@@ -19,7 +21,9 @@ def histogram(waits_us: Sequence[float], edges_us: Sequence[float] = EDGES_US) -
 
 
 def floor_us(pulls: int = 200) -> float:
-    """Median microseconds of pulling from a tf.data iterator whose element is always ready: what is shown when nothing waits."""
+    """Median microseconds of pulling from a tf.data iterator whose element is always ready: what is shown when
+    nothing waits.
+    """
     import tensorflow as tf
 
     ready = iter(tf.data.Dataset.from_tensors(0).repeat().prefetch(4))

@@ -27,7 +27,7 @@ from resnet9.dataset import SYNTHETIC, Dataset, content_hash
 NOISE = 64
 CONTRAST = (48, 112)
 #: Dashes in each image, which belong to no figure.
-DASHES = 3
+DASHES = 2
 SEED = 20_100_423
 SIDE = 32
 #: Lengths are in eighths of a pixel, so that figures lie between pixels too.

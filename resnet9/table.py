@@ -9,7 +9,9 @@ WIDTH = 12
 
 
 class EpochTable:
-    """Prints a heading once and a row an epoch. Times in seconds, accuracies as fractions; ``total time`` is training time so far."""
+    """Prints a heading once and a row an epoch. Times in seconds, accuracies as fractions; ``total time`` is training
+    time so far.
+    """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -41,16 +40,6 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Setup:
-    """What a request became on this machine."""
-
-    device: Device
-    precision: str
-    input: str
-    xla: bool
-
-
-@dataclass(frozen=True)
 class _Parts:
     """What the phases before the first epoch have made."""
 
@@ -63,33 +52,30 @@ class _Parts:
 
 
 def train(request: Request, writer: Writer, phases: PhaseLog) -> None:
-    """Train ``request`` to the end of its schedule. Raises TrainerError with one sentence for anything a person can mend."""
+    """Train ``request`` to the end of its schedule. Raises TrainerError with one sentence for anything a person can
+    mend.
+    """
     import tensorflow as tf
 
     from resnet9 import devices
 
     phases.next("device_init")
-    device = devices.select(request.device, request.threads)
-    setup = Setup(
-        device=device,
-        precision=devices.resolve_precision(request.precision, device),
-        input=request.input if request.input != "auto" else DEFAULT_INPUT[device.kind],
-        xla=device.kind == "gpu",  # on a CPU, oneDNN's convolutions are several times faster than XLA's
-    )
-    with tf.device(device.placement):
+    device = devices.select(request.device, request.precision, request.threads)
+    with tf.device(f"/{device.kind.upper()}:0"):
         float(tf.reduce_sum(tf.ones([8])))  # the first operation starts the device
-        _train(request, setup, writer, phases)
+        _train(request, device, writer, phases)
 
 
-def _train(request: Request, setup: Setup, writer: Writer, phases: PhaseLog) -> None:
+def _train(request: Request, device: Device, writer: Writer, phases: PhaseLog) -> None:
     phases.next("data_load")
     data = dataset.load(request.data if request.data is not None else _default_data(request.recipe))
     target = request.recipe.target_percent if request.target_percent is None else request.target_percent
-    hello = _hello(request, setup, data, target)
+    input_name = request.input if request.input != "auto" else DEFAULT_INPUT[device.kind]
+    hello = _hello(request, device, input_name, data, target)
     phases.next("compile")
     writer.emit(hello)
     phases.release()
-    parts = _compile(request.recipe, setup, data)
+    parts = _compile(request.recipe, device, input_name, data)
     phases.next("build")
     parts.step.reset(request.seed)
     phases.next("preprocess")
@@ -104,11 +90,10 @@ def _default_data(recipe: Recipe) -> str | None:
     return dataset.SYNTHETIC if recipe.dataset == "synthetic" else None
 
 
-def _hello(request: Request, setup: Setup, data: Dataset, target: float) -> Hello:
+def _hello(request: Request, device: Device, input_name: str, data: Dataset, target: float) -> Hello:
     import tensorflow as tf
 
-    recipe, device = request.recipe, setup.device
-    flags = {name: os.environ[name] for name in ("XLA_FLAGS", "TF_XLA_FLAGS") if os.environ.get(name)}
+    recipe = request.recipe
     return Hello(
         trainer=f"resnet9 {__version__}",
         framework=f"tensorflow {tf.__version__}",
@@ -123,32 +108,32 @@ def _hello(request: Request, setup: Setup, data: Dataset, target: float) -> Hell
             "batch": recipe.batch,
         },
         dataset={"name": data.name, "sha256": data.sha256, "state": data.state},
-        precision=setup.precision,
-        input=setup.input,
+        precision=device.precision,
+        input=input_name,
         device={"kind": device.kind, "name": device.name, "uuid": device.uuid},
         threads=device.threads,
-        xla={"on": setup.xla, "flags": flags},
+        xla={"on": device.xla, "flags": device.xla_flags},
     )
 
 
-def _compile(recipe: Recipe, setup: Setup, data: Dataset) -> _Parts:
+def _compile(recipe: Recipe, device: Device, input_name: str, data: Dataset) -> _Parts:
     """Build the net and run every compiled function once on random data of the dataset's shapes."""
     from resnet9.evaluation import Evaluation
     from resnet9.loops import LOOPS, Settings, TrainingStep, compute_dtype, loss_scale
 
     settings = Settings(
-        compute=compute_dtype(setup.precision),
-        xla=setup.xla,
-        loss_scale=loss_scale(setup.precision, recipe.batch),
-        threads=setup.device.threads,
+        compute=compute_dtype(device.precision),
+        xla=device.xla,
+        loss_scale=loss_scale(device.precision, recipe.batch),
+        threads=device.threads,
     )
     step = TrainingStep(recipe, settings)
     step.reset(WARM_UP_SEED)
-    loop = LOOPS[setup.input](step, len(data.train_labels))
+    loop = LOOPS[input_name](step, len(data.train_labels))
     loop.warm_up(WARM_UP_SEED)
     evaluation = Evaluation(step.net, len(data.test_labels), settings.compute, settings.xla)
     evaluation.warm_up(WARM_UP_SEED)
-    floor = stalls.floor_us() if setup.input == "host" else 0.0
+    floor = stalls.floor_us() if input_name == "host" else 0.0
     return _Parts(recipe, step, loop, evaluation, data.test_labels, floor)
 
 
@@ -172,7 +157,7 @@ def _run_epochs(parts: _Parts, seed: int, target: float, writer: Writer, phases:
                 "try PRECISION=fp32, or a lower learning rate in the recipe",
             )
         correct = int((classes == parts.test_labels).sum())
-        if 100 * correct >= target * total and not reached or number == last:
+        if (100 * correct >= target * total and not reached) or number == last:
             writer.write_predictions(classes.tobytes())
         reached |= 100 * correct >= target * total
         _report(writer, sums, epoch, parts.floor_us, correct, total)
@@ -194,12 +179,15 @@ def _run_epochs(parts: _Parts, seed: int, target: float, writer: Writer, phases:
 
 def _report(writer: Writer, sums: Sums, epoch: float, floor_us: float, correct: int, total: int) -> None:
     if sums.waits_us:
-        writer.emit(Waits(epoch, list(stalls.EDGES_US), stalls.histogram(sums.waits_us), floor_us))
+        counts = stalls.histogram(sums.waits_us)
+        writer.emit(Waits(epoch, list(stalls.EDGES_US), counts, floor_us, sum_us=sum(sums.waits_us)))
     writer.emit(Epoch(epoch, sums.steps, sums.images, sums.mean_loss, correct, total, view="plain"))
 
 
 def run(request: Request) -> int:
-    """Train as a process of its own; returns the exit code. Errors reach the harness as an event and the person as one sentence."""
+    """Train as a process of its own; returns the exit code. Errors reach the harness as an event and the person as
+    one sentence.
+    """
     with Writer.from_environment() as writer:
         phases = PhaseLog(writer)
         try:

@@ -130,7 +130,10 @@ class _Folding:
             self.epochs.append(Evaluation(*numbers, event.view, at_ns=event.t_ns, received_ns=received_ns))
         elif isinstance(event, protocol.Waits):
             edges = tuple(float(edge) for edge in event.edges_us)
-            self.waits.append(WaitHistogram(float(event.epoch), edges, tuple(event.counts), float(event.floor_us)))
+            sum_us = _as_float(event.sum_us)
+            self.waits.append(
+                WaitHistogram(float(event.epoch), edges, tuple(event.counts), float(event.floor_us), sum_us)
+            )
         elif isinstance(event, protocol.Done):
             self.done, self.done_ns = event, received_ns
         else:
@@ -181,7 +184,7 @@ class _Folding:
             done_status=None if done is None else done.status,
             done_ns=self.done_ns,
             phases=tuple(self.phases),
-            epochs=tuple(_with_durations(self.epochs, self.phases)),
+            epochs=tuple(_with_durations(self.epochs, self.phases, self.waits)),
             waits=tuple(self.waits),
             recounts=tuple(self.recounts),
             warnings=tuple(self.warnings),
@@ -226,10 +229,19 @@ def _with_hello(record: Record, hello: protocol.Hello | None) -> Record:
     )
 
 
-def _with_durations(epochs: list[Evaluation], phases: list[PhaseSpan]) -> list[Evaluation]:
-    """Each evaluation with the time of the phases since the one before it, None where there are none."""
+def _with_durations(epochs: list[Evaluation], phases: list[PhaseSpan], waits: list[WaitHistogram]) -> list[Evaluation]:
+    """Each evaluation with the time of the phases since the one before it and its waits, None where there are none."""
     train, evaluate = _duration_taker("train_k", phases), _duration_taker("eval_k", phases)
-    timed = [replace(each, train_seconds=train(each.epoch), eval_seconds=evaluate(each.epoch)) for each in epochs]
+    waited = {each.epoch: each.sum_us / 1e6 for each in waits if each.sum_us is not None}
+    timed = [
+        replace(
+            each,
+            train_seconds=train(each.epoch),
+            eval_seconds=evaluate(each.epoch),
+            wait_seconds=waited.get(each.epoch),
+        )
+        for each in epochs
+    ]
     final = [phase.duration_ns for phase in phases if phase.name == "final_eval"]
     if timed and final and timed[-1].eval_seconds is None:
         timed[-1] = replace(timed[-1], eval_seconds=sum(final) / 1e9)

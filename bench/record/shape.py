@@ -67,6 +67,7 @@ class WaitHistogram:
     edges_us: tuple[float, ...]
     counts: tuple[int, ...]
     floor_us: float
+    sum_us: float | None = None
 
 
 @dataclass(frozen=True)

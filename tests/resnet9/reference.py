@@ -7,7 +7,7 @@ import numpy as np
 
 def conv(x, w):
     """3x3, stride 1, zero padding 1: [N,H,W,Cin] x [3,3,Cin,Cout]. Returns output and what backward needs."""
-    n, h, wd, _ = x.shape
+    _, h, wd, _ = x.shape
     padded = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
     y = sum(padded[:, i : i + h, j : j + wd] @ w[i, j] for i in range(3) for j in range(3))
     return y, (padded, w)
@@ -48,7 +48,8 @@ def pool(x, size):
 
 def pool_backward(dy, cache):
     shape, _, mask = cache
-    # Inputs are continuous after batch norm, except zeros after the ReLU, whose gradient is 0 anyway: one winner a window.
+    # Inputs are continuous after batch norm, except zeros after the ReLU, whose gradient is 0 anyway: one winner a
+    # window.
     return (mask * dy[:, :, None, :, None]).reshape(shape)
 
 
@@ -78,7 +79,9 @@ class Block:
 
 
 def loss_and_gradients(blocks, linear, images, labels, logit_scale):
-    """Mean cross entropy of ResNet9 over [N,32,32,3]; gradients end up in the blocks; returns (loss, logits, d linear)."""
+    """Mean cross entropy of ResNet9 over [N,32,32,3]; gradients end up in the blocks; returns (loss, logits, d
+    linear).
+    """
     prep, layer1, r1a, r1b, layer2, layer3, r3a, r3b = blocks
     a = layer1.forward(prep.forward(images))
     b = a + r1b.forward(r1a.forward(a))

@@ -28,7 +28,9 @@ def numpy_augment(recipe, image, offset, flip, corner):
     return crop
 
 
-@pytest.mark.parametrize("change", [{}, {"pad_mode": "zero"}, {"pad": 2, "cutout": 0}, {"pad": 0}, {"flip": False, "cutout": 5}])
+@pytest.mark.parametrize(
+    "change", [{}, {"pad_mode": "zero"}, {"pad": 2, "cutout": 0}, {"pad": 0}, {"flip": False, "cutout": 5}]
+)
 def test_every_image_is_what_numpy_makes_of_the_same_draws(images, change):
     recipe = dataclasses.replace(recipes.load("page24"), **change)
     index, seed = np.random.RandomState(1).permutation(40)[:32].astype(np.int32), tf.constant([4, 2])

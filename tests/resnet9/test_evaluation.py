@@ -38,4 +38,4 @@ def test_evaluating_changes_nothing():
     judge = evaluation.Evaluation(net, 20, tf.float32, xla=False)
     judge.warm_up(0)
     judge.run()
-    assert all((a == b.numpy()).all() for a, b in zip(before, (*net.trained, *net.statistics)))
+    assert all((a == b.numpy()).all() for a, b in zip(before, (*net.trained, *net.statistics), strict=True))

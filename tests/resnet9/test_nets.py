@@ -31,7 +31,12 @@ def net():
 
 def test_every_parameter_has_the_shape_of_the_original(net):
     shapes = {variable.name.split(":")[0]: tuple(variable.shape) for variable in net.trained}
-    norms = {name.replace("conv", f"norm.{kind}"): shape[-1:] for name, shape in KERNELS.items() if "conv" in name for kind in ("scale", "bias")}
+    norms = {
+        name.replace("conv", f"norm.{kind}"): shape[-1:]
+        for name, shape in KERNELS.items()
+        if "conv" in name
+        for kind in ("scale", "bias")
+    }
     assert shapes == {**KERNELS, **norms}
 
 

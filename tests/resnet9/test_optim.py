@@ -13,7 +13,7 @@ RATES = [0.1, 0.3, 0.2, 0.05]
 def numpy_page(w, gradients, mu, decay):
     """cifar10-fast: the rate is inside the velocity."""
     v = np.zeros_like(w)
-    for rate, g in zip(RATES, gradients):
+    for rate, g in zip(RATES, gradients, strict=True):
         g = g + decay * w
         v = mu * v - rate * g
         w = w + mu * v - rate * g
@@ -23,7 +23,7 @@ def numpy_page(w, gradients, mu, decay):
 def numpy_torch(w, gradients, mu, decay):
     """torch.optim.SGD(nesterov=True): the rate is outside the buffer."""
     b = np.zeros_like(w)
-    for rate, g in zip(RATES, gradients):
+    for rate, g in zip(RATES, gradients, strict=True):
         g = g + decay * w
         b = mu * b + g
         w = w - rate * (g + mu * b)
@@ -37,7 +37,7 @@ def test_four_steps_at_a_moving_rate_agree_with_numpy(form, expected):
     start, gradients = rng.normal(size=(3, 4)), rng.normal(size=(len(RATES), 3, 4))
     weights = tf.Variable(tf.constant(start, tf.float32))
     optimiser = NesterovSGD(recipe, [weights])
-    for rate, gradient in zip(RATES, gradients):
+    for rate, gradient in zip(RATES, gradients, strict=True):
         optimiser.step([tf.constant(gradient, tf.float32)], tf.constant(rate))
     np.testing.assert_allclose(weights.numpy(), expected(start, gradients, recipe.momentum, 0.01), rtol=1e-5)
 

@@ -22,7 +22,11 @@ def test_keras24_holds_its_rate_through_an_epoch():
     rates = learning_rates(recipes.load("keras24"), CIFAR).reshape(24, 97)
     assert (rates == rates[:, :1]).all()
     by_epoch = rates[:, 0]
-    assert by_epoch[0] == pytest.approx(0.08) and by_epoch[4] == pytest.approx(0.4) and by_epoch[23] == pytest.approx(0.007)
+    assert (
+        by_epoch[0] == pytest.approx(0.08)
+        and by_epoch[4] == pytest.approx(0.4)
+        and by_epoch[23] == pytest.approx(0.007)
+    )
     assert by_epoch[1] == pytest.approx(0.16)
     assert by_epoch[5] == pytest.approx(0.4 - (0.4 - 0.007) / 19)
 
@@ -33,6 +37,8 @@ def test_a_fractional_number_of_epochs_ends_inside_the_last_one():
 
 
 def test_before_the_first_knot_and_after_the_last_the_rate_stays():
-    recipe = dataclasses.replace(recipes.load("page24"), epochs=4, learning_rate={"per": "step", "knots": [[1, 0.2], [3, 0.1]]})
+    recipe = dataclasses.replace(
+        recipes.load("page24"), epochs=4, learning_rate={"per": "step", "knots": [[1, 0.2], [3, 0.1]]}
+    )
     rates = learning_rates(recipe, CIFAR)
     assert rates[0] == pytest.approx(0.2) and rates[-1] == pytest.approx(0.1)

@@ -13,7 +13,8 @@ from tests.resnet9 import reference
 
 @pytest.fixture(scope="module")
 def narrow():
-    # No pool may see a tie that has a gradient, so that numpy and TensorFlow must pick the same winner: a wide batch is not needed.
+    # No pool may see a tie that has a gradient, so that numpy and TensorFlow must pick the same winner: a wide batch
+    # is not needed.
     return dataclasses.replace(recipes.load("page24"), width=4, batch=8)
 
 
@@ -57,17 +58,19 @@ def test_a_step_moves_every_weight_as_the_numpy_reference_says(narrow, form):
     step, before, gradients, (loss, logits, labels), (got, correct), _ = one_step(recipe, rate)
     assert got / recipe.batch == pytest.approx(loss, rel=1e-5)
     assert correct == (logits.argmax(1) == labels).sum()
-    for variable, start, gradient in zip(step.net.trained, before, gradients):
+    for variable, start, gradient in zip(step.net.trained, before, gradients, strict=True):
         total = gradient + recipe.weight_decay * start
         # From rest both forms make the same first move: -rate * (1 + momentum) * g.
         expected = start - rate * (1 + recipe.momentum) * total
         moved = np.abs(expected - start).max()
-        np.testing.assert_allclose(variable.numpy(), expected, rtol=1e-4, atol=2e-4 * moved + 1e-7, err_msg=variable.name)
+        np.testing.assert_allclose(
+            variable.numpy(), expected, rtol=1e-4, atol=2e-4 * moved + 1e-7, err_msg=variable.name
+        )
 
 
 def test_running_statistics_move_by_a_tenth_with_the_unbiased_variance(narrow):
     step, _, _, _, _, blocks = one_step(narrow)
-    for block, expected in zip(step.net.blocks, blocks):
+    for block, expected in zip(step.net.blocks, blocks, strict=True):
         mean, variance = expected.moments
         unbiased = variance * expected.count / (expected.count - 1)
         np.testing.assert_allclose(block.norm.mean.numpy(), 0.1 * mean, rtol=1e-3, atol=1e-5)

@@ -1,0 +1,57 @@
+import pytest
+
+from resnet9 import __main__ as main_module
+from resnet9.__main__ import main
+
+
+def test_recipes_are_listed(capsys):
+    assert main(["recipes"]) == 0
+    listed = capsys.readouterr().out
+    assert all(name in listed for name in ("page24", "keras24", "smoke")) and "94.08 %" in listed
+
+
+def test_a_recipe_is_shown_whole(capsys):
+    assert main(["show", "page24"]) == 0
+    shown = capsys.readouterr().out
+    assert "weight_decay" in shown and "0.0005" in shown and "sha256" in shown
+
+
+@pytest.mark.parametrize(
+    "arguments, sentence",
+    [
+        (["trian"], "did you mean `train`?"),
+        (["train", "--sed", "1"], "did you mean `--seed`?"),
+        (["train", "--input", "hots"], "did you mean `host`?"),
+        (["train", "--seed", "-1"], "negative"),
+        (["train", "--seed", "one"], "invalid whole number value"),
+        ([], "COMMAND"),
+    ],
+)
+def test_a_wrong_word_is_one_sentence_with_the_nearest_right_one(arguments, sentence, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    shown = capsys.readouterr().err
+    assert stopped.value.code == 2 and sentence in shown and shown.count("\n") == 1
+
+
+def test_an_unknown_recipe_exits_with_2_and_a_suggestion(capsys):
+    assert main(["show", "pge24"]) == 2
+    assert "did you mean `page24`" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["BENCH_SEED", "BENCH_TARGET_PERCENT"])
+def test_a_variable_that_is_no_number_is_named(name, monkeypatch, capsys):
+    monkeypatch.setenv(name, "many")
+    monkeypatch.setattr(main_module.signal, "signal", lambda *_: None)
+    assert main(["train", "--recipe", "smoke"]) == 2
+    assert f"{name} is 'many'" in capsys.readouterr().err
+
+
+def test_flags_win_over_the_harness_variables(monkeypatch):
+    asked = []
+    monkeypatch.setattr("resnet9.training.run", lambda request: asked.append(request) or 0)
+    monkeypatch.setattr(main_module.signal, "signal", lambda *_: None)
+    monkeypatch.setenv("BENCH_SEED", "4")
+    monkeypatch.setenv("BENCH_TARGET_PERCENT", "90.5")
+    assert main(["train", "--recipe", "smoke"]) == 0 and main(["train", "--recipe", "smoke", "--seed", "0"]) == 0
+    assert [request.seed for request in asked] == [4, 0] and asked[0].target_percent == 90.5

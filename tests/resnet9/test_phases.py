@@ -1,0 +1,62 @@
+import io
+
+import pytest
+
+from bench.protocol import Phase
+from resnet9 import stalls
+from resnet9.phases import PhaseLog
+from resnet9.table import COLUMNS, EpochTable
+
+
+class Collected:
+    """Stands where the writer stands and keeps what it is given."""
+
+    def __init__(self):
+        self.events = []
+
+    def emit(self, event):
+        self.events.append(event)
+
+
+def test_phases_before_the_greeting_are_held_back_and_then_sent_in_order():
+    writer = Collected()
+    phases = PhaseLog(writer)
+    phases.next("device_init")
+    phases.next("data_load")
+    assert writer.events == []
+    phases.release()
+    assert [event.name for event in writer.events] == ["import", "device_init"]
+    phases.next("exit")
+    assert writer.events[-1].name == "data_load"
+
+
+def test_a_phase_begins_when_the_one_before_it_ends_and_says_how_long_that_took():
+    writer = Collected()
+    phases = PhaseLog(writer)
+    phases.release()
+    seconds = phases.next("train_k", 1.0)
+    phases.close()
+    first, second = writer.events
+    assert isinstance(first, Phase) and first.end_ns == second.begin_ns and second.epoch == 1.0
+    assert seconds == (first.end_ns - first.begin_ns) / 1e9 > 0
+
+
+def test_waits_are_counted_into_half_decades():
+    counts = stalls.histogram([0.0, 9.9, 10.0, 99.0, 100.0, 2e6])
+    assert counts[0] == 2 and counts[1] == 1 and counts[2] == 1 and counts[3] == 1 and counts[-1] == 1
+    assert sum(counts) == 6 and len(counts) == len(stalls.EDGES_US) + 1
+
+
+def test_an_input_that_is_always_ready_has_a_floor_of_microseconds():
+    assert 0 < stalls.floor_us(pulls=50) < 50_000
+
+
+def test_the_table_has_the_columns_of_cifar10_fast_and_one_heading():
+    stream = io.StringIO()
+    table = EpochTable(stream)
+    for epoch in (1, 2):
+        table.row(dict.fromkeys(COLUMNS, 0.5) | {"epoch": epoch})
+    lines = stream.getvalue().splitlines()
+    assert len(lines) == 3 and "train loss" in lines[0] and lines[1].split()[0] == "1"
+    with pytest.raises(KeyError):
+        table.row({"epoch": 3})
