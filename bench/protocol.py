@@ -11,8 +11,9 @@ A trainer is any program, in any language, that writes these events. The harness
 
 Every line has ``v`` (1), ``event``, ``run`` (index within the process, usually 0) and ``t_ns``. All times are
 nanoseconds of ``CLOCK_MONOTONIC``, which on Linux is one clock for every process of a machine, containers included.
-The fields of each event are the fields of the dataclasses below. Before the evaluation that crosses the target is announced, and
-again before the last one, the trainer writes ``predictions.u8`` (one class byte per test image) beside the FIFO.
+The fields of each event are the fields of the dataclasses below. Before the evaluation that crosses the target is
+announced, and again before the last one, the trainer writes ``predictions.u8`` (one class byte per test image) beside
+the FIFO.
 
 Only the standard library is used here, so that a trainer can import this file inside any image.
 """

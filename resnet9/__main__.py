@@ -90,7 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     augmented = commands.add_parser("augmented", help="draw augmented samples", allow_abbrev=False)
     augmented.add_argument("file", help="a PNG or SVG to write")
     augmented.add_argument("--recipe", default="page24")
-    augmented.add_argument("--data", help="as for train")
+    augmented.add_argument("--data", default=os.environ.get("DATA") or None, help="as for train (default $DATA)")
     return parser
 
 

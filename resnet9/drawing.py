@@ -4,12 +4,13 @@ timed path.
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from resnet9 import dataset
-from resnet9.errors import EnvironmentProblem
+from resnet9.errors import DataError, EnvironmentProblem
 from resnet9.recipe import Recipe
 
 INK, MUTED, PAPER = "#1f2933", "#66737f", "#ffffff"
@@ -152,7 +153,7 @@ def augmented(recipe: Recipe, data: str | None, path: Path, rows: int = 6, colum
 
     from resnet9 import augment
 
-    images = dataset.load(data or (dataset.SYNTHETIC if recipe.dataset == "synthetic" else None))
+    images = _images(recipe, data)
     index = np.array([np.flatnonzero(images.train_labels == c)[0] for c in range(rows)], np.int32)
     batches = [
         augment.augmented_batch(
@@ -184,6 +185,17 @@ def augmented(recipe: Recipe, data: str | None, path: Path, rows: int = 6, colum
                 side.set_visible(column == 0)
                 side.set_color(INK)
     _save(figure, path)
+
+
+def _images(recipe: Recipe, data: str | None) -> dataset.Dataset:
+    """The dataset to show: what was asked for, else the recipe's own, else the stand-in for a download nobody asked for."""
+    if data is not None or recipe.dataset == dataset.SYNTHETIC:
+        return dataset.load(data or dataset.SYNTHETIC)
+    try:
+        return dataset.load()
+    except DataError:
+        print("CIFAR-10 is not here, so the built-in stand-in is shown; `make data` downloads it", file=sys.stderr)
+        return dataset.load(dataset.SYNTHETIC)
 
 
 def _words(recipe: Recipe) -> str:
