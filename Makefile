@@ -100,7 +100,7 @@ lint: tools ## style, types and the rules of who may import whom
 
 .PHONY: perf
 perf: runtime ## measure speed and memory against their aims
-	@$(RUN) tests/perf/run.py
+	@$(RUN) -m tests.perf.run
 
 .PHONY: lock
 lock: ## resolve requirements/*.in into the lock files; UPGRADE=1 takes newer versions

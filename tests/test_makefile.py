@@ -105,7 +105,7 @@ def test_every_variable_travels_and_those_not_given_are_absent(folder: Path) -> 
         ("data", ["-m", "resnet9", "data"]),
         ("net", ["-m", "resnet9", "net", "docs/images/net.svg"]),
         ("augmented", ["-m", "resnet9", "augmented", "docs/images/augmented.png"]),
-        ("perf", ["tests/perf/run.py"]),
+        ("perf", ["-m", "tests.perf.run"]),
         ("test", ["-m", "pytest", "-m", "not slow and not deep"]),
         ("test-slow", ["-m", "pytest", "-m", "slow"]),
         ("test-deep", ["-m", "pytest", "-m", "deep"]),
