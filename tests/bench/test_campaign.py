@@ -278,16 +278,17 @@ def script(*statuses: str | tuple[str, int]) -> tuple[Callable[[int], Outcome], 
 @pytest.mark.parametrize(
     ("endings", "runs", "exit_code"),
     [
-        (["done", "done", "done"], 3, 0),
-        (["failed", "done", "timed_out"], 3, 5),
-        (["done", "done", "failed"], 3, 5),
+        (["done", "done", "done", "done"], 4, 0),
+        (["failed", "done", "timed_out", "done"], 4, 5),
+        (["done", "done", "done", "failed"], 4, 5),
         (["failed", "timed_out"], 2, 5),
         (["done", ("failed", 1), ("failed", 139)], 3, 5),
         (["done", "interrupted"], 2, 130),
         ([("failed", 4)], 1, 4),
         (["done", ("failed", 3)], 2, 3),
         ([("failed", 2)], 1, 2),
-        ([("failed", 5), "done", ("failed", 5)], 3, 5),
+        ([("failed", 5), "done", ("failed", 5), "done"], 4, 5),
+        (["failed", "done", "failed", "done"], 4, 5),
     ],
 )
 def test_a_failed_run_costs_its_seed_and_two_in_a_row_the_campaign(
@@ -295,9 +296,9 @@ def test_a_failed_run_costs_its_seed_and_two_in_a_row_the_campaign(
 ) -> None:
     make_run, seeds = script(*endings)
 
-    ending = campaign.run((4, 7, 9), make_run)
+    ending = campaign.run((4, 7, 9, 2), make_run)
 
-    assert seeds == [4, 7, 9][:runs]
+    assert seeds == [4, 7, 9, 2][:runs]
     assert ending.exit_code == exit_code
     assert list(ending.outcomes) == seeds
 

@@ -182,8 +182,9 @@ def test_fields_the_protocol_does_not_know_are_kept_in_the_events(tmp_path: Path
     assert of_kind(work, "hello")[0]["motto"] == "faster"
 
 
-def test_the_parent_sleeps_while_the_trainer_works(tmp_path: Path) -> None:
-    work = job(tmp_path, ["hello"], ["sleep", 0.5], ["run", 1, 1])
+@pytest.mark.parametrize("fifo", [[], [["close"]]], ids=["open", "closed"])
+def test_the_parent_sleeps_while_the_trainer_works(tmp_path: Path, fifo: list[Any]) -> None:
+    work = job(tmp_path, ["hello"], *fifo, ["sleep", 0.5])
 
     execute.run(work, limits=SHORT)
 
@@ -246,6 +247,17 @@ def test_an_accuracy_its_predictions_do_not_give_fails_the_run_and_is_kept(
     assert events(work)[-1]["reason"] == outcome.reason
 
 
+def test_of_two_accuracies_that_are_not_believed_the_first_is_told(tmp_path: Path) -> None:
+    work = job(
+        tmp_path, ["hello"], ["epoch", {"epoch": 1, "correct": 19}], ["epoch", {"epoch": 3, "correct": 1}], ["done"]
+    )
+
+    outcome = execute.run(work, limits=SHORT)
+
+    assert outcome.reason.startswith("after epoch 1 the trainer claims 19 of 20")
+    assert len(of_kind(work, "harness_recount")) == 2
+
+
 # A trainer that does not do what it should
 
 
@@ -278,6 +290,14 @@ def test_a_line_that_is_no_event_stops_the_run(tmp_path: Path, line: list[Any], 
     (malformed,) = of_kind(work, "harness_malformed")
     assert len(malformed["line"]) <= 200
     assert outcome.reason.endswith(malformed["why"])
+
+
+def test_of_much_garbage_the_first_line_is_kept(tmp_path: Path) -> None:
+    work = job(tmp_path, ["hello"], ["raw", "first\n"], ["raw", "more\n", 1000])
+
+    execute.run(work, limits=SHORT)
+
+    assert [each["line"] for each in of_kind(work, "harness_malformed")] == ["first"]
 
 
 @pytest.mark.parametrize(
@@ -439,6 +459,21 @@ def test_a_second_ctrl_c_kills_at_once(tmp_path: Path) -> None:
     assert (outcome.status, outcome.signal) == ("interrupted", signal.SIGKILL)
 
 
+def test_ctrl_c_while_a_trainer_is_being_stopped_is_an_interruption(tmp_path: Path) -> None:
+    class Impatient(Hears):
+        def tick(self, now_ns: int) -> int | None:
+            if (tmp_path / "seed-003" / "events.jsonl").read_text().count("harness_malformed") and not self.ticks:
+                self.ticks.append(now_ns)
+                os.kill(os.getpid(), signal.SIGINT)
+            return now_ns + 5_000_000
+
+    work = job(tmp_path, ["ignore_sigterm"], ["hello"], ["raw", "garbage\n"], ["sleep"])
+
+    outcome = execute.run(work, [Impatient()], Limits(grace_seconds=0.2))
+
+    assert (outcome.status, outcome.reason) == ("interrupted", "stopped by Ctrl-C")
+
+
 def test_nohup_is_respected(tmp_path: Path) -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
@@ -474,6 +509,7 @@ execute.run(execute.Job(**f))
     wait_until(lambda: gone(int(pid_file.read_text())))
     record = fold_file(work.folder / "events.jsonl")
     assert (record.status, record.reason) == ("interrupted", "the harness was stopped before the run ended")
+    assert record.hellos == 1
 
 
 # The disk

@@ -103,6 +103,13 @@ def test_a_runtime_folder_that_is_not_there_is_replaced_by_tmp() -> None:
     assert locks.device_lock("cpu", {"XDG_RUNTIME_DIR": "/no/such/folder"}).parent.parent == Path("/tmp")
 
 
+def test_a_folder_of_somebody_else_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "getuid", lambda: 12_345)
+
+    with pytest.raises(EnvironmentProblem, match=r"resnet9-bench-12345 is not yours"):
+        locks.device_lock("cpu", {"XDG_RUNTIME_DIR": str(tmp_path)})
+
+
 def test_a_link_where_the_lock_folder_should_be_is_told(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / f"resnet9-bench-{os.getuid()}").symlink_to(tmp_path / "elsewhere")

@@ -32,7 +32,8 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException], None]:
 def test_the_commands_are_the_files_of_their_folder(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
 
-    out = capsys.readouterr().out
+    out, err = capsys.readouterr()
+    assert err == ""
     for path in (ROOT / "bench" / "commands").glob("[!_]*.py"):
         assert f"\n  {path.stem.replace('_', '-')} " in out
 

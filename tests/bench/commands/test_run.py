@@ -66,7 +66,8 @@ class Bench:
 
     def __call__(self, *words: str, device: str = "cpu") -> tuple[int, str, str]:
         """The exit code, what was printed, and what was complained of."""
-        code = main(["run", "--device", device, *words])
+        # No honest script is silent for 20 s; a test of broken code must end.
+        code = main(["run", "--device", device, "--timeout", "20", *words])
         told = self._capfd.readouterr()
         assert "Traceback" not in told.err
         return code, told.out, told.err
@@ -135,7 +136,7 @@ def test_variables_are_options_and_an_empty_one_was_not_given(bench: Bench, monk
     for name, value in {"SEEDS": "4,2", "PRECISION": "fp32", "RECIPE": "", "DATA": "", "OUT": "", "INPUT": ""}.items():
         monkeypatch.setenv(name, value)
 
-    code, _, _ = bench("--out", "", "--threads", "1")
+    code, _, _ = bench("--out", "", "--recipe", "", "--threads", "1")
 
     assert code == 0
     assert [(each.seed, each.precision, each.input, each.threads) for each in bench.requests] == [
@@ -196,6 +197,22 @@ def test_another_configuration_gets_a_campaign_of_its_own(bench: Bench) -> None:
 
     assert code == 130
     assert len(list(bench.results.iterdir())) == 2
+
+
+def test_the_tables_grow_with_every_run_and_what_a_killed_harness_left_is_swept(bench: Bench) -> None:
+    script = bench.honest(1880)
+    bench.scripts[1] = [["wait", str(Path.cwd() / "mine" / "runs.csv")], *script]
+    bench.scripts[0] = [["wait", str(Path.cwd() / "mine" / "campaign.json")], *script]
+    Path("mine").mkdir()
+    bench("--seeds", "2", "--out", "mine")
+    Path("mine/.runs.csv.1.part").touch()
+
+    code, _, _ = bench("--seeds", "3", "--out", "mine")
+
+    assert code == 0
+    assert sorted(path.name for path in Path("mine").iterdir() if path.is_file()) == [
+        "campaign.json", "epochs.csv", "runs.csv", "summary.csv",
+    ]  # fmt: skip
 
 
 def test_out_that_is_finished_runs_nothing_and_shows_its_results(bench: Bench) -> None:
@@ -280,6 +297,16 @@ def test_a_trainer_that_misbehaves_is_told_in_a_sentence(bench: Bench, script: l
     assert err.startswith("bench: seed 0: the trainer ")
     assert says in err
     assert bench.runs()["0"]["verdict"] == "invalid"
+
+
+def test_a_trainer_on_other_data_is_told(bench: Bench) -> None:
+    name, fields = bench.hello()
+    bench.scripts[0] = [[name, {**fields, "dataset": {**fields["dataset"], "sha256": "0" * 64}}], ["sleep"]]
+
+    code, _, err = bench("--seeds", "1")
+
+    assert code == 5
+    assert "dataset.sha256 '000" in err
 
 
 def test_an_accuracy_its_predictions_do_not_give_is_no_result(bench: Bench) -> None:
@@ -378,6 +405,15 @@ def test_two_campaigns_at_once_on_one_device_are_refused(bench: Bench) -> None:
     assert (
         err == f"bench: the device cpu is in use by another campaign (process {os.getpid()}); wait for it or stop it.\n"
     )
+
+
+def test_two_campaigns_at_once_in_one_folder_are_refused(bench: Bench) -> None:
+    Path("mine").mkdir()
+    with locks.held(Path("mine/.lock"), "x"):
+        code, _, err = bench("--seeds", "1", "--out", "mine")
+
+    assert code == 6
+    assert err.startswith("bench: mine is in use by another campaign")
 
 
 def test_results_that_cannot_be_written_are_one_sentence(bench: Bench) -> None:

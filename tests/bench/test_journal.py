@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from bench.errors import EnvironmentProblem
+from bench.journal import Journal
+
+
+def test_every_line_is_in_the_file_before_write_returns(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "events.jsonl")
+    journal.write({"event": "a", "name": "é\ud800"}, 5)
+
+    assert json.loads((tmp_path / "events.jsonl").read_text()) == {"event": "a", "name": "é\ud800", "received_ns": 5}
+    journal.close()
+
+
+def test_what_the_trainer_says_of_its_receipt_is_not_believed(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "events.jsonl")
+    journal.write({"received_ns": 1}, 5)
+    journal.close()
+
+    assert (tmp_path / "events.jsonl").read_text() == '{"received_ns":5}\n'
+
+
+def test_a_number_that_json_cannot_hold_leaves_the_file_whole(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "events.jsonl")
+    with pytest.raises(ValueError, match="Out of range"):
+        journal.write({"x": float("inf")}, 5)
+    journal.close()
+
+    assert (tmp_path / "events.jsonl").read_text() == ""
+
+
+def test_the_beginning_of_a_line_that_is_no_event_is_kept(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "events.jsonl")
+    journal.write_malformed("é".encode() * 10_000, "it is long", 1)
+    journal.close()
+
+    kept = json.loads((tmp_path / "events.jsonl").read_text())
+    assert kept == {"event": "harness_malformed", "line": "é" * 200, "why": "it is long", "received_ns": 1}
+
+
+def test_a_journal_is_never_written_over(tmp_path: Path) -> None:
+    (tmp_path / "events.jsonl").write_text("precious\n")
+
+    with pytest.raises(EnvironmentProblem, match=r"events.jsonl \(File exists\)"):
+        Journal(tmp_path / "events.jsonl")
+    assert (tmp_path / "events.jsonl").read_text() == "precious\n"
+
+
+def test_a_closed_journal_is_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", synced.append)
+
+    Journal(tmp_path / "events.jsonl").close()
+
+    assert len(synced) == 1
+
+
+def test_a_full_disk_is_told_with_what_to_do(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "events.jsonl")
+    journal._stream.close()
+    journal._stream = open("/dev/full", "w", encoding="ascii")  # noqa: SIM115
+
+    with pytest.raises(EnvironmentProblem, match=r"events.jsonl \(No space left on device\); free some space"):
+        journal.write({"event": "a"}, 1)
+    with pytest.raises(EnvironmentProblem):
+        journal.close()
