@@ -188,7 +188,9 @@ def augmented(recipe: Recipe, data: str | None, path: Path, rows: int = 6, colum
 
 
 def _images(recipe: Recipe, data: str | None) -> dataset.Dataset:
-    """The dataset to show: what was asked for, else the recipe's own, else the stand-in for a download nobody asked for."""
+    """The dataset to show: what was asked for, else the recipe's own, else the stand-in for a download nobody asked
+    for.
+    """
     if data is not None or recipe.dataset == dataset.SYNTHETIC:
         return dataset.load(data or dataset.SYNTHETIC)
     try:
