@@ -39,10 +39,10 @@ def content_sha256(content: list[tuple[np.ndarray, np.ndarray]]) -> str:
     return hashlib.sha256(joined).hexdigest()
 
 
-class _Python2Pickler(pickle._Pickler):  # type: ignore[misc,name-defined]
+class _Python2Pickler(pickle._Pickler):
     """Writes text and bytes alike as Python 2's ``str``, which is how the official files were written."""
 
-    dispatch: ClassVar[dict[type, Any]] = dict(pickle._Pickler.dispatch)  # type: ignore[attr-defined]
+    dispatch: ClassVar[dict[type, Any]] = dict(pickle._Pickler.dispatch)
 
     def save_string(self, value: str | bytes) -> None:
         raw = value.encode("ascii") if isinstance(value, str) else value

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import os
@@ -7,6 +8,7 @@ import pickle
 import subprocess
 import sys
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +16,7 @@ import pytest
 
 from resnet9 import cifar10, unpacked
 from resnet9.errors import DataError
-from resnet9.official import BATCHES, BINARY, CIFAR10, PYTHON
+from resnet9.official import BATCHES, BINARY, CIFAR10, PYTHON, Edition
 from tests.resnet9 import small_cifar10 as small
 
 
@@ -26,10 +28,10 @@ def python_tar(content: list[tuple[np.ndarray, np.ndarray]]) -> small.Tar:
     return small.tar_of(small.python_files(content), PYTHON.folder)
 
 
-def refusal(where: Path, edition: object) -> str:
+def refusal(where: Path, edition: Edition) -> str:
     """The sentence with which ``where`` is refused: one line, one exit code."""
     with pytest.raises(DataError) as caught:
-        cifar10.load(where, edition)  # type: ignore[arg-type]
+        cifar10.load(where, edition)
     assert caught.value.exit_code == 3
     assert "\n" not in str(caught.value)
     return str(caught.value)
@@ -266,7 +268,7 @@ def test_a_pickled_batch_of_the_wrong_shape_is_refused(tmp_path, content, why):
 # The unpacked copy beside an archive
 
 
-def archive_with_copy(folder: Path) -> tuple[Path, object, str]:
+def archive_with_copy(folder: Path) -> tuple[Path, Edition, str]:
     path, edition = small.publish(folder, binary_tar(small.batches()).bytes())
     return path, edition, cifar10.load(path, edition).sha256
 
@@ -317,6 +319,7 @@ def other_note(folder: Path, **changes: object) -> None:
     [
         damage_a_pixel,
         lambda folder: os.truncate(folder / unpacked.DATA_FILE, 1000),
+        lambda folder: os.truncate(folder / unpacked.DATA_FILE, 1_000_000),
         lambda folder: (folder / unpacked.DATA_FILE).unlink(),
         lambda folder: (folder / unpacked.NOTE_FILE).unlink(),
         lambda folder: (folder / unpacked.NOTE_FILE).write_text("{"),
@@ -382,9 +385,9 @@ def members(tmp_path: Path, change: object) -> str:
 def test_a_batch_that_is_no_plain_file_is_refused(tmp_path, kind, link):
     def change(files, tar):
         del files["test_batch.bin"]
-        tar.add(f"{BINARY.folder}/test_batch.bin", kind=kind, link=link)
+        tar.add(f"{BINARY.folder}/test_batch.bin", bytes(61_460), kind=kind, link=link)
 
-    assert "test_batch.bin" in members(tmp_path, change)
+    assert f"test_batch.bin in {tmp_path}/{BINARY.name} is no plain file;" in members(tmp_path, change)
 
 
 @pytest.mark.parametrize(
@@ -419,6 +422,12 @@ def test_a_member_of_the_wrong_size_is_named(tmp_path, size):
     assert f"data_batch_2.bin in {tmp_path}/{BINARY.name} has {size:,} bytes instead of 61,460;" in sentence
 
 
+def test_a_pickled_member_larger_than_it_can_be_is_not_unpickled(tmp_path):
+    files = {**small.python_files(small.batches()), "data_batch_2": bytes(68_097)}
+    path, edition = small.publish(tmp_path, small.tar_of(files, PYTHON.folder).bytes(), PYTHON)
+    assert "has 68,097 bytes instead of at most 68,096;" in refusal(path, edition)
+
+
 def test_a_missing_member_is_named(tmp_path):
     sentence = members(tmp_path, lambda files, tar: files.pop("data_batch_5.bin"))
     assert f"lacks {BINARY.folder}/data_batch_5.bin;" in sentence
@@ -427,6 +436,30 @@ def test_a_missing_member_is_named(tmp_path):
 def test_an_archive_that_inflates_without_end_is_given_up(tmp_path):
     sentence = members(tmp_path, lambda files, tar: tar.add(f"{BINARY.folder}/readme.html", bytes(30 << 20)))
     assert "inflates to more than the dataset" in sentence
+
+
+def packed(folder: Path, data: bytes) -> tuple[Path, Edition]:
+    """An archive of these very bytes, and the edition in which it is the official one."""
+    path = folder / BINARY.name
+    path.write_bytes(data)
+    return path, small.edition(replace(BINARY, size_bytes=len(data), sha256=hashlib.sha256(data).hexdigest()))
+
+
+def test_an_archive_packed_in_parts_is_read_whole(tmp_path):
+    tar = binary_tar(small.batches()).bytes()
+    path, edition = packed(tmp_path, b"".join(gzip.compress(part) for part in (tar[:1], tar[1:100_000], tar[100_000:])))
+    assert cifar10.load(path, edition).sha256 == small.content_sha256(small.batches())
+
+
+@pytest.mark.parametrize("keep", [0, 5, 1000, 100_000])
+def test_a_packed_stream_that_ends_early_is_damaged(tmp_path, keep):
+    path, edition = packed(tmp_path, gzip.compress(binary_tar(small.batches()).bytes())[:keep])
+    assert "is damaged (" in refusal(path, edition)
+
+
+def test_a_packed_stream_that_is_none_is_damaged(tmp_path):
+    path, edition = packed(tmp_path, b"<html>Not found</html>")
+    assert "is damaged (" in refusal(path, edition)
 
 
 # Real data
