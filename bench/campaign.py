@@ -1,5 +1,4 @@
-"""A campaign: one configuration, its seeds, which of them are done and which are left, and the policy where a run
-fails."""
+"""A campaign: one configuration and its seeds, which of them are done and which are left, and what a failure costs."""
 
 from __future__ import annotations
 
@@ -47,8 +46,10 @@ class Configuration:
 
 @dataclass(frozen=True)
 class Claims:
-    """What only the person can say, for a DAWNBench entry; None where it was not said. ``cost_per_hour`` is in US
-    dollars."""
+    """What only the person can say, for a DAWNBench entry; None where it was not said.
+
+    ``cost_per_hour`` is in US dollars.
+    """
 
     author: str | None = None
     email: str | None = None
@@ -160,8 +161,10 @@ class _Stored:
 
 
 def newest_unfinished(results: Path, configuration: Configuration) -> Campaign | None:
-    """The newest campaign under ``results`` of this configuration with a seed left to run; damaged folders are passed
-    over."""
+    """The newest campaign under ``results`` of this configuration with a seed left to run.
+
+    Damaged folders are passed over.
+    """
     # Names begin with the time in UTC, so their order is that of the campaigns.
     for path in sorted(results.glob(f"*/{CAMPAIGN_FILE}"), reverse=True):
         try:
@@ -182,11 +185,10 @@ def choose(
     device_name: str,
     now: datetime,
 ) -> Campaign:
-    """The campaign to run: the one in ``out``, the newest unfinished of the same configuration, or a new one; writes
-    nothing.
+    """The campaign to run: the one in ``out``, else the newest unfinished of the same configuration, else a new one.
 
-    ``device_name`` ends the new folder's name. Seeds asked for and seeds done make up the campaign's seeds. Raises
-    UsageError or Refused where ``out`` is something else, DataError where what is in it is damaged.
+    Writes nothing. ``device_name`` ends the new folder's name. Seeds asked for and seeds done make up the campaign's
+    seeds. Raises UsageError or Refused where ``out`` is something else, DataError where what is in it is damaged.
     """
     now = now.astimezone(timezone.utc)
     asked = tuple(seeds)

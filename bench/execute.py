@@ -54,8 +54,10 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended: ``status`` is done, failed, timed_out or interrupted; ``reason`` one sentence, empty where all
-    is well."""
+    """How a run ended.
+
+    ``status`` is done, failed, timed_out or interrupted; ``reason`` is one sentence, empty where all is well.
+    """
 
     status: str
     reason: str = ""
@@ -100,7 +102,8 @@ class Child:
             exit_code=code if code >= 0 else None,
             signal=-code if code < 0 else None,
             cpu_seconds=usage.ru_utime + usage.ru_stime,
-            peak_memory_bytes=usage.ru_maxrss * 1024,  # Linux counts it in KiB (getrusage(2)).
+            # In KiB on Linux (getrusage(2)), and never below what the harness held when it forked.
+            peak_memory_bytes=usage.ru_maxrss * 1024,
         )
 
 
@@ -123,8 +126,10 @@ def spawn(argv: Sequence[str], env: Mapping[str, str], cwd: Path, log: IO[bytes]
 
 
 def call(argv: Sequence[str], cwd: Path) -> int:
-    """Run a command that shares our terminal, such as a download, to its end; its exit code, 128 + the signal that
-    ended it."""
+    """Run a command that shares our terminal, such as a download, to its end.
+
+    Returns its exit code, or 128 + the signal that ended it.
+    """
     code = subprocess.run(list(argv), cwd=cwd, check=False).returncode
     return code if code >= 0 else 128 - code
 
@@ -158,10 +163,10 @@ def run(
     clock: Clock = time.monotonic_ns,
     spawner: Spawner = spawn,
 ) -> Outcome:
-    """Make one run and return how it ended; ``job.folder`` then holds ``events.jsonl``, ``trainer.log`` and what the
-    trainer left.
+    """Make one run and return how it ended.
 
-    Raises EnvironmentProblem, with no process left, where the folder cannot be written or the disk is full.
+    ``job.folder`` then holds ``events.jsonl``, ``trainer.log`` and what the trainer left. For the main thread alone, as
+    signals are. Raises EnvironmentProblem, with no process left, where the folder cannot be written or the disk is full.
     """
     with disk_trouble_told(job.folder):
         job.folder.mkdir(parents=True)

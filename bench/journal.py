@@ -1,5 +1,4 @@
-"""``events.jsonl``: what happened in one run, written line by line as it comes, so that a crash loses nothing already
-seen."""
+"""``events.jsonl``: what happened in one run, written line by line as it comes, so that a crash loses nothing seen."""
 
 from __future__ import annotations
 

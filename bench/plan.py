@@ -57,8 +57,10 @@ CPU = Device("cpu", "cpu", "cpu", "cpu")
 
 @dataclass(frozen=True)
 class Plan:
-    """A campaign to be made. ``data`` None is CIFAR-10 where the checkout keeps it; ``notice`` is a line to tell
-    first."""
+    """A campaign to be made.
+
+    ``data`` None is CIFAR-10 where the checkout keeps it; ``notice`` is a line to tell first.
+    """
 
     recipe: str
     seeds: tuple[int, ...]
@@ -99,8 +101,10 @@ def device(
 
 
 def recipe_name(wishes: Wishes, where: Device) -> str:
-    """The recipe asked for, or the one that this machine can make something of. Raises UsageError for a
-    contradiction."""
+    """The recipe asked for, or the one that this machine can make something of.
+
+    Raises UsageError for a contradiction.
+    """
     if wishes.smoke:
         if wishes.recipe not in (None, SMOKE):
             raise UsageError(

@@ -123,8 +123,7 @@ class Progress:
         self.say(line)
 
     def say(self, line: str) -> None:
-        """Print a line that stays; above a living line it appears with that line's next redraw, so that nothing
-        flickers."""
+        """Print a line that stays; above a living line it comes with that line's next redraw, so nothing flickers."""
         self._kept_back.append(line)
         if not self._living or self._view is None:
             self._write(self._lines_that_stay())
@@ -196,7 +195,6 @@ class Progress:
 
 
 def of(stream: TextIO, runs: int, environ: Mapping[str, str] = os.environ) -> Progress:
-    """The display that suits ``stream``: living on a terminal, plain lines elsewhere; NO_COLOR is honoured
-    (no-color.org)."""
+    """The display that suits ``stream``: living on a terminal, plain lines elsewhere; NO_COLOR is honoured."""
     living = stream.isatty() and environ.get("TERM", "") not in ("", "dumb")
     return Progress(stream, runs, living=living, colour=living and not environ.get("NO_COLOR"))

@@ -29,8 +29,10 @@ class Asked:
 
 @dataclass(frozen=True)
 class Recount:
-    """``correct`` of ``total`` predictions found in ``predictions.u8`` after an evaluation; ``fault`` says why it is
-    not believed."""
+    """``correct`` of ``total`` predictions found in ``predictions.u8`` after an evaluation.
+
+    ``fault`` says why it is not believed, where it is not.
+    """
 
     epoch: float
     correct: int
@@ -39,8 +41,7 @@ class Recount:
 
 
 class Referee:
-    """Follows the events of one run: ``fault`` for what no honest run says, ``recount`` for the accuracies that
-    matter."""
+    """Follows the events of one run, for what no honest run says and for the accuracies that matter."""
 
     def __init__(self, asked: Asked, folder: Path) -> None:
         self._asked = asked
@@ -88,11 +89,10 @@ class Referee:
         return f"the trainer runs something else than it was asked: {'; '.join(wrong)}" if wrong else ""
 
     def recount(self, event: protocol.Event) -> Recount | None:
-        """Count ``predictions.u8`` where ``event`` is the first evaluation that meets the target, or tells that the
-        last one was made.
+        """Count ``predictions.u8`` after the first evaluation that meets the target, and after the last one.
 
-        The last evaluation is known by the recipe's number of epochs, or else by ``done``. Call it as soon as the event
-        is there: the trainer may write the next predictions at any time.
+        The last is known by the recipe's number of epochs, or else by ``done``; for any other event the answer is None.
+        Call it as soon as the event is there: the trainer may write the next predictions at any time.
         """
         if self._asked.test_labels is None or self._hello is None:
             return None

@@ -14,8 +14,7 @@ STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def _noted(number: int, frame: FrameType | None) -> None:
-    """Do nothing: the byte on the descriptor is all that is wanted, but Python writes it only where there is a
-    handler."""
+    """Do nothing: the byte on the descriptor is all, but Python writes it only where there is a handler."""
 
 
 class SignalPipe:

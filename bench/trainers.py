@@ -23,8 +23,10 @@ _FIXED = {"PYTHONHASHSEED": "0"}
 
 @dataclass(frozen=True)
 class Request:
-    """One run asked of a trainer: ``data`` is ``synthetic`` or an absolute path, ``device`` is ``cpu`` or a GPU's
-    UUID."""
+    """One run asked of a trainer.
+
+    ``data`` is ``synthetic`` or an absolute path, ``device`` is ``cpu`` or a GPU's UUID.
+    """
 
     recipe: str
     data: str

@@ -50,8 +50,10 @@ class Observer(Protocol):
         """An event that was received at ``received_ns``."""
 
     def tick(self, now_ns: int) -> int | None:
-        """Do what is due, and answer when to be called next (CLOCK_MONOTONIC), None for never; called first when a run
-        begins."""
+        """Do what is due, and answer when to be called next (CLOCK_MONOTONIC), None for never.
+
+        Called first when a run begins.
+        """
 
 
 class Watch:
