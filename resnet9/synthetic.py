@@ -21,9 +21,9 @@ from resnet9.dataset import SYNTHETIC, Dataset, content_hash
 #: How hard it is. ``NOISE`` is the most that noise adds to or takes from a pixel (triangular: its standard deviation is
 #: 0.41 of that; at most 128), ``CONTRAST`` the range of the difference between figure and background; both of 255. More
 #: noise or less contrast mean more epochs to 94 % and a lower end. With these values and 2 dashes the recipe ``smoke``
-#: passes 94 % in epoch 4 or 5 of 6, in bf16 and fp32. What other values gave (fp32; 3 seeds, then 1): with 3 dashes
+#: passes 94 % in epoch 4 or 5 of 6, in bf16 and fp32. What other values gave (fp32, 1 to 3 seeds): with 3 dashes
 #: epochs 5, 5, 4 and 97.5 to 98.4 % at the end; with 56, (40, 112) and 3 dashes epochs 6, 5, 5 and 96.0 to 97.9 %; with
-#: 32, (32, 96) and 2 dashes epoch 5 and 98.7 %; with 96, (24, 80) and 4 dashes 72 % at the end.
+#: 32, (32, 96) and 2 dashes epoch 5 and 98.7 %; with 96, (24, 80) and 4 dashes 72 to 75 %.
 NOISE = 64
 CONTRAST = (48, 112)
 #: Dashes in each image, which belong to no figure.
