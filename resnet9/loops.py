@@ -148,6 +148,13 @@ def loss_scale(precision: str, batch: int) -> float:
     return float(batch) if precision == "fp16" else 1.0
 
 
+def random_examples(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Noise of a dataset's shape to compile and tune kernels on: images uint8 [count,32,32,3], labels uint8 [count]."""
+    rng = np.random.RandomState(seed)
+    images = rng.randint(0, 256, (count, augment.SIDE, augment.SIDE, 3), dtype=np.uint8)
+    return images, rng.randint(0, CLASSES, count, dtype=np.uint8)
+
+
 def _stream(seed: int, stream: int) -> int:
     """A non-negative int32 that differs between streams of one seed and between seeds of one stream."""
     return (seed * 0x9E3779B1 + stream) % 0x7FFFFFFF
@@ -194,9 +201,7 @@ class DeviceLoop(_Epochs):
         return Sums(len(steps), len(steps) * self.recipe.batch, float(loss_sum), int(correct))
 
     def warm_up(self, seed: int) -> None:
-        shape = [self.train_images, augment.SIDE, augment.SIDE, 3]
-        self._images = tf.cast(tf.random.stateless_uniform(shape, [seed, 1], 0, 256, tf.int32), tf.uint8)
-        self._labels = tf.cast(tf.random.stateless_uniform(shape[:1], [seed, 2], 0, CLASSES, tf.int32), tf.uint8)
+        self._images, self._labels = map(tf.constant, random_examples(self.train_images, seed))
         self._call(range(2), np.full(2, 1e-3, np.float32), seed)
 
     def load(self, dataset: Dataset) -> None:
@@ -255,18 +260,17 @@ class HostLoop(_Epochs):
         return Sums(len(steps), len(steps) * self.recipe.batch, loss_sum, correct_sum, waits_us)
 
     def warm_up(self, seed: int) -> None:
-        rng = np.random.RandomState(seed)
-        shape = (self.train_images, augment.SIDE, augment.SIDE, 3)
-        self._images = tf.constant(rng.randint(0, 256, shape, dtype=np.uint8))
-        self._labels = tf.constant(rng.randint(0, CLASSES, shape[:1], dtype=np.uint8))
+        self._keep(*random_examples(self.train_images, seed))
         steps = min(2, self.steps_per_epoch)
         self._train(range(steps), np.full(steps, 1e-3, np.float32), seed)
 
     def load(self, dataset: Dataset) -> None:
+        self._keep(dataset.train_images, dataset.train_labels)
+
+    def _keep(self, images: np.ndarray, labels: np.ndarray) -> None:
         # On the CPU, also where there is a GPU: this input works on CPU cores.
         with tf.device("/CPU:0"):
-            self._images = tf.constant(dataset.train_images)
-            self._labels = tf.constant(dataset.train_labels)
+            self._images, self._labels = tf.constant(images), tf.constant(labels)
 
     def run(self, epoch: int, seed: int) -> Sums:
         steps = self.steps_of(epoch)

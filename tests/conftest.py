@@ -3,6 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
+
+# A shell starts what it puts in the background with Ctrl-C ignored, and children inherit that: tests of Ctrl-C would wait
+# for ever for an interruption that nobody hears.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # Before anything imports TensorFlow: its start-up notices would bury a failing test's output.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")

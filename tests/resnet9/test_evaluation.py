@@ -14,14 +14,15 @@ def test_the_batch_divides_the_test_set(images, batch):
     assert evaluation.batch_size(images) == batch
 
 
-def test_every_test_image_is_predicted_with_the_running_statistics():
+@pytest.mark.parametrize("xla", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_every_test_image_is_predicted_with_the_running_statistics(xla):
     net = ResNet9(dataclasses.replace(recipes.load("page24"), width=2))
     net.reset(tf.constant(1))
     for statistic in net.statistics:
         statistic.assign_add(tf.random.stateless_uniform(statistic.shape, [1, 2]) * 0.1)
     images = np.random.RandomState(0).randint(0, 256, (2_002, 32, 32, 3), dtype=np.uint8)
     labels = np.zeros(2_002, np.uint8)
-    judge = evaluation.Evaluation(net, 2_002, tf.float32, xla=False)
+    judge = evaluation.Evaluation(net, 2_002, tf.float32, xla)
     judge.warm_up(0)
     judge.load(images, labels)
     classes, loss = judge.run()
