@@ -165,8 +165,8 @@ def run(
 ) -> Outcome:
     """Make one run and return how it ended.
 
-    ``job.folder`` then holds ``events.jsonl``, ``trainer.log`` and what the trainer left. For the main thread alone, as
-    signals are. Raises EnvironmentProblem, with no process left, where the folder cannot be written or the disk is full.
+    ``job.folder`` then holds ``events.jsonl``, ``trainer.log`` and what the trainer left. For the main thread alone.
+    Raises EnvironmentProblem, with no process left, where the folder cannot be written or the disk is full.
     """
     with disk_trouble_told(job.folder):
         job.folder.mkdir(parents=True)
