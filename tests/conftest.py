@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import signal
 
-# A shell starts what it puts in the background with Ctrl-C ignored, and children inherit that: tests of Ctrl-C would wait
-# for ever for an interruption that nobody hears.
+# A shell starts what it puts in the background with Ctrl-C ignored, and children inherit that: tests of Ctrl-C would
+# wait for ever for an interruption that nobody hears.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
