@@ -166,14 +166,17 @@ class Progress:
         return (_ERASE if self._living else "") + "".join(f"{line}\n" for line in lines)
 
     def living_line(self, now_ns: int) -> str:
-        """What is going on, for how long, and how long this run and the campaign will still take."""
+        """What is going on, for how long, and how long this run and the campaign will still take.
+
+        Short enough for the figures of a CPU's campaign of hours to fit a terminal of 80 columns.
+        """
         view = self._view
         assert view is not None
         run = f"run {len(self._finished_ns) + 1} of {self._runs}, seed {view.seed}: {view.doing}"
         parts = [run, f"{duration_text((now_ns - view.began_ns) / 1e9)} so far"]
         left = view.seconds_left(now_ns)
         if left is not None:
-            parts.append(f"this run {duration_text(left)} more")
+            parts.append(f"{duration_text(left)} more")
             runs_left = self._runs - len(self._finished_ns) - 1
             if runs_left > 0:
                 whole_ns = [*self._finished_ns, now_ns - view.began_ns + left * 1e9]

@@ -192,7 +192,7 @@ def test_a_terminal_gets_a_living_line_below_the_lines_that_stay(monkeypatch: py
     living = re.findall(r"\x1b\[2m(.*?)\x1b\[0m", text)
     assert living[0] == "run 1 of 2, seed 0: starting, 0:00 so far"
     assert living[1] == "run 1 of 2, seed 0: compiling, 0:20 so far"
-    assert living[-1] == "run 1 of 2, seed 0: training, 1:05 so far, this run 0:15 more, campaign 1:35 more"
+    assert living[-1] == "run 1 of 2, seed 0: training, 1:05 so far, 0:15 more, campaign 1:35 more"
 
 
 def test_the_target_reached_is_green_and_no_color_is_honoured() -> None:
@@ -249,6 +249,18 @@ def test_the_living_line_fits_the_terminal(monkeypatch: pytest.MonkeyPatch) -> N
     living = re.findall(r"(?:\x1b\[K|\n)(run[^\r\n]*)", text)
     assert living
     assert all(len(line) <= 19 for line in living)
+
+
+def test_the_estimate_of_a_campaign_of_hours_fits_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    stream = Terminal()
+    display = progress.of(stream, 5, {"TERM": "xterm", "NO_COLOR": "1"})
+    display.begin(0, 0)
+    display.event(HELLO, 10 * S)
+    display.event(epoch(2), 3600 * S)
+    display.tick(3601 * S)
+
+    assert ", 59:59 more, campaign 8:59:59" in stream.getvalue()
 
 
 def test_a_real_terminal_is_recognised() -> None:
