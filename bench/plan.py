@@ -126,15 +126,17 @@ def recipe_name(wishes: Wishes, where: Device) -> str:
 def complete(wishes: Wishes, where: Device, recipe: str, dataset: str) -> Plan:
     """The plan for a ``recipe`` that is made for ``dataset`` (``cifar10`` or ``synthetic``). Raises UsageError."""
     data = None if wishes.smoke else wishes.data
+    if data is None and dataset == SYNTHETIC:
+        data = SYNTHETIC
     return Plan(
         recipe=recipe,
         seeds=parse_seeds(wishes.seeds or (_SMOKE_SEEDS if recipe == SMOKE else _FULL_SEEDS)),
-        data=SYNTHETIC if data is None and dataset == SYNTHETIC else data,
+        data=data,
         input=_given(wishes.input) or ("device" if where.kind == "gpu" else "host"),
         precision=wishes.precision or "auto",
         device=where,
         threads=wishes.threads or usable_cpus(host.read()),
-        notice=_notice(wishes, where) if recipe == SMOKE else "",
+        notice=_notice(wishes, where) if data == SYNTHETIC else "",
     )
 
 

@@ -163,6 +163,14 @@ def test_smoke_on_a_gpu_says_how_to_get_a_result_there() -> None:
     assert plan.complete(Wishes(smoke=True), GPU, "smoke", "synthetic").notice.endswith("result: make bench.")
 
 
+def test_the_notice_is_about_the_data_and_not_about_the_recipe() -> None:
+    on_cifar10 = plan.complete(Wishes(recipe="smoke", data="/cifar"), plan.CPU, "smoke", "synthetic")
+    on_stand_in = plan.complete(Wishes(recipe="page24", data="synthetic"), plan.CPU, "page24", "cifar10")
+
+    assert (on_cifar10.data, on_cifar10.notice) == ("/cifar", "")
+    assert on_stand_in.notice.startswith("This checks the harness on a built-in stand-in")
+
+
 def test_a_recipe_on_a_cpu_is_trained_on_cifar10() -> None:
     todo = plan.complete(Wishes(recipe="page24"), NO_GPU, "page24", "cifar10")
 
