@@ -223,7 +223,7 @@ def _in_folder(out: Path, configuration: Configuration) -> Campaign | None:
     if CAMPAIGN_FILE not in names:
         raise UsageError(f"OUT={out} holds {min(names)!r} and no campaign; name an empty folder or a new one.")
     found = read(out)
-    differences = found.configuration.differences(configuration)
+    differences = configuration.differences(found.configuration)
     if differences:
         raise Refused(f"OUT={out} holds another configuration: {'; '.join(differences)}; name another folder.")
     return found

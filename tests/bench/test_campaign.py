@@ -207,7 +207,7 @@ def test_out_with_another_configuration_is_refused_with_what_differs(tmp_path: P
     old = made(tmp_path, {})
 
     with pytest.raises(
-        Refused, match=r"another configuration: input 'device' instead of 'host'; threads 4 instead of 2; name"
+        Refused, match=r"another configuration: input 'host' instead of 'device'; threads 2 instead of 4; name"
     ):
         choose(tmp_path, out=old.folder, configuration=replace(CONFIGURATION, input="device", threads=4))
 
