@@ -24,8 +24,8 @@ def options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options of the claims to a command, which takes them as ``**claims``; an empty one was not given."""
     for name, kind, meaning in reversed(_OPTIONS):
         variable = name.upper().replace("-", "_")
-        told = f"{meaning}  [variable: {variable}]"
-        command = click.option(f"--{name}", envvar=variable, type=kind, help=told, callback=_given)(command)
+        option = click.option(f"--{name}", envvar=variable, show_envvar=True, type=kind, help=meaning, callback=_given)
+        command = option(command)
     return command
 
 

@@ -24,11 +24,15 @@ if TYPE_CHECKING:
     from bench.record import Record
 
 RESULTS = Path(__file__).parents[2] / "results"
+#: More than eleven days; what poll(2) can wait for ends after twenty-four.
+_LONGEST_SILENCE_SECONDS = 1_000_000
 
 
 def _variable(name: str, help_text: str, **how: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """An option that may also be given as an environment variable, as ``make`` does; an empty one was not given."""
     flag = f"--{name.lower().replace('_', '-')}"
+    # A wrong value is then told with the name of the variable, too, which is what `make` was given.
+    how["show_envvar"] = True
     return click.option(flag, envvar=name, help=help_text, callback=lambda context, option, value: value or None, **how)
 
 
@@ -44,14 +48,14 @@ def _variable(name: str, help_text: str, **how: Any) -> Callable[[Callable[..., 
 @click.option("--smoke", is_flag=True, help="a short campaign on built-in data, whatever the machine")
 @click.option(
     "--timeout",
-    type=click.FloatRange(min=1),
+    type=click.IntRange(1, _LONGEST_SILENCE_SECONDS),
     help="seconds a trainer may keep silent  [default: 300 until it says hello, then 3600]",
 )
 @click.option("--allow-unverified-data", is_flag=True, help="write a DAWNBench pair from data nobody verified")
 @_claims.options
 def command(
     recipe: str | None, seeds: str | None, data: str | None, input: str | None, precision: str | None,
-    device: str | None, threads: int | None, smoke: bool, timeout: float | None, out: str | None,
+    device: str | None, threads: int | None, smoke: bool, timeout: int | None, out: str | None,
     allow_unverified_data: bool, **claims: Any,
 ) -> int:  # fmt: skip
     """Run a campaign: one recipe, several seeds, one process each; then its tables and its DAWNBench pair.
@@ -110,10 +114,11 @@ def _choose(todo: Plan, chosen: Any, data: Data, out: Path | None, claims: Any) 
     return campaign.choose(RESULTS, out, configuration, todo.seeds, claims, todo.device.name, now)
 
 
-def _run(campaign: Campaign, todo: Plan, data: Data, timeout: float | None) -> Ending:
+def _run(campaign: Campaign, todo: Plan, data: Data, timeout: int | None) -> Ending:
     from bench import campaign as campaigns
     from bench import execute, progress
     from bench.commands import _results
+    from bench.signals import SignalPipe
     from bench.watch import Limits
 
     left = campaign.left()
@@ -122,6 +127,8 @@ def _run(campaign: Campaign, todo: Plan, data: Data, timeout: float | None) -> E
     limits = Limits() if timeout is None else Limits(start_seconds=timeout, silence_seconds=timeout)
 
     def make_run(seed: int) -> Outcome:
+        if wishes.take():
+            return execute.Outcome("interrupted", "stopped between two runs")
         job = _job(campaign, todo, data, seed)
         display.begin(seed, time.monotonic_ns())
         outcome = execute.run(job, [display], limits)
@@ -133,12 +140,12 @@ def _run(campaign: Campaign, todo: Plan, data: Data, timeout: float | None) -> E
     campaign.sweep()
     _results.write_missing_records(campaign)
     campaign.write()
-    try:
-        return campaigns.run(left, make_run)
-    except KeyboardInterrupt:  # Between two runs; within one it ends the run and is its outcome.
-        return campaigns.Ending(130, {})
-    finally:
-        campaign.write()
+    # Within a run a wish to stop ends the run; between two it waits until what the last one gave is written.
+    with SignalPipe() as wishes:
+        try:
+            return campaigns.run(left, make_run)
+        finally:
+            campaign.write()
 
 
 def _place(folder: Path) -> str:

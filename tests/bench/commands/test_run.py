@@ -13,7 +13,7 @@ import pytest
 
 from bench import execute, locks, trainers
 from bench.__main__ import main
-from bench.commands import run
+from bench.commands import _results, run
 from bench.record import load_campaign
 from resnet9 import dataset, recipe
 
@@ -189,6 +189,25 @@ def test_ctrl_c_keeps_what_is_finished_and_the_same_command_continues(bench: Ben
     assert [row["status"] for row in bench.runs().values()] == ["done"] * 3
 
 
+def test_a_wish_to_stop_between_two_runs_waits_until_the_last_one_is_written(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fold = _results.write_record
+
+    def stopped_while_folding(folder: Path) -> Any:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return fold(folder)
+
+    monkeypatch.setattr(_results, "write_record", stopped_while_folding)
+
+    code, _, err = bench("--seeds", "3")
+
+    assert code == 130
+    assert "the same command again runs seed 1, 2." in err
+    assert [row["status"] for row in bench.runs().values()] == ["done"]
+    assert sorted(path.name for path in bench.folder.glob("seed-*")) == ["seed-000"]
+
+
 def test_another_configuration_gets_a_campaign_of_its_own(bench: Bench) -> None:
     bench.scripts[0] = [bench.hello(), ["signal_parent", int(signal.SIGTERM)], ["sleep"]]
     bench("--seeds", "1")
@@ -355,10 +374,13 @@ def test_a_trainer_that_hangs_is_stopped_after_the_time_given(bench: Bench) -> N
         (["--precision", "fp23"], 2, "'fp23' is not one of"),
         (["--smoke", "--recipe", "page24"], 2, "leave RECIPE=page24 out"),
         (["--data", "/cifar"], 2, "no use for DATA=/cifar"),
-        (["--timeout", "0"], 2, "0.0 is not in the range x>=1"),
+        (["--timeout", "0"], 2, "0 is not in the range 1<=x<=1000000"),
+        (["--timeout", "nan"], 2, "'nan' is not a valid integer"),
+        (["--timeout", "1e9"], 2, "'1e9' is not a valid integer"),
+        (["--timeout", "3000000"], 2, "3000000 is not in the range"),
         (["--email", "nobody"], 2, "EMAIL='nobody' is no e-mail address"),
         (["--cost-per-hour", "-2"], 2, "COST_PER_HOUR=-2.0 is no price"),
-        (["--cost-per-hour", "cheap"], 2, "'cheap' is not a valid float"),
+        (["--cost-per-hour", "cheap"], 2, "(env var: 'COST_PER_HOUR'): 'cheap' is not a valid float"),
     ],
 )
 def test_a_wrong_word_is_one_sentence(bench: Bench, words: list[str], code: int, says: str) -> None:
