@@ -12,6 +12,7 @@ from pathlib import Path
 from bench.errors import DataError, Refused, UsageError
 from bench.execute import Outcome
 from bench.fifo import FIFO_FILE
+from bench.journal import disk_trouble_told
 from bench.record import CAMPAIGN_FILE, EVENTS_FILE, SCHEMA, fold_file, replace_file, seed_folder
 from bench.record.schema import SchemaError, load
 
@@ -105,16 +106,18 @@ class Campaign:
     def make_room(self, seed: int) -> Path:
         """The folder for a new run of ``seed``, with the run that did not end well moved aside and kept.
 
-        ``seed-003`` becomes ``seed-003.interrupted-1``, the word being how it ended.
+        ``seed-003`` becomes ``seed-003.interrupted-1``, the word being how it ended. Raises EnvironmentProblem where the
+        old run cannot be moved.
         """
         folder = self.run_folder(seed)
         if folder.exists():
             events = folder / EVENTS_FILE
             status = fold_file(events).status if events.is_file() else "interrupted"
-            # Left by a harness that was killed; whoever copies or searches the folder would wait on it for ever.
-            (folder / FIFO_FILE).unlink(missing_ok=True)
             number = 1 + sum(1 for _ in self.folder.glob(f"{folder.name}.{status}-*"))
-            folder.rename(folder.with_name(f"{folder.name}.{status}-{number}"))
+            with disk_trouble_told(folder):
+                # Left by a harness that was killed; whoever copies or searches the folder would wait on it for ever.
+                (folder / FIFO_FILE).unlink(missing_ok=True)
+                folder.rename(folder.with_name(f"{folder.name}.{status}-{number}"))
         return folder
 
 

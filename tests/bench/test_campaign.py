@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from bench import campaign
 from bench.campaign import Campaign, Claims, Configuration, Ending, parse_seeds
-from bench.errors import DataError, Refused, UsageError
+from bench.errors import DataError, EnvironmentProblem, Refused, UsageError
 from bench.execute import Outcome
 from bench.record import load_campaign
 from tests.bench.records import Run
@@ -222,6 +222,14 @@ def test_out_that_is_something_else_is_told(tmp_path: Path) -> None:
 
 
 # Room for a new run
+
+
+def test_a_run_that_cannot_be_moved_aside_is_told(tmp_path: Path) -> None:
+    found = made(tmp_path, {})
+    found.run_folder(0).write_text("no folder")
+
+    with pytest.raises(EnvironmentProblem, match=r"cannot write to .*seed-000 \(Not a directory\); name a folder"):
+        found.make_room(0)
 
 
 def test_a_run_that_did_not_end_well_is_moved_aside_and_kept(tmp_path: Path) -> None:
