@@ -106,8 +106,8 @@ class Campaign:
     def make_room(self, seed: int) -> Path:
         """The folder for a new run of ``seed``, with the run that did not end well moved aside and kept.
 
-        ``seed-003`` becomes ``seed-003.interrupted-1``, the word being how it ended. Raises EnvironmentProblem where the
-        old run cannot be moved.
+        ``seed-003`` becomes ``seed-003.interrupted-1``, the word being how it ended. Raises EnvironmentProblem where
+        the old run cannot be moved.
         """
         folder = self.run_folder(seed)
         if folder.exists():
