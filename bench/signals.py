@@ -60,9 +60,15 @@ class SignalPipe:
 
 @contextmanager
 def asked_politely() -> Iterator[None]:
-    """Within ``with``, SIGTERM and SIGHUP raise KeyboardInterrupt as Ctrl-C does, where they are not ignored."""
+    """Within ``with``, SIGTERM and SIGHUP raise KeyboardInterrupt as Ctrl-C does, where they are not ignored.
+
+    Whatever error comes after one is the interrupt's: in the middle of an import it may surface as another exception.
+    """
+    interrupted = False
 
     def interrupt(number: int, frame: FrameType | None) -> None:
+        nonlocal interrupted
+        interrupted = True
         raise KeyboardInterrupt
 
     before = {number: signal.getsignal(number) for number in STOPPING}
@@ -71,6 +77,10 @@ def asked_politely() -> Iterator[None]:
             signal.signal(number, interrupt)
     try:
         yield
+    except Exception:
+        if interrupted:
+            raise KeyboardInterrupt from None
+        raise
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -63,6 +63,24 @@ def test_between_runs_a_wish_to_stop_is_an_interrupt(mine: list[int], number: si
     assert mine == [number]
 
 
+def interrupted_import() -> None:
+    """What an import of compiled code makes of an interrupt in its middle."""
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+    except KeyboardInterrupt:
+        raise SystemError("returned a result with an exception set") from None
+
+
+def test_an_error_that_an_interrupt_left_behind_is_the_interrupt(mine: list[int]) -> None:
+    with pytest.raises(KeyboardInterrupt), signals.asked_politely():
+        interrupted_import()
+
+
+def test_an_error_without_an_interrupt_is_itself(mine: list[int]) -> None:
+    with pytest.raises(SystemError), signals.asked_politely():
+        raise SystemError("a bug")
+
+
 def test_what_is_ignored_stays_ignored(mine: list[int]) -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     with signals.asked_politely(), SignalPipe() as pipe:
