@@ -24,6 +24,7 @@ from resnet9.recipe import Recipe
 from resnet9.schedule import learning_rates
 
 Tensor = Any
+CPU = "/CPU:0"
 #: Batches in flight between the augmenting threads and the step; fixed, because tf.data's autotuning is a source of
 #: noise.
 PREFETCH_BATCHES = 4
@@ -247,10 +248,13 @@ class HostLoop(_Epochs):
 
     def _train(self, steps: range, rates: np.ndarray, seed: int) -> Sums:
         losses, corrects, waits_us = [], [], []
-        batches = iter(self.batches(steps, seed))
+        # tf.data lives on the CPU, whatever the device around this call.
+        with tf.device(CPU):
+            batches = iter(self.batches(steps, seed))
         for rate in rates:
             began = time.perf_counter_ns()
-            images, labels = next(batches)
+            with tf.device(CPU):
+                images, labels = next(batches)
             waits_us.append((time.perf_counter_ns() - began) / 1e3)
             loss, correct = self._compiled(images, labels, tf.constant(rate, tf.float32))
             # Kept on the device: reading each loss back would make every step wait for the one before.
@@ -268,8 +272,7 @@ class HostLoop(_Epochs):
         self._keep(dataset.train_images, dataset.train_labels)
 
     def _keep(self, images: np.ndarray, labels: np.ndarray) -> None:
-        # On the CPU, also where there is a GPU: this input works on CPU cores.
-        with tf.device("/CPU:0"):
+        with tf.device(CPU):
             self._images, self._labels = tf.constant(images), tf.constant(labels)
 
     def run(self, epoch: int, seed: int) -> Sums:
