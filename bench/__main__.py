@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -12,8 +13,10 @@ from collections.abc import Sequence
 import click
 
 from bench.commands import bench
+from bench.errors import EnvironmentProblem
 
 INTERRUPTED = 130
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 _CLOSED_PIPE = 141  # What a shell reports of a program that SIGPIPE ended: `python -m bench report | head` is no error.
 
 
@@ -36,6 +39,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _CLOSED_PIPE
     except Exception as error:
+        # The files that we write tell their own troubles, by name; what has none is our own output.
+        if isinstance(error, OSError) and error.errno in _NO_ROOM and error.filename is None:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            error = EnvironmentProblem(
+                f"cannot write what is to be said here ({error.strerror}); free some space, then type `make report`."
+            )
         # Ours, the trainer's and click's own errors each carry their code; what does not is a bug and shows itself
         # whole.
         code = getattr(error, "exit_code", None)

@@ -120,3 +120,12 @@ def test_a_reader_that_leaves_early_is_no_error() -> None:
 
     assert done.returncode in (0, 141)
     assert done.stderr == ""
+
+
+def test_output_into_a_full_disk_is_one_sentence() -> None:
+    script = f"{sys.executable} -m bench run --help > /dev/full"
+    done = subprocess.run(["bash", "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 4
+    assert done.stderr.startswith("bench: cannot write what is to be said here (No space left on device);")
+    assert done.stderr.count("\n") == 1
