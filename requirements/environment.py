@@ -153,7 +153,9 @@ class Environment:
             stamp = Stamp(body["python"], body["base"], dict(body["locks"]))
         except (OSError, ValueError, TypeError, KeyError):
             return None
-        return stamp if self.python.exists() and os.path.realpath(self.python) == stamp.base else None
+        # Not Path.exists, which raises for a Python in a folder that only somebody else may enter.
+        there = os.path.exists(self.python)
+        return stamp if there and os.path.realpath(self.python) == stamp.base else None
 
     def missing(self, wanted: list[Lock], exact: bool) -> tuple[list[Lock], list[Lock]]:
         """The locks that stay and those to install; none of the former where the environment must be made anew.

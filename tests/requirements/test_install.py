@@ -176,6 +176,12 @@ def test_environment_whose_python_was_replaced_is_made_anew(copied: Checkout) ->
     assert copied.ask("environment.stamp() is None") == "True"
 
 
+def test_environment_whose_python_cannot_be_looked_at_is_made_anew(copied: Checkout) -> None:
+    (copied.venv / "bin" / "python").unlink()
+    (copied.venv / "bin" / "python").symlink_to("x" * 300)  # Fails for root, too, as a closed folder does for others.
+    assert copied.ask("environment.stamp()") == "None"
+
+
 def test_environment_stays_with_another_python_unless_that_was_asked_for(copied: Checkout) -> None:
     stamp = json.loads((copied.venv / "installed.json").read_text())
     (copied.venv / "installed.json").write_text(json.dumps({**stamp, "python": "3.9"}))
