@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import stat
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -120,7 +123,7 @@ class Referee:
     def _count(self, event: protocol.Epoch, labels: bytes) -> Recount:
         claim = f"after epoch {event.epoch:g} the trainer claims {event.correct} of {event.total} test images correct"
         try:
-            predictions = self._predictions.read_bytes()
+            predictions = _read_plain_file(self._predictions)
         except OSError as error:
             fault = f"{claim}, but {self._predictions.name} cannot be read ({error.strerror})"
             return Recount(event.epoch, 0, 0, fault)
@@ -132,3 +135,11 @@ class Referee:
         elif (correct, len(labels)) != (event.correct, event.total):
             fault = f"{claim}, but its predictions give {correct} of {len(labels)}"
         return Recount(event.epoch, correct, len(predictions), fault)
+
+
+def _read_plain_file(path: Path) -> bytes:
+    """The bytes of a file, and OSError for a FIFO or a device, which a harness would read for ever."""
+    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as stream:
+        if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "it is no plain file")
+        return stream.read()

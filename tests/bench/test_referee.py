@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -97,6 +98,17 @@ def test_an_honest_recount_has_no_fault(tmp_path: Path) -> None:
 
     assert recount is not None
     assert (recount.correct, recount.total, recount.fault) == (19, 20, "")
+
+
+def test_predictions_that_are_no_plain_file_are_a_fault_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "predictions.u8")
+    referee = Referee(Asked(0, 94.0, test_labels=LABELS), tmp_path)
+    referee.fault(hello())
+
+    recount = referee.recount(epoch(1, 19))
+
+    assert recount is not None
+    assert recount.fault.endswith("predictions.u8 cannot be read (it is no plain file)")
 
 
 @pytest.mark.parametrize("event", [protocol.Error("no GPU"), protocol.Warning("slow disk")])
