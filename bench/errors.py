@@ -50,3 +50,8 @@ class Refused(BenchError):
     """Possible, and not done: a result that may not be published, or a folder or GPU that another campaign holds."""
 
     exit_code = 6
+
+
+def one_line(words: str) -> str:
+    """What a trainer said, fit for a terminal and for a sentence: no line ends, no escape codes, no half characters."""
+    return " ".join("".join(each if each.isprintable() else " " for each in words).split())

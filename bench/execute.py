@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from bench import protocol
+from bench.errors import one_line
 from bench.fifo import Fifo
 from bench.journal import Journal, disk_trouble_told
 from bench.record import EVENTS_FILE
@@ -219,7 +220,7 @@ def _outcome(watch: Watch, end: Exit, log: Path) -> Outcome:
 def _own_reason(watch: Watch, end: Exit, log: Path) -> str:
     """Why a trainer ended without being told to, in its own words where it left any."""
     if watch.error is not None:
-        return "; ".join(filter(None, (watch.error.message, watch.error.hint)))
+        return "; ".join(filter(None, map(one_line, (watch.error.message, watch.error.hint))))
     if end.signal is not None:
         how = f"was ended by {signal.Signals(end.signal).name}"
         how += " (memory may have run out)" if end.signal == signal.SIGKILL else ""

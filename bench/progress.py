@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import TextIO
 
 from bench import protocol
+from bench.errors import one_line
 
 _REDRAW_NS = 500_000_000
 _TICK_NS = 1_000_000_000
@@ -137,10 +138,10 @@ class Progress:
         if isinstance(event, protocol.Epoch):
             self.say(self._painted(view.line(), _GREEN if view.reached else ""))
         elif isinstance(event, protocol.Warning):
-            self.say(f"seed {view.seed}  warning: {event.message}")
+            self.say(f"seed {view.seed}  warning: {one_line(event.message)}")
         elif isinstance(event, protocol.Hello):
             where = f"{event.device['name']}, {event.precision}, input {event.input}"
-            self.say(f"seed {view.seed}  {event.trainer} on {where}")
+            self.say(f"seed {view.seed}  {one_line(f'{event.trainer} on {where}')}")
         self._dirty = True
         if received_ns - self._drawn_ns >= _REDRAW_NS:
             self._draw(received_ns)

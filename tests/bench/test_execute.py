@@ -359,12 +359,12 @@ def test_a_trainer_that_ends_without_finishing_has_failed(tmp_path: Path, steps:
 
 
 def test_the_trainers_own_reason_is_told_and_its_exit_code_kept(tmp_path: Path) -> None:
-    error = {"event": "error", "message": "libcudnn.so.9 did not load", "hint": "DEVICE=cpu uses the CPU"}
+    error = {"event": "error", "message": "libcudnn.so.9\n\x1b[31mdid not load", "hint": "DEVICE=cpu uses the CPU"}
     work = job(tmp_path, ["event", error], ["exit", 4])
 
     outcome = execute.run(work, limits=SHORT)
 
-    assert outcome == Outcome("failed", "libcudnn.so.9 did not load; DEVICE=cpu uses the CPU", exit_code=4)
+    assert outcome == Outcome("failed", "libcudnn.so.9 [31mdid not load; DEVICE=cpu uses the CPU", exit_code=4)
 
 
 def test_a_program_that_does_not_exist_is_a_failed_run_with_a_record(tmp_path: Path) -> None:

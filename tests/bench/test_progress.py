@@ -6,6 +6,7 @@ import os
 import pty
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -165,6 +166,19 @@ def test_warnings_of_the_trainer_are_shown() -> None:
     display.event(protocol.Warning("slow disk"), 1)
 
     assert stream.getvalue() == "seed 4  warning: slow disk\n"
+
+
+def test_words_of_a_trainer_neither_command_the_terminal_nor_silence_the_display() -> None:
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+    display = Progress(stream, 1, living=False, colour=False)
+    display.begin(4, 0)
+    display.event(replace(HELLO, trainer="half a \ud800 character"), 1)
+    display.event(protocol.Warning("\x1b[2Jgone\nseed 4  done"), 2)
+
+    stream.seek(0)
+    assert stream.read() == (
+        "seed 4  half a character on A CPU, bf16, input host\nseed 4  warning: [2Jgone seed 4 done\n"
+    )
 
 
 def test_a_closed_pipe_silences_the_display_and_nothing_else() -> None:
