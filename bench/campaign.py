@@ -18,7 +18,7 @@ from bench.record.schema import SchemaError, load
 
 #: A trainer that fails twice in a row will fail again, and on a rented machine every try costs.
 FAILURES_IN_A_ROW = 2
-_EXAMPLE = "type a count, SEEDS=5, or a list, SEEDS=0,3"
+_EXAMPLE = "type a count, SEEDS=5, or a list, SEEDS=0,3 or SEEDS=3, for one"
 _MOST_SEEDS = 1000
 _LARGEST_SEED = 2**31 - 1
 
@@ -122,13 +122,16 @@ class Campaign:
 
 
 def parse_seeds(text: str) -> tuple[int, ...]:
-    """``5`` as the count it is (0 to 4), ``0,3`` as the list it is. Raises UsageError with an example."""
+    """``5`` as the count it is (0 to 4), ``0,3`` and ``3,`` as the lists they are. Raises UsageError with an example."""
     words = [word.strip() for word in text.split(",")]
+    listed = len(words) > 1
+    if listed and not words[-1]:
+        words.pop()
     wrong = [word for word in words if not re.fullmatch(r"[0-9]{1,10}", word) or int(word) > _LARGEST_SEED]
     if wrong:
         raise UsageError(f"SEEDS={text!r} is no list of seeds: {wrong[0]!r} is no whole number from 0; {_EXAMPLE}.")
     seeds = [int(word) for word in words]
-    if len(seeds) == 1:
+    if not listed:
         seeds = list(range(min(seeds[0], _MOST_SEEDS + 1)))
     twice = sorted({seed for seed in seeds if seeds.count(seed) > 1})
     if twice:

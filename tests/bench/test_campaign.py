@@ -62,6 +62,7 @@ def add_run(into: Campaign, seed: int, status: str) -> None:
         ("1", (0,)),
         ("0,3", (0, 3)),
         ("3,0", (3, 0)),
+        ("3,", (3,)),
         (" 7 , 2 ", (7, 2)),
         ("1000", tuple(range(1000))),
     ],
@@ -75,7 +76,7 @@ def test_seeds_are_a_count_or_a_list(text: str, seeds: tuple[int, ...]) -> None:
     [
         ("0,0", "has seed 0 twice"),
         ("1,2,01", "has seed 1 twice"),
-        ("3,", "'' is no whole number"),
+        (",", "'' is no whole number"),
         ("", "'' is no whole number"),
         ("five", "'five' is no whole number"),
         ("-1", "'-1' is no whole number"),

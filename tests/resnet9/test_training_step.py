@@ -95,3 +95,17 @@ def test_a_loss_scale_changes_nothing_in_float32(narrow):
         ends.append(step.net.linear.numpy())
     assert loss_scale("fp16", narrow.batch) != 1.0
     np.testing.assert_allclose(ends[0], ends[1], rtol=1e-5, atol=1e-7)
+
+
+def test_a_step_in_bfloat16_follows_float32_as_closely_as_its_eight_bits_allow(narrow):
+    images, labels = batch(narrow)
+    losses, ends = [], []
+    for dtype in (tf.float32, tf.bfloat16):
+        step = TrainingStep(narrow, Settings(dtype, False, 1.0, 1))
+        step.reset(0)
+        given = tf.cast(tf.constant(images), dtype), tf.constant(labels, tf.uint8)
+        losses.append([float(step(*given, tf.constant(0.05))[0]) for _ in range(4)])
+        ends.append(step.net.linear)
+    np.testing.assert_allclose(losses[0], losses[1], rtol=0.02)
+    assert all(end.dtype == tf.float32 for end in ends)
+    assert not np.array_equal(ends[0].numpy(), ends[1].numpy())
