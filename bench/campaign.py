@@ -122,7 +122,7 @@ class Campaign:
 
 
 def parse_seeds(text: str) -> tuple[int, ...]:
-    """``5`` as the count it is (0 to 4), ``0,3`` and ``3,`` as the lists they are. Raises UsageError with an example."""
+    """``5`` as the count it is (0 to 4), ``0,3`` and ``3,`` as lists. Raises UsageError with an example."""
     words = [word.strip() for word in text.split(",")]
     listed = len(words) > 1
     if listed and not words[-1]:
