@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 from bench.errors import UsageError
 
 _EMAIL = re.compile(r"[^\s@,]+@[^\s@,]+")
+#: A line end, an escape code, or what Python makes of bytes that are no UTF-8.
+_UNFIT = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _EXAMPLES = {
     "AUTHOR": "AUTHOR='Ada Lovelace'",
     "EMAIL": "EMAIL=ada@example.org",
@@ -56,7 +58,11 @@ def missing(*, author: str | None = None, email: str | None = None, hardware: st
 
 
 def _text(variable: str, value: object) -> None:
-    if value is None or (isinstance(value, str) and value.strip()):
+    if value is None:
+        return
+    if isinstance(value, str) and value.strip():
+        if _UNFIT.search(value):
+            raise _wrong(variable, value, "has a character that cannot be printed")
         return
     raise _wrong(variable, value, "is empty" if isinstance(value, str) else "is no text")
 

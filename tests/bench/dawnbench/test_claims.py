@@ -23,6 +23,7 @@ def test_good_claims_and_claims_not_given_are_let_through() -> None:
     claims.check(**GOOD)
     claims.check()
     claims.check(email="ada@example.org, charles@example.org", cost_per_hour=3)
+    claims.check(author="Zoë d'Ångström 王", hardware="1\xa0V100")
 
 
 @pytest.mark.parametrize(
@@ -31,6 +32,9 @@ def test_good_claims_and_claims_not_given_are_let_through() -> None:
         ("AUTHOR", "author", ""),
         ("AUTHOR", "author", " \n"),
         ("AUTHOR", "author", 7),
+        ("AUTHOR", "author", "Ada\nLovelace"),
+        ("AUTHOR", "author", "Ada \x1b[31mLovelace"),
+        ("HARDWARE", "hardware", "1 V100 \udcff"),
         ("EMAIL", "email", ""),
         ("EMAIL", "email", "ada"),
         ("EMAIL", "email", "@example.org"),
