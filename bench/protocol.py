@@ -229,10 +229,7 @@ class Waits:
 
 
 @dataclass(frozen=True)
-class Warning:
-    """Something a reader of the result should know."""
-
-    kind: ClassVar[str] = "warning"
+class _Remark:
     message: str
     hint: str = ""
     run: int = 0
@@ -244,18 +241,17 @@ class Warning:
 
 
 @dataclass(frozen=True)
-class Error:
+class Warning(_Remark):
+    """Something a reader of the result should know."""
+
+    kind: ClassVar[str] = "warning"
+
+
+@dataclass(frozen=True)
+class Error(_Remark):
     """Why the trainer gives up, in one sentence, and what to do about it."""
 
     kind: ClassVar[str] = "error"
-    message: str
-    hint: str = ""
-    run: int = 0
-    t_ns: int = 0
-
-    def check(self) -> None:
-        _text(self.message, "message")
-        _text(self.hint, "hint")
 
 
 @dataclass(frozen=True)
@@ -391,19 +387,3 @@ class Writer:
         self._stream.flush()
         self.events += 1
         self.emit_ns += time.monotonic_ns() - began
-
-
-def process_start_ns() -> int:
-    """When this process began, on CLOCK_MONOTONIC, from /proc (to one clock tick, usually 10 ms); now where /proc is
-    not there.
-
-    The kernel counts process starts on CLOCK_BOOTTIME (proc(5), field 22), which differs from CLOCK_MONOTONIC by time
-    suspended.
-    """
-    try:
-        ticks = int(Path("/proc/self/stat").read_text().rsplit(")", 1)[1].split()[19])
-        since_boot_ns = ticks * 1_000_000_000 // os.sysconf("SC_CLK_TCK")
-        offset_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME) - time.monotonic_ns()
-        return min(since_boot_ns - offset_ns, time.monotonic_ns())
-    except (OSError, ValueError, IndexError, AttributeError):
-        return time.monotonic_ns()

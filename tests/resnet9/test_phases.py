@@ -60,3 +60,16 @@ def test_the_table_has_the_columns_of_cifar10_fast_and_one_heading():
     assert len(lines) == 3 and "train loss" in lines[0] and lines[1].split()[0] == "1"
     with pytest.raises(KeyError):
         table.row({"epoch": 3})
+
+
+def test_a_process_knows_when_it_began():
+    import subprocess
+    import sys
+    import time
+
+    before = time.monotonic_ns()
+    code = "import time; time.sleep(0.05); from resnet9.phases import process_start_ns as s; print(s())"
+    began = int(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+    # The kernel's clock ticks are 10 ms.
+    assert before - 20_000_000 <= began <= before + 2_000_000_000
+    assert time.monotonic_ns() - began > 50_000_000
