@@ -101,9 +101,9 @@ _WHOLE = ("width", "batch", "pad", "cutout")
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """``; did you mean X?`` for the closest known name, or an empty string."""
+    """`` (did you mean X?)`` for the closest known name, or an empty string."""
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-    return f"; did you mean `{close[0]}`?" if close else ""
+    return f" (did you mean `{close[0]}`?)" if close else ""
 
 
 def _number(value: object) -> bool:

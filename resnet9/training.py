@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import sys
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.protocol import Done, Epoch, Error, Hello, Waits, Writer
 from resnet9 import __version__, dataset, stalls
-from resnet9.errors import TrainerError, TrainingFailed
+from resnet9.errors import EnvironmentProblem, TrainerError, TrainingFailed
 from resnet9.phases import PhaseLog
 from resnet9.recipe import Recipe
 from resnet9.table import EpochTable
@@ -185,15 +186,25 @@ def _report(writer: Writer, sums: Sums, epoch: float, floor_us: float, correct: 
 
 
 def run(request: Request) -> int:
-    """Train as a process of its own; returns the exit code. Errors reach the harness as an event and the person as
-    one sentence.
+    """Train as a process of its own; returns the exit code. Errors reach the harness as an event and the person as one
+    sentence.
     """
     with Writer.from_environment() as writer:
         phases = PhaseLog(writer)
         try:
             train(request, writer, phases)
         except TrainerError as error:
-            writer.emit(Error(error.message, error.hint))
-            print(f"resnet9: {error}", file=sys.stderr)
-            return error.exit_code
-    return 0
+            problem = error
+        except OSError as error:
+            problem = EnvironmentProblem(f"The run's files cannot be written ({error.strerror or error})", "make room")
+        except Exception as error:
+            # By name, because TensorFlow is not imported yet where the import itself has failed.
+            if type(error).__name__ != "ResourceExhaustedError":
+                raise
+            problem = TrainingFailed("The device has no memory left", "stop what else uses it, or lower the batch")
+        else:
+            return 0
+        with contextlib.suppress(OSError):  # the harness may be what has gone
+            writer.emit(Error(problem.message, problem.hint))
+        print(f"resnet9: {problem}", file=sys.stderr)
+        return problem.exit_code

@@ -54,7 +54,7 @@ def test_the_hash_names_what_is_trained_and_not_its_prose(tmp_path):
         ({"a": {"extends": "b"}, "b": {"extends": "a"}}, "in a circle"),
         ({"a": {"extends": "pge24"}, "page24": {}}, "did you mean `page24`"),
         ({"a": {"batch": 3}}, "lacks summary, source"),
-        (with_page24(cutuot=5), "unknown key `cutuot`; did you mean `cutout`?"),
+        (with_page24(cutuot=5), "unknown key `cutuot` (did you mean `cutout`?)"),
         (with_page24(batch=0), "`batch` is 0"),
         (with_page24(batch=51.5), "give a whole number from 2"),
         (with_page24(momentum=1.5), "`momentum` is 1.5"),

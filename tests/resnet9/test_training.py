@@ -114,6 +114,23 @@ def test_an_error_reaches_the_harness_and_the_person(tmp_path, request_of_two_ep
     assert shown.startswith("resnet9: ") and "Traceback" not in shown
 
 
+@pytest.mark.parametrize(
+    ("error", "code", "sentence"),
+    [
+        (OSError(28, "No space left on device"), 4, "No space left on device"),
+        (type("ResourceExhaustedError", (Exception,), {})("OOM when allocating"), 5, "no memory left"),
+    ],
+)
+def test_a_full_disk_and_a_full_device_are_sentences(request_of_two_epochs, monkeypatch, capsys, error, code, sentence):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr(training, "train", fail)
+    assert training.run(request_of_two_epochs) == code
+    shown = capsys.readouterr().err
+    assert sentence in shown and shown.count("\n") == 1
+
+
 @pytest.mark.parametrize("name", ["host", "device"])
 def test_one_seed_twice_gives_identical_accuracies(request_of_two_epochs, name, capsys):
     asked = dataclasses.replace(request_of_two_epochs, input=name)
