@@ -72,7 +72,7 @@ class ResNet9:
         return [variable for block in self.blocks for variable in (block.norm.mean, block.norm.variance)]
 
     def reset(self, seed: Tensor) -> None:
-        """Draw every kernel anew from ``seed`` (int32 scalar) and set the norms back. One seed gives one net on every
+        """Draw every kernel anew from ``seed`` (int32 scalar) and set the norms back. One seed gives one net, with and without
         device.
         """
         for index, kernel in enumerate(self.kernels):

@@ -1,4 +1,4 @@
-"""Stateless random numbers that are the same on every device, with and without XLA.
+"""Stateless random numbers that are the same with and without XLA (compared on CPUs; GPUs are yet to be).
 
 Philox bits agree everywhere, but XLA and TensorFlow's own kernels turn bits into floats differently (their low and
 their high 23 bits), so one seed would train two nets. Bits are therefore drawn as whole numbers and turned into
