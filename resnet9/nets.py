@@ -72,9 +72,7 @@ class ResNet9:
         return [variable for block in self.blocks for variable in (block.norm.mean, block.norm.variance)]
 
     def reset(self, seed: Tensor) -> None:
-        """Draw every kernel anew from ``seed`` (int32 scalar) and set the norms back. One seed gives one net, with and without
-        device.
-        """
+        """Draw every kernel anew from ``seed`` (int32 scalar) and set the norms back: one seed, one net, XLA or not."""
         for index, kernel in enumerate(self.kernels):
             limit = layers.uniform_limit(self.recipe.init, int(kernel.shape[:-1].num_elements()))
             draw = randomness.fractions(kernel.shape.as_list(), tf.stack([seed, index]))
