@@ -74,6 +74,18 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument(
         "--threads", type=_whole, default=0, help="CPU threads (default: every core this process may use)"
     )
+    train.add_argument(
+        "--views",
+        choices=("last", "every"),
+        default="last",
+        help="judge with the recipe's views after the last epoch (default) or after every one",
+    )
+    train.add_argument(
+        "--runs",
+        type=_whole,
+        default=1,
+        help="runs in this one process, from the seed upwards: statistics of the accuracy, no times to publish",
+    )
     commands.add_parser("recipes", help="list the recipes", allow_abbrev=False)
     show = commands.add_parser("show", help="print a resolved recipe", allow_abbrev=False)
     show.add_argument("name")
@@ -121,6 +133,8 @@ def _train(options: argparse.Namespace) -> int:
             device=options.device,
             threads=options.threads,
             target_percent=_environment_number(TARGET_VARIABLE, float),
+            views=options.views,
+            runs=max(1, options.runs),
         )
     )
 

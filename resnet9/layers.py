@@ -10,36 +10,54 @@ from typing import Any
 
 import tensorflow as tf
 
+from resnet9.recipe import Recipe
+
 Tensor = Any
 
 
-def convolution(images: Tensor, kernel: tf.Variable) -> Tensor:
-    """3x3 convolution, stride 1, zero padding 1, no bias: [N,H,W,Cin] x HWIO [3,3,Cin,Cout] -> [N,H,W,Cout]."""
-    return tf.nn.conv2d(images, tf.cast(kernel, images.dtype), strides=1, padding="SAME")
+def convolution(images: Tensor, kernel: Tensor, padding: str = "SAME") -> Tensor:
+    """Convolution of stride 1 without bias: [N,H,W,Cin] x HWIO [k,k,Cin,Cout] -> [N,H,W,Cout]; ``VALID`` loses k-1
+    lines.
+    """
+    return tf.nn.conv2d(images, tf.cast(kernel, images.dtype), strides=1, padding=padding)
 
 
 class BatchNorm:
-    """Batch normalisation over N, H and W with trained scale and bias, float32 [C] each.
+    """Batch normalisation over N, H and W with a bias and, unless the recipe freezes it at 1, a scale: float32 [C] each.
 
-    ``keep`` is the weight of the old running statistic (Keras's ``momentum``; 1 - PyTorch's). The running variance is
-    Bessel-corrected, as in PyTorch. The raw op is called because it fuses statistics and normalisation on every
-    device and passes epsilon through unchanged.
+    The recipe's ``batch_norm_keep`` is the weight of the old running statistic (Keras's ``momentum``; 1 - PyTorch's).
+    The running variance is Bessel-corrected, as in PyTorch. With ``ghost_batch`` every group of so many images is
+    normalised by itself (Hoffer et al. 2017), and the running statistics follow the mean over the groups.
     """
 
-    def __init__(self, name: str, channels: int, epsilon: float, keep: float) -> None:
-        self.epsilon, self.keep = epsilon, keep
-        self.scale = tf.Variable(tf.ones([channels]), name=f"{name}.scale")
+    def __init__(self, name: str, channels: int, recipe: Recipe) -> None:
+        self.epsilon, self.keep, self.ghost_batch = recipe.batch_norm_epsilon, recipe.batch_norm_keep, recipe.ghost_batch
+        self.scale: Tensor = tf.Variable(tf.ones([channels]), name=f"{name}.scale")
         self.bias = tf.Variable(tf.zeros([channels]), name=f"{name}.bias")
         self.mean = tf.Variable(tf.zeros([channels]), name=f"{name}.mean", trainable=False)
         self.variance = tf.Variable(tf.ones([channels]), name=f"{name}.variance", trainable=False)
+        self.trained = [self.bias]
+        if recipe.batch_norm_scale == "trained":
+            self.trained.insert(0, self.scale)
+        else:
+            self.scale = tf.ones([channels])  # a constant: no gradient is computed for it
+
+    @property
+    def statistics(self) -> list[tf.Variable]:
+        """The running mean and variance."""
+        return [self.mean, self.variance]
 
     def reset(self) -> None:
         """Back to scale 1, bias 0, running mean 0 and variance 1."""
-        for variable, value in ((self.scale, 1.0), (self.bias, 0.0), (self.mean, 0.0), (self.variance, 1.0)):
-            variable.assign(tf.fill(variable.shape, value))
+        for variable in (*self.trained, *self.statistics):
+            start = tf.ones if variable is self.scale or variable is self.variance else tf.zeros
+            variable.assign(start(variable.shape))
 
     def __call__(self, images: Tensor, training: bool) -> Tensor:
         """[N,H,W,C] -> [N,H,W,C] in the same dtype; in training the running statistics move on."""
+        if training and self.ghost_batch is not None:
+            return self._by_groups(images, self.ghost_batch)
+        # The raw op fuses statistics and normalisation on every device and passes epsilon through unchanged.
         outputs = tf.raw_ops.FusedBatchNormV3(
             x=images,
             scale=self.scale,
@@ -55,9 +73,21 @@ class BatchNorm:
             self.variance.assign(outputs[2])
         return outputs[0]
 
+    def _by_groups(self, images: Tensor, size: int) -> Tensor:
+        count, height, width, channels = images.shape
+        grouped = tf.reshape(tf.cast(images, tf.float32), [count // size, size, height, width, channels])
+        mean = tf.reduce_mean(grouped, [1, 2, 3], keepdims=True)
+        variance = tf.reduce_mean(tf.math.squared_difference(grouped, mean), [1, 2, 3], keepdims=True)
+        values = size * height * width
+        unbiased = tf.reduce_mean(variance, [0, 1, 2, 3]) * (values / max(values - 1, 1))
+        self.mean.assign(self.keep * self.mean + (1.0 - self.keep) * tf.reduce_mean(mean, [0, 1, 2, 3]))
+        self.variance.assign(self.keep * self.variance + (1.0 - self.keep) * unbiased)
+        factor = tf.math.rsqrt(variance + self.epsilon) * self.scale
+        return tf.cast(tf.reshape((grouped - mean) * factor + self.bias, images.shape), images.dtype)
+
 
 def max_pool(images: Tensor, size: int) -> Tensor:
-    """Maximum over windows of ``size`` x ``size`` that do not overlap: [N,H,W,C] -> [N,H/size,W/size,C]."""
+    """Maximum over windows of ``size`` x ``size`` that do not overlap: [N,H,W,C] -> [N,H//size,W//size,C]."""
     return tf.nn.max_pool2d(images, size, size, "VALID")
 
 
@@ -68,3 +98,25 @@ def uniform_limit(init: str, fan_in: int) -> float:
     sqrt(6/fan_in), Keras's name for He et al. 2015; 2.45 times wider.
     """
     return {"uniform_fan_in": 1.0, "he_uniform": 6.0}[init] ** 0.5 / fan_in**0.5
+
+
+def identity_filters(kernel: Tensor) -> Tensor:
+    """A 3x3 kernel HWIO [3,3,Cin,Cout] whose first min(Cin, Cout) filters pass their channel on, the rest 0 (PyTorch's
+    ``dirac_``).
+    """
+    inputs, outputs = kernel.shape[2], kernel.shape[3]
+    return tf.pad(tf.eye(inputs, outputs)[None, None], [[1, 1], [1, 1], [0, 0], [0, 0]])
+
+
+def with_identity(kernel: Tensor) -> Tensor:
+    """The kernel with its first min(Cin, Cout) filters replaced by the identity (airbench)."""
+    inputs, outputs = kernel.shape[2], kernel.shape[3]
+    replaced = tf.range(outputs) < min(inputs, outputs)
+    return tf.where(replaced, identity_filters(kernel), kernel)
+
+
+def plus_identity(kernel: Tensor) -> Tensor:
+    """The kernel plus the identity, brought back to the mean and deviation it had (hlb-CIFAR10)."""
+    summed = kernel + identity_filters(kernel)
+    mean, deviation = tf.reduce_mean(kernel), tf.math.reduce_std(kernel)
+    return (summed - tf.reduce_mean(summed)) / tf.math.reduce_std(summed) * deviation + mean

@@ -18,28 +18,18 @@ import tensorflow as tf
 
 from resnet9 import augment, randomness
 from resnet9.dataset import Dataset
-from resnet9.nets import CLASSES, ResNet9
-from resnet9.optim import NesterovSGD
-from resnet9.recipe import Recipe
-from resnet9.schedule import learning_rates
+from resnet9.nets import CLASSES
+from resnet9.schedule import CONTROLS, controls, frozen_after, learning_rates
+from resnet9.step import TrainingStep
 
 Tensor = Any
 CPU = "/CPU:0"
 #: Batches in flight between the augmenting threads and the step; fixed, because tf.data's autotuning is a source of
 #: noise.
 PREFETCH_BATCHES = 4
-#: Separate streams of random numbers: adding to the seed keeps shuffle, augmentation and weights independent.
-SHUFFLE_STREAM, AUGMENT_STREAM = 0x5EED0001, 0x5EED0002
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How a recipe is run here: ``compute`` dtype, XLA or not, the loss scale, and CPU threads for the host input."""
-
-    compute: tf.DType
-    xla: bool
-    loss_scale: float
-    threads: int
+#: Separate streams of random numbers: adding to the seed keeps shuffle, augmentation, flips and weights independent.
+SHUFFLE_STREAM, AUGMENT_STREAM, FLIP_STREAM = 0x5EED0001, 0x5EED0002, 0x5EED0003
+_CUTMIX = CONTROLS.index("cutmix")
 
 
 @dataclass(frozen=True)
@@ -63,7 +53,9 @@ class Sums:
 
 
 class Loop(Protocol):
-    """An input with its training step."""
+    """An input with its training step; ``images`` are those it trains on, uint8 [N,32,32,3], where it reads them."""
+
+    images: Tensor
 
     def warm_up(self, seed: int) -> None:
         """Compile everything an epoch needs, on random data of the same shapes; weights and statistics are spoilt by
@@ -77,53 +69,16 @@ class Loop(Protocol):
         """Train epoch 1, 2, ... and return when its sums have reached the host."""
 
 
-class TrainingStep:
-    """Forward, backward and update of one batch, and the state they move."""
-
-    def __init__(self, recipe: Recipe, settings: Settings) -> None:
-        self.recipe, self.settings = recipe, settings
-        self.net = ResNet9(recipe)
-        self.optimiser = NesterovSGD(recipe, self.net.trained)
-        self._reset = tf.function(self._draw, jit_compile=settings.xla, autograph=False)
-
-    def _draw(self, seed: Tensor) -> None:
-        self.net.reset(seed)
-        self.optimiser.reset()
-
-    def reset(self, seed: int) -> None:
-        """Fresh weights, statistics and velocities from a seed; returns when they are there."""
-        self._reset(tf.constant(seed, tf.int32))
-        float(tf.reduce_sum(self.net.linear))
-
-    def __call__(self, images: Tensor, labels: Tensor, rate: Tensor) -> tuple[Tensor, Tensor]:
-        """Train on [B,32,32,3] in the compute dtype with uint8 labels [B]; returns (summed loss float32, correct
-        int32).
-        """
-        batch = images.shape[0]
-        targets = tf.one_hot(tf.cast(labels, tf.int32), CLASSES)
-        smoothing = self.recipe.label_smoothing
-        if smoothing:
-            targets = (1.0 - smoothing) * targets + smoothing / CLASSES
-        with tf.GradientTape() as tape:
-            logits = self.net(images, training=True)
-            loss = tf.reduce_sum(tf.nn.softmax_cross_entropy_with_logits(targets, logits))
-            scaled = loss * (self.settings.loss_scale / batch)
-        gradients = tape.gradient(scaled, self.optimiser.variables)
-        if self.settings.loss_scale != 1.0:
-            gradients = [tf.cast(gradient, tf.float32) * (1.0 / self.settings.loss_scale) for gradient in gradients]
-        self.optimiser.step(gradients, rate)
-        right = tf.equal(tf.argmax(logits, axis=1, output_type=tf.int32), tf.cast(labels, tf.int32))
-        return loss, tf.reduce_sum(tf.cast(right, tf.int32))
-
-
 class _Epochs:
-    """What both inputs know: how many steps an epoch has and at which rates."""
+    """What both inputs know: how many steps an epoch has, at which rates, and which of them train the whitening bias."""
 
     def __init__(self, step: TrainingStep, train_images: int) -> None:
         self.step, self.recipe = step, step.recipe
         self.train_images = train_images
         self.steps_per_epoch = self.recipe.steps_per_epoch(train_images)
         self.rates = learning_rates(self.recipe, train_images)
+        self.controls = controls(self.recipe, train_images)
+        self.frozen_after = frozen_after(self.recipe, train_images)
 
     def steps_of(self, epoch: int) -> range:
         """Steps of epoch 1, 2, ... counted over the run; the last epoch may be short."""
@@ -134,19 +89,16 @@ class _Epochs:
         """Epochs done when epoch 1, 2, ... has ended: steps done over steps per epoch, so the last one can be 9.9."""
         return self.steps_of(epoch).stop / self.steps_per_epoch
 
+    @property
+    def warm_up_steps(self) -> dict[bool, range]:
+        """A few steps of every body the run needs: with the whitening bias trained, and without."""
+        last = min(2, self.steps_per_epoch)
+        bodies = {True: self.frozen_after > 0, False: self.frozen_after < len(self.rates)}
+        return {body: range(last) for body, needed in bodies.items() if needed}
 
-def compute_dtype(precision: str) -> tf.DType:
-    """The dtype of activations and of weights at their use, for ``bf16``, ``fp16`` or ``fp32``."""
-    return {"bf16": tf.bfloat16, "fp16": tf.float16, "fp32": tf.float32}[precision]
-
-
-def loss_scale(precision: str, batch: int) -> float:
-    """What the mean loss is multiplied by before the backward pass, and gradients divided by after.
-
-    fp16 needs it: the batch size makes it the summed loss of cifar10-fast, which trained this net in fp16 so. bf16
-    has fp32's range.
-    """
-    return float(batch) if precision == "fp16" else 1.0
+    def _warm_rows(self, count: int) -> np.ndarray:
+        """Harmless controls for ``count`` steps on noise."""
+        return np.full((count, len(CONTROLS)), 1e-3, np.float32)
 
 
 def random_examples(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -162,58 +114,111 @@ def _stream(seed: int, stream: int) -> int:
 
 
 class DeviceLoop(_Epochs):
-    """The dataset rests on the device as uint8; an epoch is one call."""
+    """The dataset rests on the device as uint8; an epoch is one call, or two where the whitening bias freezes in it."""
 
     def __init__(self, step: TrainingStep, train_images: int) -> None:
         super().__init__(step, train_images)
-        self._epoch = tf.function(self._train, jit_compile=step.settings.xla, autograph=False)
-        self._images: Tensor = None
+        self._bodies = {body: self._compiled(body) for body in (True, False)}
+        self.images: Tensor = None
         self._labels: Tensor = None
 
+    def _compiled(self, whitening_bias: bool) -> Any:
+        def train(*arguments: Tensor) -> tuple[Tensor, Tensor]:
+            return self._train(whitening_bias, *arguments)
+
+        return tf.function(train, jit_compile=self.step.settings.xla, autograph=False)
+
     def _train(
-        self, images: Tensor, labels: Tensor, rates: Tensor, seeds: Tensor, first: Tensor, count: Tensor
+        self,
+        whitening_bias: bool,
+        images: Tensor,
+        labels: Tensor,
+        rows: Tensor,
+        seeds: Tensor,
+        begin: Tensor,
+        first: Tensor,
+        stop: Tensor,
     ) -> tuple[Tensor, Tensor]:
-        batch = self.recipe.batch
-        # XLA lowers the shuffle of an index vector to one sort; shuffling images would be a loop over 50,000 rows.
-        order = tf.argsort(randomness.bits([self.train_images], tf.stack([seeds[0], first])))
+        """Steps ``first`` to ``stop`` of the epoch that began at step ``begin`` of the run; int32 scalars."""
+        recipe, batch, compute = self.recipe, self.recipe.batch, self.step.settings.compute
+        order = self._order(tf.stack([seeds[0], begin]))
+        flips = None
+        if recipe.flip == "alternating":
+            epoch = begin // self.steps_per_epoch + 1
+            flips = augment.alternating_flips(self.train_images, tf.stack([seeds[2], 0]), epoch)
+        whole = None
+        if recipe.random_numbers == "per_epoch":
+            whole = augment.fractions(recipe, self.steps_per_epoch * batch, tf.stack([seeds[1], begin]))
 
         def body(i: Tensor, loss_sum: Tensor, correct: Tensor) -> tuple[Tensor, Tensor, Tensor]:
             index = tf.slice(order, [i * batch], [batch])
-            seed = tf.stack([seeds[1], first + i])
-            inputs = augment.augmented_batch(self.recipe, images, index, seed, self.step.settings.compute)
-            loss, right = self.step(inputs, tf.gather(labels, index), rates[i])
+            if whole is None:
+                numbers = augment.fractions(recipe, batch, tf.stack([seeds[1], begin + i]))
+            else:
+                numbers = tf.slice(whole, [i * batch, 0], [batch, whole.shape[1]])
+            drawn = augment.draws(recipe, numbers)
+            inputs = augment.augmented_batch(recipe, images, index, drawn, compute, flips)
+            truth, partners = tf.gather(labels, index), None
+            if recipe.cutmix is not None:
+                inputs, partners = augment.cutmixed(recipe, inputs, truth, drawn, rows[i, _CUTMIX] > 0.5)
+            loss, right = self.step(inputs, truth, rows[i], partners, whitening_bias)
             return i + 1, loss_sum + loss, correct + right
 
-        zero = tf.constant(0)
         _, loss_sum, correct = tf.while_loop(
-            lambda i, *_: i < count, body, (zero, tf.constant(0.0), tf.constant(0)), parallel_iterations=1
+            lambda i, *_: i < stop, body, (first, tf.constant(0.0), tf.constant(0)), parallel_iterations=1
         )
         return loss_sum, correct
 
-    def _call(self, steps: range, rates: np.ndarray, seed: int) -> Sums:
-        # Always a full table of rates, so that the shapes, and with them the compiled code, are the same for every
+    def _order(self, seed: Tensor) -> Tensor:
+        """The order of the epoch's images: a permutation, or one in which no image moves further than the window.
+
+        A window of n sorts by position + n * fraction: the kind of locality that a shuffle buffer of n gives, without
+        its queue.
+        """
+        window = self.recipe.shuffle_window
+        if window == 1:
+            return tf.range(self.train_images)
+        # XLA lowers the shuffle of an index vector to one sort; shuffling images would be a loop over 50,000 rows.
+        if window is None or window >= self.train_images:
+            return tf.argsort(randomness.bits([self.train_images], seed))
+        places = tf.range(self.train_images, dtype=tf.float32)
+        return tf.argsort(places + float(window) * randomness.fractions([self.train_images], seed))
+
+    def _call(self, whitening_bias: bool, steps: range, begin: int, rows: np.ndarray, seed: int) -> Sums:
+        # Always a full table of rows, so that the shapes, and with them the compiled code, are the same for every
         # epoch.
-        table = np.zeros(self.steps_per_epoch, np.float32)
-        table[: len(rates)] = rates
-        seeds = tf.constant([_stream(seed, SHUFFLE_STREAM), _stream(seed, AUGMENT_STREAM)], tf.int32)
-        loss_sum, correct = self._epoch(
-            self._images, self._labels, tf.constant(table), seeds, tf.constant(steps.start), tf.constant(len(steps))
+        table = np.zeros((self.steps_per_epoch, len(CONTROLS)), np.float32)
+        table[: len(rows)] = rows
+        streams = (SHUFFLE_STREAM, AUGMENT_STREAM, FLIP_STREAM)
+        seeds = tf.constant([_stream(seed, stream) for stream in streams], tf.int32)
+        places = [tf.constant(place) for place in (begin, steps.start - begin, steps.stop - begin)]
+        loss_sum, correct = self._bodies[whitening_bias](
+            self.images, self._labels, tf.constant(table), seeds, *places
         )
         return Sums(len(steps), len(steps) * self.recipe.batch, float(loss_sum), int(correct))
 
     def warm_up(self, seed: int) -> None:
-        self._images, self._labels = map(tf.constant, random_examples(self.train_images, seed))
-        self._call(range(2), np.full(2, 1e-3, np.float32), seed)
+        self.images, self._labels = map(tf.constant, random_examples(self.train_images, seed))
+        for body, steps in self.warm_up_steps.items():
+            self._call(body, steps, 0, self._warm_rows(len(steps)), seed)
 
     def load(self, dataset: Dataset) -> None:
-        self._images = tf.constant(dataset.train_images)
+        self.images = tf.constant(dataset.train_images)
         self._labels = tf.constant(dataset.train_labels)
         # The copy to the device is asynchronous; reading a byte of each back waits for it.
-        int(self._images[-1, -1, -1, -1]), int(self._labels[-1])
+        int(self.images[-1, -1, -1, -1]), int(self._labels[-1])
 
     def run(self, epoch: int, seed: int) -> Sums:
         steps = self.steps_of(epoch)
-        return self._call(steps, self.rates[steps.start : steps.stop], seed)
+        rows = self.controls[steps.start : steps.stop]
+        edge = min(max(self.frozen_after, steps.start), steps.stop)
+        parts = [
+            self._call(body, part, steps.start, rows, seed)
+            for body, part in ((True, range(steps.start, edge)), (False, range(edge, steps.stop)))
+            if part
+        ]
+        loss_sum, correct = sum(part.loss_sum for part in parts), sum(part.correct for part in parts)
+        return Sums(len(steps), len(steps) * self.recipe.batch, loss_sum, correct)
 
 
 class HostLoop(_Epochs):
@@ -221,24 +226,48 @@ class HostLoop(_Epochs):
 
     def __init__(self, step: TrainingStep, train_images: int) -> None:
         super().__init__(step, train_images)
-        self._compiled = tf.function(step.__call__, jit_compile=step.settings.xla, autograph=False)
-        self._images: Tensor = None
+        self._bodies = {body: self._compiled(body) for body in (True, False)}
+        self.images: Tensor = None
         self._labels: Tensor = None
 
+    def _compiled(self, whitening_bias: bool) -> Any:
+        def train(images: Tensor, labels: Tensor, partners: Tensor, row: Tensor) -> tuple[Tensor, Tensor]:
+            return self.step(images, labels, row, partners, whitening_bias)
+
+        return tf.function(train, jit_compile=self.step.settings.xla, autograph=False)
+
     def batches(self, steps: range, seed: int) -> tf.data.Dataset:
-        """The epoch's batches: (images in the compute dtype [B,32,32,3], labels uint8 [B])."""
+        """The epoch's batches: (images in the compute dtype [B,32,32,3], labels uint8 [B], labels of their cutmix
+        partners uint8 [B], the same labels without cutmix).
+        """
         recipe, settings, batch = self.recipe, self.step.settings, self.recipe.batch
-        images, labels = self._images, self._labels
+        images, labels = self.images, self._labels
         stream = tf.constant(_stream(seed, AUGMENT_STREAM), tf.int32)
+        begin = steps.start - steps.start % self.steps_per_epoch
+        flips, whole, mixing = None, None, tf.constant(self.controls[steps.start : steps.stop, _CUTMIX] > 0.5)
+        if recipe.flip == "alternating":
+            key = tf.constant([_stream(seed, FLIP_STREAM), 0], tf.int32)
+            flips = augment.alternating_flips(self.train_images, key, tf.constant(begin // self.steps_per_epoch + 1))
+        if recipe.random_numbers == "per_epoch":
+            whole = augment.fractions(recipe, self.steps_per_epoch * batch, tf.stack([stream, begin]))
 
-        def prepare(position: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
-            index = tf.ensure_shape(tf.cast(index, tf.int32), [batch])
-            key = tf.stack([stream, tf.cast(position, tf.int32) + steps.start])
-            return augment.augmented_batch(recipe, images, index, key, settings.compute), tf.gather(labels, index)
+        def prepare(position: Tensor, index: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+            index, place = tf.ensure_shape(tf.cast(index, tf.int32), [batch]), tf.cast(position, tf.int32)
+            if whole is None:
+                numbers = augment.fractions(recipe, batch, tf.stack([stream, place + steps.start]))
+            else:
+                numbers = tf.slice(whole, [(place + steps.start - begin) * batch, 0], [batch, whole.shape[1]])
+            drawn = augment.draws(recipe, numbers)
+            inputs = augment.augmented_batch(recipe, images, index, drawn, settings.compute, flips)
+            truth = partners = tf.gather(labels, index)
+            if recipe.cutmix is not None:
+                inputs, partners = augment.cutmixed(recipe, inputs, truth, drawn, mixing[place])
+            return inputs, truth, partners
 
-        order = tf.data.Dataset.range(self.train_images).shuffle(
-            self.train_images, seed=_stream(seed, SHUFFLE_STREAM) + steps.start
-        )
+        order = tf.data.Dataset.range(self.train_images)
+        window = self.train_images if recipe.shuffle_window is None else recipe.shuffle_window
+        if window > 1:
+            order = order.shuffle(window, seed=_stream(seed, SHUFFLE_STREAM) + steps.start)
         data = order.batch(batch, drop_remainder=True).take(len(steps)).enumerate()
         data = data.map(prepare, num_parallel_calls=settings.threads, deterministic=True).prefetch(PREFETCH_BATCHES)
         options = tf.data.Options()
@@ -246,17 +275,17 @@ class HostLoop(_Epochs):
         options.threading.private_threadpool_size = settings.threads
         return data.with_options(options)
 
-    def _train(self, steps: range, rates: np.ndarray, seed: int) -> Sums:
+    def _train(self, steps: range, rows: np.ndarray, bodies: list[bool], seed: int) -> Sums:
         losses, corrects, waits_us = [], [], []
         # tf.data lives on the CPU, whatever the device around this call.
         with tf.device(CPU):
             batches = iter(self.batches(steps, seed))
-        for rate in rates:
+        for row, body in zip(rows, bodies, strict=True):
             began = time.perf_counter_ns()
             with tf.device(CPU):
-                images, labels = next(batches)
+                images, labels, partners = next(batches)
             waits_us.append((time.perf_counter_ns() - began) / 1e3)
-            loss, correct = self._compiled(images, labels, tf.constant(rate, tf.float32))
+            loss, correct = self._bodies[body](images, labels, partners, tf.constant(row))
             # Kept on the device: reading each loss back would make every step wait for the one before.
             losses.append(loss)
             corrects.append(correct)
@@ -265,19 +294,20 @@ class HostLoop(_Epochs):
 
     def warm_up(self, seed: int) -> None:
         self._keep(*random_examples(self.train_images, seed))
-        steps = min(2, self.steps_per_epoch)
-        self._train(range(steps), np.full(steps, 1e-3, np.float32), seed)
+        for body, steps in self.warm_up_steps.items():
+            self._train(steps, self._warm_rows(len(steps)), [body] * len(steps), seed)
 
     def load(self, dataset: Dataset) -> None:
         self._keep(dataset.train_images, dataset.train_labels)
 
     def _keep(self, images: np.ndarray, labels: np.ndarray) -> None:
         with tf.device(CPU):
-            self._images, self._labels = tf.constant(images), tf.constant(labels)
+            self.images, self._labels = tf.constant(images), tf.constant(labels)
 
     def run(self, epoch: int, seed: int) -> Sums:
         steps = self.steps_of(epoch)
-        return self._train(steps, self.rates[steps.start : steps.stop], seed)
+        bodies = [step < self.frozen_after for step in steps]
+        return self._train(steps, self.controls[steps.start : steps.stop], bodies, seed)
 
 
 LOOPS: dict[str, type[DeviceLoop] | type[HostLoop]] = {"device": DeviceLoop, "host": HostLoop}

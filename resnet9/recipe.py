@@ -2,24 +2,123 @@
 parent.
 
 Learning rate and decay are in mean-gradient units: ``g = grad(mean loss) + weight_decay * w`` and a step of
-``learning_rate`` along it. Standard library only.
+``learning_rate`` along it. What a table leaves out is off, so a recipe that recombines what exists needs no code.
+Standard library only.
 """
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 import math
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from resnet9.errors import RecipeError
+from resnet9.tables import choice, decode, flag, free, is_number, nearest, number, numbers, part, parts, text, whole
 
 RECIPES_FILE = Path(__file__).with_name("recipes.json")
+#: Recipe files that vary one thing at a time, each with a table of this name that says what is compared.
+ABLATIONS = Path(__file__).with_name("ablations")
+DECLARATION = "ablation"
+#: What is trained, in groups that may have rates and decay of their own: convolution kernels, scales and biases of the
+#: batch norms, the linear layer, and the bias of the whitening layer.
+GROUPS = ("filters", "norms", "head", "whitening_bias")
+#: How many widths a net takes: the channels of its stages.
+WIDTHS = {"resnet9": 4, "plain8": 8, "air": 3}
+
+
+@dataclass(frozen=True)
+class LearningRate:
+    """Rates over the run: lines (``between``) through ``knots`` of (when, rate).
+
+    ``unit`` of "when": epochs, steps, or the run's share from 0 to 1. ``first`` is the number of the first step, 1 as
+    cifar10-fast counts or 0 as airbench does. ``per`` ``epoch`` holds the rate of epoch k = 1, 2, ... all through it.
+    ``between`` two knots: a ``line``, half a ``cosine``, or a ``stair`` that keeps the rate of the knot before.
+    """
+
+    knots: Any = free()
+    per: str = choice("step", "epoch", default="step")
+    unit: str = choice("epoch", "step", "run", default="epoch")
+    first: int = whole(0, 1, default=1)
+    between: str = choice("line", "cosine", "stair", default="line")
+
+
+@dataclass(frozen=True)
+class Group:
+    """How a group of weights differs from the rest: a factor on the rate, a decay and a momentum of its own (None: the
+    recipe's). ``until_epochs``: trained so long and then frozen; with ``fade`` its rate falls to 0 by then.
+    """
+
+    rate_factor: float = number(0.0, 1e5, default=1.0)
+    weight_decay: float | None = number(0.0, 1.0, default=None, optional=True)
+    momentum: float | None = number(0.0, 0.9999, default=None, optional=True)
+    until_epochs: float | None = number(0.0, 10_000.0, default=None, optional=True)
+    fade: bool = flag(default=False)
+
+
+@dataclass(frozen=True)
+class Whitening:
+    """A frozen first layer that whitens patches of ``size`` x ``size`` x 3, measured on the first ``images``.
+
+    ``negated``: the filters and their negatives. ``bias``: one that is trained. ``centred``: a covariance about the
+    mean.
+    """
+
+    size: int = whole(2, 3)
+    epsilon: float = number(0.0, 1.0)
+    images: int = whole(1, 50_000)
+    centred: bool = flag(default=False)
+    negated: bool = flag(default=False)
+    bias: bool = flag(default=False)
+
+
+@dataclass(frozen=True)
+class Muon:
+    """Momentum whose update is made orthogonal by Newton-Schulz ``iterations``, for the filters (Jordan et al. 2024).
+
+    ``renormalise`` (a, b): every ``a + floor(b * s / steps)`` steps a kernel is first scaled to the norm
+    sqrt(channels).
+    """
+
+    rate: float = number(0.0, 10.0)
+    momentum: float = number(0.0, 0.9999)
+    iterations: int = whole(1, 10, default=3)
+    coefficients: tuple[float, ...] = numbers(3, -20.0, 20.0, default=(3.4445, -4.775, 2.0315))
+    weight_decay: float = number(0.0, 1.0, default=0.0)
+    renormalise: tuple[int, ...] = numbers(2, 0, 10_000, default=(1, 0), only_whole=True)
+
+
+@dataclass(frozen=True)
+class Average:
+    """A moving average of weights and running statistics: every ``every`` steps it keeps ``decay * (s / steps) **
+    power`` of itself. ``copy_back``: the net then becomes the average (lookahead); else the average is what is judged
+    (EMA).
+    """
+
+    every: int = whole(1, 100_000)
+    decay: float = number(0.0, 1.0)
+    power: float = number(0.0, 10.0, default=0.0)
+    from_epoch: float = number(0.0, 10_000.0, default=0.0)
+    copy_back: bool = flag(default=False)
+
+
+@dataclass(frozen=True)
+class Cutmix:
+    """A box of ``size`` x ``size`` from another image, labels mixed by area, from this epoch (counted from 0) on."""
+
+    size: int = whole(1, 32)
+    from_epoch: float = number(0.0, 10_000.0, default=0.0)
+
+
+@dataclass(frozen=True)
+class Jitter:
+    """Normalised pixels x (1 + u * ``contrast``) after adding u * ``brightness``, u uniform in -1 to 1 per image."""
+
+    brightness: float = number(0.0, 10.0)
+    contrast: float = number(0.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -27,36 +126,79 @@ class Recipe:
     """A resolved recipe. Every field is in the table of ``python -m resnet9 show NAME``."""
 
     name: str
-    summary: str
-    source: str
-    published: dict[str, Any] | None
-    dataset: str
-    target_percent: float
-    net: str
-    width: int
-    init: str
-    batch_norm_epsilon: float
-    batch_norm_keep: float
-    logit_scale: float
-    epochs: float
-    batch: int
-    nesterov: str
-    momentum: float
-    weight_decay: float
-    learning_rate: dict[str, Any]
-    label_smoothing: float
-    pad: int
-    pad_mode: str
-    flip: bool
-    cutout: int
-    mean255: tuple[float, float, float]
-    std255: tuple[float, float, float]
+    summary: str = text()
+    source: str = text()
+    epochs: float = number(0.0001, 10_000.0)
+    batch: int = whole(2, 65_536)
+    learning_rate: LearningRate = part(LearningRate, optional=False)
+    published: dict[str, Any] | None = free(default=None)
+    dataset: str = choice("cifar10", "synthetic", default="cifar10")
+    target_percent: float = number(0.0, 100.0, default=94.0)
+    # the network
+    net: str = choice(*WIDTHS, default="resnet9")
+    widths: tuple[int, ...] = numbers(None, 1, 4096, default=(64, 128, 256, 512), only_whole=True)
+    depth: int = whole(2, 3, default=2)
+    residual: bool = flag(default=False)
+    activation: str = choice("relu", "celu", "gelu", "silu", default="relu")
+    celu_alpha: float = number(1e-3, 10.0, default=1.0)
+    stem_activation: str | None = choice("relu", "celu", "gelu", "silu", default=None, optional=True)
+    pool: str = choice("after_activation", "before_norm", default="after_activation")
+    whitening: Whitening | None = part(Whitening)
+    init: str = choice("uniform_fan_in", "he_uniform", default="uniform_fan_in")
+    identity_init: str = choice("none", "replace", "hlb", default="none")
+    head_init: str = choice("uniform", "unit_std", default="uniform")
+    batch_norm_epsilon: float = number(0.0, 1.0, default=1e-5)
+    batch_norm_keep: float = number(0.0, 1.0, default=0.9)
+    batch_norm_scale: str = choice("trained", "frozen", default="trained")
+    ghost_batch: int | None = whole(2, 65_536, default=None, optional=True)
+    logit_scale: float = number(1e-6, 1e3, default=1.0)
+    # the optimiser
+    nesterov: str = choice("page", "torch", default="page")
+    momentum: float = number(0.0, 0.9999, default=0.9)
+    weight_decay: float = number(0.0, 1.0, default=0.0)
+    decay: str = choice("coupled", "decoupled", default="coupled")
+    groups: dict[str, Group] = parts(GROUPS, Group)
+    muon: Muon | None = part(Muon)
+    average: Average | None = part(Average)
+    label_smoothing: float = number(0.0, 0.999, default=0.0)
+    # the input
+    shuffle_window: int | None = whole(1, 50_000, default=None, optional=True)
+    random_numbers: str = choice("per_batch", "per_epoch", default="per_batch")
+    pad: int = whole(0, 16, default=0)
+    pad_mode: str = choice("reflect", "zero", default="reflect")
+    crop: str = choice("per_image", "per_batch", default="per_image")
+    flip: str = choice("none", "random", "alternating", default="none")
+    cutout: int = whole(0, 32, default=0)
+    cutmix: Cutmix | None = part(Cutmix)
+    jitter: Jitter | None = part(Jitter)
+    mean255: tuple[float, ...] = numbers(3, 0.0, 255.0, default=(125.31, 122.95, 113.87))
+    std255: tuple[float, ...] = numbers(3, 1e-3, 255.0, default=(62.99, 62.09, 66.7))
+    # the judgement
+    views: str = choice("plain", "flip", "six", default="plain")
+    views_share: float = number(0.0, 1.0, default=1.0)
 
     @property
     def sha256(self) -> str:
-        """Identity of what is trained: a hash over every field that can change a result (not over prose)."""
-        table = {key: value for key, value in asdict(self).items() if key not in ("summary", "source", "published")}
-        return hashlib.sha256(json.dumps(table, sort_keys=True).encode()).hexdigest()
+        """Identity of what is trained: a hash over every field that can change a result (not over prose).
+
+        A field at its default is left out, so an option that is added later renames no recipe that does not use it.
+        """
+        defaults = {each.name: {} if each.default is MISSING else each.default for each in fields(self)}
+        mute = ("summary", "source", "published")
+        chosen = {each.name: getattr(self, each.name) for each in fields(self) if each.name not in mute}
+        kept = {key: value for key, value in asdict(self).items() if key in chosen and chosen[key] != defaults[key]}
+        return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
+
+    def group(self, name: str) -> Group:
+        """The group ``name`` of GROUPS with every value filled in; ``until_epochs`` None is the whole run."""
+        given = self.groups.get(name, Group())
+        return Group(
+            rate_factor=given.rate_factor,
+            weight_decay=self.weight_decay if given.weight_decay is None else given.weight_decay,
+            momentum=self.momentum if given.momentum is None else given.momentum,
+            until_epochs=given.until_epochs,
+            fade=given.fade,
+        )
 
     def steps_per_epoch(self, train_images: int) -> int:
         """Whole batches in an epoch; the rest of the permutation is left out, as cifar10-fast does. Raises
@@ -75,83 +217,64 @@ class Recipe:
         return math.ceil(self.epochs * self.steps_per_epoch(train_images))
 
 
-_CHOICES = {
-    "dataset": ("cifar10", "synthetic"),
-    "net": ("resnet9",),
-    "init": ("uniform_fan_in", "he_uniform"),
-    "nesterov": ("page", "torch"),
-    "pad_mode": ("reflect", "zero"),
-}
-#: Inclusive bounds of the plain numbers; a value outside is a typing error, not an idea.
-_BOUNDS = {
-    "target_percent": (0.0, 100.0),
-    "width": (1, 1024),
-    "batch_norm_epsilon": (0.0, 1.0),
-    "batch_norm_keep": (0.0, 1.0),
-    "logit_scale": (1e-6, 1e3),
-    "epochs": (0.01, 10_000.0),
-    "batch": (2, 65_536),
-    "momentum": (0.0, 0.9999),
-    "weight_decay": (0.0, 1.0),
-    "label_smoothing": (0.0, 0.999),
-    "pad": (0, 16),
-    "cutout": (0, 32),
-}
-_WHOLE = ("width", "batch", "pad", "cutout")
+_SCHEDULE_EXAMPLE = 'write it as {"knots": [[0, 0.0], [5, 0.4], [24, 0.0]]}'
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """`` (did you mean X?)`` for the closest known name, or an empty string."""
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-    return f" (did you mean `{close[0]}`?)" if close else ""
-
-
-def _number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _check_schedule(name: str, schedule: object) -> None:
-    where = f"recipe {name}: `learning_rate`"
-    shape = 'write it as {"per": "step", "knots": [[0, 0.0], [5, 0.4], [24, 0.0]]}'
-    if not isinstance(schedule, dict) or set(schedule) != {"per", "knots"}:
-        raise RecipeError(f"{where} must have the keys `per` and `knots`, not {schedule!r}", shape)
-    if schedule["per"] not in ("step", "epoch"):
-        raise RecipeError(f"{where}: `per` must be `step` or `epoch`, not {schedule['per']!r}", shape)
-    knots = schedule["knots"]
+def _check_schedule(name: str, schedule: LearningRate) -> LearningRate:
+    where, knots = f"recipe {name}: `learning_rate`", schedule.knots
     if (
-        not isinstance(knots, list)
+        not isinstance(knots, (list, tuple))
         or not knots
-        or not all(isinstance(k, list) and len(k) == 2 and all(map(_number, k)) for k in knots)
+        or not all(isinstance(k, (list, tuple)) and len(k) == 2 and all(map(is_number, k)) for k in knots)
     ):
-        raise RecipeError(f"{where}: `knots` must be a list of [epoch, rate] pairs", shape)
-    epochs = [k[0] for k in knots]
-    if any(b <= a for a, b in pairwise(epochs)):
-        raise RecipeError(f"{where}: the epochs of `knots` must increase, not {epochs}", shape)
+        raise RecipeError(f"{where}: `knots` must be a list of [when, rate] pairs", _SCHEDULE_EXAMPLE)
+    times = [k[0] for k in knots]
+    if any(b <= a for a, b in pairwise(times)):
+        raise RecipeError(f"{where}: the times of `knots` must increase, not {times}", _SCHEDULE_EXAMPLE)
     if any(k[1] < 0 for k in knots):
-        raise RecipeError(f"{where}: a rate in `knots` is negative", shape)
+        raise RecipeError(f"{where}: a rate in `knots` is negative", _SCHEDULE_EXAMPLE)
+    if schedule.unit == "run" and not all(0 <= time <= 1 for time in times):
+        raise RecipeError(f"{where}: a share of the run in `knots` is outside 0 to 1", "give shares, or another `unit`")
+    if schedule.per == "epoch" and schedule.unit != "epoch":
+        raise RecipeError(f"{where}: a rate `per` epoch needs `unit` epoch", "leave `unit` out, or `per`")
+    return LearningRate(tuple(map(tuple, knots)), schedule.per, schedule.unit, schedule.first, schedule.between)
 
 
-def _check(name: str, table: dict[str, Any]) -> None:
-    for key, allowed in _CHOICES.items():
-        if table[key] not in allowed:
-            hint = nearest(str(table[key]), allowed)
-            raise RecipeError(f"recipe {name}: `{key}` is {table[key]!r}{hint}", f"allowed: {', '.join(allowed)}")
-    for key, (low, high) in _BOUNDS.items():
-        value = table[key]
-        if not _number(value) or not low <= value <= high or (key in _WHOLE and not isinstance(value, int)):
-            kind = "a whole number" if key in _WHOLE else "a number"
-            raise RecipeError(f"recipe {name}: `{key}` is {value!r}", f"give {kind} from {low} to {high}")
-    if not isinstance(table["flip"], bool):
-        raise RecipeError(f"recipe {name}: `flip` is {table['flip']!r}", "give true or false")
-    for key in ("mean255", "std255"):
-        value = table[key]
-        if not isinstance(value, (list, tuple)) or len(value) != 3 or not all(map(_number, value)):
-            raise RecipeError(f"recipe {name}: `{key}` is {value!r}", "give three numbers on the 0 to 255 scale")
-    if min(table["std255"]) <= 0:
+def _check_together(recipe: Recipe) -> None:
+    """Refuse what each key allows and the whole cannot be."""
+    where, whitening = f"recipe {recipe.name}", recipe.whitening
+    if len(recipe.widths) != WIDTHS[recipe.net]:
         raise RecipeError(
-            f"recipe {name}: a standard deviation in `std255` is not positive", "give three positive numbers"
+            f"{where}: `widths` has {len(recipe.widths)} numbers, and the net `{recipe.net}` has "
+            f"{WIDTHS[recipe.net]} stages",
+            f"give {WIDTHS[recipe.net]} channel counts",
         )
-    _check_schedule(name, table["learning_rate"])
+    if recipe.ghost_batch is not None and recipe.batch % recipe.ghost_batch:
+        raise RecipeError(
+            f"{where}: `ghost_batch` {recipe.ghost_batch} does not divide the batch of {recipe.batch}",
+            f"give a divisor of {recipe.batch}, or null",
+        )
+    size = {"resnet9": 3, "air": 2}.get(recipe.net)
+    if whitening is not None and whitening.size != size:
+        kept = f"with `size` {size}" if size else "not at all"
+        raise RecipeError(f"{where}: the net `{recipe.net}` takes `whitening` {kept}, not {whitening.size}", "change it")
+    if whitening is None and recipe.net == "air":
+        raise RecipeError(f"{where}: the net `air` begins with a whitening layer", "give `whitening` with `size` 2")
+    if whitening is None and "whitening_bias" in recipe.groups:
+        raise RecipeError(f"{where}: `groups.whitening_bias` has no whitening layer to belong to", "remove it")
+    for name, group in recipe.groups.items():
+        if name != "whitening_bias" and (group.until_epochs is not None or group.fade):
+            raise RecipeError(f"{where}: `groups.{name}` cannot be frozen", "only `whitening_bias` has `until_epochs`")
+        if group.fade and group.until_epochs is None:
+            raise RecipeError(f"{where}: `groups.{name}` fades and does not say when", "give `until_epochs`")
+    if recipe.muon is not None and "filters" in recipe.groups:
+        raise RecipeError(f"{where}: Muon trains the filters, so `groups.filters` has no use", "remove one of the two")
+    if recipe.muon is not None and recipe.muon.renormalise[0] < 1:
+        raise RecipeError(f"{where}: `muon.renormalise` begins with 0 steps", "give 1 or more, such as [1, 0]")
+    if recipe.residual and recipe.depth != 3:
+        raise RecipeError(f"{where}: `residual` is over the last two of 3 layers", "give `depth` 3, or leave it out")
+    if recipe.views == "plain" and recipe.views_share != 1:
+        raise RecipeError(f"{where}: `views_share` needs `views`", "give `views` flip or six, or leave it out")
 
 
 def _resolve(name: str, tables: dict[str, Any], children: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -169,41 +292,67 @@ def _resolve(name: str, tables: dict[str, Any], children: tuple[str, ...] = ()) 
     table = tables[name]
     if not isinstance(table, dict):
         raise RecipeError(f"recipe {name} is not a table", "write it as an object of keys and values")
-    known = {field.name for field in fields(Recipe)} - {"name"} | {"extends"}
+    if "name" in table:
+        raise RecipeError(f"recipe {name}: unknown key `name`", "remove it; a recipe is called as its table")
+    known = {each.name for each in fields(Recipe)} | {"extends"}
     for key in table:
         if key not in known:
             raise RecipeError(
                 f"recipe {name}: unknown key `{key}`{nearest(key, known)}", "remove it or correct its spelling"
             )
-    parent = _resolve(table["extends"], tables, (*children, name)) if "extends" in table else {}
+    parent_name = table.get("extends")
+    if parent_name is not None and not isinstance(parent_name, str):
+        raise RecipeError(f"recipe {name}: `extends` is {parent_name!r}", "name one recipe")
+    parent = _resolve(parent_name, tables, (*children, name)) if parent_name is not None else {}
     return {**parent, **{key: value for key, value in table.items() if key != "extends"}}
 
 
-def load_all(path: Path = RECIPES_FILE) -> dict[str, Recipe]:
-    """Every recipe of a file, resolved and checked. Raises RecipeError with table, key and fix."""
+def _read(path: Path) -> dict[str, Any]:
     try:
         tables = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise RecipeError(f"{path.name} cannot be read as JSON: {error}", "correct the file") from None
     if not isinstance(tables, dict):
         raise RecipeError(f"{path.name} must hold one object with a table per recipe", "correct the file")
-    recipes = {}
-    for name in tables:
-        table = _resolve(name, tables)
-        missing = [field.name for field in fields(Recipe) if field.name not in table and field.name != "name"]
-        if missing:
-            raise RecipeError(
-                f"recipe {name} lacks {', '.join(missing)}", "add the keys, or extend a recipe that has them"
-            )
-        _check(name, table)
-        table.update(mean255=tuple(table["mean255"]), std255=tuple(table["std255"]))
-        recipes[name] = Recipe(name=name, **table)
-    return recipes
+    return tables
 
 
-def load(name: str, path: Path = RECIPES_FILE) -> Recipe:
-    """One recipe by name. Raises RecipeError, which suggests the nearest name, where there is none."""
+def _resolved(key: str, tables: dict[str, Any], name: str) -> Recipe:
+    """The recipe of the table ``key``, called ``name``, with what its parents give, checked."""
+    found = decode(Recipe, {**_resolve(key, tables), "name": name}, f"recipe {key}")
+    recipe = replace(found, learning_rate=_check_schedule(key, found.learning_rate))
+    _check_together(recipe)
+    return recipe
+
+
+def load_all(path: Path = RECIPES_FILE) -> dict[str, Recipe]:
+    """Every recipe of a file, resolved and checked. Raises RecipeError with table, key and fix.
+
+    The tables of another file than the shipped one may extend the shipped recipes, and are called ``FILE:TABLE``.
+    """
+    tables = _read(path)
+    if path == RECIPES_FILE:
+        return {name: _resolved(name, tables, name) for name in tables}
+    tables.pop(DECLARATION, None)
+    known = {**_read(RECIPES_FILE), **tables}
+    return {f"{path.stem}:{key}": _resolved(key, known, f"{path.stem}:{key}") for key in tables}
+
+
+def file_of(name: str) -> Path:
+    """The file in which a recipe is looked up: ``FILE.json:TABLE`` by path, ``SET:TABLE`` among the shipped ablation
+    sets, anything else in ``recipes.json``.
+    """
+    if ":" not in name:
+        return RECIPES_FILE
+    place = name.rpartition(":")[0]
+    return Path(place) if place.endswith(".json") else ABLATIONS / f"{place}.json"
+
+
+def load(name: str) -> Recipe:
+    """One recipe by name, see ``file_of``. Raises RecipeError, which suggests the nearest name, where there is none."""
+    path = file_of(name)
     recipes = load_all(path)
-    if name not in recipes:
-        raise RecipeError(f"no recipe is called `{name}`{nearest(name, recipes)}", f"recipes: {', '.join(recipes)}")
-    return recipes[name]
+    full = name if path == RECIPES_FILE else f"{path.stem}:{name.rpartition(':')[2]}"
+    if full not in recipes:
+        raise RecipeError(f"no recipe is called `{name}`{nearest(full, recipes)}", f"recipes: {', '.join(recipes)}")
+    return recipes[full]

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import math
+import statistics
 import sys
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from bench.protocol import Done, Epoch, Error, Hello, Waits, Writer
+from bench.protocol import Done, Error, Hello, Writer
 from resnet9 import __version__, dataset, stalls
+from resnet9.epochs import Course, Parts
 from resnet9.errors import EnvironmentProblem, TrainerError, TrainingFailed
 from resnet9.phases import PhaseLog
 from resnet9.recipe import Recipe
-from resnet9.table import EpochTable
 
 if TYPE_CHECKING:
     from resnet9.dataset import Dataset
     from resnet9.devices import Device
-    from resnet9.evaluation import Evaluation
-    from resnet9.loops import DeviceLoop, HostLoop, Sums, TrainingStep
 
 #: Seeds the random data that kernels are compiled and tuned on; it never meets the run's own seed.
 WARM_UP_SEED = 20_180_401
@@ -28,7 +26,11 @@ DEFAULT_INPUT = {"cpu": "host", "gpu": "device"}
 
 @dataclass(frozen=True)
 class Request:
-    """What to train and how; ``data``, ``device``, ``precision`` and ``input`` as on the command line."""
+    """What to train and how; ``data``, ``device``, ``precision`` and ``input`` as on the command line.
+
+    ``views``: a recipe that declares views is judged with them after its ``last`` epoch or after ``every`` one. ``runs``
+    above 1 trains seed, seed + 1, ... in this process: for statistics of the accuracy, never for a headline time.
+    """
 
     recipe: Recipe
     seed: int
@@ -38,18 +40,8 @@ class Request:
     device: str = "auto"
     threads: int = 0
     target_percent: float | None = None
-
-
-@dataclass(frozen=True)
-class _Parts:
-    """What the phases before the first epoch have made."""
-
-    recipe: Recipe
-    step: TrainingStep
-    loop: DeviceLoop | HostLoop
-    evaluation: Evaluation
-    test_labels: Any  # uint8 [M]
-    floor_us: float
+    views: str = "last"
+    runs: int = 1
 
 
 def train(request: Request, writer: Writer, phases: PhaseLog) -> None:
@@ -77,14 +69,24 @@ def _train(request: Request, device: Device, writer: Writer, phases: PhaseLog) -
     writer.emit(hello)
     phases.release()
     parts = _compile(request.recipe, device, input_name, data)
-    phases.next("build")
-    parts.step.reset(request.seed)
-    phases.next("preprocess")
-    parts.loop.load(data)
-    parts.evaluation.load(data.test_images, data.test_labels)
-    _run_epochs(parts, request.seed, target, writer, phases)
-    phases.close()
-    writer.emit(Done("done", events=writer.events + 1, emit_ns=writer.emit_ns))
+    accuracies = []
+    for run in range(request.runs):
+        phases.next("build")
+        if run:
+            writer.run = run
+            writer.emit(replace(hello, seed=request.seed + run))
+        parts.step.reset(request.seed + run)
+        phases.next("preprocess")
+        parts.loop.load(data)
+        parts.step.measure_whitening(parts.loop.images)
+        parts.evaluation.load(data.test_images, data.test_labels)
+        accuracies.append(Course(parts, target, request.views, writer, phases).run(request.seed + run))
+        if run + 1 == request.runs:
+            phases.close()
+        writer.emit(Done("done", events=writer.events + 1, emit_ns=writer.emit_ns))
+    if request.runs > 1:
+        mean, std = statistics.mean(accuracies), statistics.stdev(accuracies)
+        print(f"{request.runs} runs: mean {mean:.3f} %, standard deviation {std:.3f}, view {request.recipe.views}")
 
 
 def _default_data(recipe: Recipe) -> str | None:
@@ -98,7 +100,7 @@ def _hello(request: Request, device: Device, input_name: str, data: Dataset, tar
     return Hello(
         trainer=f"resnet9 {__version__}",
         framework=f"tensorflow {tf.__version__}",
-        runs=1,
+        runs=request.runs,
         seed=request.seed,
         recipe={
             "name": recipe.name,
@@ -107,6 +109,7 @@ def _hello(request: Request, device: Device, input_name: str, data: Dataset, tar
             "epochs": recipe.epochs,
             "steps_per_epoch": recipe.steps_per_epoch(len(data.train_labels)),
             "batch": recipe.batch,
+            "view": recipe.views,
         },
         dataset={"name": data.name, "sha256": data.sha256, "state": data.state},
         precision=device.precision,
@@ -117,10 +120,11 @@ def _hello(request: Request, device: Device, input_name: str, data: Dataset, tar
     )
 
 
-def _compile(recipe: Recipe, device: Device, input_name: str, data: Dataset) -> _Parts:
+def _compile(recipe: Recipe, device: Device, input_name: str, data: Dataset) -> Parts:
     """Build the net and run every compiled function once on random data of the dataset's shapes."""
     from resnet9.evaluation import Evaluation
-    from resnet9.loops import LOOPS, Settings, TrainingStep, compute_dtype, loss_scale
+    from resnet9.loops import LOOPS
+    from resnet9.step import Settings, TrainingStep, compute_dtype, loss_scale
 
     settings = Settings(
         compute=compute_dtype(device.precision),
@@ -132,57 +136,11 @@ def _compile(recipe: Recipe, device: Device, input_name: str, data: Dataset) -> 
     step.reset(WARM_UP_SEED)
     loop = LOOPS[input_name](step, len(data.train_labels))
     loop.warm_up(WARM_UP_SEED)
+    step.measure_whitening(loop.images)
     evaluation = Evaluation(step.net, len(data.test_labels), settings.compute, settings.xla)
     evaluation.warm_up(WARM_UP_SEED)
     floor = stalls.floor_us() if input_name == "host" else 0.0
-    return _Parts(recipe, step, loop, evaluation, data.test_labels, floor)
-
-
-def _run_epochs(parts: _Parts, seed: int, target: float, writer: Writer, phases: PhaseLog) -> None:
-    """Train and evaluate every epoch of the schedule; the running phase is ``exit`` when this returns."""
-    loop, total = parts.loop, len(parts.test_labels)
-    last = math.ceil(len(loop.rates) / loop.steps_per_epoch)
-    table = EpochTable(sys.stdout)
-    reached, trained_seconds = False, 0.0
-    phases.next("train_k", loop.epoch_label(1))
-    for number in range(1, last + 1):
-        epoch = loop.epoch_label(number)
-        sums = loop.run(number, seed)
-        # The last evaluation is the one a recipe is judged by: a phase of its own, with the views the recipe declares.
-        train_seconds = phases.next("final_eval") if number == last else phases.next("eval_k", epoch)
-        classes, test_loss = parts.evaluation.run()
-        test_seconds = phases.next("exit") if number == last else phases.next("train_k", loop.epoch_label(number + 1))
-        if not (math.isfinite(sums.mean_loss) and math.isfinite(test_loss)):
-            raise TrainingFailed(
-                f"the loss is {sums.mean_loss} after epoch {epoch:g}: the training has diverged",
-                "try PRECISION=fp32, or a lower learning rate in the recipe",
-            )
-        correct = int((classes == parts.test_labels).sum())
-        if (100 * correct >= target * total and not reached) or number == last:
-            writer.write_predictions(classes.tobytes())
-        reached |= 100 * correct >= target * total
-        _report(writer, sums, epoch, parts.floor_us, correct, total)
-        trained_seconds += train_seconds
-        table.row(
-            {
-                "epoch": epoch,
-                "lr": float(loop.rates[loop.steps_of(number).stop - 1]),
-                "train time": train_seconds,
-                "train loss": sums.mean_loss,
-                "train acc": sums.correct / sums.images,
-                "test time": test_seconds,
-                "test loss": test_loss,
-                "test acc": correct / total,
-                "total time": trained_seconds,
-            }
-        )
-
-
-def _report(writer: Writer, sums: Sums, epoch: float, floor_us: float, correct: int, total: int) -> None:
-    if sums.waits_us:
-        counts = stalls.histogram(sums.waits_us)
-        writer.emit(Waits(epoch, list(stalls.EDGES_US), counts, floor_us, sum_us=sum(sums.waits_us)))
-    writer.emit(Epoch(epoch, sums.steps, sums.images, sums.mean_loss, correct, total, view="plain"))
+    return Parts(step, loop, evaluation, data.test_labels, floor, device.precision)
 
 
 def run(request: Request) -> int:
