@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from bench.errors import DataError, Refused, UsageError
 from bench.execute import Outcome
@@ -21,6 +22,8 @@ FAILURES_IN_A_ROW = 2
 _EXAMPLE = "type a count, SEEDS=5, or a list, SEEDS=0,3 or SEEDS=3, for one"
 _MOST_SEEDS = 1000
 _LARGEST_SEED = 2**31 - 1
+#: What names a run among those made together: its seed, or more.
+Run = TypeVar("Run", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -201,13 +204,13 @@ def choose(
     found = newest_unfinished(results, configuration) if out is None else _in_folder(out, configuration)
     if found is None:
         device = re.sub("[^a-z0-9]+", "-", device_name.lower()).strip("-")
-        folder = out or _unused(results / f"{now:%Y%m%dT%H%M%SZ}-{configuration.recipe}-{device}")
+        folder = out or unused(results / f"{now:%Y%m%dT%H%M%SZ}-{configuration.recipe}-{device}")
         return Campaign(folder, configuration, asked, f"{now:%Y-%m-%dT%H:%M:%SZ}", claims)
     kept = tuple(seed for seed in found.seeds if seed not in asked and found.done(seed))
     return replace(found, seeds=(*kept, *asked), claims=found.claims.updated(claims))
 
 
-def _unused(folder: Path) -> Path:
+def unused(folder: Path) -> Path:
     """``folder``, or the first of ``folder-2``, ``folder-3``... where another campaign began in the same second."""
     number, free = 1, folder
     while free.exists():
@@ -216,14 +219,19 @@ def _unused(folder: Path) -> Path:
     return free
 
 
-def _in_folder(out: Path, configuration: Configuration) -> Campaign | None:
-    """The campaign in ``out``, or None where it is not there yet or empty."""
+def names_in(out: Path) -> list[str]:
+    """What is in the folder ``out`` beside its lock; nothing where it is not there yet. Raises UsageError."""
     try:
-        names = [path.name for path in out.iterdir() if path.name != ".lock"]
+        return [path.name for path in out.iterdir() if path.name != ".lock"]
     except FileNotFoundError:
-        return None
+        return []
     except OSError as error:
         raise UsageError(f"OUT={out} cannot be used as a folder ({error.strerror}); name another one.") from None
+
+
+def _in_folder(out: Path, configuration: Configuration) -> Campaign | None:
+    """The campaign in ``out``, or None where it is not there yet or empty."""
+    names = names_in(out)
     if not names:
         return None
     if CAMPAIGN_FILE not in names:
@@ -236,11 +244,11 @@ def _in_folder(out: Path, configuration: Configuration) -> Campaign | None:
 
 
 @dataclass(frozen=True)
-class Ending:
+class Ending(Generic[Run]):
     """How a campaign ended: ``exit_code`` of the contract, and the outcomes of the runs it made, by seed."""
 
     exit_code: int
-    outcomes: dict[int, Outcome]
+    outcomes: dict[Run, Outcome]
 
     @property
     def last(self) -> Outcome | None:
@@ -252,17 +260,17 @@ class Ending:
 HOPELESS = (2, 3, 4)
 
 
-def run(seeds: Iterable[int], make_run: Callable[[int], Outcome]) -> Ending:
-    """Make the run of every seed in turn.
+def run(runs: Iterable[Run], make_run: Callable[[Run], Outcome]) -> Ending[Run]:
+    """Make every run in turn, each named by its seed, or whatever tells it from the others.
 
     A run that fails costs its seed and the rest goes on; two in a row end the campaign, and so does an exit code that
     says the fault is not the run's. Exit codes: 0, or 5 where a run failed, one of HOPELESS, or 130 for an
     interruption.
     """
-    outcomes: dict[int, Outcome] = {}
+    outcomes: dict[Run, Outcome] = {}
     in_a_row = 0
-    for seed in seeds:
-        outcome = outcomes[seed] = make_run(seed)
+    for each in runs:
+        outcome = outcomes[each] = make_run(each)
         if outcome.status == "interrupted":
             return Ending(130, outcomes)
         if outcome.status == "failed" and outcome.exit_code in HOPELESS:
@@ -270,4 +278,4 @@ def run(seeds: Iterable[int], make_run: Callable[[int], Outcome]) -> Ending:
         in_a_row = 0 if outcome.status == "done" else in_a_row + 1
         if in_a_row == FAILURES_IN_A_ROW:
             break
-    return Ending(0 if all(each.status == "done" for each in outcomes.values()) else 5, outcomes)
+    return Ending(0 if all(outcome.status == "done" for outcome in outcomes.values()) else 5, outcomes)
