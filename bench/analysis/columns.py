@@ -1,4 +1,4 @@
-"""The columns of ``runs.csv``, ``epochs.csv`` and ``summary.csv``: their order, types, units and meaning, in one place.
+"""The columns of every CSV file the harness writes: their order, types, units and meaning, in one place.
 
 The frames are built from these lists, the files are read and written by them, and ``docs/columns.md`` is made of them.
 """
@@ -134,20 +134,65 @@ SUMMARY = (
     *_CONFIGURATION,
 )
 
+ABLATION = (
+    Column("technique", "text", "", "what the variant does, in words; the base comes first"),
+    Column("recipe", "text", "", "name of the recipe, SET:TABLE"),
+    Column("against", "text", "", "variant it is compared with; empty for the base, as are all columns about that"),
+    Column("decides", "text", "", "what the answer is read from: accuracy or images_per_second"),
+    Column("epochs", "number", "epochs", "length of the recipe's schedule"),
+    Column("runs", "whole", "runs", "runs that count: finished and not invalid"),
+    Column("accuracy_mean", "number", "%", "mean final accuracy of the runs that count, in accuracy_view"),
+    Column("accuracy_low", "number", "%", "lower end of its 95 % interval (t); empty below two runs"),
+    Column("accuracy_high", "number", "%", "upper end"),
+    Column("train_seconds", "number", "s", "median time to train the whole schedule"),
+    Column("images_per_second", "number", "images/s", "median over the runs"),
+    Column("difference", "number", "points or %", "variant minus `against`; of images/s: ratio of geometric means - 1"),
+    Column("difference_low", "number", "points or %", "lower end of its 95 % interval (Welch), by itself"),
+    Column("difference_high", "number", "points or %", "upper end"),
+    Column("p_value", "number", "", "two-sided p-value of Welch's t test, by itself"),
+    Column(
+        "p_holm", "number", "", "the same by Holm's method over all comparisons of the set; below 0.05 is a finding"
+    ),
+    Column(
+        "smallest_detectable",
+        "number",
+        "points or %",
+        "difference that so many runs find with a chance of 80 % at 5 %, two-sided, by the spread the set assumes",
+    ),
+    Column(
+        "answer",
+        "text",
+        "",
+        "better, worse, faster or slower; no difference larger than the larger end of the interval; not enough runs",
+    ),
+    Column("unit", "text", "", "unit of the differences: points (of accuracy) or %"),
+    Column("variant", "text", "", "name of the variant and of its folder"),
+    Column("input", "text", "", "where batches are made: host or device"),
+    Column("accuracy_view", "text", "", "view that the recipe is judged in: plain, flip or six"),
+    Column("changes", "text", "", "what the variant changes of `against`, separated by `;`"),
+    Column("left_out", "whole", "runs", "runs that do not count: failed, timed out, interrupted or invalid"),
+)
+
 #: Each file with its columns.
-FILES: dict[str, tuple[Column, ...]] = {"runs.csv": RUNS, "epochs.csv": EPOCHS, "summary.csv": SUMMARY}
+FILES: dict[str, tuple[Column, ...]] = {
+    "runs.csv": RUNS,
+    "epochs.csv": EPOCHS,
+    "summary.csv": SUMMARY,
+    "ablation.csv": ABLATION,
+}
 
 _INTRODUCTION = {
     "runs.csv": "One row a run. A run that finished below the target is a miss: its five times to it are `inf`.",
     "epochs.csv": "One row an evaluation, of every run, in the order they came.",
     "summary.csv": "One row a configuration, from the rows of `runs.csv` that count.",
+    "ablation.csv": "One row a variant of an ablation (`make ablate`), above the folders of its variants' campaigns.",
 }
 
 
 def page() -> str:
     """``docs/columns.md``: every column of every file."""
     lines = [
-        "# The columns of a campaign's tables",
+        "# The columns of a campaign's tables, and of an ablation's",
         "",
         "Every table is made from `seed-*/events.jsonl` and can be made again with `python -m bench report DIR`.",
         "",

@@ -42,11 +42,18 @@ def show(
     records: Sequence[Record], runs: pd.DataFrame, summary: pd.DataFrame, out: TextIO, notes: Sequence[str] = ()
 ) -> None:
     """Print the summary to ``out``, as wide as it is; coloured on a terminal, in characters that its encoding has."""
+    write(render(records, runs, summary, notes, terminal_width(), colour=out.isatty()), out)
+
+
+def terminal_width() -> int:
+    """The columns of the terminal, or of a page where there is none."""
     import shutil
 
-    terminal = out.isatty()
-    width = shutil.get_terminal_size((PLAIN_WIDTH, 24)).columns
-    text = render(records, runs, summary, notes, width, colour=terminal)
+    return shutil.get_terminal_size((PLAIN_WIDTH, 24)).columns
+
+
+def write(text: str, out: TextIO) -> None:
+    """Write text to ``out`` in characters that its encoding has."""
     out.write(text if _fits(text, out.encoding or "ascii") else _ascii(text))
     out.flush()
 

@@ -1,5 +1,13 @@
 """Records: the events of one run folded into data, and their files."""
 
+from bench.record.ablation import (
+    ABLATION_FILE,
+    StoredAblation,
+    Variant,
+    load_ablation,
+    read_ablation,
+    write_ablation,
+)
 from bench.record.files import (
     CAMPAIGN_FILE,
     EVENTS_FILE,
@@ -32,6 +40,7 @@ from bench.record.shape import (
 )
 
 __all__ = [
+    "ABLATION_FILE",
     "CAMPAIGN_FILE",
     "EVENTS_FILE",
     "LEVELS",
@@ -48,14 +57,19 @@ __all__ = [
     "Recount",
     "Remark",
     "Stamps",
+    "StoredAblation",
     "StoredCampaign",
+    "Variant",
     "Verdict",
     "WaitHistogram",
     "fold",
     "fold_file",
+    "load_ablation",
     "load_campaign",
     "read",
+    "read_ablation",
     "replace_file",
     "seed_folder",
     "write",
+    "write_ablation",
 ]

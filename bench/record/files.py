@@ -84,7 +84,7 @@ def write(record: Record, path: Path) -> None:
 
 def read(path: Path) -> Record:
     """Read a ``record.json``. Raises DataError for a file that is missing, half written, or of a newer schema."""
-    record = _load(Record, path)
+    record = load_versioned(Record, path)
     indices = (record.crossing_index, *(each.index for each in record.recounts))
     if any(each.total < 1 for each in record.epochs) or not all(_within(index, record.epochs) for index in indices):
         raise DataError(f"{path} is damaged: it holds an evaluation that cannot be; {_rebuild(path)}.")
@@ -111,13 +111,14 @@ def load_campaign(folder: Path) -> StoredCampaign:
         raise DataError(f"there is no folder {folder}; give a campaign's folder, such as one under results/.")
     if not (folder / CAMPAIGN_FILE).is_file():
         raise DataError(f"{folder} is no campaign: it has no {CAMPAIGN_FILE}; give one of the folders under results/.")
-    stored = _load(StoredCampaign, folder / CAMPAIGN_FILE)
+    stored = load_versioned(StoredCampaign, folder / CAMPAIGN_FILE)
     named = {int(match[1]): each for each in folder.iterdir() if (match := _SEED_FOLDER.fullmatch(each.name))}
     records = [fold_file(named[seed] / EVENTS_FILE) for seed in sorted(named) if (named[seed] / EVENTS_FILE).is_file()]
     return replace(stored, folder=str(folder), records=tuple(records))
 
 
-def _load(shape: type[schema.Shape], path: Path) -> schema.Shape:
+def load_versioned(shape: type[schema.Shape], path: Path) -> schema.Shape:
+    """A JSON file as a ``shape``. Raises DataError where it is missing, cut off, damaged or of a newer schema."""
     try:
         body = json.loads(path.read_bytes(), parse_constant=_no_constant)
     except OSError as error:

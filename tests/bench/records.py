@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from bench.record import Record, fold, seed_folder
+from bench.record import Record, StoredAblation, Variant, fold, seed_folder, write_ablation
 
 NS = 1_000_000_000
 ONCE_SECONDS = {"import": 3.0, "device_init": 1.0, "data_load": 0.5, "compile": 20.0, "build": 0.25, "preprocess": 0.75}
@@ -196,6 +196,44 @@ def write_campaign(folder: Path, runs: Sequence[Run], **changes: Any) -> Path:
         place.mkdir()
         (place / "events.jsonl").write_text(run.text())
     return folder
+
+
+def variant(name: str, against: str = "", **changes: Any) -> Variant:
+    """A variant of an ablation, called as its recipe; one that is ``against`` nothing is the base."""
+    one = Variant(
+        name=name, technique=f"with {name}" if against else "base", recipe=f"mine:{name}", recipe_sha256="ab" * 32,
+        input="host", epochs=5.0, view="plain", decides="accuracy", against=against,
+        changes=(f"{name} true instead of false",) if against else (),
+    )  # fmt: skip
+    return replace(one, **changes)
+
+
+def ablation(*variants: Variant, seeds: Sequence[int] = (0, 1, 2, 3), **changes: Any) -> StoredAblation:
+    """What an ablation of these variants declares."""
+    stored = StoredAblation(
+        schema=1, set="mine", sha256="ef" * 32, title="Mine", question="What does it buy?", proxy="A small one.",
+        spread_percent=0.3, spread_source="assumed", throughput_spread=0.03, variants=variants, seeds=tuple(seeds),
+        configuration={"dataset": "cifar10", "dataset_state": "canonical", "device": "cpu", "threads": 2},
+        created_utc="2026-03-04T05:06:07Z",
+    )  # fmt: skip
+    return replace(stored, **changes)
+
+
+def ablation_folder(folder: Path, stored: StoredAblation, runs: Mapping[str, Sequence[Run]]) -> Path:
+    """The folder of an ablation with these runs of its variants, as the harness leaves it before any table is made."""
+    folder.mkdir(parents=True)
+    for name, each in runs.items():
+        write_campaign(folder / name, each)
+    write_ablation(stored, folder)
+    return folder
+
+
+def finals(*percents: float, **changes: Any) -> list[Run]:
+    """Runs with seeds 0, 1, ... that end with these accuracies."""
+    return [
+        replace(Run(), seed=seed, correct=(4000, 8000, 9000, 9100, round(100 * percent)), **changes)
+        for seed, percent in enumerate(percents)
+    ]
 
 
 def five_seeds() -> list[Run]:

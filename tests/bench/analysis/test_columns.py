@@ -17,6 +17,9 @@ CONTRACT = {
     "images_per_second wait_seconds wait_share",
     "summary.csv": "recipe dataset runs reached success_rate success_low success_high clock median_seconds "
     "mean_seconds low_seconds high_seconds fixed_work_seconds accuracy_mean accuracy_std",
+    "ablation.csv": "technique recipe against decides epochs runs accuracy_mean accuracy_low accuracy_high "
+    "train_seconds images_per_second difference difference_low difference_high p_value p_holm smallest_detectable "
+    "answer",
 }
 
 

@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench.analysis import ablation as compared
 from bench.analysis import frames
 from bench.analysis.columns import EPOCHS, FILES, RUNS, SUMMARY
 from bench.errors import DataError, EnvironmentProblem
 from bench.output import tables
 from bench.record import fold
-from tests.bench.records import Run, five_seeds
+from tests.bench.records import Run, ablation, finals, five_seeds, variant
 
 MISS = Run(seed=1, correct=(1, 2, 3, 4, 9399))
 
@@ -32,7 +33,14 @@ def folder(tmp_path: Path) -> Path:
     tables.write(runs, tmp_path / "runs.csv")
     tables.write(frames.epochs(records), tmp_path / "epochs.csv")
     tables.write(frames.summary(runs), tmp_path / "summary.csv")
+    tables.write(ablation_frame(), tmp_path / "ablation.csv")
     return tmp_path
+
+
+def ablation_frame() -> pd.DataFrame:
+    declared = ablation(variant("base"), variant("other", "base"), variant("unseen", "base"))
+    runs = {"base": finals(94.1, 94.0, 93.7), "other": finals(94.2, 93.9)}
+    return compared.table(declared, {name: [run.record() for run in each] for name, each in runs.items()})
 
 
 @pytest.mark.parametrize("file", FILES)
@@ -42,8 +50,13 @@ def test_what_is_read_back_is_what_was_written(folder: Path, file: str) -> None:
     text = tables.text(frame, FILES[file])
     assert text == (folder / file).read_text()
     records = [*(run.record() for run in five_seeds()), fold([], seed=9)]
-    made = {"runs.csv": frames.runs, "epochs.csv": frames.epochs}.get(file)
-    pd.testing.assert_frame_equal(frame, made(records) if made else frames.summary(frames.runs(records)))
+    made = {
+        "runs.csv": frames.runs(records),
+        "epochs.csv": frames.epochs(records),
+        "summary.csv": frames.summary(frames.runs(records)),
+        "ablation.csv": ablation_frame(),
+    }
+    pd.testing.assert_frame_equal(frame, made[file])
 
 
 def test_a_miss_is_inf_and_an_unknown_is_empty(tmp_path: Path) -> None:
