@@ -4,6 +4,7 @@
 .SUFFIXES:
 .NOTPARALLEL:
 
+#: SET            what `make ablate` compares: author, ladder, or your own .json file
 #: RECIPE         page24, keras24 or smoke
 #: SEEDS          how many (SEEDS=5), or which (SEEDS=0,3)
 #: DATA           where CIFAR-10 is: an archive or a folder
@@ -17,7 +18,7 @@
 #: COST_PER_HOUR  what the machine costs, in US dollars
 #: CODE_URL       where the code of the result can be read
 #: PYTHON         the Python that makes .venv, 3.10 to 3.13
-VARIABLES := RECIPE SEEDS DATA INPUT PRECISION DEVICE OUT AUTHOR EMAIL HARDWARE COST_PER_HOUR CODE_URL
+VARIABLES := SET RECIPE SEEDS DATA INPUT PRECISION DEVICE OUT AUTHOR EMAIL HARDWARE COST_PER_HOUR CODE_URL
 
 # A variable nobody reads would cost a campaign: SEED=3 must not run five seeds.
 given := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
@@ -56,6 +57,10 @@ bench: runtime ## set up and run a campaign: page24 on a GPU, else smoke; contin
 .PHONY: smoke
 smoke: runtime ## a short campaign on built-in data: does everything work before paid seeds?
 	@$(RUN) -m bench run --smoke
+
+.PHONY: ablate
+ablate: runtime ## what does each choice buy? the variants of SET in turn; without SET: the sets
+	@$(RUN) -m bench ablate
 
 .PHONY: doctor
 doctor: runtime ## say whether this machine can give a clean result, and what to change

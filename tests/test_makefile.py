@@ -14,11 +14,11 @@ import pytest
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 VARIABLES = [
-    "RECIPE", "SEEDS", "DATA", "INPUT", "PRECISION", "DEVICE", "OUT",
+    "SET", "RECIPE", "SEEDS", "DATA", "INPUT", "PRECISION", "DEVICE", "OUT",
     "AUTHOR", "EMAIL", "HARDWARE", "COST_PER_HOUR", "CODE_URL",
 ]  # fmt: skip
 TARGETS = [
-    "help", "bench", "smoke", "doctor", "data", "report", "net", "augmented",
+    "help", "bench", "smoke", "ablate", "doctor", "data", "report", "net", "augmented",
     "test", "test-slow", "test-deep", "lint", "perf", "lock", "clean",
 ]  # fmt: skip
 
@@ -100,6 +100,7 @@ def test_every_variable_travels_and_those_not_given_are_absent(folder: Path) -> 
     [
         ("bench", ["-m", "bench", "run"]),
         ("smoke", ["-m", "bench", "run", "--smoke"]),
+        ("ablate", ["-m", "bench", "ablate"]),
         ("doctor", ["-m", "bench", "doctor"]),
         ("report", ["-m", "bench", "report"]),
         ("data", ["-m", "resnet9", "data"]),

@@ -81,6 +81,32 @@ def show(records: Sequence[Record], out: TextIO) -> None:
     console.show(records, runs, frames.summary(runs), out, notes)
 
 
+def write_ablation(folder: Path) -> None:
+    """Write ``ablation.csv`` and ``ablation.md`` of an ablation from the events of its variants."""
+    from bench.analysis import ablation
+    from bench.output import ablation as shown
+    from bench.output import tables
+
+    stored, records = _judged_ablation(folder)
+    frame = ablation.table(stored, records)
+    tables.write(frame, folder / "ablation.csv")
+    shown.write(stored, frame, records, folder / "ablation.md")
+
+
+def show_ablation(folder: Path, out: TextIO) -> None:
+    """Print the table of an ablation and what it rests on."""
+    from bench.analysis import ablation
+    from bench.output import ablation as shown
+
+    stored, records = _judged_ablation(folder)
+    shown.show(stored, ablation.table(stored, records), records, out)
+
+
+def _judged_ablation(folder: Path) -> tuple[records_on_disk.StoredAblation, dict[str, tuple[Record, ...]]]:
+    stored, records = records_on_disk.load_ablation(folder)
+    return stored, {name: tuple(judged(record) for record in each) for name, each in records.items()}
+
+
 def _pair_command(record: Record, shown_folder: str, lacking: Sequence[str]) -> str:
     values = " ".join(lacking)
     if record.dataset.get("state") == "unverified":

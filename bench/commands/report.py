@@ -1,4 +1,4 @@
-"""``python -m bench report [DIR]``: every table of a campaign, made anew from its events."""
+"""``python -m bench report [DIR]``: every table of a campaign, or of an ablation, made anew from its events."""
 
 from __future__ import annotations
 
@@ -22,16 +22,19 @@ RESULTS = Path(__file__).parents[2] / "results"
 @click.option("--plot", type=click.Path(path_type=Path), metavar="FILE", help="draw the runs into a .svg, .png or .pdf")
 @_claims.options
 def command(folder: Path | None, plot: Path | None, **claims: Any) -> None:
-    """Rebuild a campaign's records and tables from its events, and print its summary.
+    """Rebuild a campaign's records and tables from its events, and print its summary; or an ablation's.
 
     DIR is a campaign's folder; without it the one in OUT is meant, or else the newest under results/. Given an author,
     an e-mail address and the hardware, the DAWNBench pair is written, too.
     """
     from bench.checks import judged
     from bench.commands import _results
-    from bench.record import load_campaign
+    from bench.record import ABLATION_FILE, load_campaign
 
     folder = folder or newest(RESULTS)
+    if (folder / ABLATION_FILE).is_file():
+        _ablation(folder, asked=plot is not None or any(claims.values()))
+        return
     campaign = load_campaign(folder)
     claimed = _claims.together(campaign.claims, claims, folder)
     records = tuple(judged(record) for record in campaign.records)
@@ -48,13 +51,16 @@ def command(folder: Path | None, plot: Path | None, **claims: Any) -> None:
 
 
 def newest(results: Path) -> Path:
-    """The newest campaign's folder, a published one only where there is no other. Raises DataError for none at all."""
+    """The newest campaign's or ablation's folder, a published one only where there is no other.
+
+    Raises DataError for none at all.
+    """
     from bench.errors import DataError
-    from bench.record import CAMPAIGN_FILE
+    from bench.record import ABLATION_FILE, CAMPAIGN_FILE
 
     for place in (results, results / "published"):
         # Names begin with the time in UTC, so their order is that of the campaigns.
-        found = sorted(path.parent for path in place.glob(f"*/{CAMPAIGN_FILE}"))
+        found = sorted(path.parent for name in (CAMPAIGN_FILE, ABLATION_FILE) for path in place.glob(f"*/{name}"))
         if found:
             return found[-1]
     raise DataError(f"there is no campaign under {results.name}/ yet; type `make bench`, or name a folder.")
@@ -62,6 +68,8 @@ def newest(results: Path) -> Path:
 
 def describe(campaign: StoredCampaign) -> str:
     """What a campaign trains, on what data and device, and whether it is finished, in one line."""
+    from bench.record import ABLATION_FILE
+
     asked = campaign.configuration
     recipe, dataset, state = (asked.get(key, "?") for key in ("recipe", "dataset", "dataset_state"))
     data = dataset if state == dataset else f"{dataset} ({state})"
@@ -72,9 +80,8 @@ def describe(campaign: StoredCampaign) -> str:
     line = f"{recipe} on {data}, {device}, {precision}, input {asked.get('input', '?')}"
     done = sum(record.status == "done" for record in campaign.records)
     left = len(campaign.seeds) - done
-    return (
-        f"{line}; unfinished: {left} of {len(campaign.seeds)} seeds are left, `make bench` continues" if left else line
-    )
+    again = "make ablate" if (campaign.path.absolute().parent / ABLATION_FILE).is_file() else "make bench"
+    return f"{line}; unfinished: {left} of {len(campaign.seeds)} seeds are left, `{again}` continues" if left else line
 
 
 def recipe_table(campaign: StoredCampaign) -> dict[str, Any]:
@@ -97,6 +104,31 @@ def _rebuild(campaign: StoredCampaign, records: tuple[Record, ...]) -> str:
             write(record, seed_folder(campaign.path, record.seed) / RECORD_FILE)
     _results.write_tables(campaign.path)
     return f"Records and tables in {campaign.folder} are rebuilt from its events."
+
+
+def _ablation(folder: Path, asked: bool) -> None:
+    """Rebuild an ablation and the campaigns of its variants. Raises UsageError where more is ``asked`` of it."""
+    from bench.checks import judged
+    from bench.commands import _results
+    from bench.errors import UsageError
+    from bench.record import CAMPAIGN_FILE, load_campaign, read_ablation
+
+    names = [each.name for each in read_ablation(folder).variants]
+    begun = [name for name in names if (folder / name / CAMPAIGN_FILE).is_file()]
+    if asked:
+        raise UsageError(
+            f"{folder} is an ablation, of which there is neither a picture nor a DAWNBench pair; name the campaign of "
+            f"a variant, such as {folder / names[0]}."
+        )
+    writable = os.access(folder, os.W_OK)
+    if writable:
+        for name in begun:
+            campaign = load_campaign(folder / name)
+            _rebuild(campaign, tuple(judged(record) for record in campaign.records))
+        _results.write_ablation(folder)
+    _results.show_ablation(folder, sys.stdout)
+    done = f"Records and tables in {folder} are rebuilt from its events."
+    click.echo(done if writable else f"{folder} is read-only: its files were left as they are.")
 
 
 def _draw(campaign: StoredCampaign, records: tuple[Record, ...], path: Path) -> None:

@@ -15,7 +15,7 @@ from bench.__main__ import main
 from bench.commands import report
 from bench.output import tables
 from bench.record import read
-from tests.bench.records import Run, five_seeds, write_campaign
+from tests.bench.records import Run, ablation, ablation_folder, finals, five_seeds, variant, write_campaign
 
 CLAIMS = {"AUTHOR": "Ada Lovelace", "EMAIL": "ada@example.org", "HARDWARE": "1 V100"}
 PAIR = Path("dawnbench", "CIFAR10", "train")
@@ -258,3 +258,45 @@ def test_the_stand_in_makes_no_pair_even_where_claims_are_given(tmp_path: Path, 
     assert code == 0
     assert "DAWNBench pair" not in out
     assert not (folder / "dawnbench").exists()
+
+
+# An ablation
+
+
+@pytest.fixture
+def compared(tmp_path: Path) -> Path:
+    stored = ablation(variant("base"), variant("other", "base"))
+    runs = {"base": finals(94.0, 94.1), "other": finals(95.0, 95.1)}
+    return ablation_folder(tmp_path / "results" / "20260405T060708Z-ablate-mine-cpu", stored, runs)
+
+
+def test_an_ablation_is_rebuilt_from_the_events_of_its_variants(compared: Path, bench: Callable[..., Told]) -> None:
+    before = contents(compared)
+    code, out, _ = bench("report", compared)
+    assert code == 0
+    assert "better" in out
+    assert list(tables.read(compared / "ablation.csv")["variant"]) == ["base", "other"]
+    assert "| with other |" in (compared / "ablation.md").read_text()
+    assert len(tables.read(compared / "other" / "runs.csv")) == 2
+    assert {path: content for path, content in contents(compared).items() if path in before} == before
+
+
+def test_the_newest_may_be_an_ablation(
+    compared: Path, bench: Callable[..., Told], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_campaign(compared.with_name("20260304T050607Z-page24-cpu"), five_seeds())
+    monkeypatch.setattr(report, "RESULTS", compared.parent)
+    assert "better" in bench("report")[1]
+
+
+def test_an_ablation_has_no_pair_and_no_picture(compared: Path, bench: Callable[..., Told]) -> None:
+    for words in (["--plot", "x.svg"], ["--author", "Ada Lovelace"]):
+        code, _, err = bench("report", compared, *words)
+        assert code == 2
+        assert "neither a picture nor a DAWNBench pair" in err
+
+
+def test_an_unfinished_variant_is_continued_by_its_ablation(compared: Path, bench: Callable[..., Told]) -> None:
+    path = compared / "base" / "campaign.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "seeds": [0, 1, 2]}))
+    assert "`make ablate` continues" in bench("report", compared / "base")[1]

@@ -1,0 +1,213 @@
+"""``python -m bench ablate SET``: run a declared set of variants, one change at a time, and write what each bought."""
+
+from __future__ import annotations
+
+import sys
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bench.commands import _options
+
+if TYPE_CHECKING:
+    from bench.ablation import Ablation
+    from bench.campaign import Configuration, Ending
+    from bench.commands._dataset import Data
+    from bench.plan import Plan
+    from bench.record import StoredAblation
+    from resnet9.ablation import AblationSet
+
+RESULTS = Path(__file__).parents[2] / "results"
+
+
+@click.command("ablate")
+@click.argument("name", metavar="[SET]", required=False, envvar="SET")
+@_options.variable("SEEDS", "how many, 5, or which, 0,3  [default: what the set declares]")
+@_options.data
+@_options.input_
+@_options.precision
+@_options.device
+@_options.variable("OUT", "the ablation's folder  [default: a new one in results/]")
+@_options.threads
+@_options.timeout
+@click.option("--plan", "only_plan", is_flag=True, help="say what would run and what it could find, and run nothing")
+def command(
+    name: str | None, seeds: str | None, data: str | None, input: str | None, precision: str | None,
+    device: str | None, out: str | None, threads: int | None, timeout: int | None, only_plan: bool,
+) -> int:  # fmt: skip
+    """Run an ablation: variants of one recipe with the same seeds, in turn; then the table of what each bought.
+
+    SET is a shipped set or the path of a .json file; without it the sets are listed. What difference the runs can find
+    is said before the first. An unfinished ablation of the same set is continued.
+    """
+    from bench import locks, plan, signals
+    from bench.commands import _dataset, _runs
+    from bench.output import ablation as shown
+    from resnet9 import ablation as declared
+    from resnet9 import dataset
+
+    if not name:
+        click.echo(_sets())
+        return 0
+    chosen = declared.load(name)
+    where = plan.device(device)
+    wishes = plan.Wishes(
+        chosen.asked(chosen.declaration.base), seeds or str(chosen.declaration.seeds), data,
+        _input(chosen, input), precision, device, threads,
+    )  # fmt: skip
+    todo = plan.complete(wishes, where, chosen.base.name, chosen.base.dataset)
+    plans = _plans(chosen, todo)
+    if only_plan:
+        click.echo("\n".join(shown.plan(_stored(chosen, plans, {}))))
+        return 0
+    with signals.asked_politely(), locks.held(locks.device_lock(where.key), f"the device {where.name}"):
+        loaded = _dataset.load(todo.data)
+        ablation = _choose(chosen, plans, loaded, Path(out) if out else None)
+        _runs.make_folder(ablation.folder)
+        with locks.held(ablation.folder / locks.FOLDER_LOCK, _runs.place(ablation.folder)):
+            notice = [shown.STAND_IN] if loaded.state == dataset.SYNTHETIC else []
+            click.echo("\n".join([*notice, *shown.plan(ablation.stored)]))
+            ending = _run(ablation, plans, loaded, timeout)
+            return _tell(ablation, ending)
+
+
+def _sets() -> str:
+    from resnet9 import ablation as declared
+
+    lines = ["The sets, to run with `make ablate SET=...`, or to read first with `python -m bench ablate SET --plan`:"]
+    for name in declared.sets():
+        found = declared.load(name).declaration
+        lines.append(
+            f"  {name:<8} {found.title}: {len(found.variants)} variants and the base, {found.seeds} seeds each"
+        )
+    return "\n".join(lines)
+
+
+def _input(chosen: AblationSet, given: str | None) -> str | None:
+    """The base's input. Raises UsageError where the set has its own and another one is asked for."""
+    from bench.errors import UsageError
+
+    own = chosen.declaration.input
+    if own and given not in (None, "auto", own):
+        raise UsageError(f"the set {chosen.name} declares the input of its base, {own}; leave INPUT={given} out.")
+    return own or given
+
+
+def _plans(chosen: AblationSet, base: Plan) -> dict[str, Plan]:
+    """What to run for each variant, by name, the base first."""
+    from dataclasses import replace
+
+    variants = {
+        each.name: replace(base, recipe=chosen.asked(each.recipe), input=each.input or base.input)
+        for each in chosen.declaration.variants
+    }
+    return {chosen.declaration.base: replace(base, recipe=chosen.asked(chosen.declaration.base)), **variants}
+
+
+def _stored(chosen: AblationSet, plans: dict[str, Plan], configuration: dict[str, object]) -> StoredAblation:
+    """The declaration as it will be in ``ablation.json``."""
+    from bench.record import SCHEMA, StoredAblation, Variant
+    from resnet9.ablation import Variant as Declared
+
+    declared = chosen.declaration
+    base = Declared(declared.base, "base")
+    return StoredAblation(
+        schema=SCHEMA,
+        set=chosen.name,
+        sha256=chosen.sha256,
+        title=declared.title,
+        question=declared.question,
+        proxy=declared.proxy,
+        spread_percent=declared.spread_percent,
+        spread_source=declared.spread_source,
+        throughput_spread=declared.throughput_spread,
+        variants=tuple(
+            Variant(
+                name=each.name,
+                technique=each.technique,
+                recipe=chosen.recipes[each.recipe].name,
+                recipe_sha256=chosen.recipes[each.recipe].sha256,
+                input=plans[each.name].input,
+                epochs=chosen.recipes[each.recipe].epochs,
+                view=chosen.recipes[each.recipe].views,
+                decides=each.decides,
+                against="" if each is base else chosen.reference(each).name,
+                changes=() if each is base else chosen.changes(each),
+            )
+            for each in (base, *declared.variants)
+        ),
+        seeds=plans[declared.base].seeds,
+        configuration=configuration,
+    )
+
+
+def _choose(chosen: AblationSet, plans: dict[str, Plan], data: Data, out: Path | None) -> Ablation:
+    from dataclasses import asdict
+
+    from bench import ablation
+    from bench.commands import _runs
+
+    base = chosen.declaration.base
+    recipes = {base: chosen.base, **{each.name: chosen.recipes[each.recipe] for each in chosen.declaration.variants}}
+    configurations: dict[str, Configuration] = {
+        name: _runs.configuration(plans[name], recipe, data) for name, recipe in recipes.items()
+    }
+    stored = _stored(chosen, plans, asdict(configurations[base]))
+    now = datetime.now(timezone.utc)
+    return ablation.choose(RESULTS, out, stored, configurations, plans[base].device.name, now)
+
+
+def _run(ablation: Ablation, plans: dict[str, Plan], data: Data, timeout: int | None) -> Ending[tuple[str, int]]:
+    from bench import campaign as campaigns
+    from bench.commands import _results, _runs
+    from bench.execute import Outcome
+
+    left = ablation.left()
+    technique = {each.name: each.technique for each in ablation.stored.variants}
+    with _runs.runner(len(left), timeout) as runner:
+        runner.display.say(_introduction(ablation, len(left)))
+
+        def make_run(run: tuple[str, int]) -> Outcome:
+            name, seed = run
+            title = f"{technique[name]}, seed {seed} (run {left.index(run) + 1} of {len(left)})"
+            outcome = runner.make(ablation.campaigns[name], plans[name], data, seed, title)
+            _results.write_ablation(ablation.folder)
+            return outcome
+
+        ablation.prepare()
+        for each in ablation.campaigns.values():
+            _results.write_missing_records(each)
+        try:
+            return campaigns.run(left, make_run)
+        finally:
+            ablation.write()
+
+
+def _introduction(ablation: Ablation, left: int) -> str:
+    from bench.commands import _runs
+
+    total = sum(len(each.seeds) for each in ablation.campaigns.values())
+    folder = _runs.place(ablation.folder)
+    return (
+        f"{left} runs into {folder}"
+        if left == total
+        else f"continuing {folder}: {total - left} runs kept, {left} to run"
+    )
+
+
+def _tell(ablation: Ablation, ending: Ending[tuple[str, int]]) -> int:
+    """Write and print the table; the exit code of an ablation that was stopped. Raises what a failed one was."""
+    from bench.commands import _results, _runs
+
+    place = _runs.place(ablation.folder)
+    _results.write_ablation(ablation.folder)
+    _results.show_ablation(ablation.folder, sys.stdout)
+    if not ending.exit_code:
+        click.echo(f"The table, its records and logs are in {place}.")
+        return 0
+    kept = f"What is finished is kept in {place}; the same command again makes the {len(ablation.left())} runs left."
+    code, sentence = _runs.why(ending, kept, lambda run: f"{run[0]}, seed {run[1]}")
+    click.echo(sentence, err=True)
+    return code

@@ -1,0 +1,234 @@
+"""``bench ablate``: every variant through the harness in turn, its table, and what is said of what cannot be."""
+
+from __future__ import annotations
+
+import csv
+import json
+import signal
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench import trainers
+from bench.__main__ import main
+from bench.commands import ablate
+from bench.record import read_ablation
+from resnet9 import dataset, recipe
+
+SCRIPTED = Path(__file__).parents[1] / "scripted_trainer.py"
+VARIABLES = ("SET", "SEEDS", "DATA", "INPUT", "PRECISION", "DEVICE", "OUT")
+DECLARED = {
+    "title": "Mine", "question": "What does it buy?", "proxy": "A small one.", "spread_percent": 0.3,
+    "spread_source": "assumed", "throughput_spread": 0.03, "seeds": 3, "input": "host",
+    "variants": [
+        {"recipe": "smooth", "technique": "label smoothing"},
+        {"recipe": "base", "input": "device", "technique": "on the device", "decides": "images_per_second"},
+    ],
+}  # fmt: skip
+TABLES = {"ablation": DECLARED, "base": {"extends": "smoke"}, "smooth": {"extends": "base", "label_smoothing": 0.1}}
+stand_in = cache(dataset.load)
+
+
+class Bench:
+    """``python -m bench ablate`` in a place of its own, on the CPU; ``correct`` of 2,000 by variant, 1880 elsewhere."""
+
+    def __init__(self, folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+        self.place, self.results = folder, folder / "results"
+        self.correct: dict[str, int] = {}
+        self.scripts: dict[tuple[str, int], list[Any]] = {}
+        self.asked: list[tuple[str, int]] = []
+        (folder / "labels.u8").write_bytes(stand_in("synthetic").test_labels.tobytes())
+        (folder / "mine.json").write_text(json.dumps(TABLES))
+        self._capfd = capfd
+
+    def argv(self, request: trainers.Request) -> list[str]:
+        name = request.recipe.rpartition(":")[2] + ("-device" if request.input == "device" else "")
+        run = (name, request.seed)
+        self.asked.append(run)
+        script = self.place / f"script-{name}-{request.seed}.json"
+        script.write_text(json.dumps(self.scripts.get(run) or self.honest(request, self.correct.get(name, 1880))))
+        return [sys.executable, "-I", "-S", str(SCRIPTED), str(script)]
+
+    def honest(self, request: trainers.Request, correct: int) -> list[Any]:
+        chosen, data = recipe.load(request.recipe), stand_in("synthetic")
+        table = {"name": chosen.name, "sha256": chosen.sha256, "target_percent": 94.0, "epochs": 1}
+        facts = {"recipe": {**table, "steps_per_epoch": 5, "batch": 4}, "input": request.input}
+        facts["dataset"] = {"name": data.name, "sha256": data.sha256, "state": data.state}
+        right = correct + request.seed
+        return [
+            ["hello", facts], ["phase", {"name": "import"}], ["phase", {"name": "train_k", "epoch": 1}],
+            ["predict", str(self.place / "labels.u8"), right], ["phase", {"name": "eval_k", "epoch": 1}],
+            ["epoch", {"epoch": 1, "correct": right, "total": 2000}], ["done"],
+        ]  # fmt: skip
+
+    def __call__(self, *words: str) -> tuple[int, str, str]:
+        code = main(["ablate", "--device", "cpu", "--timeout", "20", *words])
+        told = self._capfd.readouterr()
+        assert "Traceback" not in told.err
+        return code, told.out, told.err
+
+    @property
+    def folder(self) -> Path:
+        (only,) = self.results.iterdir()
+        return only
+
+    def table(self) -> dict[str, dict[str, str]]:
+        """``ablation.csv`` by variant."""
+        with open(self.folder / "ablation.csv", newline="") as stream:
+            return {row["variant"]: row for row in csv.DictReader(stream)}
+
+
+@pytest.fixture
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Bench:
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(dataset, "load", stand_in)
+    made = Bench(tmp_path, capfd)
+    monkeypatch.setattr(ablate, "RESULTS", made.results)
+    monkeypatch.setitem(trainers.TRAINERS, "resnet9", made.argv)
+    return made
+
+
+def test_every_variant_of_a_seed_runs_before_the_next_and_the_table_is_written(bench: Bench) -> None:
+    bench.correct["smooth"] = 1940
+
+    code, _, err = bench("mine.json")
+
+    assert (code, err) == (0, "")
+    assert bench.asked == [(name, seed) for seed in range(3) for name in ("base", "smooth", "base-device")]
+    table = bench.table()
+    assert list(table) == ["base", "smooth", "base-device"]
+    assert (table["smooth"]["answer"], table["smooth"]["difference"]) == ("better", "3.0")
+    assert table["base-device"]["input"] == "device"
+    assert table["base-device"]["answer"]
+    assert bench.folder.name.endswith("Z-ablate-mine-cpu")
+    assert sorted(path.name for path in bench.folder.iterdir()) == [
+        "ablation.csv", "ablation.json", "ablation.md", "base", "base-device", "smooth",
+    ]  # fmt: skip
+    assert sorted(path.name for path in (bench.folder / "smooth").iterdir()) == [
+        "campaign.json", "epochs.csv", "runs.csv", "seed-000", "seed-001", "seed-002", "summary.csv",
+    ]  # fmt: skip
+    stored = read_ablation(bench.folder)
+    assert (stored.status, stored.seeds, stored.variants[1].changes) == (
+        "finished", (0, 1, 2), ("label_smoothing 0.1 instead of 0.0",),
+    )  # fmt: skip
+
+
+def test_the_smallest_detectable_difference_is_said_before_the_first_run(bench: Bench) -> None:
+    _, out, _ = bench("mine.json")
+
+    before, _, after = out.partition("base, seed 0 (run 1 of 9)")
+    assert "Smallest detectable difference of accuracy with 3 runs each" in before
+    assert "Smallest detectable difference of images/s with 3 runs each" in before
+    assert "answers nothing about CIFAR-10" in before
+    assert "label smoothing, seed 1 (run 5 of 9)" in after
+    assert after.splitlines()[-1].startswith("The table, its records and logs are in results/")
+
+
+def test_a_plan_says_what_would_run_and_runs_nothing(bench: Bench) -> None:
+    code, out, _ = bench("mine.json", "--plan", "--seeds", "5")
+
+    assert code == 0
+    assert "smooth: label smoothing: label_smoothing 0.1 instead of 0.0" in out
+    assert "3 x 5 runs" in out
+    assert bench.asked == []
+    assert not bench.results.exists()
+
+
+def test_without_a_set_the_sets_are_listed(bench: Bench) -> None:
+    code, out, _ = bench()
+
+    assert code == 0
+    assert "author" in out
+    assert "ladder" in out
+    assert bench.asked == []
+
+
+def test_the_set_and_its_seeds_may_come_as_variables(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"SET": "mine.json", "SEEDS": "4,2", "DATA": "", "OUT": "", "INPUT": ""}.items():
+        monkeypatch.setenv(name, value)
+
+    assert bench()[0] == 0
+    assert bench.asked[:3] == [("base", 4), ("smooth", 4), ("base-device", 4)]
+    assert len(bench.asked) == 6
+
+
+def test_ctrl_c_keeps_what_is_finished_and_the_same_command_continues(bench: Bench) -> None:
+    bench.scripts["smooth", 1] = [["signal_parent", int(signal.SIGINT)], ["sleep"]]
+
+    code, out, err = bench("mine.json")
+
+    assert code == 130
+    assert "Stopped. What is finished is kept in results/" in err
+    assert "the same command again makes the 5 runs left." in err
+    assert bench.table()["base"]["runs"] == "2"
+    assert bench.table()["smooth"]["answer"] == "not enough runs"
+
+    kept = (bench.folder / "base" / "seed-001" / "events.jsonl").read_bytes()
+    bench.scripts.clear()
+    bench.asked.clear()
+    code, out, _ = bench("mine.json")
+
+    assert code == 0
+    assert "4 runs kept, 5 to run" in out
+    assert bench.asked == [("smooth", 1), ("base-device", 1), ("base", 2), ("smooth", 2), ("base-device", 2)]
+    assert (bench.folder / "base" / "seed-001" / "events.jsonl").read_bytes() == kept
+
+
+def test_a_variant_that_fails_costs_its_runs_alone(bench: Bench) -> None:
+    for seed in range(3):
+        bench.scripts["smooth", seed] = [["print", "Segmentation fault"], ["exit", 139]]
+
+    code, _, err = bench("mine.json")
+
+    assert code == 5
+    assert len(bench.asked) == 9
+    assert "smooth, seed 2: the trainer ended with exit code 139" in err
+    assert "makes the 3 runs left" in err
+    assert bench.table()["smooth"]["answer"] == "not enough runs"
+    assert bench.table()["base"]["runs"] == "3"
+
+
+def test_two_failures_in_a_row_end_the_ablation(bench: Bench) -> None:
+    for name in ("base", "smooth"):
+        bench.scripts[name, 0] = [["exit", 1]]
+
+    assert bench("mine.json")[0] == 5
+    assert len(bench.asked) == 2
+
+
+def test_a_report_makes_every_table_again(bench: Bench) -> None:
+    bench("mine.json")
+    made = {path: path.read_bytes() for path in bench.folder.rglob("*") if path.is_file()}
+    for path in (*bench.folder.rglob("*.csv"), *bench.folder.rglob("*.md"), *bench.folder.rglob("record.json")):
+        path.write_text("nonsense")
+
+    assert main(["report", str(bench.folder)]) == 0
+    assert {path: path.read_bytes() for path in bench.folder.rglob("*") if path.is_file()} == made
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (["authr"], 2, "did you mean `author`?"),
+        (["gone.json"], 2, "no ablation set is called `gone.json`"),
+        (["mine.json", "--seeds", "0,0"], 2, "seed 0 twice"),
+        (["mine.json", "--input", "device"], 2, "declares the input of its base, host; leave INPUT=device out"),
+        (["mine.json", "--precision", "fp23"], 2, "'fp23' is not one of"),
+        (["mine.json", "--out", "mine.json"], 2, "OUT=mine.json cannot be used as a folder"),
+    ],
+)
+def test_a_wrong_word_is_one_sentence(bench: Bench, words: list[str], code: int, says: str) -> None:
+    got, out, err = bench(*words)
+
+    assert (got, out) == (code, "")
+    assert says in err
+    assert err.count("\n") == 1
+    assert bench.asked == []
+    assert not bench.results.exists()
