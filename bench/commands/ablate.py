@@ -202,6 +202,9 @@ def _tell(ablation: Ablation, ending: Ending[tuple[str, int]]) -> int:
     from bench.commands import _results, _runs
 
     place = _runs.place(ablation.folder)
+    # Those of a variant whose last run a killed harness did not live to put in them, too.
+    for each in ablation.campaigns.values():
+        _results.write_tables(each.folder)
     _results.write_ablation(ablation.folder)
     _results.show_ablation(ablation.folder, sys.stdout)
     if not ending.exit_code:

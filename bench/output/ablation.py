@@ -14,7 +14,7 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from bench.analysis import ablation, welch
+from bench.analysis import ablation, mixture, welch
 from bench.analysis.ablation import ACCURACY, THROUGHPUT, UNITS
 from bench.output import console
 from bench.output.console import PLAIN_WIDTH, UNKNOWN, seconds
@@ -112,7 +112,7 @@ def markdown(stored: StoredAblation, frame: pd.DataFrame, records: Records) -> s
         f"**A declared proxy decides.** {_escaped(stored.proxy)}", "",
         *(f"- {_escaped(line)}" for line in statement(stored)), "",
         *table, "",
-        *(_escaped(line) for line in notes(stored, frame, records)), "",
+        *(f"- {_escaped(line)}" for line in notes(stored, frame, records)), "",
         f"The base is `{base.recipe}` with input {base.input}. What each variant changes:", "", *changes,
     ]  # fmt: skip
     return "\n".join(lines) + "\n"
@@ -138,6 +138,19 @@ def notes(stored: StoredAblation, frame: pd.DataFrame, records: Records) -> list
     missing = [row["variant"] for _, row in frame.iterrows() if row["runs"] < len(stored.seeds)]
     if missing:
         told.append(f"Not all runs are there, or count, of {', '.join(missing)}.")
+    return told + _doubts([each for group in records.values() for each in group])
+
+
+def _doubts(records: Sequence[Record]) -> list[str]:
+    """What speaks against comparing the runs: verdicts, and machines or versions that are not the same."""
+    told = []
+    suspect = [each.verdict for each in records if each.verdict and each.verdict.level == "suspect"]
+    if suspect:
+        rules = sorted({reason.rule for each in suspect for reason in each.reasons if reason.level == "suspect"})
+        told.append(f"{len(suspect)} of the {len(records)} runs are suspect: {', '.join(rules)}; see record.json.")
+    differing = mixture.differences(records)
+    if differing:
+        told.append(f"The runs differ in {', '.join(differing)}, so they are no one sample.")
     return told
 
 

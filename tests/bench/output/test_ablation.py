@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from bench.analysis import ablation as compared
+from bench.checks import judged
 from bench.output import ablation as shown
-from bench.record import StoredAblation
+from bench.record import Reason, StoredAblation, Verdict
 from tests.bench.records import Run, ablation, finals, variant
 
 STORED = ablation(
@@ -90,3 +91,14 @@ def test_words_of_a_file_begin_no_markup() -> None:
 def test_the_stand_in_is_no_answer_about_cifar10() -> None:
     synthetic = replace(STORED, configuration={**STORED.configuration, "dataset": "synthetic"})
     assert "answers nothing about CIFAR-10" in rendered(synthetic, RUNS)[1]
+
+
+def test_runs_that_are_suspect_or_of_two_machines_are_told() -> None:
+    elsewhere = [replace(run, start={"fingerprint": {"cpu.model": f"CPU {run.seed}"}}) for run in finals(94.0, 94.1)]
+    records = {"base": [judged(run.record()) for run in elsewhere]}
+    records["smooth"] = [
+        replace(records["base"][0], verdict=Verdict(1, "suspect", (Reason("load", "suspect", "busy"),)))
+    ]
+    told = shown.notes(STORED, compared.table(STORED, records), records)
+    assert "1 of the 3 runs are suspect: load; see record.json." in told
+    assert "The runs differ in cpu.model, so they are no one sample." in told
