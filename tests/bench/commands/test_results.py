@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -37,7 +38,7 @@ def records(*runs: Run) -> list[Record]:
 
 
 def pair(folder: Path, results: list[Record], claims: Claims = CLAIMS, allowed: bool = False) -> str:
-    table = vars(recipe.load("page24"))
+    table = asdict(recipe.load("page24"))
     return _results.write_dawnbench(folder, results, claims, table, "results/x", allow_unverified_data=allowed)
 
 
