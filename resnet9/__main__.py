@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import io
 import json
 import os
 import signal
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import NoReturn
 
 from bench.protocol import SEED_VARIABLE, TARGET_VARIABLE
 from resnet9.errors import DataError, RecipeError, TrainerError
 from resnet9.recipe import load, load_all
+
+#: What is trained and drawn where no recipe is named; the harness's own default on a GPU (bench.plan.FULL).
+DEFAULT = "page24"
 
 
 def _words(parser: argparse.ArgumentParser) -> Iterator[str]:
@@ -53,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="python -m resnet9", description="ResNet9 on CIFAR-10 in TensorFlow.", allow_abbrev=False)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
     train = commands.add_parser("train", help="train a recipe and print its epoch table", allow_abbrev=False)
-    train.add_argument("--recipe", default="page24", help="name of the recipe (default page24)")
+    train.add_argument("--recipe", default=DEFAULT, help="name of the recipe (default %(default)s)")
     train.add_argument(
         "--data", help="`synthetic`, or where CIFAR-10 is: an archive or a folder (default: the recipe's own)"
     )
@@ -86,9 +89,11 @@ def _parser() -> argparse.ArgumentParser:
         default=1,
         help="runs in this one process, from the seed upwards: statistics of the accuracy, no times to publish",
     )
-    commands.add_parser("recipes", help="list the recipes", allow_abbrev=False)
-    show = commands.add_parser("show", help="print a resolved recipe", allow_abbrev=False)
-    show.add_argument("name")
+    listed = commands.add_parser("recipes", help="list the recipes", allow_abbrev=False)
+    show = commands.add_parser("show", help="print a resolved recipe, its layers and its figures", allow_abbrev=False)
+    show.add_argument("name", help="of a recipe, or FILE.json:TABLE")
+    for parser_of in (listed, show):
+        parser_of.add_argument("--json", action="store_true", help="for programs to read")
     data = commands.add_parser("data", help="download and verify CIFAR-10", allow_abbrev=False)
     data.add_argument(
         "folder",
@@ -98,10 +103,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     net = commands.add_parser("net", help="draw the architecture", allow_abbrev=False)
     net.add_argument("file", help="an SVG or PNG to write")
-    net.add_argument("--recipe", default="page24")
+    net.add_argument("--recipe", default=DEFAULT)
     augmented = commands.add_parser("augmented", help="draw augmented samples", allow_abbrev=False)
     augmented.add_argument("file", help="a PNG or SVG to write")
-    augmented.add_argument("--recipe", default="page24")
+    augmented.add_argument("--recipe", default=DEFAULT)
     augmented.add_argument("--data", default=os.environ.get("DATA") or None, help="as for train (default $DATA)")
     return parser
 
@@ -139,21 +144,19 @@ def _train(options: argparse.Namespace) -> int:
     )
 
 
-def _recipes() -> int:
-    for recipe in load_all().values():
-        published = recipe.published
-        accuracy = (
-            f"{published['accuracy_percent']:g} % ({published['statistic']})" if published else "nothing published"
-        )
-        print(f"{recipe.name:10} {recipe.epochs:g} epochs, batch {recipe.batch}. {recipe.summary}. {accuracy}")
+def _recipes(as_json: bool) -> int:
+    from resnet9 import listing
+
+    found = load_all().values()
+    print(json.dumps([listing.record(each) for each in found], indent=1) if as_json else listing.recipes(found))
     return 0
 
 
-def _show(name: str) -> int:
+def _show(name: str, as_json: bool) -> int:
+    from resnet9 import listing
+
     recipe = load(name)
-    for key, value in asdict(recipe).items():
-        print(f"{key:20} {json.dumps(value)}")
-    print(f"{'sha256':20} {recipe.sha256}")
+    print(json.dumps(listing.record(recipe, whole=True), indent=1) if as_json else listing.show(recipe))
     return 0
 
 
@@ -185,14 +188,16 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit code of the contract."""
     # `resnet9 show page24 | head` shall end quietly, as other commands do.
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal without ± gets a ?, not a traceback
     options = _parser().parse_args(arguments)
     try:
         if options.command == "train":
             return _train(options)
         if options.command == "recipes":
-            return _recipes()
+            return _recipes(options.json)
         if options.command == "show":
-            return _show(options.name)
+            return _show(options.name, options.json)
         if options.command == "data":
             return _data(Path(options.folder))
         from resnet9 import drawing

@@ -1,19 +1,69 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from resnet9 import __main__ as main_module
 from resnet9.__main__ import main
 
+CHECKOUT = Path(__file__).parents[2]
+
 
 def test_recipes_are_listed(capsys):
     assert main(["recipes"]) == 0
     listed = capsys.readouterr().out
-    assert all(name in listed for name in ("page24", "keras24", "smoke")) and "94.08 %" in listed
+    assert all(name in listed for name in ("page24", "keras24", "smoke")) and "94.08 (n 50)" in listed
 
 
 def test_a_recipe_is_shown_whole(capsys):
     assert main(["show", "page24"]) == 0
     shown = capsys.readouterr().out
-    assert "weight_decay" in shown and "0.0005" in shown and "sha256" in shown
+    assert "weight_decay" in shown and "0.0005" in shown and "sha256" in shown and "layer3.residual2" in shown
+
+
+def test_recipes_are_told_to_programs_too(capsys):
+    assert main(["recipes", "--json"]) == 0 and json.loads(capsys.readouterr().out)[0]["name"] == "page24"
+    assert main(["show", "smoke", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["recipe"]["widths"] == [16, 32, 64, 128]
+
+
+def test_a_recipe_of_a_file_is_shown(tmp_path, capsys):
+    file = tmp_path / "mine.json"
+    file.write_text(json.dumps({"wide": {"extends": "air94", "widths": [128, 256, 256]}}))
+    assert main(["show", f"{file}:wide"]) == 0
+    shown = capsys.readouterr().out
+    assert '"mine:wide"' in shown and "3x3, 24-128" in shown
+
+
+def test_recipes_are_shown_without_waiting_for_tensorflow_or_numpy():
+    code = """
+import sys
+from resnet9.__main__ import main
+main(["recipes"]), main(["show", "air96"])
+sys.exit(f"imported {slow}" if (slow := {"tensorflow", "numpy", "matplotlib"} & set(sys.modules)) else 0)
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=CHECKOUT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_terminal_without_a_sign_gets_another_one():
+    environ = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    code = """
+from resnet9 import listing
+from resnet9.__main__ import main
+listing.show = lambda recipe: "±"
+main(["show", "hive"])
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=CHECKOUT, env=environ, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("?\n", "")
+
+
+def test_what_is_trained_where_nothing_is_named_is_what_the_harness_would_train():
+    plan = pytest.importorskip("bench.plan", reason="the harness is not part of a trainer's small environment")
+    assert plan.FULL == main_module.DEFAULT
 
 
 @pytest.mark.parametrize(

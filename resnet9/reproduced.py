@@ -1,0 +1,80 @@
+"""What runs of this checkout have shown of its recipes: ``reproduced.json``, read.
+
+The file is written by ``python -m bench evidence`` from the records under results/published and by nothing else.
+Standard library only.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, fields
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from resnet9.errors import RecipeError
+from resnet9.recipe import Recipe
+
+REPRODUCED_FILE = Path(__file__).with_name("reproduced.json")
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """What ``n`` runs of one recipe gave, in percent of the test images in the recipe's ``view``; ``std_percent`` is
+    None for one run. ``records`` are their folders; ``reproduced`` whether they meet the rule of the file, whose
+    tolerance is ``tolerance_percent`` points.
+    """
+
+    recipe_sha256: str
+    n: int
+    mean_percent: float
+    std_percent: float | None
+    view: str
+    device: str
+    records: tuple[str, ...]
+    reproduced: bool
+    tolerance_percent: float
+
+    def __str__(self) -> str:
+        spread = "" if self.std_percent is None else f" ± {self.std_percent:.2f}"
+        short = "" if self.reproduced else f", {self.shortfall}"
+        return f"n {self.n}, {self.mean_percent:.2f}{spread}{short}"
+
+    @property
+    def shortfall(self) -> str:
+        """Why the runs are no reproduction; empty where they are one."""
+        if self.reproduced:
+            return ""
+        return "one run decides nothing" if self.n < 2 else f"not within {self.tolerance_percent:g}"
+
+
+def of(recipe: Recipe, path: Path = REPRODUCED_FILE) -> Reproduction | None:
+    """What runs have shown of a recipe; None where there are none of it, or none since it was changed.
+
+    Raises RecipeError where the file is damaged.
+    """
+    found = _read(path)[1].get(recipe.name)
+    return found if found is not None and found.recipe_sha256 == recipe.sha256 else None
+
+
+def rule(path: Path = REPRODUCED_FILE) -> str:
+    """When a recipe is called reproduced, in a sentence."""
+    return _read(path)[0]
+
+
+@cache
+def _read(path: Path) -> tuple[str, dict[str, Reproduction]]:
+    own = ("records", "tolerance_percent")
+    keys = [each.name for each in fields(Reproduction) if each.name not in own]
+    try:
+        body: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        tolerance_percent = body["tolerance_percent"]
+        found = {
+            row["recipe"]: Reproduction(
+                records=tuple(row["records"]), tolerance_percent=tolerance_percent, **{key: row[key] for key in keys}
+            )
+            for row in body["recipes"]
+        }
+        return str(body["rule"]), found
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise RecipeError(f"{path.name} cannot be read ({error})", "type `python -m bench evidence`") from None

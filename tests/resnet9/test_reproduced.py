@@ -1,0 +1,52 @@
+"""Reading what runs have shown of recipes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from resnet9 import recipe as recipes
+from resnet9 import reproduced
+from resnet9.errors import RecipeError
+
+PAGE24 = recipes.load("page24")
+ROW = {
+    "recipe": "page24", "recipe_sha256": PAGE24.sha256, "n": 2, "mean_percent": 94.1, "std_percent": 0.1,
+    "view": "plain", "device": "a GPU", "published_percent": 94.08, "reproduced": True,
+    "records": ["results/published/x/seed-000"],
+}  # fmt: skip
+
+
+def written(folder: Path, **changes: object) -> Path:
+    path = folder / "reproduced.json"
+    body = {"schema": 1, "rule": "the rule", "tolerance_percent": 0.15, "recipes": [{**ROW, **changes}]}
+    path.write_text(json.dumps(body))
+    return path
+
+
+def test_a_recipe_has_the_evidence_that_bears_its_name_and_its_hash(tmp_path):
+    found = reproduced.of(PAGE24, written(tmp_path))
+    assert found.n == 2 and found.reproduced and found.records == ("results/published/x/seed-000",)
+    assert reproduced.rule(tmp_path / "reproduced.json") == "the rule"
+
+
+def test_a_recipe_that_was_changed_has_lost_its_evidence_and_prose_does_not_change_it(tmp_path):
+    path = written(tmp_path)
+    assert reproduced.of(replace(PAGE24, cutout=7), path) is None
+    assert reproduced.of(replace(PAGE24, summary="other words"), path) is not None
+    assert reproduced.of(recipes.load("air94"), path) is None
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "{}", '{"rule": "", "tolerance_percent": 0.1, "recipes": [{}]}'])
+def test_a_damaged_file_is_one_sentence_with_the_command_that_writes_it(tmp_path, content):
+    path = tmp_path / "reproduced.json"
+    path.write_text(content)
+    with pytest.raises(RecipeError, match="python -m bench evidence"):
+        reproduced.of(PAGE24, path)
+
+
+def test_the_shipped_file_is_read():
+    assert "points below" in reproduced.rule()
