@@ -73,11 +73,13 @@ def write_tables(folder: Path) -> tuple[Record, ...]:
 def show(records: Sequence[Record], out: TextIO) -> None:
     """Print the summary of a campaign."""
     from bench.analysis import frames, mixture
+    from bench.commands import _evidence
     from bench.output import console
 
     runs = frames.runs(records)
     differing = mixture.differences(records)
     notes = [f"the runs differ in {', '.join(differing)}, so they are no one sample"] if differing else []
+    notes += _evidence.notes(records)
     console.show(records, runs, frames.summary(runs), out, notes)
 
 

@@ -1,0 +1,26 @@
+"""``python -m bench evidence``: which recipes do the published runs reproduce? Writes ``resnet9/reproduced.json``."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command("evidence")
+def command() -> None:
+    """Compare the runs under results/published with what was published for their recipes.
+
+    Writes the result to resnet9/reproduced.json, which `python -m resnet9 recipes` shows; nobody else writes it.
+    """
+    from bench.commands import _evidence
+    from bench.record import replace_file
+
+    body = _evidence.content()
+    replace_file(_evidence.REPRODUCED_FILE, _evidence.text(body))
+    for row in body["recipes"]:
+        word = "reproduced" if row["reproduced"] else "not reproduced"
+        said = "nothing" if row["published_percent"] is None else f"{row['published_percent']:g} %"
+        runs = "1 run" if row["n"] == 1 else f"{row['n']} runs"
+        click.echo(f"{row['recipe']}: {word}; {runs} give {row['mean_percent']:.2f} %, published is {said}.")
+    if not body["recipes"]:
+        click.echo("No run under results/published is of a shipped recipe on CIFAR-10.")
+    click.echo(f"{_evidence.REPRODUCED_FILE.relative_to(_evidence.CHECKOUT)} is up to date; {body['rule']}.")

@@ -1,0 +1,88 @@
+"""The file that says which recipes are reproduced, and where its numbers come from."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from bench import plan
+from bench.commands import _evidence
+from bench.commands.evidence import command
+from resnet9 import recipe as recipes
+from tests.bench.records import Run, finals, write_campaign
+
+AIR94 = recipes.load("air94")
+
+
+def air94_runs(*percents: float) -> list[Run]:
+    """Whole runs of air94, announced as the trainer announces them, that end with these accuracies."""
+    recipe = {
+        "name": AIR94.name, "sha256": AIR94.sha256, "target_percent": 94.0, "epochs": 5, "steps_per_epoch": 97,
+        "batch": 512, "view": "plain",
+    }  # fmt: skip
+    return [replace(run, recipe="air94", hello={"recipe": recipe}) for run in finals(*percents)]
+
+
+@pytest.fixture
+def judged_plainly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The recipes with the plain view, which is what the made runs end in."""
+    found = {name: replace(each, view="plain") for name, each in _evidence.shipped().items()}
+    monkeypatch.setattr(_evidence, "shipped", lambda: found)
+
+
+def test_the_shipped_file_is_what_the_published_records_give() -> None:
+    written = _evidence.REPRODUCED_FILE.read_text(encoding="utf-8")
+    assert written == _evidence.text(_evidence.content()), "type `python -m bench evidence`"
+
+
+def test_the_default_on_a_gpu_is_a_recipe_that_was_reproduced() -> None:
+    rows = json.loads(_evidence.REPRODUCED_FILE.read_text(encoding="utf-8"))["recipes"]
+    reproduced = {row["recipe"] for row in rows if row["reproduced"]}
+    if not reproduced:
+        pytest.skip("no recipe is reproduced by the published runs yet")
+    assert plan.FULL in reproduced
+
+
+@pytest.mark.usefixtures("judged_plainly")
+def test_runs_of_every_campaign_are_taken_and_those_of_ablations_are_not(tmp_path: Path) -> None:
+    write_campaign(tmp_path / "one", air94_runs(94.0, 94.2))
+    write_campaign(tmp_path / "two", air94_runs(94.1))
+    write_campaign(tmp_path / "ablation" / "base", air94_runs(80.0, 80.0))
+    write_campaign(tmp_path / "smoke", [replace(Run(), recipe="smoke", dataset="synthetic", dataset_state="synthetic")])
+
+    (row,) = _evidence.content(tmp_path)["recipes"]
+
+    assert (row["recipe"], row["n"], row["mean_percent"], row["reproduced"]) == ("air94", 3, 94.1, True)
+    assert [place.removeprefix(f"{tmp_path.as_posix()}/") for place in row["records"]] == [
+        "one/seed-000", "one/seed-001", "two/seed-000",
+    ]  # fmt: skip
+
+
+@pytest.mark.usefixtures("judged_plainly")
+def test_the_command_writes_the_file_and_says_what_is_reproduced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_campaign(tmp_path / "published" / "one", air94_runs(94.0, 93.0))
+    body = _evidence.content(tmp_path / "published")
+    monkeypatch.setattr(_evidence, "content", lambda: body)
+    monkeypatch.setattr(_evidence, "CHECKOUT", tmp_path)
+    monkeypatch.setattr(_evidence, "REPRODUCED_FILE", tmp_path / "reproduced.json")
+
+    said = CliRunner().invoke(command, [], catch_exceptions=False).output
+
+    assert "air94: not reproduced; 2 runs give 93.50 %, published is 94.01 %." in said
+    assert json.loads((tmp_path / "reproduced.json").read_text())["recipes"] == body["recipes"]
+
+
+@pytest.mark.usefixtures("judged_plainly")
+def test_the_summary_of_a_campaign_that_reproduces_nothing_says_so(tmp_path: Path) -> None:
+    campaign = write_campaign(tmp_path / "one", air94_runs(93.0, 93.1))
+    from bench.commands.report import command as report
+
+    said = CliRunner().invoke(report, [str(campaign)], catch_exceptions=False).output
+
+    assert "not reproduced here: air94 is published with 94.01 %" in " ".join(said.split())
