@@ -23,6 +23,8 @@ RECIPES_FILE = Path(__file__).with_name("recipes.json")
 #: Recipe files that vary one thing at a time, each with a table of this name that says what is compared.
 ABLATIONS = Path(__file__).with_name("ablations")
 DECLARATION = "ablation"
+#: Tables in one line of ``extends``: far more than anybody can follow, far fewer than Python can.
+MOST_PARENTS = 100
 #: What is trained, in groups that may have rates and decay of their own: convolution kernels, scales and biases of the
 #: batch norms, the linear layer, and the bias of the whitening layer.
 GROUPS = ("filters", "norms", "head", "whitening_bias")
@@ -260,8 +262,11 @@ def _check_together(recipe: Recipe) -> None:
         raise RecipeError(f"{where}: the net `{recipe.net}` takes `whitening` {kept}, not {whitening.size}", "change it")
     if whitening is None and recipe.net == "air":
         raise RecipeError(f"{where}: the net `air` begins with a whitening layer", "give `whitening` with `size` 2")
-    if whitening is None and "whitening_bias" in recipe.groups:
-        raise RecipeError(f"{where}: `groups.whitening_bias` has no whitening layer to belong to", "remove it")
+    if "whitening_bias" in recipe.groups and (whitening is None or not whitening.bias):
+        raise RecipeError(
+            f"{where}: `groups.whitening_bias` has no bias to belong to",
+            "remove it, or give `whitening` with `bias` true",
+        )
     for name, group in recipe.groups.items():
         if name != "whitening_bias" and (group.until_epochs is not None or group.fade):
             raise RecipeError(f"{where}: `groups.{name}` cannot be frozen", "only `whitening_bias` has `until_epochs`")
@@ -283,6 +288,8 @@ def _resolve(name: str, tables: dict[str, Any], children: tuple[str, ...] = ()) 
             f"recipe {children[0]}: `extends` goes round in a circle ({' -> '.join((*children, name))})",
             "break the circle",
         )
+    if len(children) > MOST_PARENTS:
+        raise RecipeError(f"recipe {children[0]}: it has more than {MOST_PARENTS} parents", "extend a nearer one")
     if name not in tables:
         child = children[-1]
         raise RecipeError(

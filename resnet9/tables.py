@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import math
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, Field, fields
 from typing import Any, TypeVar
@@ -92,13 +92,16 @@ def decode(kind: type[Table], table: object, where: str, example: str = "") -> T
         if name not in table and each.default is MISSING and each.default_factory is MISSING
     ]
     if missing:
-        raise RecipeError(f"{where} lacks {', '.join(missing)}", example or "add the keys, or extend a recipe with them")
+        raise RecipeError(
+            f"{where} lacks {', '.join(missing)}", example or "add the keys, or extend a recipe with them"
+        )
     return kind(**{key: _value(known[key], value, where) for key, value in table.items()})
 
 
 def is_number(value: object) -> bool:
-    """A finite number that is no truth value."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    """A number that is no truth value and that a float can hold: JSON's whole numbers have no end."""
+    most = sys.float_info.max
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and -most <= value <= most
 
 
 def _value(field: Field[Any], value: Any, where: str) -> Any:
