@@ -1,12 +1,9 @@
-import dataclasses
-
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from resnet9 import augment, evaluation
-from resnet9 import recipe as recipes
-from resnet9.nets import ResNet9
+from resnet9 import augment, evaluation, nets
+from tests.resnet9.narrow import narrow
 
 
 @pytest.mark.parametrize("images, batch", [(10_000, 1000), (2_000, 1000), (1, 1), (999, 999), (1003, 59), (2_999, 1)])
@@ -16,7 +13,7 @@ def test_the_batch_divides_the_test_set(images, batch):
 
 @pytest.mark.parametrize("xla", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_every_test_image_is_predicted_with_the_running_statistics(xla):
-    net = ResNet9(dataclasses.replace(recipes.load("page24"), width=2))
+    net = nets.build(narrow("page24"))
     net.reset(tf.constant(1))
     for statistic in net.statistics:
         statistic.assign_add(tf.random.stateless_uniform(statistic.shape, [1, 2]) * 0.1)
@@ -33,7 +30,7 @@ def test_every_test_image_is_predicted_with_the_running_statistics(xla):
 
 
 def test_evaluating_changes_nothing():
-    net = ResNet9(dataclasses.replace(recipes.load("page24"), width=2))
+    net = nets.build(narrow("page24"))
     net.reset(tf.constant(1))
     before = [variable.numpy() for variable in (*net.trained, *net.statistics)]
     judge = evaluation.Evaluation(net, 20, tf.float32, xla=False)

@@ -7,30 +7,25 @@ import pytest
 import tensorflow as tf
 
 from resnet9 import loops
-from resnet9 import recipe as recipes
-from resnet9.dataset import Dataset
-from resnet9.loops import LOOPS, Settings, TrainingStep
+from resnet9.loops import LOOPS
+from resnet9.step import Settings
+from tests.resnet9.narrow import FLOAT32, a_step, coloured, flat, knots, marked, narrow
 
 IMAGES, BATCH = 130, 16
 
 
 @pytest.fixture(scope="module")
 def small():
-    rates = {"per": "step", "knots": [[0, 0.0], [1, 0.1], [3, 0.0]]}
-    return dataclasses.replace(recipes.load("page24"), width=2, batch=BATCH, epochs=2.5, learning_rate=rates)
+    return narrow("page24", batch=BATCH, epochs=2.5, learning_rate=knots((0, 0.0), (1, 0.1), (3, 0.0)))
 
 
 @pytest.fixture(scope="module")
 def data():
-    rng = np.random.RandomState(0)
-    labels = (np.arange(IMAGES) % 10).astype(np.uint8)
-    images = rng.randint(0, 60, (IMAGES, 32, 32, 3)) + 19 * labels[:, None, None, None]
-    images = images.astype(np.uint8)
-    return Dataset("synthetic", "synthetic", "0", images, labels, images[:20], labels[:20])
+    return coloured(IMAGES)
 
 
 def trained(name, recipe, data, seed=0, xla=False, warm=True):
-    step = TrainingStep(recipe, Settings(tf.float32, xla, 1.0, 1))
+    step = a_step(recipe, Settings(tf.float32, xla, 1.0, 1))
     loop = LOOPS[name](step, len(data.train_labels))
     if warm:
         loop.warm_up(123)
@@ -57,7 +52,7 @@ def test_the_loss_falls(name, small, data):
 @pytest.mark.parametrize("name", ["host", "device"])
 def test_one_seed_twice_is_bit_for_bit_the_same_and_another_seed_is_not(name, small, data):
     runs = [trained(name, small, data, seed) for seed in (4, 4, 5)]
-    weights = [run[0].net.linear.numpy() for run in runs]
+    weights = [run[0].net.head.numpy() for run in runs]
     assert (weights[0] == weights[1]).all()
     assert [s.loss_sum for s in runs[0][2]] == [s.loss_sum for s in runs[1][2]]
     assert not np.allclose(weights[0], weights[2])
@@ -66,7 +61,7 @@ def test_one_seed_twice_is_bit_for_bit_the_same_and_another_seed_is_not(name, sm
 @pytest.mark.parametrize("name", ["host", "device"])
 def test_compiling_on_random_data_leaves_no_trace_in_the_run(name, small, data):
     warm, cold = trained(name, small, data), trained(name, small, data, warm=False)
-    assert (warm[0].net.linear.numpy() == cold[0].net.linear.numpy()).all()
+    assert (warm[0].net.head.numpy() == cold[0].net.head.numpy()).all()
     for ours, theirs in zip(warm[0].net.statistics, cold[0].net.statistics, strict=True):
         assert (ours.numpy() == theirs.numpy()).all()
 
@@ -87,22 +82,21 @@ def test_the_host_input_times_every_pull_and_the_device_input_has_none_to_time(s
 
 @pytest.mark.parametrize("epoch", [1, 2])
 def test_an_epoch_of_the_host_input_shows_no_image_twice(epoch, small, data):
-    step = TrainingStep(dataclasses.replace(small, pad=0, flip=False, cutout=0), Settings(tf.float32, False, 1.0, 1))
+    step = a_step(dataclasses.replace(small, pad=0, flip="none", cutout=0), FLOAT32)
     loop = loops.HostLoop(step, IMAGES)
-    loop.load(dataclasses.replace(data, train_labels=np.arange(IMAGES, dtype=np.uint8)))
-    seen = np.concatenate([labels.numpy() for _, labels in loop.batches(loop.steps_of(epoch), 0)])
+    loop.load(marked(IMAGES))
+    seen = np.concatenate([labels.numpy() for _, labels, _ in loop.batches(loop.steps_of(epoch), 0)])
     assert len(seen) == 128 == len(set(seen))
-    again = np.concatenate([labels.numpy() for _, labels in loop.batches(loop.steps_of(epoch), 0)])
-    other = np.concatenate([labels.numpy() for _, labels in loop.batches(loop.steps_of(3 - epoch), 0)])
+    again = np.concatenate([labels.numpy() for _, labels, _ in loop.batches(loop.steps_of(epoch), 0)])
+    other = np.concatenate([labels.numpy() for _, labels, _ in loop.batches(loop.steps_of(3 - epoch), 0)])
     assert (seen == again).all() and not (seen == other).all()
 
 
 def test_the_host_input_pairs_every_image_with_its_own_label(small, data):
-    recipe = dataclasses.replace(small, pad=0, flip=False, cutout=0)
-    loop = loops.HostLoop(TrainingStep(recipe, Settings(tf.float32, False, 1.0, 1)), IMAGES)
-    marked = np.broadcast_to(np.arange(IMAGES, dtype=np.uint8)[:, None, None, None], (IMAGES, 32, 32, 3)).copy()
-    loop.load(dataclasses.replace(data, train_images=marked, train_labels=np.arange(IMAGES, dtype=np.uint8)))
-    for images, labels in loop.batches(loop.steps_of(1), 0):
+    recipe = dataclasses.replace(small, pad=0, flip="none", cutout=0)
+    loop = loops.HostLoop(a_step(recipe), IMAGES)
+    loop.load(marked(IMAGES))
+    for images, labels, _ in loop.batches(loop.steps_of(1), 0):
         red = images.numpy()[:, 5, 5, 0] * recipe.std255[0] + recipe.mean255[0]
         np.testing.assert_allclose(red, labels.numpy(), atol=1e-3)
 
@@ -119,18 +113,10 @@ def test_streams_of_random_numbers_do_not_meet():
 @pytest.mark.parametrize("name", ["host", "device"])
 def test_an_input_compiled_by_xla_agrees_with_it_uncompiled(name, data):
     """At a low rate: batch norm over few images amplifies rounding from step to step, whoever rounds."""
-    rates = {"per": "step", "knots": [[0, 0.002]]}
-    recipe = dataclasses.replace(recipes.load("page24"), width=4, batch=2 * BATCH, epochs=2.5, learning_rate=rates)
+    recipe = narrow("page24", batch=2 * BATCH, epochs=2.5, learning_rate=knots((0, 0.002)))
     plain, compiled = (trained(name, recipe, data, xla=xla) for xla in (False, True))
     for ours, theirs in zip(plain[2], compiled[2], strict=True):
         assert ours.mean_loss == pytest.approx(theirs.mean_loss, rel=2e-3)
-    start = TrainingStep(recipe, Settings(tf.float32, False, 1.0, 1))
-    start.reset(0)
-    begun = flat(start)
-    moved = [flat(end[0]) - begun for end in (plain, compiled)]
+    begun = flat(a_step(recipe).net.kernels)
+    moved = [flat(end[0].net.kernels) - begun for end in (plain, compiled)]
     assert np.dot(*moved) > 0.98 * np.linalg.norm(moved[0]) * np.linalg.norm(moved[1])
-
-
-def flat(step):
-    """Every kernel of a net in one vector."""
-    return np.concatenate([kernel.numpy().ravel() for kernel in step.net.kernels])

@@ -1,12 +1,10 @@
-import dataclasses
-
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from resnet9 import layers
+from resnet9 import layers, nets
 from resnet9 import recipe as recipes
-from resnet9.nets import ResNet9
+from tests.resnet9.narrow import narrow
 
 #: The table of cifar10-fast's net: name, kernel shape (HWIO).
 KERNELS = {
@@ -24,7 +22,7 @@ KERNELS = {
 
 @pytest.fixture(scope="module")
 def net():
-    net = ResNet9(recipes.load("page24"))
+    net = nets.build(recipes.load("page24"))
     net.reset(tf.constant(7))
     return net
 
@@ -53,7 +51,7 @@ def test_logits_are_float32_whatever_the_compute_dtype(net):
 
 @pytest.mark.parametrize("init, factor", [("uniform_fan_in", 1.0), ("he_uniform", 6**0.5)])
 def test_kernels_are_uniform_within_the_limit_of_their_fan_in(init, factor):
-    net = ResNet9(dataclasses.replace(recipes.load("page24"), init=init, width=16))
+    net = nets.build(narrow("page24", init=init, widths=(16, 32, 64, 128)))
     net.reset(tf.constant(0))
     for kernel in net.kernels:
         values, fan_in = kernel.numpy(), np.prod(kernel.shape[:-1])
@@ -66,7 +64,7 @@ def test_kernels_are_uniform_within_the_limit_of_their_fan_in(init, factor):
 
 
 def test_a_seed_gives_the_same_net_again_and_another_seed_another():
-    net = ResNet9(dataclasses.replace(recipes.load("page24"), width=4))
+    net = nets.build(narrow("page24"))
     draws = []
     for seed in (1, 2, 1):
         net.reset(tf.constant(seed))
@@ -76,7 +74,7 @@ def test_a_seed_gives_the_same_net_again_and_another_seed_another():
 
 
 def test_no_two_kernels_of_a_net_start_alike():
-    net = ResNet9(dataclasses.replace(recipes.load("page24"), width=16))
+    net = nets.build(narrow("page24", widths=(16, 32, 64, 128)))
     net.reset(tf.constant(0))
     first, second = (block.kernel.numpy().ravel() for block in net.residual1)
     assert abs(np.corrcoef(first, second)[0, 1]) < 0.05

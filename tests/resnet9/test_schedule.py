@@ -5,6 +5,7 @@ import pytest
 
 from resnet9 import recipe as recipes
 from resnet9.schedule import learning_rates
+from tests.resnet9.narrow import knots
 
 CIFAR = 50_000
 
@@ -37,8 +38,6 @@ def test_a_fractional_number_of_epochs_ends_inside_the_last_one():
 
 
 def test_before_the_first_knot_and_after_the_last_the_rate_stays():
-    recipe = dataclasses.replace(
-        recipes.load("page24"), epochs=4, learning_rate={"per": "step", "knots": [[1, 0.2], [3, 0.1]]}
-    )
+    recipe = dataclasses.replace(recipes.load("page24"), epochs=4, learning_rate=knots((1, 0.2), (3, 0.1)))
     rates = learning_rates(recipe, CIFAR)
     assert rates[0] == pytest.approx(0.2) and rates[-1] == pytest.approx(0.1)

@@ -10,17 +10,16 @@ import pytest
 
 from bench import protocol
 from bench.protocol import Writer
-from resnet9 import recipe as recipes
 from resnet9 import synthetic, training
 from resnet9.errors import TrainingFailed
 from resnet9.loops import DeviceLoop, HostLoop
 from resnet9.phases import PhaseLog
+from tests.resnet9.narrow import knots, narrow
 
 
 @pytest.fixture
 def request_of_two_epochs():
-    schedule = {"per": "step", "knots": [[0, 0.0], [1, 0.05], [2, 0.0]]}
-    recipe = dataclasses.replace(recipes.load("smoke"), width=2, epochs=2, learning_rate=schedule)
+    recipe = narrow("smoke", widths=(2, 4, 8, 16), epochs=2, learning_rate=knots((0, 0.0), (1, 0.05), (2, 0.0)))
     # The thread counts of TensorFlow can be set once a process, before its first operation: 0 leaves them.
     return training.Request(recipe, seed=3, data="synthetic", input="host", precision="fp32", device="cpu", threads=0)
 
@@ -92,7 +91,7 @@ def test_the_crossing_writes_predictions_before_it_is_announced(tmp_path, reques
 
 @pytest.mark.parametrize("loop", [HostLoop, DeviceLoop])
 def test_a_loss_that_is_no_number_stops_the_run_in_one_sentence(tmp_path, request_of_two_epochs, monkeypatch, loop):
-    diverging = dataclasses.replace(request_of_two_epochs.recipe, learning_rate={"per": "step", "knots": [[0, 1e30]]})
+    diverging = dataclasses.replace(request_of_two_epochs.recipe, learning_rate=knots((0, 1e30)))
     name = "host" if loop is HostLoop else "device"
     bad = dataclasses.replace(request_of_two_epochs, recipe=diverging, input=name)
     with pytest.raises(TrainingFailed, match=r"diverged.*PRECISION=fp32"):
