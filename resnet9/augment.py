@@ -100,8 +100,8 @@ def normalise(recipe: Recipe, images: Tensor, dtype: tf.DType) -> Tensor:
 def augmented_batch(
     recipe: Recipe, images: Tensor, index: Tensor, drawn: Draws, dtype: tf.DType, flips: Tensor = None
 ) -> Tensor:
-    """The images at ``index`` (int32 [B]) of a uint8 dataset [N,32,32,3], cropped, flipped, normalised, jittered and cut
-    out: ``dtype`` [B,32,32,3]. ``flips`` (bool [N], of the dataset) takes the place of those drawn.
+    """The images at ``index`` (int32 [B]) of a uint8 dataset [N,32,32,3], cropped, flipped, normalised, jittered and
+    cut out: ``dtype`` [B,32,32,3]. ``flips`` (bool [N], of the dataset) takes the place of those drawn.
     """
     batch = index.shape[0]
     mirrored = drawn.flips if flips is None else tf.gather(flips, index)

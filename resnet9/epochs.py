@@ -113,8 +113,8 @@ class Course:
         if self._parts.precision == "fp16":
             scale = self._parts.step.settings.loss_scale
             raise TrainingFailed(
-                f"the loss is {loss} after epoch {epoch:g}: fp16 has overflowed (loss scale {scale:g}), or the training "
-                "has diverged",
+                f"the loss is {loss} after epoch {epoch:g}: fp16 has overflowed (loss scale {scale:g}), or the "
+                "training has diverged",
                 "try PRECISION=bf16 or fp32, or a lower learning rate in the recipe",
             )
         raise TrainingFailed(
@@ -136,9 +136,7 @@ class Course:
         work = (sums.steps, sums.images) if first else (0, 0)
         self._writer.emit(Epoch(epoch, *work, sums.mean_loss, judged.correct, self._total, view=judged.view))
 
-    def _print(
-        self, number: int, sums: Sums, train_seconds: float, test_seconds: float, found: list[_Judged]
-    ) -> None:
+    def _print(self, number: int, sums: Sums, train_seconds: float, test_seconds: float, found: list[_Judged]) -> None:
         loop = self._parts.loop
         self._seconds += train_seconds
         self._table.row(

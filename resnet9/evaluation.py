@@ -11,8 +11,9 @@ from resnet9 import augment
 from resnet9.nets import Net
 
 Tensor = Any
-#: What each view shows of an image: (row shift, column shift, mirrored) with its share of the logits. ``six``: the image
-#: and its mirror image, 1/4 each, and both shifted by a pixel to either corner, 1/8 each (airbench94, "TTA level 2").
+#: What each view shows of an image, as (share of the logits, shift of rows and columns, mirrored). ``six``: the image
+#: and its mirror image, 1/4 each, and both shifted by a pixel to either corner, 1/8 each (airbench94, "TTA level 2"). A
+#: recipe with ``views_weights`` ``equal`` counts all alike (hiverge).
 VIEWS: dict[str, tuple[tuple[float, int, bool], ...]] = {
     "plain": ((1.0, 0, False),),
     "flip": ((0.5, 0, False), (0.5, 0, True)),
@@ -74,14 +75,15 @@ class Evaluation:
     def _logits(self, images: Tensor, batches: Tensor, view: str) -> Tensor:
         """uint8 [M,32,32,3] -> float32 [M,10], averaged over what the view shows."""
         count = images.shape[0]
-        batch = batch_size(count)
+        batch, equal = batch_size(count), self.net.recipe.views_weights == "equal"
 
         def body(i: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
             part = tf.slice(images, [i * batch, 0, 0, 0], [batch, 32, 32, 3])
             normal = augment.normalise(self.net.recipe, part, self.compute)
             found = tf.add_n(
                 [
-                    share * self.net(view_of(normal, shift, mirrored), training=False)
+                    (1.0 / len(VIEWS[view]) if equal else share)
+                    * self.net(view_of(normal, shift, mirrored), training=False)
                     for share, shift, mirrored in VIEWS[view]
                 ]
             )

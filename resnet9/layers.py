@@ -23,7 +23,7 @@ def convolution(images: Tensor, kernel: Tensor, padding: str = "SAME") -> Tensor
 
 
 class BatchNorm:
-    """Batch normalisation over N, H and W with a bias and, unless the recipe freezes it at 1, a scale: float32 [C] each.
+    """Batch normalisation over N, H and W with a bias and, unless the recipe freezes it at 1, a scale; float32 [C].
 
     The recipe's ``batch_norm_keep`` is the weight of the old running statistic (Keras's ``momentum``; 1 - PyTorch's).
     The running variance is Bessel-corrected, as in PyTorch. With ``ghost_batch`` every group of so many images is
@@ -31,7 +31,11 @@ class BatchNorm:
     """
 
     def __init__(self, name: str, channels: int, recipe: Recipe) -> None:
-        self.epsilon, self.keep, self.ghost_batch = recipe.batch_norm_epsilon, recipe.batch_norm_keep, recipe.ghost_batch
+        self.epsilon, self.keep, self.ghost_batch = (
+            recipe.batch_norm_epsilon,
+            recipe.batch_norm_keep,
+            recipe.ghost_batch,
+        )
         self.scale: Tensor = tf.Variable(tf.ones([channels]), name=f"{name}.scale")
         self.bias = tf.Variable(tf.zeros([channels]), name=f"{name}.bias")
         self.mean = tf.Variable(tf.zeros([channels]), name=f"{name}.mean", trainable=False)

@@ -70,7 +70,7 @@ class Loop(Protocol):
 
 
 class _Epochs:
-    """What both inputs know: how many steps an epoch has, at which rates, and which of them train the whitening bias."""
+    """What both inputs know: the steps of an epoch, their controls, and which of them train the whitening bias."""
 
     def __init__(self, step: TrainingStep, train_images: int) -> None:
         self.step, self.recipe = step, step.recipe
@@ -192,9 +192,7 @@ class DeviceLoop(_Epochs):
         streams = (SHUFFLE_STREAM, AUGMENT_STREAM, FLIP_STREAM)
         seeds = tf.constant([_stream(seed, stream) for stream in streams], tf.int32)
         places = [tf.constant(place) for place in (begin, steps.start - begin, steps.stop - begin)]
-        loss_sum, correct = self._bodies[whitening_bias](
-            self.images, self._labels, tf.constant(table), seeds, *places
-        )
+        loss_sum, correct = self._bodies[whitening_bias](self.images, self._labels, tf.constant(table), seeds, *places)
         return Sums(len(steps), len(steps) * self.recipe.batch, float(loss_sum), int(correct))
 
     def warm_up(self, seed: int) -> None:

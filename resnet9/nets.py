@@ -131,8 +131,8 @@ class Net:
                 kernel.assign(self._with_identity(self.blocks[index], draw))
         for block in self.blocks:
             block.norm.reset()
-        for bias in self.groups["whitening_bias"]:
-            bias.assign(tf.zeros(bias.shape))
+        if self.whitening is not None:
+            self.whitening.reset_bias(tf.stack([seed, len(self.kernels)]))
 
     def _with_identity(self, block: Block, draw: Tensor) -> Tensor:
         how = self.recipe.identity_init

@@ -67,8 +67,8 @@ class MuonFilters:
         directions = orthogonal(updates, self.muon.iterations, self.muon.coefficients, self.compute)
         for weights, direction in zip(self.variables, directions, strict=True):
             unit = tf.sqrt(float(weights.shape[-1])) / tf.norm(weights)
-            kept = tf.where(renormalise > 0.5, unit, 1.0) * (1.0 - rate * self.muon.weight_decay)
-            weights.assign(kept * weights - rate * direction)
+            moved = tf.where(renormalise > 0.5, unit, 1.0) * weights - rate * direction
+            weights.assign((1.0 - rate * self.muon.weight_decay) * moved)
 
 
 def orthogonal(

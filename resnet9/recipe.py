@@ -65,8 +65,8 @@ class Group:
 class Whitening:
     """A frozen first layer that whitens patches of ``size`` x ``size`` x 3, measured on the first ``images``.
 
-    ``negated``: the filters and their negatives. ``bias``: one that is trained. ``centred``: a covariance about the
-    mean.
+    ``negated``: the filters and their negatives. ``centred``: a covariance about the mean. ``bias``: one that is
+    trained, from ``bias_init``: zeros, or uniform within 1/sqrt(fan_in) as PyTorch's default.
     """
 
     size: int = whole(2, 3)
@@ -75,14 +75,15 @@ class Whitening:
     centred: bool = flag(default=False)
     negated: bool = flag(default=False)
     bias: bool = flag(default=False)
+    bias_init: str = choice("zero", "uniform", default="zero")
 
 
 @dataclass(frozen=True)
 class Muon:
     """Momentum whose update is made orthogonal by Newton-Schulz ``iterations``, for the filters (Jordan et al. 2024).
 
-    ``renormalise`` (a, b): every ``a + floor(b * s / steps)`` steps a kernel is first scaled to the norm
-    sqrt(channels).
+    ``renormalise`` (a, b): a kernel is first scaled to the norm sqrt(channels) where that was last done at least
+    ``a + floor(b * s / steps)`` steps ago, s = 1, 2, ... ``weight_decay`` x rate is taken off after the update.
     """
 
     rate: float = number(0.0, 10.0)
@@ -95,9 +96,9 @@ class Muon:
 
 @dataclass(frozen=True)
 class Average:
-    """A moving average of weights and running statistics: every ``every`` steps it keeps ``decay * (s / steps) **
-    power`` of itself. ``copy_back``: the net then becomes the average (lookahead); else the average is what is judged
-    (EMA).
+    """A moving average of weights and running statistics: after steps ``first``, ``first + every``, ... (counted from
+    1; None: every) it keeps ``decay * (s / steps) ** power`` of itself. ``copy_back``: the net then becomes the average
+    (lookahead); else the average is what is judged (EMA).
     """
 
     every: int = whole(1, 100_000)
@@ -105,6 +106,7 @@ class Average:
     power: float = number(0.0, 10.0, default=0.0)
     from_epoch: float = number(0.0, 10_000.0, default=0.0)
     copy_back: bool = flag(default=False)
+    first: int | None = whole(1, 100_000, default=None, optional=True)
 
 
 @dataclass(frozen=True)
@@ -178,6 +180,7 @@ class Recipe:
     # the judgement
     views: str = choice("plain", "flip", "six", default="plain")
     views_share: float = number(0.0, 1.0, default=1.0)
+    views_weights: str = choice("centred", "equal", default="centred")
 
     @property
     def sha256(self) -> str:
@@ -259,7 +262,9 @@ def _check_together(recipe: Recipe) -> None:
     size = {"resnet9": 3, "air": 2}.get(recipe.net)
     if whitening is not None and whitening.size != size:
         kept = f"with `size` {size}" if size else "not at all"
-        raise RecipeError(f"{where}: the net `{recipe.net}` takes `whitening` {kept}, not {whitening.size}", "change it")
+        raise RecipeError(
+            f"{where}: the net `{recipe.net}` takes `whitening` {kept}, not {whitening.size}", "change it"
+        )
     if whitening is None and recipe.net == "air":
         raise RecipeError(f"{where}: the net `air` begins with a whitening layer", "give `whitening` with `size` 2")
     if "whitening_bias" in recipe.groups and (whitening is None or not whitening.bias):

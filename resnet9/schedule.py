@@ -51,17 +51,15 @@ def controls(recipe: Recipe, train_images: int) -> np.ndarray:
     """A row a step with the columns CONTROLS, float32 [total steps, len(CONTROLS)]."""
     rates = learning_rates(recipe, train_images)
     total, steps_per_epoch = len(rates), recipe.steps_per_epoch(train_images)
-    table = dict.fromkeys(CONTROLS, np.zeros(total, np.float32))
+    table: dict[str, np.ndarray] = dict.fromkeys(CONTROLS, np.zeros(total, np.float32))
     for name in GROUPS:
         table[name] = _group_rates(recipe, name, rates, frozen_after(recipe, train_images))
-    step = np.arange(total)
     if recipe.muon is not None:
-        start, growth = recipe.muon.renormalise
-        table["renormalise"] = step % (start + np.floor(growth * step / total)) == 0
+        table["renormalise"] = _renormalising(recipe, total)
     if recipe.average is not None:
         table["average_keep"], table["average_copy"] = _averaging(recipe, total, steps_per_epoch)
     if recipe.cutmix is not None:
-        table["cutmix"] = step // steps_per_epoch >= recipe.cutmix.from_epoch
+        table["cutmix"] = np.arange(total) // steps_per_epoch >= recipe.cutmix.from_epoch
     return np.stack([table[name] for name in CONTROLS], axis=1).astype(np.float32)
 
 
@@ -77,6 +75,17 @@ def _group_rates(recipe: Recipe, name: str, rates: np.ndarray, frozen: int) -> n
     return np.where(step < frozen, rates, 0.0) * group.rate_factor
 
 
+def _renormalising(recipe: Recipe, total: int) -> np.ndarray:
+    """Which steps scale Muon's kernels first: those far enough from the last that did."""
+    assert recipe.muon is not None
+    start, growth = recipe.muon.renormalise
+    table, last = np.zeros(total, bool), 0
+    for step in range(1, total + 1):
+        if step - last >= start + growth * step // total:
+            table[step - 1], last = True, step
+    return table
+
+
 def _averaging(recipe: Recipe, total: int, steps_per_epoch: int) -> tuple[np.ndarray, np.ndarray]:
     """How much the average keeps of itself after every step, and whether the net then becomes it.
 
@@ -86,7 +95,8 @@ def _averaging(recipe: Recipe, total: int, steps_per_epoch: int) -> tuple[np.nda
     average = recipe.average
     assert average is not None
     done = np.arange(total) + 1
-    moves = done % average.every == 0
+    first = average.every if average.first is None else average.first
+    moves = (done >= first) & ((done - first) % average.every == 0)
     keep = np.where(moves, average.decay * (done / total) ** average.power, 1.0)
     keep = np.where(done <= math.floor(average.from_epoch * steps_per_epoch), 0.0, keep)
     copies = moves | (done == total)

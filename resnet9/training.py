@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import statistics
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from bench.protocol import Done, Error, Hello, Writer
@@ -28,8 +28,8 @@ DEFAULT_INPUT = {"cpu": "host", "gpu": "device"}
 class Request:
     """What to train and how; ``data``, ``device``, ``precision`` and ``input`` as on the command line.
 
-    ``views``: a recipe that declares views is judged with them after its ``last`` epoch or after ``every`` one. ``runs``
-    above 1 trains seed, seed + 1, ... in this process: for statistics of the accuracy, never for a headline time.
+    ``views``: a recipe that declares views is judged with them after its ``last`` epoch or after ``every`` one.
+    ``runs`` above 1 trains seed, seed + 1, ... in this process: for statistics of the accuracy, never for a headline time.
     """
 
     recipe: Recipe
@@ -116,7 +116,7 @@ def _hello(request: Request, device: Device, input_name: str, data: Dataset, tar
         input=input_name,
         device={"kind": device.kind, "name": device.name, "uuid": device.uuid},
         threads=device.threads,
-        xla={"on": device.xla, "flags": device.xla_flags},
+        xla={"on": device.xla, "flags": device.xla_flags, **asdict(device.compiler)},
     )
 
 

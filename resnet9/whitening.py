@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from resnet9 import randomness
 from resnet9.recipe import Recipe, Whitening
 
 Tensor = Any
@@ -79,14 +80,21 @@ class WhiteningLayer:
         self.kernel = tf.Variable(tf.zeros([size, size, 3, channels]), trainable=False, name="whitening.conv")
         self.bias = tf.Variable(tf.zeros([channels]), name="whitening.bias") if recipe.whitening.bias else None
 
+    def reset_bias(self, key: Tensor) -> None:
+        """Start the bias, where there is one, as the recipe says, from ``key`` (int32 [2])."""
+        if self.bias is None:
+            return
+        limit = (3 * self.whitening.size**2) ** -0.5 if self.whitening.bias_init == "uniform" else 0.0
+        self.bias.assign((2.0 * randomness.fractions(self.bias.shape.as_list(), key) - 1.0) * limit)
+
     def measure(self, images: np.ndarray | Tensor, xla: bool = False) -> None:
         """Set the filters from uint8 images [N,32,32,3]; returns when they are there."""
         count = min(self.whitening.images, int(images.shape[0]))
         chunk = next(size for size in range(min(CHUNK, count), 0, -1) if count % size == 0)
         sums, products = _compiled_sums(xla)(images[:count], self.whitening.size, chunk)
         side = int(images.shape[1]) - self.whitening.size + 1
-        totals = [each.numpy().astype(np.float64).sum(axis=0) for each in (sums, products)]
-        self.kernel.assign(filters(self.recipe, *totals, patches=count * side * side))
+        total, product = (each.numpy().astype(np.float64).sum(axis=0) for each in (sums, products))
+        self.kernel.assign(filters(self.recipe, total, product, count * side * side))
 
     def __call__(self, images: Tensor) -> Tensor:
         """[N,32,32,3] -> [N,31,31,C] for 2x2 patches; 3x3 patches keep the size, as the layer pads them."""
