@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from resnet9 import driver
+from resnet9 import compiler, driver
+from resnet9.compiler import NO_COMPILER, Compiler
 from resnet9.errors import EnvironmentProblem, RecipeError
 
 KINDS = ("auto", "cpu", "gpu")
@@ -39,7 +40,8 @@ class Device:
     """What trains, and how: ``kind`` is ``cpu`` or ``gpu``, ``precision`` ``bf16``, ``fp16`` or ``fp32``.
 
     ``uuid`` is None for a CPU, and where it is not known. ``xla`` says whether functions are compiled by XLA, and
-    ``xla_flags`` what XLA_FLAGS asks of it, paths cut to their last part. TensorFlow sees no other GPU than this one.
+    ``xla_flags`` what XLA_FLAGS asks of it, paths cut to their last part. ``compiler``: its autotuning, and its caches
+    as they were before the device started. TensorFlow sees no other GPU than this one.
     """
 
     kind: str
@@ -49,6 +51,7 @@ class Device:
     threads: int
     xla: bool
     xla_flags: str
+    compiler: Compiler = NO_COMPILER
 
 
 def _import_tensorflow() -> Any:
@@ -84,6 +87,7 @@ def select(
         environ["CUDA_VISIBLE_DEVICES"] = "-1"  # asking TensorFlow to hide its GPUs would first start a broken driver
     elif _is_uuid(kind):
         environ["CUDA_VISIBLE_DEVICES"] = kind
+    told = compiler.look(environ)
     tf = import_tensorflow()
     if threads:
         tf.config.threading.set_intra_op_parallelism_threads(threads)
@@ -98,7 +102,7 @@ def select(
             details = tf.config.experimental.get_device_details(gpus[0])
             name = details.get("device_name") or "This GPU"
             precision = _precision(precision, name, gpu_precisions(details.get("compute_capability")))
-            return Device("gpu", name, _uuid_in_use(uuids, environ), precision, threads, True, xla_flags)
+            return Device("gpu", name, _uuid_in_use(uuids, environ), precision, threads, True, xla_flags, told)
         _accept_no_gpu(kind, uuids, environ, lambda: why_unusable(tf) or complaint or _NO_REASON)
     name = cpu_name(cpuinfo)
     # Without XLA: on a CPU it would put its own code in the place of oneDNN's kernels.

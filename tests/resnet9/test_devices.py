@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from resnet9.compiler import Compiler
 from resnet9.devices import Device, cpu_precisions, gpu_precisions, select
 from resnet9.errors import EnvironmentProblem, RecipeError
 
@@ -76,11 +77,26 @@ def test_a_machine_without_a_gpu_trains_on_its_cpu(tmp_path: Path) -> None:
 
 
 def test_a_gpu_is_taken_and_the_others_are_hidden(tmp_path: Path) -> None:
-    tf, environ = FakeTensorflow(["a", "b"]), {"XLA_FLAGS": "--dump_to=/home/alice/out --x=1"}
+    tf, environ = FakeTensorflow(["a", "b"]), {"XLA_FLAGS": "--dump_to=/home/alice/out --x=1", "HOME": str(tmp_path)}
     device = selected(tmp_path, tf=tf, driver=("GPU-1", "GPU-2"), environ=environ)
-    assert device == Device("gpu", "name of a", "GPU-1", "fp16", device.threads, True, "--dump_to=out --x=1")
+    compiler = Compiler("default", "none", "cold")
+    assert device == Device("gpu", "name of a", "GPU-1", "fp16", device.threads, True, "--dump_to=out --x=1", compiler)
     assert tf.visible == ["a"]
     assert environ["CUDA_DEVICE_ORDER"] == "PCI_BUS_ID"
+
+
+def test_the_caches_are_told_as_they_were_before_the_device_started(tmp_path: Path) -> None:
+    class Filling(FakeTensorflow):
+        def _list(self, kind: str) -> list[str]:
+            (tmp_path / "compiled").mkdir()
+            (tmp_path / "compiled" / "program").touch()
+            return super()._list(kind)
+
+    environ = {"TF_XLA_FLAGS": f"--tf_xla_persistent_cache_directory={tmp_path / 'compiled'}", "HOME": str(tmp_path)}
+    assert selected(tmp_path, tf=Filling(["a"]), driver=("GPU-1",), environ=environ).compiler.persistent_cache == "cold"
+    second = selected(tmp_path, tf=FakeTensorflow(["a"]), driver=("GPU-1",), environ=environ)
+    assert second.compiler.persistent_cache == "warm"
+    assert selected(tmp_path, "cpu", environ=environ).compiler == Compiler("none", "none", "none")
 
 
 def test_the_cpu_can_be_asked_for_and_then_no_gpu_is_touched(tmp_path: Path) -> None:

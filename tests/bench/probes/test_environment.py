@@ -36,6 +36,7 @@ def test_a_setting_that_can_change_a_run_is_kept_as_it_is(name: str, value: str)
     ("name", "value", "shown"),
     [
         ("XLA_FLAGS", "--xla_gpu_cuda_data_dir=/usr/local/cuda-12 --x=1", "--xla_gpu_cuda_data_dir=cuda-12 --x=1"),
+        ("TF_XLA_FLAGS", "--tf_xla_persistent_cache_directory=/tmp/xla", "--tf_xla_persistent_cache_directory=xla"),
         ("CUDA_HOME", "/usr/local/cuda/", "cuda"),
         ("CUDA_CACHE_PATH", "~bob/cache", "cache"),
         ("CUDA_VISIBLE_DEVICES", "GPU-8f1c2a", f"GPU-{hashed('GPU-8f1c2a')}"),
