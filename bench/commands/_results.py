@@ -14,7 +14,10 @@ from typing import TYPE_CHECKING, Any, TextIO
 from bench import record as records_on_disk
 from bench.checks import judged
 from bench.clocks import HEADLINE, cumulative_seconds, to_target_seconds
-from bench.record import Record
+from bench.record import Evaluation, Record
+
+#: The nets of the recipes, as a board's reader knows them.
+MODELS = {"resnet9": "ResNet9", "plain8": "Plain8", "air": "airbench CNN"}
 
 if TYPE_CHECKING:
     from bench.campaign import Campaign, Claims
@@ -116,6 +119,17 @@ def _pair_command(record: Record, shown_folder: str, lacking: Sequence[str]) -> 
     return f"make report OUT={shown_folder} {values}"
 
 
+def _one_an_epoch(record: Record) -> list[tuple[Evaluation, float]]:
+    """The evaluations of a record with the headline clock at each, one an epoch: where an epoch was also judged in the
+    recipe's own view, that one.
+    """
+    kept = {}
+    for each, seconds in zip(record.epochs, cumulative_seconds(HEADLINE, record), strict=True):
+        if each.epoch not in kept or each.view == record.recipe.get("view", "plain"):
+            kept[each.epoch] = (each, seconds)
+    return list(kept.values())
+
+
 def write_dawnbench(
     folder: Path, records: Sequence[Record], claims: Claims, recipe: dict[str, Any], shown_folder: str, *,
     allow_unverified_data: bool,
@@ -145,13 +159,14 @@ def write_dawnbench(
         seed=chosen,
         selection=entry.selection(known),
         recipe={**recipe, **record.recipe},
+        model=f"{MODELS.get(recipe.get('net'), recipe.get('net') or 'CNN')} ({record.recipe.get('name')})",
         dataset_sha256=record.dataset.get("sha256"),
         precision=record.precision,
         cudnn_version=record.fingerprint.get("package.nvidia-cudnn-cu12"),
         commit=record.fingerprint.get("git.commit"),
         command_line=" ".join(record.argv) or None,
     )
-    evaluations = zip(record.epochs, cumulative_seconds(HEADLINE, record), strict=True)
+    evaluations = _one_an_epoch(record)
     pair = entry.from_record(
         [(each.epoch, seconds, each.correct, each.total) for each, seconds in evaluations],
         facts,

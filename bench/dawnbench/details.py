@@ -70,7 +70,11 @@ def misc(facts: Facts) -> dict[str, object]:
 def _hyperparameters(recipe: Mapping[str, object]) -> dict[str, object]:
     told = {usual: recipe[name] for name, usual in _USUAL_NAMES.items() if name in recipe}
     if recipe.get("nesterov"):
-        told = {**told, "optimizer": "SGD with Nesterov momentum", "nesterovForm": recipe["nesterov"]}
+        muon = "Muon for the filters, " if recipe.get("muon") else ""
+        told = {**told, "optimizer": f"{muon}SGD with Nesterov momentum", "nesterovForm": recipe["nesterov"]}
+    if recipe.get("views") not in (None, "plain"):
+        share = recipe.get("views_share", 1)
+        told["testTimeAugmentation"] = f"{recipe['views']} views of {share:.0%} of the test images"
     if "learning_rate" in recipe:
         told["learningRate"] = _schedule(recipe["learning_rate"])
     return told
@@ -84,8 +88,10 @@ def _schedule(learning_rate: object) -> object:
     ):
         return learning_rate
     assert isinstance(learning_rate, Mapping)
+    between = {"line": "linear", "cosine": "cosine", "stair": "constant"}[str(learning_rate.get("between", "line"))]
+    times = {"epoch": "epochs", "step": "steps", "run": "sharesOfTheRun"}[str(learning_rate.get("unit", "epoch"))]
     return {
-        "type": f"piecewise linear, per {learning_rate.get('per', 'epoch')}",
-        "epochs": [epoch for epoch, _ in knots],
+        "type": f"piecewise {between}, per {learning_rate.get('per', 'epoch')}",
+        times: [when for when, _ in knots],
         "values": [value for _, value in knots],
     }

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -90,12 +90,25 @@ def test_the_pair_is_that_of_the_median_successful_run_and_is_accepted(tmp_path:
 
     line = pair(tmp_path, records(slow, fast, miss, invalid))
 
-    assert line.startswith("The DAWNBench pair is dawnbench/CIFAR10/train/Ada-Lovelace_ResNet9_")
+    assert line.startswith("The DAWNBench pair is dawnbench/CIFAR10/train/Ada-Lovelace_ResNet9-page24_")
     misc = written(tmp_path)["misc"]
     assert isinstance(misc, dict)
     assert (misc["seed"], misc["clock"], misc["recipe"]) == (0, "dawnbench@1", "page24")
     assert misc["runSelection"].startswith("median time of the 2 that reached the target of 3 runs")
     assert all(verdict.accepted for verdict in validate(tmp_path, "full"))
+
+
+def test_an_epoch_judged_in_two_views_has_one_row_in_the_pair_and_it_is_the_recipes_own(tmp_path: Path) -> None:
+    made = Run().record()
+    last = made.epochs[-1]
+    viewed = replace(last, view="six", correct=last.correct + 7, steps=0, images=0)
+    record = judged(replace(made, epochs=(*made.epochs, viewed), recipe={**made.recipe, "view": "six"}))
+
+    rows = _results._one_an_epoch(record)
+
+    assert [each.epoch for each, _ in rows] == [each.epoch for each in made.epochs]
+    assert [each.view for each, _ in rows] == ["plain"] * (len(rows) - 1) + ["six"]
+    assert rows[-1][0].correct == last.correct + 7
 
 
 def test_without_a_success_there_is_no_pair(tmp_path: Path) -> None:
