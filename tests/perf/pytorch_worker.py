@@ -1,77 +1,60 @@
-"""The peer: page24's net and step in plain PyTorch, as its users write it for a CPU. Runs in an environment of its own.
+"""The peer: a recipe's training in plain PyTorch on a CPU. Runs in an environment of its own; see turns.py.
 
-Started as ``pytorch_worker.py DATA.npz PRECISION eager|compiled THREADS``; every line on standard input is a number
-of steps to train, answered by one JSON line with seconds, images and the mean loss. The first line is the warm-up and
-is the caller's to discard.
+``python -m tests.perf.pytorch_worker BATCHES.npz RECIPE.json PRECISION THREADS step|input eager|compiled
+autocast|halved``. ``autocast``: float32 weights, cast at each use; ``halved``: weights of the compute precision, as
+cifar10-fast and airbench train. ``step``: the images as they are; ``input``: shuffled and augmented every epoch.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-import time
+from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
-from torch.nn import functional
 
-BATCH, PEAK, PEAK_STEP, LAST_STEP = 512, 0.4, 485, 2328
-
-
-class ConvNormReLU(nn.Sequential):
-    def __init__(self, inputs: int, outputs: int, pool: bool = False) -> None:
-        parts = [nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)]
-        super().__init__(*parts, *([nn.MaxPool2d(2)] if pool else []))
-
-
-class ResNet9(nn.Module):
-    def __init__(self, w: int = 64) -> None:
-        super().__init__()
-        self.stem = nn.Sequential(ConvNormReLU(3, w), ConvNormReLU(w, 2 * w, pool=True))
-        self.residual1 = nn.Sequential(ConvNormReLU(2 * w, 2 * w), ConvNormReLU(2 * w, 2 * w))
-        self.middle = nn.Sequential(ConvNormReLU(2 * w, 4 * w, pool=True), ConvNormReLU(4 * w, 8 * w, pool=True))
-        self.residual3 = nn.Sequential(ConvNormReLU(8 * w, 8 * w), ConvNormReLU(8 * w, 8 * w))
-        self.linear = nn.Linear(8 * w, 10, bias=False)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        x = self.stem(x)
-        x = x + self.residual1(x)
-        x = self.middle(x)
-        x = x + self.residual3(x)
-        return self.linear(functional.max_pool2d(x, 4).flatten(1)) * 0.125
+from tests.perf import pytorch_nets as nets
+from tests.perf.turns import serve
 
 
 def main() -> None:
-    path, precision, mode, threads = sys.argv[1:5]
+    batches, table, precision, threads, kind, mode, weights = sys.argv[1:8]
     torch.set_num_threads(int(threads))
     torch.manual_seed(0)
-    data = np.load(path)
-    images = torch.from_numpy(data["images"]).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
+    recipe, data = json.loads(Path(table).read_text()), np.load(batches)
+    rows, names, batch = data["rows"], [str(name) for name in data["names"]], recipe["batch"]
+    half = torch.bfloat16 if precision == "bf16" else torch.float32
+    dtype = half if weights == "halved" else torch.float32
+    images = nets.normalised(recipe, data["images"], "cpu", dtype)
     labels = torch.from_numpy(data["labels"].astype(np.int64))
-    net = ResNet9().to(memory_format=torch.channels_last).train()
-    optimiser = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9, nesterov=True, weight_decay=5e-4, fused=True)
+    net = nets.build(recipe)
+    if recipe["whitening"]:
+        net.whiten(images[: recipe["whitening"]["images"]], recipe["whitening"]["epsilon"])
+        net.whitening.bias.requires_grad = bool(data["whitening_bias"])
+    net = nets.halved(net, dtype).to(memory_format=torch.channels_last).train()
+    optimiser = nets.Optimiser(net, recipe, names)
+    average = nets.Average(net, recipe, names) if recipe["average"] else None
     forward = torch.compile(net) if mode == "compiled" else net
-    done = 0
-    for line in sys.stdin:
-        losses, began = [], time.perf_counter()
-        for _ in range(int(line)):
-            done += 1
-            rate = PEAK * min(done / PEAK_STEP, (LAST_STEP - done) / (LAST_STEP - PEAK_STEP))
-            optimiser.param_groups[0]["lr"] = rate
-            start = (done - 1) * BATCH % (len(labels) - BATCH + 1)
-            x, y = images[start : start + BATCH], labels[start : start + BATCH]
-            with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
-                loss = functional.cross_entropy(forward(x).float(), y)
-            optimiser.zero_grad(set_to_none=True)
+    augmentation = nets.Augmentation(recipe, images) if kind == "input" else None
+
+    def epoch(number: int) -> float:
+        seen, order, losses = images, torch.arange(len(labels)), []
+        if augmentation is not None:
+            seen, order = augmentation.epoch(number), torch.randperm(len(labels))
+        for index, start in enumerate(range(0, len(labels) - batch + 1, batch)):
+            part = slice(start, start + batch) if augmentation is None else order[start : start + batch]
+            with torch.autocast("cpu", torch.bfloat16, enabled=weights == "autocast" and precision == "bf16"):
+                loss = nets.loss_of(recipe, forward(seen[part]), labels[part])
             loss.backward()
-            optimiser.step()
+            row = rows[number * (len(labels) // batch) + index]
+            optimiser.step(row)
+            if average is not None:
+                average.step(row)
             losses.append(loss.detach())
-        loss_mean = float(torch.stack(losses).mean())
-        print(
-            json.dumps({"seconds": time.perf_counter() - began, "images": int(line) * BATCH, "loss": loss_mean}),
-            flush=True,
-        )
+        return float(torch.stack(losses).sum()) / len(labels)
+
+    serve(epoch, len(labels))
 
 
 if __name__ == "__main__":

@@ -1,46 +1,60 @@
-"""Our training step alone, driven like its peer: see pytorch_worker.py for the arguments and the answers."""
+"""Our side: ``python -m tests.perf.tensorflow_worker BATCHES.npz RECIPE PRECISION THREADS step|input ACTIVATION``.
+
+``step``: the compiled training step alone, on the images as they are. ``input``: the host input as in a run, shuffled,
+augmented and prefetched by tf.data. ACTIVATION ``own``, or another to put in the recipe's place; see activations.py.
+"""
 
 from __future__ import annotations
 
-import json
 import os
 import sys
-import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import numpy as np
 import tensorflow as tf
 
+from resnet9 import augment
 from resnet9 import recipe as recipes
-from resnet9.loops import Settings, TrainingStep, compute_dtype
-from resnet9.schedule import learning_rates
+from resnet9.dataset import Dataset
+from resnet9.loops import HostLoop
+from resnet9.step import Settings, TrainingStep, compute_dtype
+from tests.perf import activations
+from tests.perf.turns import serve
 
 
 def main() -> None:
-    path, precision, _, threads = sys.argv[1:5]
+    batches, name, precision, threads, kind, activation = sys.argv[1:7]
     tf.config.threading.set_intra_op_parallelism_threads(int(threads))
     tf.config.threading.set_inter_op_parallelism_threads(int(threads))
-    data, recipe = np.load(path), recipes.load("page24")
-    dtype = compute_dtype(precision)
-    images, labels = tf.constant(data["images"]), tf.constant(data["labels"])
-    rates = learning_rates(recipe, 50_000)
+    if activation != "own":
+        activations.install(activation)
+    data, recipe, dtype = np.load(batches), recipes.load(name), compute_dtype(precision)
+    images, labels, rows, bias = data["images"], data["labels"], data["rows"], bool(data["whitening_bias"])
+    steps = len(labels) // recipe.batch
     step = TrainingStep(recipe, Settings(dtype, False, 1.0, int(threads)))
     step.reset(0)
-    compiled = tf.function(lambda x, y, rate: step(tf.cast(x, dtype), y, rate), autograph=False)
-    done = 0
-    for line in sys.stdin:
-        losses, began = [], time.perf_counter()
-        for _ in range(int(line)):
-            done += 1
-            start = (done - 1) * recipe.batch % (len(labels) - recipe.batch + 1)
-            part = slice(start, start + recipe.batch)
-            losses.append(compiled(images[part], labels[part], tf.constant(rates[done - 1]))[0])
-        loss = float(tf.add_n(losses)) / (int(line) * recipe.batch)
-        print(
-            json.dumps({"seconds": time.perf_counter() - began, "images": int(line) * recipe.batch, "loss": loss}),
-            flush=True,
-        )
+    step.measure_whitening(images)
+
+    if kind == "input":
+        loop = HostLoop(step, len(labels))
+        # The run's own rates, not those of a run over so few images; and one body, as most of its steps take.
+        loop.controls, loop.rates = rows, rows[:, 0]
+        loop.frozen_after = len(rows) if bias else 0
+        loop.load(Dataset("cifar10", "slice", "", images, labels, images[:0], labels[:0]))
+        serve(lambda number: loop.run(number + 1, 0).mean_loss, len(labels))
+        return
+    normal, truth = augment.normalise(recipe, images, tf.float32), tf.constant(labels)
+    train = tf.function(lambda x, y, row: step(tf.cast(x, dtype), y, row, y, whitening_bias=bias), autograph=False)
+
+    def epoch(number: int) -> float:
+        losses = []
+        for index in range(steps):
+            part = slice(index * recipe.batch, (index + 1) * recipe.batch)
+            losses.append(train(normal[part], truth[part], tf.constant(rows[number * steps + index]))[0])
+        return float(tf.add_n(losses)) / len(labels)
+
+    serve(epoch, len(labels))
 
 
 if __name__ == "__main__":
