@@ -104,8 +104,12 @@ lint: tools ## style, types and the rules of who may import whom
 	@$(RUN) -c 'from importlinter.cli import lint_imports_command; lint_imports_command()' --no-logo
 
 .PHONY: perf
-perf: runtime ## measure speed and memory against their aims
+perf: runtime ## measure speed beside PyTorch: of the recipes RECIPE=page24,air-clean names
 	@$(RUN) -m tests.perf.run
+
+.PHONY: perf-gpu
+perf-gpu: runtime ## the same of page24, air94 and hive on an NVIDIA GPU, with the card's own matrix rate
+	@$(RUN) -m tests.perf.gpu
 
 .PHONY: lock
 lock: ## resolve requirements/*.in into the lock files; UPGRADE=1 takes newer versions

@@ -19,7 +19,7 @@ VARIABLES = [
 ]  # fmt: skip
 TARGETS = [
     "help", "bench", "smoke", "ablate", "doctor", "data", "report", "net", "augmented",
-    "test", "test-slow", "test-deep", "lint", "perf", "lock", "clean",
+    "test", "test-slow", "test-deep", "lint", "perf", "perf-gpu", "lock", "clean",
 ]  # fmt: skip
 
 pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
@@ -107,6 +107,7 @@ def test_every_variable_travels_and_those_not_given_are_absent(folder: Path) -> 
         ("net", ["-m", "resnet9", "net", "docs/images/net.svg"]),
         ("augmented", ["-m", "resnet9", "augmented", "docs/images/augmented.png"]),
         ("perf", ["-m", "tests.perf.run"]),
+        ("perf-gpu", ["-m", "tests.perf.gpu"]),
         ("test", ["-m", "pytest", "-m", "not slow and not deep"]),
         ("test-slow", ["-m", "pytest", "-m", "slow"]),
         ("test-deep", ["-m", "pytest", "-m", "deep"]),
