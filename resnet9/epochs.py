@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from bench.protocol import Epoch, Waits, Writer
 from resnet9 import stalls
@@ -70,6 +70,7 @@ class Course:
     def _epoch(self, number: int, seed: int) -> None:
         epoch, sums = self._parts.loop.epoch_label(number), self._train(number, seed)
         train_seconds = self._phases.next("eval_k", epoch)
+        self._check_weights(epoch)
         self._parts.step.swap_average()
         found = [self._evaluate("plain", sums, epoch)]
         if self._views == "every" and self._recipe.views != "plain":
@@ -85,6 +86,7 @@ class Course:
         epoch, sums = self._parts.loop.epoch_label(number), self._train(number, seed)
         viewed = self._recipe.views != "plain"
         train_seconds = self._phases.next("eval_k", epoch) if viewed else self._phases.next("final_eval")
+        self._check_weights(epoch)
         self._parts.step.swap_average()
         found, test_seconds = [self._evaluate("plain", sums, epoch)], 0.0
         if viewed:
@@ -108,18 +110,22 @@ class Course:
         return _Judged(view, int((classes == self._parts.test_labels).sum()), loss, classes.tobytes())
 
     def _check(self, loss: float, epoch: float) -> None:
-        if math.isfinite(loss):
-            return
+        if not math.isfinite(loss):
+            self._fail(f"the loss is {loss} after epoch {epoch:g}")
+
+    def _check_weights(self, epoch: float) -> None:
+        if not self._parts.step.is_finite():
+            self._fail(f"a weight or a running statistic is no number after epoch {epoch:g}")
+
+    def _fail(self, what: str) -> NoReturn:
         if self._parts.precision == "fp16":
             scale = self._parts.step.settings.loss_scale
             raise TrainingFailed(
-                f"the loss is {loss} after epoch {epoch:g}: fp16 has overflowed (loss scale {scale:g}), or the "
-                "training has diverged",
+                f"{what}: fp16 has overflowed (loss scale {scale:g}), or the training has diverged",
                 "try PRECISION=bf16 or fp32, or a lower learning rate in the recipe",
             )
         raise TrainingFailed(
-            f"the loss is {loss} after epoch {epoch:g}: the training has diverged",
-            "try PRECISION=fp32, or a lower learning rate in the recipe",
+            f"{what}: the training has diverged", "try PRECISION=fp32, or a lower learning rate in the recipe"
         )
 
     def _report(self, judged: _Judged, sums: Sums, epoch: float, last: bool = False) -> None:

@@ -49,8 +49,9 @@ class TrainingStep:
         self.recipe, self.settings = recipe, settings
         self.net = nets.build(recipe)
         self.optimiser = Optimiser(recipe, self.net, settings.compute)
-        learned = [*self.net.trained, *self.net.statistics]
-        self.averaging = None if recipe.average is None else Averaging(recipe.average, learned)
+        self.learned = [*self.net.trained, *self.net.statistics]
+        self.averaging = None if recipe.average is None else Averaging(recipe.average, self.learned)
+        self._finite = tf.function(self._all_finite, jit_compile=settings.xla, autograph=False)
         self._reset = tf.function(self._draw, jit_compile=settings.xla, autograph=False)
         self._swap = None
         if self.averaging is not None and self.averaging.judged:
@@ -66,6 +67,17 @@ class TrainingStep:
         """Fresh weights, statistics, velocities and averages from a seed; returns when they are there."""
         self._reset(tf.constant(seed, tf.int32))
         float(tf.reduce_sum(self.net.head))
+
+    def _all_finite(self) -> Tensor:
+        return tf.reduce_all(tf.stack([tf.reduce_all(tf.math.is_finite(each)) for each in self.learned]))
+
+    def is_finite(self) -> bool:
+        """Whether every weight and running statistic is a number.
+
+        The loss alone does not tell: without XLA a max pool makes the lowest number there is of a NaN, and a ReLU makes
+        0 of that, so a net can be lost and its loss stay at ln 10.
+        """
+        return bool(self._finite())
 
     def measure_whitening(self, images: np.ndarray | Tensor) -> None:
         """Set the filters of a whitening layer, where the net has one, from uint8 images [N,32,32,3]."""

@@ -29,7 +29,8 @@ class Request:
     """What to train and how; ``data``, ``device``, ``precision`` and ``input`` as on the command line.
 
     ``views``: a recipe that declares views is judged with them after its ``last`` epoch or after ``every`` one.
-    ``runs`` above 1 trains seed, seed + 1, ... in this process: for statistics of the accuracy, never for a headline time.
+    ``runs`` above 1 trains seed, seed + 1, ... in this process: for statistics of the accuracy, never for a headline
+    time.
     """
 
     recipe: Recipe
@@ -139,6 +140,9 @@ def _compile(recipe: Recipe, device: Device, input_name: str, data: Dataset) -> 
     step.measure_whitening(loop.images)
     evaluation = Evaluation(step.net, len(data.test_labels), settings.compute, settings.xla)
     evaluation.warm_up(WARM_UP_SEED)
+    step.is_finite()
+    step.swap_average()  # there and back
+    step.swap_average()
     floor = stalls.floor_us() if input_name == "host" else 0.0
     return Parts(step, loop, evaluation, data.test_labels, floor, device.precision)
 
