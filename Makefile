@@ -5,7 +5,7 @@
 .NOTPARALLEL:
 
 #: SET            what `make ablate` compares: author, ladder, or your own .json file
-#: RECIPE         page24, keras24 or smoke
+#: RECIPE         a name that `.venv/bin/python -m resnet9 recipes` lists, or FILE.json:TABLE of your own
 #: SEEDS          how many (SEEDS=5), or which (SEEDS=0,3)
 #: DATA           where CIFAR-10 is: an archive or a folder
 #: INPUT          host (tf.data on CPU cores) or device (augmented on the device)
@@ -51,7 +51,7 @@ help: ## print this
 	@sed -n 's/^#: /  /p' Makefile
 
 .PHONY: bench
-bench: runtime ## set up and run a campaign: page24 on a GPU, else smoke; continues an unfinished one
+bench: runtime ## set up and run a campaign: hive on a GPU, else smoke; continues an unfinished one
 	@$(RUN) -m bench run
 
 .PHONY: smoke

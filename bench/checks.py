@@ -261,7 +261,7 @@ def _several_runs(record: Record) -> str | None:
     return f"{runs} runs shared one process: accuracies count, times make no headline" if runs > 1 else None
 
 
-@_rule("synthetic", "note", "for a CIFAR-10 result type `make bench RECIPE=page24`")
+@_rule("synthetic", "note", "for a CIFAR-10 result type `make bench RECIPE=hive`")
 def _synthetic(record: Record) -> str | None:
     return (
         "trained on the built-in stand-in: no CIFAR-10 result" if record.dataset.get("state") == "synthetic" else None

@@ -18,7 +18,9 @@ from resnet9.errors import DataError, RecipeError, TrainerError
 from resnet9.recipe import load, load_all
 
 #: What is trained and drawn where no recipe is named; the harness's own default on a GPU (bench.plan.FULL).
-DEFAULT = "page24"
+DEFAULT = "hive"
+#: The network this project is named after.
+DRAWN = "page24"
 
 
 def _words(parser: argparse.ArgumentParser) -> Iterator[str]:
@@ -103,10 +105,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     net = commands.add_parser("net", help="draw the architecture", allow_abbrev=False)
     net.add_argument("file", help="an SVG or PNG to write")
-    net.add_argument("--recipe", default=DEFAULT)
+    net.add_argument("--recipe", default=DRAWN)
     augmented = commands.add_parser("augmented", help="draw augmented samples", allow_abbrev=False)
     augmented.add_argument("file", help="a PNG or SVG to write")
-    augmented.add_argument("--recipe", default=DEFAULT)
+    augmented.add_argument("--recipe", default=DRAWN)
     augmented.add_argument("--data", default=os.environ.get("DATA") or None, help="as for train (default $DATA)")
     return parser
 

@@ -22,7 +22,7 @@ RESULTS = Path(__file__).parents[2] / "results"
 
 
 @click.command("run")
-@_options.variable("RECIPE", "page24, keras24 or smoke  [default: page24 on a GPU, else smoke]")
+@_options.variable("RECIPE", "its name, or FILE.json:TABLE  [default: hive on a GPU, else smoke]")
 @_options.variable("SEEDS", "how many, 5, or which, 0,3  [default: 5, of smoke 2]")
 @_options.data
 @_options.input_
