@@ -1,0 +1,69 @@
+"""Every shipped recipe resolves and trains."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from resnet9 import recipe as recipes
+from resnet9.loops import LOOPS
+from resnet9.schedule import controls
+from tests.resnet9.narrow import a_step, coloured, flat, narrow
+
+#: A multiple of every ghost batch.
+BATCH = 32
+SETS = sorted(Path(recipes.ABLATIONS).glob("*.json"))
+REQUIRED = {
+    "page24", "keras24", "plain24", "ladder1", "ladder2", "ladder3", "ladder4", "ladder5", "ladder6", "page13",
+    "page10", "air-clean", "air94", "air94-muon", "hive", "air93", "hlb12", "air95", "air96", "smoke",
+}  # fmt: skip
+
+
+def test_every_recipe_resolves_and_says_what_was_published():
+    shipped = recipes.load_all()
+    assert set(shipped) >= REQUIRED
+    for name, recipe in shipped.items():
+        assert recipe.name == name and recipe.summary and recipe.source and len(recipe.sha256) == 64
+        published = recipe.published
+        if published is not None:
+            assert {"accuracy_percent", "statistic", "n", "source"} <= set(published)
+            assert abs(published["accuracy_percent"] - recipe.target_percent) < 0.2
+    assert len({recipe.sha256 for recipe in shipped.values()}) == len(shipped)
+
+
+@pytest.mark.parametrize("path", SETS, ids=lambda path: path.stem)
+def test_every_recipe_of_an_ablation_resolves(path):
+    assert all(recipe.total_steps(50_000) > 0 for recipe in recipes.load_all(path).values())
+
+
+@pytest.mark.parametrize("name", sorted(recipes.load_all()))
+def test_every_recipe_trains_a_step(name):
+    recipe = narrow(name, batch=BATCH)
+    step, data = a_step(recipe), coloured(BATCH)
+    step.measure_whitening(data.train_images)
+    table = controls(recipe, 4 * BATCH)
+    start = flat(step.net.kernels)
+    images, labels = tf.random.stateless_normal([BATCH, 32, 32, 3], [1, 2]), tf.constant(data.train_labels)
+    loss, correct = step(images, labels, tf.constant(table[len(table) // 2]), labels)
+    assert np.isfinite(float(loss)) and 0 <= int(correct) <= BATCH
+    assert step.is_finite() and (flat(step.net.kernels) != start).any()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(recipes.load_all()))
+def test_every_recipe_trains_epochs_in_both_inputs(name):
+    """The same order and random numbers in both: so the same training, up to rounding."""
+    small = narrow(name, batch=BATCH, epochs=1.5, shuffle_window=1)
+    rates = dataclasses.replace(small.learning_rate, knots=tuple((t, 0.02 * r) for t, r in small.learning_rate.knots))
+    recipe = dataclasses.replace(small, learning_rate=rates)
+    losses = {}
+    for each, kind in LOOPS.items():
+        step = a_step(recipe)
+        loop = kind(step, 2 * BATCH)
+        loop.load(coloured(2 * BATCH))
+        step.measure_whitening(loop.images)
+        losses[each] = [loop.run(epoch, 0).mean_loss for epoch in (1, 2)]
+        assert step.is_finite()
+    np.testing.assert_allclose(losses["host"], losses["device"], rtol=2e-3)
