@@ -78,8 +78,9 @@ class RunView:
             return ""
         epochs = "?" if self.epochs is None else f"{self.epochs:g}"
         speed = "" if self.images_per_second is None else f"{self.images_per_second:>10,.0f} images/s"
-        accuracy = accuracy_text(last.correct, last.total)
-        reached = f"seed {self.seed}  epoch {last.epoch:>4g}/{epochs}  {accuracy:>7}"
+        view = "" if last.view == "plain" else f" ({last.view} views)"
+        accuracy = f"{accuracy_text(last.correct, last.total):>7}{view}"
+        reached = f"seed {self.seed}  epoch {round(last.epoch, 2):>4g}/{epochs}  {accuracy}"
         return f"{reached}  loss {last.loss:.4f}  {speed}".rstrip()
 
 

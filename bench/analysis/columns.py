@@ -78,6 +78,7 @@ RUNS = (
     Column("harness_involuntary_switches", "whole", "", "times it was pushed off a core"),
     Column("events", "whole", "", "events the harness received"),
     Column("emit_seconds", "number", "s", "time the trainer spent writing its events, its own account"),
+    Column("final_plain_accuracy_percent", "number", "%", "test accuracy after the whole schedule without any views"),
 )
 
 EPOCHS = (
@@ -132,6 +133,8 @@ SUMMARY = (
     Column("dataset_state", "text", "", "canonical, unverified or synthetic"),
     Column("device", "text", "", "name of the device, as the trainer gives it"),
     *_CONFIGURATION,
+    Column("accuracy_view", "text", "", "view of the final accuracies: plain, flip or six"),
+    Column("plain_accuracy_mean", "number", "%", "mean final accuracy without any views"),
 )
 
 ABLATION = (

@@ -62,6 +62,7 @@ def _run(record: Record) -> Row:
         "status": record.status,
         "final_accuracy_percent": last and last.accuracy_percent,
         "final_accuracy_view": last and last.view,
+        "final_plain_accuracy_percent": _final_plain(record),
         "reached_epoch": record.crossing and record.crossing.epoch,
         "compile_seconds": _phase_seconds(record, "compile"),
         "images_per_second": _images_per_second(record),
@@ -88,6 +89,13 @@ def _run(record: Record) -> Row:
         row["fixed_work_train_seconds"] = fixed_work_seconds(CLOCKS["train"], record)
         row["fixed_work_seconds"] = fixed_work_seconds(HEADLINE, record)
     return row
+
+
+def _final_plain(record: Record) -> float | None:
+    """The plain accuracy of the weights that were judged last."""
+    last = record.epochs[-1] if record.epochs else None
+    same = (each for each in reversed(record.epochs) if last and each.epoch == last.epoch and each.view == "plain")
+    return next((each.accuracy_percent for each in same), None)
 
 
 def _configuration(record: Record) -> Row:
@@ -170,6 +178,7 @@ def _summary_row(group: pd.DataFrame) -> Row:
     rate = censored.success_rate(len(hits), len(counted))
     mean = censored.mean_seconds([each for each in _known(hits[column]) if each > 0])
     accuracy = _known(counted["final_accuracy_percent"])
+    plain = _known(counted["final_plain_accuracy_percent"])
     return {
         **{key: _first_known(group[key]) for key in CONFIGURATION},
         "runs": len(counted),
@@ -185,6 +194,8 @@ def _summary_row(group: pd.DataFrame) -> Row:
         "fixed_work_seconds": censored.median(_known(counted["fixed_work_seconds"])),
         "accuracy_mean": math.fsum(accuracy) / len(accuracy) if accuracy else None,
         "accuracy_std": float(pd.Series(accuracy).std(ddof=1)) if len(accuracy) > 1 else None,
+        "accuracy_view": _first_known(counted["final_accuracy_view"]),
+        "plain_accuracy_mean": math.fsum(plain) / len(plain) if plain else None,
         "expected_seconds": _expected_seconds(counted, hits),
         "cold_median_seconds": censored.median(_known(counted["dawnbench_cold_seconds"])),
         "compile_median_seconds": censored.median(_known(counted["compile_seconds"])),

@@ -44,12 +44,17 @@ def line(record: Record) -> str:
     if record.status != "done" or not record.epochs:
         return f"{begin}: {record.reason}"
     last = record.epochs[-1]
-    final = f"{record_accuracy(last.correct, last.total)} after epoch {last.epoch:g}"
+    shown = record_accuracy(last.correct, last.total)
+    if last.view != "plain":
+        plain = [each for each in record.epochs if each.epoch == last.epoch and each.view == "plain"]
+        beside = "".join(f", plain {record_accuracy(each.correct, each.total)}" for each in plain)
+        shown += f" ({last.view} views{beside})"
+    final = f"{shown} after epoch {round(last.epoch, 2):g}"
     target = f"{record.target_percent:g} %"
     crossing, seconds = record.crossing, to_target_seconds(HEADLINE, record)
     reached = f"{target} not reached"
     if crossing is not None and seconds is not None:
-        reached = f"{target} at epoch {crossing.epoch:g} in {seconds:,.2f} s ({HEADLINE.label})"
+        reached = f"{target} at epoch {round(crossing.epoch, 2):g} in {seconds:,.2f} s ({HEADLINE.label})"
     verdict = "" if record.verdict is None else f", {record.verdict.level}"
     return f"{begin}: {final}, {reached}{verdict}"
 

@@ -122,7 +122,7 @@ def _status(row: Any) -> Text:
 
 def _reached(row: Any) -> Text:
     if not pd.isna(row["reached_epoch"]):
-        return Text(f"{row['reached_epoch']:g}")
+        return Text(f"{round(row['reached_epoch'], 2):g}")
     return Text("missed", style="yellow") if row["status"] == "done" else Text(UNKNOWN)
 
 
@@ -197,7 +197,9 @@ def _success(row: Any) -> Iterator[Labelled]:
     yield f"Reached {row['target_percent']:g} %", Text(rate)
     if not pd.isna(row["accuracy_mean"]):
         spread = " %" if pd.isna(row["accuracy_std"]) else f" ± {row['accuracy_std']:.2f} % (mean ± standard deviation)"
-        yield "Final accuracy", Text(f"{row['accuracy_mean']:.2f}{spread}")
+        viewed = not pd.isna(row["accuracy_view"]) and row["accuracy_view"] != "plain"
+        plain = f"; {row['plain_accuracy_mean']:.2f} % plain, {row['accuracy_view']} views judge" if viewed else ""
+        yield "Final accuracy", Text(f"{row['accuracy_mean']:.2f}{spread}{plain}")
     speed = UNKNOWN if pd.isna(row["images_per_second"]) else f"{row['images_per_second']:,.0f} images/s"
     whole = f"{seconds(row['fixed_work_seconds'])} ({row['clock']}) for the whole schedule, target or not"
     yield "Fixed work", Text(f"{whole}; training at {speed}")

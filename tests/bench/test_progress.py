@@ -67,6 +67,12 @@ def test_an_epoch_is_one_line_with_the_speed_of_its_training_phase() -> None:
     assert view_after((5000,)).line() == "seed 3  epoch    1/4  50.00 %  loss 0.5000       5,000 images/s"
 
 
+def test_an_evaluation_in_views_says_so_and_an_odd_end_of_the_schedule_is_rounded() -> None:
+    view = view_after((5000,))
+    view.take(protocol.Epoch(7.59375, 0, 0, 0.5, 9397, 10_000, "six"), 200 * S)
+    assert view.line().startswith("seed 3  epoch 7.59/4  93.97 % (six views)  loss 0.5000")
+
+
 def test_the_speed_without_phases_is_that_of_the_time_between_epochs() -> None:
     view = RunView(0, 0)
     view.take(HELLO, 0)

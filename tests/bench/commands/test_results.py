@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench import campaign
+from bench.analysis import frames
 from bench.campaign import Claims, Configuration
 from bench.checks import judged
 from bench.commands import _results
@@ -62,6 +63,30 @@ def test_a_run_is_told_in_a_line_its_time_with_its_clock(run: Run, line: str) ->
     assert _results.line(judged(run.record())) == line
 
 
+def viewed(run: Run, more: int, epoch: float | None = None) -> Record:
+    """The run's record with one more evaluation of its last weights, in six views, ``more`` images better."""
+    made = run.record()
+    last = made.epochs[-1]
+    plain = replace(last, epoch=last.epoch if epoch is None else epoch)
+    six = replace(plain, view="six", correct=last.correct + more, steps=0, images=0)
+    return judged(replace(made, epochs=(*made.epochs[:-1], plain, six), recipe={**made.recipe, "view": "six"}))
+
+
+def test_a_run_judged_in_views_is_told_with_its_plain_accuracy() -> None:
+    told = _results.line(viewed(Run(correct=(1, 2, 3, 4, 9316)), 81, 7.59375))
+
+    assert "93.97 % (six views, plain 93.16 %) after epoch 7.59, 94 % not reached" in told
+
+
+def test_both_accuracies_are_in_the_tables() -> None:
+    frame = frames.runs([viewed(Run(), 7), judged(Run().record())])
+
+    assert list(frame["final_accuracy_percent"]) == [95.07, 95.0]
+    assert list(frame["final_plain_accuracy_percent"]) == [95.0, 95.0]
+    assert list(frame["final_accuracy_view"]) == ["six", "plain"]
+    assert frames.summary(frame.head(1)).loc[0, "plain_accuracy_mean"] == 95.0
+
+
 # Records
 
 
@@ -99,14 +124,12 @@ def test_the_pair_is_that_of_the_median_successful_run_and_is_accepted(tmp_path:
 
 
 def test_an_epoch_judged_in_two_views_has_one_row_in_the_pair_and_it_is_the_recipes_own(tmp_path: Path) -> None:
-    made = Run().record()
-    last = made.epochs[-1]
-    viewed = replace(last, view="six", correct=last.correct + 7, steps=0, images=0)
-    record = judged(replace(made, epochs=(*made.epochs, viewed), recipe={**made.recipe, "view": "six"}))
+    record = viewed(Run(), 7)
+    last = record.epochs[-2]
 
     rows = _results._one_an_epoch(record)
 
-    assert [each.epoch for each, _ in rows] == [each.epoch for each in made.epochs]
+    assert [each.epoch for each, _ in rows] == [each.epoch for each in record.epochs[:-1]]
     assert [each.view for each, _ in rows] == ["plain"] * (len(rows) - 1) + ["six"]
     assert rows[-1][0].correct == last.correct + 7
 
