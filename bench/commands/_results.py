@@ -164,7 +164,7 @@ def write_dawnbench(
         seed=chosen,
         selection=entry.selection(known),
         recipe={**recipe, **record.recipe},
-        model=f"{MODELS.get(recipe.get('net'), recipe.get('net') or 'CNN')} ({record.recipe.get('name')})",
+        model=f"{MODELS[recipe['net']]} ({record.recipe.get('name')})",
         dataset_sha256=record.dataset.get("sha256"),
         precision=record.precision,
         cudnn_version=record.fingerprint.get("package.nvidia-cudnn-cu12"),
