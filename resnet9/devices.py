@@ -122,6 +122,14 @@ def cpu_precisions(cpuinfo: Path = CPUINFO) -> tuple[str, ...]:
     return ("bf16", "fp32") if any(flag in flags for flag in BF16_FLAGS) else ("fp32",)
 
 
+def filter_products(kind: str, precision: str, cpuinfo: Path = CPUINFO) -> bool:
+    """Whether ``layers.convolution`` shall take filter gradients as matrix products: on a CPU that multiplies bfloat16
+    without AMX. Measured there and nowhere else; what oneDNN does with AMX is left alone until somebody has compared.
+    """
+    flags = _cpu_field(cpuinfo, "flags").split()
+    return kind == "cpu" and precision == "bf16" and "amx_bf16" not in flags
+
+
 def _precision(asked: str, name: str, able: Sequence[str]) -> str:
     """The precision asked for, ``auto`` being the first the device has. One it has not would be slower than fp32."""
     if asked == "auto":

@@ -44,8 +44,10 @@ CLASSES = 10
 class Block:
     """Convolution, batch norm and activation, with a max pool of 2 where ``pool`` says so."""
 
-    def __init__(self, recipe: Recipe, name: str, inputs: int, outputs: int, pool: bool, size: int) -> None:
-        self.name, self.pool, self.size = name, pool, size
+    def __init__(
+        self, recipe: Recipe, name: str, inputs: int, outputs: int, pool: bool, size: int, by_products: bool
+    ) -> None:
+        self.name, self.pool, self.size, self.by_products = name, pool, size, by_products
         self.kernel = tf.Variable(tf.zeros([size, size, inputs, outputs]), name=f"{name}.conv")
         self.norm = layers.BatchNorm(f"{name}.norm", outputs, recipe)
         self.activation = activations.of(recipe.activation, recipe.celu_alpha)
@@ -55,7 +57,7 @@ class Block:
 
     def __call__(self, images: Tensor, training: bool, added: Tensor | None = None) -> Tensor:
         """[N,H,W,Cin] -> [N,H,W,Cout], or half of H and W; ``added`` joins before the activation."""
-        x = layers.convolution(images, self.kernel)
+        x = layers.convolution(images, self.kernel, self.by_products)
         if self.pool and self.pool_first:
             x = layers.max_pool(x, 2)
         x = self.norm(x, training)
@@ -69,10 +71,12 @@ class Block:
 
 
 class Net:
-    """What every net has: its variables in groups, a start from a seed, and logits."""
+    """What every net has: its variables in groups, a start from a seed, and logits. ``by_products``:
+    ``layers.convolution``.
+    """
 
-    def __init__(self, recipe: Recipe) -> None:
-        self.recipe = recipe
+    def __init__(self, recipe: Recipe, by_products: bool = False) -> None:
+        self.recipe, self.by_products = recipe, by_products
         self.blocks: list[Block] = []
         self.whitening = WhiteningLayer(recipe) if recipe.whitening is not None else None
         self.stem_activation = activations.of(recipe.stem_activation or recipe.activation, recipe.celu_alpha)
@@ -88,7 +92,7 @@ class Net:
 
     def block(self, name: str, inputs: int, outputs: int, pool: bool = False, size: int = 3) -> Block:
         """A new block of the net, in the order of the forward pass."""
-        self.blocks.append(Block(self.recipe, name, inputs, outputs, pool, size))
+        self.blocks.append(Block(self.recipe, name, inputs, outputs, pool, size, self.by_products))
         return self.blocks[-1]
 
     @property
@@ -213,6 +217,6 @@ class Air(Net):
 NETS: dict[str, type[Net]] = {"resnet9": ResNet9, "plain8": Plain8, "air": Air}
 
 
-def build(recipe: Recipe) -> Net:
-    """The net a recipe names, its variables at zero until ``reset``."""
-    return NETS[recipe.net](recipe)
+def build(recipe: Recipe, by_products: bool = False) -> Net:
+    """The net a recipe names, its variables at zero until ``reset``; ``by_products``: see ``layers.convolution``."""
+    return NETS[recipe.net](recipe, by_products)

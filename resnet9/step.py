@@ -20,12 +20,15 @@ Tensor = Any
 
 @dataclass(frozen=True)
 class Settings:
-    """How a recipe is run here: ``compute`` dtype, XLA or not, the loss scale, and CPU threads for the host input."""
+    """How a recipe is run here: ``compute`` dtype, XLA or not, the loss scale, CPU threads for the host input, and
+    whether filter gradients of small maps are matrix products (``layers.convolution``).
+    """
 
     compute: tf.DType
     xla: bool
     loss_scale: float
     threads: int
+    by_products: bool = False
 
 
 def compute_dtype(precision: str) -> tf.DType:
@@ -47,7 +50,7 @@ class TrainingStep:
 
     def __init__(self, recipe: Recipe, settings: Settings) -> None:
         self.recipe, self.settings = recipe, settings
-        self.net = nets.build(recipe)
+        self.net = nets.build(recipe, settings.by_products)
         self.optimiser = Optimiser(recipe, self.net, settings.compute)
         self.learned = [*self.net.trained, *self.net.statistics]
         self.averaging = None if recipe.average is None else Averaging(recipe.average, self.learned)

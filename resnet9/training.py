@@ -123,6 +123,7 @@ def _hello(request: Request, device: Device, input_name: str, data: Dataset, tar
 
 def _compile(recipe: Recipe, device: Device, input_name: str, data: Dataset) -> Parts:
     """Build the net and run every compiled function once on random data of the dataset's shapes."""
+    from resnet9 import devices
     from resnet9.evaluation import Evaluation
     from resnet9.loops import LOOPS
     from resnet9.step import Settings, TrainingStep, compute_dtype, loss_scale
@@ -132,6 +133,7 @@ def _compile(recipe: Recipe, device: Device, input_name: str, data: Dataset) -> 
         xla=device.xla,
         loss_scale=loss_scale(device.precision, recipe.batch),
         threads=device.threads,
+        by_products=devices.filter_products(device.kind, device.precision),
     )
     step = TrainingStep(recipe, settings)
     step.reset(WARM_UP_SEED)

@@ -77,7 +77,7 @@ def main() -> None:
     import tensorflow as tf
     from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
-    from resnet9 import augment, flops
+    from resnet9 import augment, devices, flops
     from resnet9 import recipe as recipes
     from resnet9.step import Settings, TrainingStep, compute_dtype
 
@@ -85,7 +85,7 @@ def main() -> None:
     tf.config.threading.set_intra_op_parallelism_threads(int(threads))
     tf.config.threading.set_inter_op_parallelism_threads(int(threads))
     data, recipe, dtype = np.load(batches), recipes.load(name), compute_dtype(precision)
-    step = TrainingStep(recipe, Settings(dtype, False, 1.0, int(threads)))
+    step = TrainingStep(recipe, Settings(dtype, False, 1.0, int(threads), devices.filter_products("cpu", precision)))
     step.reset(0)
     step.measure_whitening(data["images"])
     images = augment.normalise(recipe, data["images"][: recipe.batch], dtype)

@@ -14,7 +14,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import numpy as np
 import tensorflow as tf
 
-from resnet9 import augment
+from resnet9 import augment, devices
 from resnet9 import recipe as recipes
 from resnet9.dataset import Dataset
 from resnet9.loops import HostLoop
@@ -32,7 +32,7 @@ def main() -> None:
     data, recipe, dtype = np.load(batches), recipes.load(name), compute_dtype(precision)
     images, labels, rows, bias = data["images"], data["labels"], data["rows"], bool(data["whitening_bias"])
     steps = len(labels) // recipe.batch
-    step = TrainingStep(recipe, Settings(dtype, False, 1.0, int(threads)))
+    step = TrainingStep(recipe, Settings(dtype, False, 1.0, int(threads), devices.filter_products("cpu", precision)))
     step.reset(0)
     step.measure_whitening(images)
 
