@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 from dataclasses import MISSING, asdict, dataclass, fields, replace
 from itertools import pairwise
 from pathlib import Path
@@ -321,8 +322,16 @@ def _resolve(name: str, tables: dict[str, Any], children: tuple[str, ...] = ()) 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        tables = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        content = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise RecipeError(f"there is no recipe file {path}", "correct its name") from None
+    except OSError as error:
+        raise RecipeError(f"{path} cannot be read ({error.strerror})", "name a file of recipes") from None
+    except ValueError:
+        raise RecipeError(f"{path.name} is no text in UTF-8", "correct the file") from None
+    try:
+        tables = json.loads(content)
+    except (ValueError, RecursionError) as error:
         raise RecipeError(f"{path.name} cannot be read as JSON: {error}", "correct the file") from None
     if not isinstance(tables, dict):
         raise RecipeError(f"{path.name} must hold one object with a table per recipe", "correct the file")
@@ -343,6 +352,12 @@ def load_all(path: Path = RECIPES_FILE) -> dict[str, Recipe]:
     The tables of another file than the shipped one may extend the shipped recipes, and are called ``FILE:TABLE``.
     """
     tables = _read(path)
+    for name in tables:
+        # Names become folders, and a command's words.
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):
+            raise RecipeError(
+                f"{path.name}: a table cannot be called {name!r}", "use letters, digits, `.`, `_` and `-`"
+            )
     if path == RECIPES_FILE:
         return {name: _resolved(name, tables, name) for name in tables}
     tables.pop(DECLARATION, None)
@@ -352,19 +367,31 @@ def load_all(path: Path = RECIPES_FILE) -> dict[str, Recipe]:
 
 def file_of(name: str) -> Path:
     """The file in which a recipe is looked up: ``FILE.json:TABLE`` by path, ``SET:TABLE`` among the shipped ablation
-    sets, anything else in ``recipes.json``.
+    sets, anything else in ``recipes.json``. Raises RecipeError for a set that is not shipped.
     """
+    if name.endswith(".json"):
+        raise RecipeError(f"{name} is a file of recipes", f"name one of its tables, such as {name}:mine")
     if ":" not in name:
         return RECIPES_FILE
     place = name.rpartition(":")[0]
-    return Path(place) if place.endswith(".json") else ABLATIONS / f"{place}.json"
+    if place.endswith(".json"):
+        return Path(place)
+    shipped = sorted(path.stem for path in ABLATIONS.glob("*.json"))
+    if place not in shipped:
+        raise RecipeError(
+            f"there is no set `{place}`{nearest(place, shipped)} for the recipe {name}",
+            f"sets: {', '.join(shipped)}; a file of your own is named with its ending, such as my.json:mine",
+        )
+    return ABLATIONS / f"{place}.json"
 
 
 def load(name: str) -> Recipe:
     """One recipe by name, see ``file_of``. Raises RecipeError, which suggests the nearest name, where there is none."""
     path = file_of(name)
     recipes = load_all(path)
-    full = name if path == RECIPES_FILE else f"{path.stem}:{name.rpartition(':')[2]}"
+    key = name.rpartition(":")[2]
+    full = name if path == RECIPES_FILE else f"{path.stem}:{key}"
     if full not in recipes:
-        raise RecipeError(f"no recipe is called `{name}`{nearest(full, recipes)}", f"recipes: {', '.join(recipes)}")
+        tables = [each.rpartition(":")[2] for each in recipes]
+        raise RecipeError(f"no recipe is called `{name}`{nearest(key, tables)}", f"{path.name} has {', '.join(tables)}")
     return recipes[full]

@@ -125,13 +125,16 @@ def _pair_command(record: Record, shown_folder: str, lacking: Sequence[str]) -> 
 
 
 def _one_an_epoch(record: Record) -> list[tuple[Evaluation, float]]:
-    """The evaluations of a record with the headline clock at each, one an epoch: where an epoch was also judged in the
-    recipe's own view, that one.
+    """The evaluations of a record with the headline clock at each, one an epoch: of several the one that reached the
+    target first, else the one in the recipe's own view.
     """
     kept = {}
-    for each, seconds in zip(record.epochs, cumulative_seconds(HEADLINE, record), strict=True):
-        if each.epoch not in kept or each.view == record.recipe.get("view", "plain"):
-            kept[each.epoch] = (each, seconds)
+    for index, pair in enumerate(zip(record.epochs, cumulative_seconds(HEADLINE, record), strict=True)):
+        each = pair[0]
+        crossed = record.crossing_index is not None and record.epochs[record.crossing_index].epoch == each.epoch
+        wanted = index == record.crossing_index if crossed else each.view == record.recipe.get("view", "plain")
+        if wanted or each.epoch not in kept:
+            kept[each.epoch] = pair
     return list(kept.values())
 
 

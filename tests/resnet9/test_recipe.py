@@ -110,7 +110,7 @@ def test_a_group_takes_from_the_recipe_what_it_does_not_say():
 def test_an_unknown_name_suggests_the_nearest(tmp_path):
     with pytest.raises(RecipeError, match="did you mean `page24`"):
         recipes.load("pag24")
-    with pytest.raises(RecipeError, match="did you mean `mine:mine`"):
+    with pytest.raises(RecipeError, match="did you mean `mine`"):
         recipes.load(f"{write(tmp_path, mine())}:mien")
     with pytest.raises(RecipeError, match=r"nowhere\.json cannot be read"):
         recipes.load("nowhere:base")
@@ -132,3 +132,27 @@ STEPS = {
 def test_a_recipe_makes_as_many_steps_as_its_original(name):
     recipe = recipes.load(name)
     assert (recipe.steps_per_epoch(50_000), recipe.total_steps(50_000)) == STEPS[name]
+
+
+@pytest.mark.parametrize(
+    "name, sentence",
+    [
+        ("nowhere.json:mine", "there is no recipe file nowhere.json"),
+        ("autor:base", "there is no set `autor` (did you mean `author`?)"),
+        ("page24:x", "there is no set `page24`"),
+        ("my.json", "name one of its tables, such as my.json:mine"),
+        ("author:bsae", "(did you mean `base`?); author.json has base"),
+    ],
+)
+def test_a_recipe_that_is_nowhere_is_told_with_where_it_was_looked_for(name, sentence):
+    with pytest.raises(RecipeError) as caught:
+        recipes.load(name)
+    assert sentence in str(caught.value) and caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize("name", ["a/b", "../../esc", "a:b", "", ".hidden", "a b", "x" * 65])
+def test_a_table_whose_name_could_be_a_path_is_refused(tmp_path, name):
+    path = tmp_path / "my.json"
+    path.write_text(json.dumps({name: {"extends": "page24"}}))
+    with pytest.raises(RecipeError, match="cannot be called"):
+        recipes.load_all(path)

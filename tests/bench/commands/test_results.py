@@ -134,6 +134,13 @@ def test_an_epoch_judged_in_two_views_has_one_row_in_the_pair_and_it_is_the_reci
     assert rows[-1][0].correct == last.correct + 7
 
 
+def test_an_epoch_that_reached_the_target_plain_and_not_in_its_views_is_in_the_pair_as_it_was_reached() -> None:
+    run = Run(correct=(1, 2, 3, 4, 9410))
+    record = replace(viewed(run, -15), crossing_index=4)
+
+    assert [each.correct for each, _ in _results._one_an_epoch(record)][-1] == 9410
+
+
 def test_without_a_success_there_is_no_pair(tmp_path: Path) -> None:
     assert pair(tmp_path, records(Run(correct=(1, 2, 3, 4, 5)))) == "No DAWNBench pair: no run reached the target."
     assert list(tmp_path.iterdir()) == []
