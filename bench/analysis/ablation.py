@@ -25,6 +25,8 @@ UNITS = {ACCURACY: "points", THROUGHPUT: "%"}
 #: What a positive and a negative difference is called.
 _FOUND = {ACCURACY: ("better", "worse"), THROUGHPUT: ("faster", "slower")}
 NOT_ENOUGH = "not enough runs"
+#: Runs that all gave the same do not tell how far others would lie apart.
+NO_SPREAD = "no spread to judge by"
 
 
 @dataclass(frozen=True)
@@ -55,8 +57,8 @@ def table(stored: StoredAblation, records: Mapping[str, Sequence[Record]]) -> pd
     for each in stored.variants:
         row = _own(each, samples[each.name])
         if each.against:
-            row |= _compared(each, differences[each.name], adjusted[each.name])
             counts = [len(samples[name].compared(each.decides)) for name in (each.name, each.against)]
+            row |= _compared(each, differences[each.name], adjusted[each.name], min(counts))
             row["smallest_detectable"] = smallest_detectable(stored, each.decides, *counts)
         rows.append(row)
     return frames.frame(ABLATION, rows)
@@ -98,11 +100,9 @@ def _sample(variant: Variant, records: Sequence[Record]) -> _Sample:
 
 
 def _accuracy(variant: Variant, record: Record) -> float | None:
-    """The final accuracy in the view that the recipe declares, or in the one there is."""
-    if not record.epochs:
-        return None
-    declared = [each for each in record.epochs if each.view == variant.view] or record.epochs
-    return declared[-1].accuracy_percent
+    """The final accuracy in the view that the recipe declares; one in another view would be another quantity."""
+    declared = [each for each in record.epochs if each.view == variant.view]
+    return declared[-1].accuracy_percent if declared else None
 
 
 def _own(variant: Variant, sample: _Sample) -> dict[str, Any]:
@@ -127,7 +127,7 @@ def _own(variant: Variant, sample: _Sample) -> dict[str, Any]:
     }
 
 
-def _compared(variant: Variant, found: welch.Difference, p_holm: float) -> dict[str, Any]:
+def _compared(variant: Variant, found: welch.Difference, p_holm: float, runs: int) -> dict[str, Any]:
     scale = _percent if variant.decides == THROUGHPUT else float
     shown = welch.Difference(scale(found.estimate), scale(found.low), scale(found.high), found.p_value)
     return {
@@ -137,11 +137,14 @@ def _compared(variant: Variant, found: welch.Difference, p_holm: float) -> dict[
         "unit": UNITS[variant.decides],
         "p_value": found.p_value,
         "p_holm": p_holm,
-        "answer": _answer(variant.decides, shown, p_holm),
+        "answer": _answer(variant.decides, shown, p_holm, runs),
     }
 
 
-def _answer(decides: str, found: welch.Difference, p_holm: float) -> str:
+def _answer(decides: str, found: welch.Difference, p_holm: float, runs: int) -> str:
+    """``runs`` is the number of the side that has fewer."""
+    if not found.judged and runs > 1:
+        return NO_SPREAD
     if not found.judged or not math.isfinite(found.high):
         return NOT_ENOUGH
     if p_holm < welch.LEVEL:

@@ -166,7 +166,8 @@ ABLATION = (
         "answer",
         "text",
         "",
-        "better, worse, faster or slower; no difference larger than the larger end of the interval; not enough runs",
+        "better, worse, faster or slower; no difference larger than the larger end of the interval; not enough runs; "
+        "no spread to judge by, where all runs of both sides gave the same",
     ),
     Column("unit", "text", "", "unit of the differences: points (of accuracy) or %"),
     Column("variant", "text", "", "name of the variant and of its folder"),

@@ -33,7 +33,7 @@ def plan(stored: StoredAblation) -> list[str]:
     return [
         f"{stored.title}: {stored.question}",
         f"A declared proxy decides. {stored.proxy}",
-        f"base: {base.recipe}, {base.epochs:g} epochs, input {base.input}",
+        f"base: {base.recipe}, {counted(base.epochs, 'epoch')}, input {base.input}",
         *(_changed(each, base) for each in stored.comparisons),
         *statement(stored),
     ]
@@ -43,7 +43,7 @@ def statement(stored: StoredAblation) -> list[str]:
     """The size of the experiment and what it can find, declared before it runs; one sentence or two a line."""
     n, m = len(stored.seeds), len(stored.comparisons)
     lines = [
-        f"{len(stored.variants)} x {n} runs, one process each: every variant with seed "
+        f"{len(stored.variants)} x {counted(n, 'run')}, one process each: every variant with seed "
         f"{', '.join(map(str, stored.seeds))} in turn, so that drift of the machine is no difference."
     ]
     for decides, spread in (
@@ -56,9 +56,18 @@ def statement(stored: StoredAblation) -> list[str]:
     return [
         *lines,
         f"Where the spread of accuracy comes from: {source}.",
-        f"Differences are judged by Welch's t test, p-values by Holm's method over all {m} comparisons: a finding is "
+        f"Differences are judged by Welch's t test, p-values by Holm's method over {_all(m)}: a finding is "
         "below 0.05. Intervals are 95 %, each by itself.",
     ]
+
+
+def counted(number: float, noun: str) -> str:
+    """A number with its noun, in the plural save for 1."""
+    return f"{number:g} {noun}" if number == 1 else f"{number:g} {noun}s"
+
+
+def _all(comparisons: int) -> str:
+    return "the one comparison" if comparisons == 1 else f"all {comparisons} comparisons"
 
 
 def _smallest(stored: StoredAblation, decides: str, runs: int, comparisons: int) -> str:

@@ -96,6 +96,14 @@ def test_fewer_than_two_finished_runs_are_not_enough(runs: list[Run]) -> None:
     assert math.isnan(found["smallest_detectable"])
 
 
+def test_runs_that_all_gave_the_same_are_no_spread_to_judge_by() -> None:
+    stored = declared(variant("base"), variant("other", "base"))
+    found = row(stored, records(base=finals(94.0, 94.0), other=finals(95.0, 95.0)), "other")
+
+    assert (found["answer"], found["difference"]) == ("no spread to judge by", 1.0)
+    assert math.isnan(found["p_holm"])
+
+
 def test_the_base_is_a_row_that_compares_itself_with_nothing() -> None:
     base = row(declared(variant("base"), variant("other", "base")), records(base=finals(*BASE)), "base")
 
@@ -125,6 +133,13 @@ def test_a_recipe_with_views_is_judged_by_them() -> None:
     assert row(stored, found, "base")["accuracy_mean"] == 94.0
     assert row(stored, found, "flip")["accuracy_mean"] == 94.5
     assert row(stored, found, "flip")["accuracy_view"] == "flip"
+
+
+def test_a_run_that_was_not_judged_in_the_declared_view_is_not_taken_in_another_one() -> None:
+    flip = variant("flip", "base", view="flip")
+    found = row(declared(variant("base"), flip), records(base=finals(*BASE), flip=finals(95.0, 95.1)), "flip")
+
+    assert (found["runs"], found["answer"]) == (0, "not enough runs")
 
 
 def test_the_spread_seen_is_that_of_all_variants_together() -> None:

@@ -102,3 +102,11 @@ def test_runs_that_are_suspect_or_of_two_machines_are_told() -> None:
     told = shown.notes(STORED, compared.table(STORED, records), records)
     assert "1 of the 3 runs are suspect: load; see record.json." in told
     assert "The runs differ in cpu.model, so they are no one sample." in told
+
+
+def test_one_is_not_told_in_the_plural() -> None:
+    told = " ".join(shown.plan(ablation(variant("base", epochs=1.0), variant("other", "base"), seeds=(0,))))
+
+    assert "1 epoch, input host" in told
+    assert "2 x 1 run, one process each" in told
+    assert "Holm's method over the one comparison: a finding" in told
