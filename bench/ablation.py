@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
@@ -27,9 +26,13 @@ class Ablation:
     campaigns: Mapping[str, Campaign]
 
     def left(self) -> tuple[Run, ...]:
-        """The runs still to be made: every variant of a seed before the next seed, so that drift is no difference."""
+        """The runs still to be made: every variant of a seed before the next seed, so that drift is no difference.
+
+        Those that have failed before come last, so that a variant that cannot be trained keeps no other from its runs.
+        """
         left = {name: each.left() for name, each in self.campaigns.items()}
-        return tuple((name, seed) for seed in self.stored.seeds for name in left if seed in left[name])
+        runs = [(name, seed) for seed in self.stored.seeds for name in left if seed in left[name]]
+        return tuple(sorted(runs, key=lambda run: self.campaigns[run[0]].failed(run[1])))
 
     def prepare(self) -> None:
         """Make the folders, remove what a killed harness left half-written, and write what is to be done.
@@ -38,6 +41,9 @@ class Ablation:
         """
         for part in self.folder.glob(".*.part"):
             part.unlink(missing_ok=True)
+        if not (self.folder / ABLATION_FILE).exists():
+            # First of all, so that a folder whose harness is killed here is known for what it is.
+            write_ablation(self.stored, self.folder)
         for each in self.campaigns.values():
             with disk_trouble_told(each.folder):
                 each.folder.mkdir(exist_ok=True)
@@ -69,8 +75,7 @@ def choose(
     folder = _newest_unfinished(results, wanted) if out is None else out
     found = None if folder is None else _in_folder(folder, wanted)
     if folder is None:
-        device = re.sub("[^a-z0-9]+", "-", device_name.lower()).strip("-")
-        folder = campaign.unused(results / f"{now:%Y%m%dT%H%M%SZ}-ablate-{wanted.set}-{device}")
+        folder = campaign.new_folder(results, now, "ablate", wanted.set, device_name)
     campaigns = {
         name: campaign.choose(results, folder / name, each, wanted.seeds, Claims(), device_name, now)
         for name, each in configurations.items()

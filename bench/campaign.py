@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Hashable, Iterable
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from bench.errors import DataError, Refused, UsageError
 from bench.execute import Outcome
@@ -68,13 +68,17 @@ class Claims:
 
 @dataclass(frozen=True)
 class Campaign:
-    """A campaign's folder and what ``campaign.json`` in it says."""
+    """A campaign's folder and what ``campaign.json`` in it says.
+
+    ``recipe`` is the recipe's whole table, for who reports on it where the recipe's file is not; empty in old files.
+    """
 
     folder: Path
     configuration: Configuration
     seeds: tuple[int, ...]
     created_utc: str
     claims: Claims = Claims()
+    recipe: Mapping[str, Any] = field(default_factory=dict)
 
     def run_folder(self, seed: int) -> Path:
         """Where the files of a seed's run are."""
@@ -82,8 +86,15 @@ class Campaign:
 
     def done(self, seed: int) -> bool:
         """The seed has a run that ended well; one that missed the target did, too."""
+        return self._status(seed) == "done"
+
+    def failed(self, seed: int) -> bool:
+        """The seed has a run that came to an end by its own fault."""
+        return self._status(seed) in ("failed", "timed_out")
+
+    def _status(self, seed: int) -> str | None:
         events = self.run_folder(seed) / EVENTS_FILE
-        return events.is_file() and fold_file(events).status == "done"
+        return fold_file(events).status if events.is_file() else None
 
     def left(self) -> tuple[int, ...]:
         """The seeds still to be run, in order."""
@@ -97,6 +108,7 @@ class Campaign:
             "seeds": list(self.seeds),
             "created_utc": self.created_utc,
             "claims": asdict(self.claims),
+            "recipe": dict(self.recipe),
             "status": "unfinished" if self.left() else "finished",
         }
         replace_file(self.folder / CAMPAIGN_FILE, json.dumps(body, indent=1) + "\n")
@@ -156,7 +168,7 @@ def read(folder: Path) -> Campaign:
         raise DataError(f"cannot read {path} ({error.strerror}); name another folder with OUT=/path.") from None
     except (ValueError, RecursionError) as error:
         raise DataError(f"{path} is damaged ({error}); name another folder with OUT=/path.") from None
-    return Campaign(folder, stored.configuration, stored.seeds, stored.created_utc, stored.claims)
+    return Campaign(folder, stored.configuration, stored.seeds, stored.created_utc, stored.claims, stored.recipe)
 
 
 @dataclass(frozen=True)
@@ -167,6 +179,7 @@ class _Stored:
     seeds: tuple[int, ...]
     created_utc: str
     claims: Claims
+    recipe: dict[str, Any] = field(default_factory=dict)
 
 
 def newest_unfinished(results: Path, configuration: Configuration) -> Campaign | None:
@@ -203,15 +216,20 @@ def choose(
     asked = tuple(seeds)
     found = newest_unfinished(results, configuration) if out is None else _in_folder(out, configuration)
     if found is None:
-        device = re.sub("[^a-z0-9]+", "-", device_name.lower()).strip("-")
-        folder = out or unused(results / f"{now:%Y%m%dT%H%M%SZ}-{configuration.recipe}-{device}")
+        folder = out or new_folder(results, now, configuration.recipe, device_name)
         return Campaign(folder, configuration, asked, f"{now:%Y-%m-%dT%H:%M:%SZ}", claims)
     kept = tuple(seed for seed in found.seeds if seed not in asked and found.done(seed))
     return replace(found, seeds=(*kept, *asked), claims=found.claims.updated(claims))
 
 
-def unused(folder: Path) -> Path:
-    """``folder``, or the first of ``folder-2``, ``folder-3``... where another campaign began in the same second."""
+def new_folder(results: Path, now: datetime, *names: str) -> Path:
+    """A folder that is not there yet, called by the time and the names: ``20240506T070809Z-page24-nvidia-h200``.
+
+    A name may be a person's own, so what a path, a shell or an archive could take amiss becomes a dash. Where another
+    campaign began in the same second it is the first of ``...-2``, ``...-3``.
+    """
+    words = [re.sub("[^a-z0-9]+", "-", name.lower()).strip("-")[:100] for name in names]
+    folder = results / "-".join([f"{now:%Y%m%dT%H%M%SZ}", *filter(None, words)])
     number, free = 1, folder
     while free.exists():
         number += 1
@@ -220,9 +238,11 @@ def unused(folder: Path) -> Path:
 
 
 def names_in(out: Path) -> list[str]:
-    """What is in the folder ``out`` beside its lock; nothing where it is not there yet. Raises UsageError."""
+    """What is in the folder ``out`` beside its lock and what a killed harness left half-written; nothing where it is
+    not there yet. Raises UsageError.
+    """
     try:
-        return [path.name for path in out.iterdir() if path.name != ".lock"]
+        return [path.name for path in out.iterdir() if path.name != ".lock" and not path.match(".*.part")]
     except FileNotFoundError:
         return []
     except OSError as error:
@@ -256,26 +276,34 @@ class Ending(Generic[Run]):
         return next(reversed(self.outcomes.values()), None)
 
 
-#: The trainer's own exit codes that mean the next seed cannot fare better: usage, data, environment.
-HOPELESS = (2, 3, 4)
+#: The trainer's own exit codes that mean the next seed cannot fare better: usage, which is a campaign's own, and data
+#: and environment, which others made with it share.
+USAGE, DATA_AND_ENVIRONMENT = 2, (3, 4)
 
 
-def run(runs: Iterable[Run], make_run: Callable[[Run], Outcome]) -> Ending[Run]:
+def run(
+    runs: Iterable[Run], make_run: Callable[[Run], Outcome], campaign_of: Callable[[Run], Hashable] = lambda _: None
+) -> Ending[Run]:
     """Make every run in turn, each named by its seed, or whatever tells it from the others.
 
-    A run that fails costs its seed and the rest goes on; two in a row end the campaign, and so does an exit code that
-    says the fault is not the run's. Exit codes: 0, or 5 where a run failed, one of HOPELESS, or 130 for an
-    interruption.
+    A run that fails costs its seed and the rest goes on; two in a row end their campaign, which ``campaign_of`` tells
+    where several are made together, and so does USAGE. DATA_AND_ENVIRONMENT end them all. Exit codes: 0, or 5 where a
+    run failed, one of those three where it ended all there was, or 130 for an interruption.
     """
-    outcomes: dict[Run, Outcome] = {}
-    in_a_row = 0
+    runs, outcomes = tuple(runs), dict[Run, Outcome]()
+    alone = len(set(map(campaign_of, runs))) == 1
+    in_a_row: dict[Hashable, int] = {}
     for each in runs:
+        campaign = campaign_of(each)
+        if in_a_row.get(campaign, 0) >= FAILURES_IN_A_ROW:
+            continue
         outcome = outcomes[each] = make_run(each)
         if outcome.status == "interrupted":
             return Ending(130, outcomes)
-        if outcome.status == "failed" and outcome.exit_code in HOPELESS:
-            return Ending(outcome.exit_code, outcomes)
-        in_a_row = 0 if outcome.status == "done" else in_a_row + 1
-        if in_a_row == FAILURES_IN_A_ROW:
-            break
+        failed = outcome.exit_code if outcome.status == "failed" else None
+        if failed in DATA_AND_ENVIRONMENT or (failed == USAGE and alone):
+            return Ending(failed, outcomes)
+        in_a_row[campaign] = 0 if outcome.status == "done" else in_a_row.get(campaign, 0) + 1
+        if failed == USAGE:
+            in_a_row[campaign] = FAILURES_IN_A_ROW
     return Ending(0 if all(outcome.status == "done" for outcome in outcomes.values()) else 5, outcomes)

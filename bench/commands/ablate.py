@@ -74,14 +74,14 @@ def command(
 
 
 def _sets() -> str:
+    from bench.output.ablation import counted
     from resnet9 import ablation as declared
 
     lines = ["The sets, to run with `make ablate SET=...`, or to read first with `python -m bench ablate SET --plan`:"]
     for name in declared.sets():
         found = declared.load(name).declaration
-        lines.append(
-            f"  {name:<8} {found.title}: {len(found.variants)} variants and the base, {found.seeds} seeds each"
-        )
+        variants = counted(len(found.variants), "variant")
+        lines.append(f"  {name:<8} {found.title}: {variants} and the base, {found.seeds} seeds each")
     return "\n".join(lines)
 
 
@@ -144,7 +144,7 @@ def _stored(chosen: AblationSet, plans: dict[str, Plan], configuration: dict[str
 
 
 def _choose(chosen: AblationSet, plans: dict[str, Plan], data: Data, out: Path | None) -> Ablation:
-    from dataclasses import asdict
+    from dataclasses import asdict, replace
 
     from bench import ablation
     from bench.commands import _runs
@@ -156,7 +156,9 @@ def _choose(chosen: AblationSet, plans: dict[str, Plan], data: Data, out: Path |
     }
     stored = _stored(chosen, plans, asdict(configurations[base]))
     now = datetime.now(timezone.utc)
-    return ablation.choose(RESULTS, out, stored, configurations, plans[base].device.name, now)
+    made = ablation.choose(RESULTS, out, stored, configurations, plans[base].device.name, now)
+    tables = {name: asdict(recipe) for name, recipe in recipes.items()}
+    return replace(made, campaigns={name: replace(each, recipe=tables[name]) for name, each in made.campaigns.items()})
 
 
 def _run(ablation: Ablation, plans: dict[str, Plan], data: Data, timeout: int | None) -> Ending[tuple[str, int]]:
@@ -180,26 +182,28 @@ def _run(ablation: Ablation, plans: dict[str, Plan], data: Data, timeout: int | 
         for each in ablation.campaigns.values():
             _results.write_missing_records(each)
         try:
-            return campaigns.run(left, make_run)
+            return campaigns.run(left, make_run, campaign_of=lambda run: run[0])
         finally:
             ablation.write()
 
 
 def _introduction(ablation: Ablation, left: int) -> str:
     from bench.commands import _runs
+    from bench.output.ablation import counted
 
     total = sum(len(each.seeds) for each in ablation.campaigns.values())
     folder = _runs.place(ablation.folder)
     return (
-        f"{left} runs into {folder}"
+        f"{counted(left, 'run')} into {folder}"
         if left == total
-        else f"continuing {folder}: {total - left} runs kept, {left} to run"
+        else f"continuing {folder}: {counted(total - left, 'run')} kept, {left} to run"
     )
 
 
 def _tell(ablation: Ablation, ending: Ending[tuple[str, int]]) -> int:
     """Write and print the table; the exit code of an ablation that was stopped. Raises what a failed one was."""
     from bench.commands import _results, _runs
+    from bench.output.ablation import counted
 
     place = _runs.place(ablation.folder)
     # Those of a variant whose last run a killed harness did not live to put in them, too.
@@ -210,7 +214,8 @@ def _tell(ablation: Ablation, ending: Ending[tuple[str, int]]) -> int:
     if not ending.exit_code:
         click.echo(f"The table, its records and logs are in {place}.")
         return 0
-    kept = f"What is finished is kept in {place}; the same command again makes the {len(ablation.left())} runs left."
+    left = counted(len(ablation.left()), "run")
+    kept = f"What is finished is kept in {place}; the same command again makes the {left} left."
     code, sentence = _runs.why(ending, kept, lambda run: f"{run[0]}, seed {run[1]}")
     click.echo(sentence, err=True)
     return code

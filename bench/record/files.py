@@ -23,7 +23,10 @@ _SEED_FOLDER = re.compile(r"seed-(\d{1,18})")
 
 @dataclass(frozen=True)
 class StoredCampaign:
-    """A campaign folder as it was read: ``campaign.json`` and the records of its seeds, in order of the seeds."""
+    """A campaign folder as it was read: ``campaign.json`` and the records of its seeds, in order of the seeds.
+
+    ``recipe`` is the recipe's whole table; files written before it was kept have none.
+    """
 
     schema: int
     configuration: dict[str, Any]
@@ -31,6 +34,7 @@ class StoredCampaign:
     status: str
     created_utc: str | None = None
     claims: dict[str, Any] = field(default_factory=dict)
+    recipe: dict[str, Any] = field(default_factory=dict)
     folder: str = ""
     records: tuple[Record, ...] = ()
 

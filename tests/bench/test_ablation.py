@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -135,6 +137,44 @@ def test_a_damaged_one_is_passed_over_and_told_where_it_is_named(tmp_path: Path)
     assert chosen(tmp_path, now=NOW + timedelta(1)).folder != begun.folder
     with pytest.raises(DataError):
         chosen(tmp_path, begun.folder)
+
+
+def test_runs_that_have_failed_come_last(tmp_path: Path) -> None:
+    begun = prepared(tmp_path, {"other": (0,)})
+    folder = begun.campaigns["base"].make_room(0)
+    folder.mkdir()
+    (folder / "events.jsonl").write_text(Run(seed=0, status="failed").text())
+
+    assert chosen(tmp_path, now=NOW + timedelta(1)).left() == (("base", 1), ("other", 1), ("base", 0))
+
+
+def test_the_name_of_a_set_leads_nowhere_else(tmp_path: Path) -> None:
+    assert chosen(tmp_path, wanted=replace(WANTED, set="My: set")).folder.name.endswith("Z-ablate-my-set-some-cpu")
+
+
+@pytest.mark.parametrize("after", [0, 1, 2, 3])
+def test_one_killed_while_it_is_prepared_is_continued(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int
+) -> None:
+    begun = chosen(tmp_path)
+    begun.folder.mkdir()
+    swaps, swap = [], os.replace
+
+    def killed(part: Path, path: Path) -> None:
+        swaps.append(path)
+        if len(swaps) > after:
+            raise KeyboardInterrupt
+        swap(part, path)
+
+    with monkeypatch.context() as patch, contextlib.suppress(KeyboardInterrupt):
+        patch.setattr("os.replace", killed)
+        begun.prepare()
+
+    again = chosen(tmp_path, begun.folder)
+    again.prepare()
+    assert again.left() == begun.left()
+    assert chosen(tmp_path, now=NOW + timedelta(1)).folder == begun.folder
+    assert not list(begun.folder.rglob("*.part"))
 
 
 def test_what_a_killed_harness_left_is_swept(tmp_path: Path) -> None:

@@ -120,6 +120,45 @@ def test_a_new_campaign_is_named_by_time_in_utc_recipe_and_device(tmp_path: Path
     assert not new.folder.exists()
 
 
+@pytest.mark.parametrize(
+    ("recipe", "folder"),
+    [
+        ("hive", "hive"),
+        ("air94-muon", "air94-muon"),
+        ("my:a/b", "my-a-b"),
+        ("../../../esc", "esc"),
+        ("My Own:Fast_1.5", "my-own-fast-1-5"),
+        ("..", ""),
+        ("x" * 300, "x" * 100),
+    ],
+)
+def test_no_name_of_a_recipe_leads_out_of_the_results(tmp_path: Path, recipe: str, folder: str) -> None:
+    new = choose(tmp_path, configuration=replace(CONFIGURATION, recipe=recipe))
+
+    assert new.folder.parent == tmp_path
+    assert new.folder.name == "-".join(filter(None, ["20240506T070809Z", folder, "cpu"]))
+
+
+def test_a_campaign_of_a_recipe_from_a_file_is_found_again(tmp_path: Path) -> None:
+    mine = replace(CONFIGURATION, recipe="my:a/b")
+    begun = choose(tmp_path, configuration=mine)
+    begun.folder.mkdir()
+    begun.write()
+
+    assert choose(tmp_path, configuration=mine, now=NOW + timedelta(hours=1)).folder == begun.folder
+
+
+def test_the_table_of_the_recipe_is_kept_and_a_file_without_it_is_still_read(tmp_path: Path) -> None:
+    new = replace(made(tmp_path, {}), recipe={"net": "air", "widths": [1, 2, 3]})
+    new.write()
+
+    assert load_campaign(new.folder).recipe == campaign.read(new.folder).recipe == new.recipe
+
+    path = new.folder / "campaign.json"
+    path.write_text(json.dumps({key: each for key, each in json.loads(path.read_text()).items() if key != "recipe"}))
+    assert load_campaign(new.folder).recipe == campaign.read(new.folder).recipe == {}
+
+
 def test_a_second_campaign_in_the_same_second_gets_a_folder_of_its_own(tmp_path: Path) -> None:
     first = made(tmp_path, {0: "done", 1: "done", 2: "done"})
 
@@ -193,6 +232,7 @@ def test_out_names_the_folder(tmp_path: Path) -> None:
 def test_an_empty_out_is_taken(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / ".lock").touch()
+    (tmp_path / "mine" / ".campaign.json.12.part").touch()  # Killed while it wrote its first file.
 
     assert choose(tmp_path, out=tmp_path / "mine").left() == (0, 1, 2)
 
@@ -310,6 +350,42 @@ def test_a_failed_run_costs_its_seed_and_two_in_a_row_the_campaign(
     assert seeds == [4, 7, 9, 2][:runs]
     assert ending.exit_code == exit_code
     assert list(ending.outcomes) == seeds
+
+
+def several(*endings: tuple[str, str | tuple[str, int]]) -> tuple[Ending[tuple[str, int]], list[str]]:
+    """How runs of several campaigns end, each given as its campaign and its ending, and whose runs were made."""
+    runs = [(name, number) for number, (name, _) in enumerate(endings)]
+
+    def make_run(run: tuple[str, int]) -> Outcome:
+        ending = endings[run[1]][1]
+        status, code = (ending, None) if isinstance(ending, str) else ending
+        return Outcome(status, "", code)
+
+    ending = campaign.run(runs, make_run, campaign_of=lambda run: run[0])
+    return ending, [name for name, _ in ending.outcomes]
+
+
+def test_failures_in_a_row_are_counted_for_each_campaign_of_several() -> None:
+    ending, runs = several(
+        ("a", "done"), ("b", "failed"), ("c", "failed"), ("a", "done"), ("b", "failed"), ("c", "done"), ("b", "done"),
+        ("c", "failed"),
+    )  # fmt: skip
+
+    assert runs == ["a", "b", "c", "a", "b", "c", "c"]
+    assert ending.exit_code == 5
+
+
+@pytest.mark.parametrize("code", [3, 4])
+def test_data_and_environment_end_all_campaigns(code: int) -> None:
+    ending, runs = several(("a", "done"), ("b", ("failed", code)), ("a", "done"))
+
+    assert (ending.exit_code, runs) == (code, ["a", "b"])
+
+
+def test_a_trainer_that_cannot_be_used_so_ends_its_own_campaign_alone() -> None:
+    ending, runs = several(("a", "done"), ("b", ("failed", 2)), ("a", "done"), ("b", "done"))
+
+    assert (ending.exit_code, runs) == (5, ["a", "b", "a"])
 
 
 def test_a_campaign_with_nothing_left_is_done() -> None:

@@ -15,7 +15,7 @@ import pytest
 from bench import trainers
 from bench.__main__ import main
 from bench.commands import ablate
-from bench.record import read_ablation
+from bench.record import load_campaign, read_ablation
 from resnet9 import dataset, recipe
 
 SCRIPTED = Path(__file__).parents[1] / "scripted_trainer.py"
@@ -188,19 +188,41 @@ def test_a_variant_that_fails_costs_its_runs_alone(bench: Bench) -> None:
     code, _, err = bench("mine.json")
 
     assert code == 5
-    assert len(bench.asked) == 9
-    assert "smooth, seed 2: the trainer ended with exit code 139" in err
+    # Twice in a row, and it is not tried a third time.
+    assert [run for run in bench.asked if run[0] == "smooth"] == [("smooth", 0), ("smooth", 1)]
+    assert len(bench.asked) == 8
+    assert "smooth, seed 1: the trainer ended with exit code 139" in err
     assert "makes the 3 runs left" in err
     assert bench.table()["smooth"]["answer"] == "not enough runs"
     assert bench.table()["base"]["runs"] == "3"
 
 
-def test_two_failures_in_a_row_end_the_ablation(bench: Bench) -> None:
-    for name in ("base", "smooth"):
-        bench.scripts[name, 0] = [["exit", 1]]
+def test_two_variants_that_cannot_be_trained_keep_no_other_from_its_runs(bench: Bench) -> None:
+    for seed in range(3):
+        bench.scripts["base", seed] = bench.scripts["smooth", seed] = [["exit", 1]]
 
     assert bench("mine.json")[0] == 5
-    assert len(bench.asked) == 2
+    assert bench.table()["base-device"]["runs"] == "3"
+
+    bench.asked.clear()
+    assert bench("mine.json")[0] == 5
+    # What was never tried comes first.
+    assert bench.asked == [("base", 2), ("smooth", 2), ("base", 0), ("smooth", 0)]
+
+
+def test_a_machine_that_cannot_ends_the_ablation_and_a_variant_that_cannot_ends_alone(bench: Bench) -> None:
+    bench.scripts["smooth", 0] = [["exit", 2]]
+    bench.scripts["base", 2] = [["exit", 4]]
+
+    assert bench("mine.json")[0] == 4
+    assert [name for name, _ in bench.asked] == ["base", "smooth", "base-device", "base", "base-device", "base"]
+
+
+def test_each_variant_keeps_the_table_of_its_recipe(bench: Bench) -> None:
+    bench("mine.json")
+
+    kept = {name: load_campaign(bench.folder / name).recipe for name in ("base", "smooth")}
+    assert (kept["base"]["label_smoothing"], kept["smooth"]["label_smoothing"]) == (0.0, 0.1)
 
 
 def test_a_report_makes_every_table_again(bench: Bench) -> None:
