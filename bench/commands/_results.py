@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from bench import record as records_on_disk
 from bench.checks import judged
 from bench.clocks import HEADLINE, cumulative_seconds, to_target_seconds
+from bench.errors import Refused
 from bench.record import Evaluation, Record
 
 #: The nets of the recipes, as a board's reader knows them.
@@ -144,7 +145,8 @@ def write_dawnbench(
 ) -> str:  # fmt: skip
     """Write the DAWNBench pair of the median successful run, and say so or what is lacking in one line.
 
-    ``recipe`` is the recipe's whole table. Raises Refused for a result that may not be published.
+    ``recipe`` is the recipe's whole table, empty where it is not known. Raises Refused for a result that may not be
+    published or cannot be described.
     """
     from bench.dawnbench import claims as claiming
     from bench.dawnbench import entry
@@ -160,6 +162,12 @@ def write_dawnbench(
     record = next(each for each in counted if each.seed == chosen)
     if lacking:
         return f"For the DAWNBench pair type, with your own values: {_pair_command(record, shown_folder, lacking)}"
+    model = MODELS.get(str(recipe.get("net")))
+    if model is None:
+        raise Refused(
+            f"what the recipe {record.recipe.get('name')} was is neither in campaign.json nor in this checkout, and an "
+            "entry has to tell it."
+        )
     facts = Facts(
         framework=record.framework or "",
         dataset_state=str(record.dataset.get("state")),
@@ -167,7 +175,7 @@ def write_dawnbench(
         seed=chosen,
         selection=entry.selection(known),
         recipe={**recipe, **record.recipe},
-        model=f"{MODELS[recipe['net']]} ({record.recipe.get('name')})",
+        model=f"{model} ({record.recipe.get('name')})",
         dataset_sha256=record.dataset.get("sha256"),
         precision=record.precision,
         cudnn_version=record.fingerprint.get("package.nvidia-cudnn-cu12"),

@@ -85,13 +85,18 @@ def describe(campaign: StoredCampaign) -> str:
 
 
 def recipe_table(campaign: StoredCampaign) -> dict[str, Any]:
-    """The whole table of the campaign's recipe, or nothing where this checkout has none, or another, of that name."""
+    """The whole table of the campaign's recipe: as it was run, or where an old campaign does not tell, as shipped.
+
+    Nothing where this checkout has none of that name, or another one.
+    """
     from dataclasses import asdict
 
     from resnet9.recipe import load_all
 
+    if campaign.recipe:
+        return campaign.recipe
     known = load_all().get(str(campaign.configuration.get("recipe")))
-    same = known is not None and known.sha256 == campaign.configuration.get("recipe_sha256")
+    same = known is not None and campaign.configuration.get("recipe_sha256") in (None, known.sha256)
     return asdict(known) if same and known is not None else {}
 
 

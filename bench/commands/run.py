@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -55,7 +55,7 @@ def command(
     where = plan.device(device)
     name = plan.recipe_name(wishes, where)
     chosen = recipes.load(name)
-    todo = plan.complete(wishes, where, name, chosen.dataset)
+    todo = plan.complete(wishes, where, _anywhere(name), chosen.dataset)
     with signals.asked_politely(), locks.held(locks.device_lock(where.key), f"the device {where.name}"):
         if todo.notice:
             click.echo(todo.notice)
@@ -73,13 +73,20 @@ def command(
             return 0
 
 
+def _anywhere(recipe: str) -> str:
+    """The name of a recipe as the trainer understands it, too, which runs in a folder of its own."""
+    place, _, table = recipe.rpartition(":")
+    return f"{Path(place).absolute()}:{table}" if place.endswith(".json") else recipe
+
+
 def _choose(todo: Plan, chosen: Any, data: Data, out: Path | None, claims: Any) -> Campaign:
     from bench import campaign
     from bench.commands import _runs
 
     configuration = _runs.configuration(todo, chosen, data)
     now = datetime.now(timezone.utc)
-    return campaign.choose(RESULTS, out, configuration, todo.seeds, claims, todo.device.name, now)
+    made = campaign.choose(RESULTS, out, configuration, todo.seeds, claims, todo.device.name, now)
+    return replace(made, recipe=asdict(chosen))
 
 
 def _run(campaign: Campaign, todo: Plan, data: Data, timeout: int | None) -> Ending[int]:

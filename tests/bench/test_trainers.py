@@ -35,6 +35,11 @@ def test_what_is_shown_has_no_path_of_this_host() -> None:
     assert not any(str(ROOT) in word or word.startswith("/") for word in (*inside.shown, *outside.shown))
 
 
+def test_a_recipe_of_a_file_is_shown_by_the_files_name() -> None:
+    assert trainers.shown("/home/me/my.json:mine") == "my.json:mine"
+    assert trainers.shown(f"{ROOT}/own/my.json:mine") == "own/my.json:mine"
+
+
 def test_words_that_are_no_paths_are_shown_as_they_are() -> None:
     assert [trainers.shown(word) for word in ("synthetic", "--seed", "a/b")] == ["synthetic", "--seed", "a/b"]
     assert trainers.shown(str(Path("/"))) == ""

@@ -6,15 +6,19 @@ import json
 import os
 import re
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bench.__main__ import main
-from bench.commands import report
+from bench.campaign import Claims
+from bench.checks import judged
+from bench.commands import _results, report
 from bench.output import tables
 from bench.record import read
+from resnet9 import recipe
 from tests.bench.records import Run, ablation, ablation_folder, finals, five_seeds, variant, write_campaign
 
 CLAIMS = {"AUTHOR": "Ada Lovelace", "EMAIL": "ada@example.org", "HARDWARE": "1 V100"}
@@ -250,6 +254,50 @@ def test_no_entry_is_made_of_what_is_none(tmp_path: Path, bench: Callable[..., T
     assert (code, err.count("\n")) == (6, 1)
     assert re.search(complaint, err)
     assert not (folder / "dawnbench").exists()
+
+
+def entry_of(folder: Path) -> dict[str, Any]:
+    (path,) = (folder / PAIR).glob("*.json")
+    return json.loads(path.read_text())  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("command", ["report", "entry"])
+def test_the_pair_of_a_recipe_of_ones_own_is_that_which_its_run_wrote(
+    tmp_path: Path, bench: Callable[..., Told], command: str
+) -> None:
+    table = asdict(replace(recipe.load("air94"), name="my:mine", label_smoothing=0.05))
+    runs = [Run(recipe="my:mine")]
+    folder = write_campaign(tmp_path / "c", runs, recipe=table)
+    judged_runs = [judged(run.record()) for run in runs]
+    claims = Claims("A", "a@example.org", "1 V100")
+    _results.write_dawnbench(tmp_path / "run", judged_runs, claims, table, "x", allow_unverified_data=False)
+
+    assert bench(command, folder, *arguments())[0] == 0
+    assert entry_of(folder) == entry_of(tmp_path / "run")
+    assert entry_of(folder)["model"] == "airbench CNN (my:mine)"
+    assert entry_of(folder)["misc"]["labelSmoothing"] == 0.05
+
+
+def test_a_recipe_that_nobody_knows_any_more_makes_no_pair(tmp_path: Path, bench: Callable[..., Told]) -> None:
+    claims = {"author": "A", "email": "a@example.org", "hardware": "1 V100", "cost_per_hour": None, "code_url": None}
+    folder = write_campaign(tmp_path / "c", [Run(recipe="my:mine")], claims=claims)
+
+    code, out, _ = bench("report", folder)
+    assert code == 0
+    assert "No DAWNBench pair: what the recipe my:mine was is neither in campaign.json nor in this checkout" in out
+
+    code, _, err = bench("entry", folder)
+    assert (code, err.count("\n")) == (6, 1)
+    assert not (folder / "dawnbench").exists()
+
+
+def test_another_recipe_of_the_same_name_is_not_taken_for_it(tmp_path: Path, bench: Callable[..., Told]) -> None:
+    folder = write_campaign(tmp_path / "c", [Run()])
+    path = folder / "campaign.json"
+    body = json.loads(path.read_text())
+    path.write_text(json.dumps({**body, "configuration": {**body["configuration"], "recipe_sha256": "0" * 64}}))
+
+    assert bench("entry", folder, *arguments())[0] == 6
 
 
 def test_the_stand_in_makes_no_pair_even_where_claims_are_given(tmp_path: Path, bench: Callable[..., Told]) -> None:

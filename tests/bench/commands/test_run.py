@@ -154,6 +154,31 @@ def test_the_record_tells_no_path_of_this_host(bench: Bench) -> None:
     assert json.loads(text)["argv"][0] == "python"
 
 
+def test_a_recipe_of_ones_own_is_told_to_the_trainer_by_its_whole_path_and_to_the_record_by_its_name(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("my.json").write_text('{"mine": {"extends": "smoke", "summary": "mine"}}')
+    bench.scripts[0] = bench.honest(1880)
+    bench.scripts[0][0][1]["recipe"]["sha256"] = recipe.load("my.json:mine").sha256
+    words: list[str] = []
+
+    def argv(request: trainers.Request) -> list[str]:
+        words.append(request.recipe)
+        return [*bench.argv(request), request.recipe]
+
+    monkeypatch.setitem(trainers.TRAINERS, "resnet9", argv)
+
+    code, _, err = bench("--recipe", "my.json:mine", "--seeds", "1")
+
+    assert (code, err) == (0, "")
+    assert words == [f"{Path.cwd()}/my.json:mine"]
+    assert bench.folder.name.endswith("Z-my-mine-cpu")
+    text = (bench.folder / "seed-000" / "record.json").read_text()
+    assert json.loads(text)["argv"][-1] == "my.json:mine"
+    assert str(Path.cwd()) not in text
+    assert load_campaign(bench.folder).recipe["summary"] == "mine"
+
+
 def test_what_the_parent_costs_is_in_every_record(bench: Bench) -> None:
     bench("--seeds", "1")
 
