@@ -112,7 +112,7 @@ def test_an_unknown_name_suggests_the_nearest(tmp_path):
         recipes.load("pag24")
     with pytest.raises(RecipeError, match="did you mean `mine`"):
         recipes.load(f"{write(tmp_path, mine())}:mien")
-    with pytest.raises(RecipeError, match=r"nowhere\.json cannot be read"):
+    with pytest.raises(RecipeError, match=r"there is no set `nowhere`.*my\.json:"):
         recipes.load("nowhere:base")
 
 
