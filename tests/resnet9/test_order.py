@@ -42,17 +42,21 @@ def test_the_whole_dataset_is_permuted_without_a_window(name, window):
 
 
 @pytest.mark.parametrize("window", [2, 5, 40])
-@pytest.mark.parametrize("name", LOOPS)
-def test_no_image_comes_earlier_than_its_window_allows(name, window):
-    order = order_of(name, window)
+def test_no_image_leaves_a_buffer_before_the_buffer_has_reached_it(window):
+    order = order_of("host", window)
     np.testing.assert_array_equal(np.sort(order), np.arange(IMAGES))
     assert (np.arange(IMAGES) > order - window).all() and (order != np.arange(IMAGES)).any()
 
 
-@pytest.mark.parametrize("window", [2, 5, 40])
-def test_on_the_device_no_image_comes_later_than_its_window_either(window):
-    order = order_of("device", window)
-    assert (np.abs(np.arange(IMAGES) - order) < window).all()
+@pytest.mark.parametrize("window", [5, 40])
+@pytest.mark.parametrize("name", LOOPS)
+def test_images_move_as_far_as_their_window_is_wide(name, window):
+    moves = []
+    for seed in range(4):
+        order = order_of(name, window, seed=seed)
+        np.testing.assert_array_equal(np.sort(order), np.arange(IMAGES))
+        moves.append(np.arange(IMAGES) - order)
+    assert 0.3 * window < np.std(moves) < 1.5 * window
 
 
 def sides(loop, epoch, seed=0):
