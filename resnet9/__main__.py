@@ -19,6 +19,7 @@ from resnet9.recipe import load, load_all
 
 #: What is trained and drawn where no recipe is named; the harness's own default on a GPU (bench.plan.FULL).
 DEFAULT = "hive"
+LARGEST_SEED = 2**31 - 2
 #: The network this project is named after.
 DRAWN = "page24"
 
@@ -130,6 +131,10 @@ def _train(options: argparse.Namespace) -> int:
     from resnet9.training import Request, run
 
     seed = options.seed if options.seed is not None else _environment_number(SEED_VARIABLE, int)
+    if int(seed or 0) + options.runs > LARGEST_SEED:
+        raise RecipeError(
+            f"seed {seed} is over {LARGEST_SEED - 1}", "random numbers are keyed by 31 bits; take a smaller one"
+        )
     return run(
         Request(
             recipe=load(options.recipe),

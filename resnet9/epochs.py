@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from bench.protocol import Epoch, Waits, Writer
@@ -129,7 +130,8 @@ class Course:
         )
 
     def _report(self, judged: _Judged, sums: Sums, epoch: float, last: bool = False) -> None:
-        crosses = 100 * judged.correct >= self._target * self._total and not self._reached
+        # In whole numbers, as the harness asks it: a float would miss 94.04 % of 10,000 by its last digit.
+        crosses = 100 * judged.correct >= Fraction(repr(float(self._target))) * self._total and not self._reached
         self._reached |= crosses
         if crosses or last:
             self._writer.write_predictions(judged.classes)

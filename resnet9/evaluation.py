@@ -47,7 +47,8 @@ class Evaluation:
         self.views = net.recipe.views
         share = net.recipe.views_share if self.views != "plain" else 1.0
         #: The images that more views than one are spent on: all of them, or those the plain view is least sure of.
-        self.chosen = max(1, round(test_images * share))
+        chosen = max(1, round(test_images * share))
+        self.chosen = chosen - chosen % 100 if chosen > 100 and share < 1 else chosen  # batches of a useful size
         self._functions = {
             view: tf.function(self._judge(view), jit_compile=xla, autograph=False)
             for view in dict.fromkeys(("plain", self.views))

@@ -56,7 +56,7 @@ def show(recipe: Recipe) -> str:
         ("TFLOP of a run", f"{_amount(cost.run_tflop)}, with the final evaluation"),
         ("published", _published_whole(recipe)),
         ("reproduced", "none" if found is None else f"{found} (view {found.view}, {found.device})"),
-        *(("", record) for record in (() if found is None else found.records)),
+        *(("", line) for line in _behind(found)),
     ]
     rows = []
     for row in layers(recipe):
@@ -65,6 +65,14 @@ def show(recipe: Recipe) -> str:
     heads = ("layer", "output", "kernel", "parameters", "MFLOP forward", "")
     net = _table(heads, rows, right=("parameters", "MFLOP forward"))
     return "\n\n".join((_table((), settings), net, _table((), facts)))
+
+
+def _behind(found: reproduced.Reproduction | None) -> list[str]:
+    """Where a reproduction comes from: its runs, their commits, and the seeds it leaves out."""
+    if found is None:
+        return []
+    left_out = [f"left out: {number} {how}" for how, number in found.left_out.items()]
+    return [*found.records, *(f"commit {commit}" for commit in found.commits), *left_out]
 
 
 def layers(recipe: Recipe) -> list[dict[str, Any]]:
@@ -110,7 +118,7 @@ def record(recipe: Recipe, whole: bool = False) -> dict[str, Any]:
         "target_percent": recipe.target_percent,
         "view": recipe.views,
         "cost": asdict(flops.cost(recipe)),
-        "published": recipe.published,
+        "published": recipe.published and asdict(recipe.published),
         "reproduced": None if found is None else asdict(found),
     }
     return {**shown, "recipe": asdict(recipe), "layers": layers(recipe)} if whole else shown
@@ -131,14 +139,14 @@ def _view(recipe: Recipe) -> str:
 def _published(recipe: Recipe) -> str:
     if not recipe.published:
         return "nothing"
-    return f"{recipe.published['accuracy_percent']:.2f} (n {recipe.published.get('n') or '-'})"
+    return f"{recipe.published.accuracy_percent:.2f} (n {recipe.published.n or '-'})"
 
 
 def _published_whole(recipe: Recipe) -> str:
     if not recipe.published:
         return "nothing"
-    known = {"statistic": "statistic not given", "source": "source not given", **recipe.published}
-    return f"{known['accuracy_percent']:g} %, {known['statistic']} (n {known.get('n') or '-'}); {known['source']}"
+    known = recipe.published
+    return f"{known.accuracy_percent:g} %, {known.statistic} (n {known.n or '-'}); {known.source}"
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]], right: Iterable[str] = ()) -> str:

@@ -3,8 +3,8 @@
 ``HostLoop`` takes batches from tf.data (shuffled, augmented and prefetched on CPU cores) and calls a compiled step
 for each.
 ``DeviceLoop`` keeps the dataset on the device as uint8 and runs the whole epoch, augmentation included, in one
-compiled function. Both draw the same distributions from stateless random numbers keyed by (seed, step), so a seed
-fixes everything.
+compiled function. Both draw the same distributions (a ``shuffle_window`` is tf.data's buffer in the one and its
+likeness in the other), augmentation from stateless random numbers keyed by (seed, step), so a seed fixes everything.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ class DeviceLoop(_Epochs):
         self._labels: Tensor = None
 
     def _compiled(self, whitening_bias: bool) -> Any:
-        def train(*arguments: Tensor) -> tuple[Tensor, Tensor]:
+        def train(*arguments: Tensor) -> Tensor:
             return self._train(whitening_bias, *arguments)
 
         return tf.function(train, jit_compile=self.step.settings.xla, autograph=False)
@@ -138,8 +138,10 @@ class DeviceLoop(_Epochs):
         begin: Tensor,
         first: Tensor,
         stop: Tensor,
-    ) -> tuple[Tensor, Tensor]:
-        """Steps ``first`` to ``stop`` of the epoch that began at step ``begin`` of the run; int32 scalars."""
+    ) -> Tensor:
+        """Steps ``first`` to ``stop`` of the epoch that began at step ``begin`` of the run, int32 scalars. Returns the
+        summed loss and the number classified rightly, float32 [2].
+        """
         recipe, batch, compute = self.recipe, self.recipe.batch, self.step.settings.compute
         order = self._order(tf.stack([seeds[0], begin]))
         flips = None
@@ -167,13 +169,15 @@ class DeviceLoop(_Epochs):
         _, loss_sum, correct = tf.while_loop(
             lambda i, *_: i < stop, body, (first, tf.constant(0.0), tf.constant(0)), parallel_iterations=1
         )
-        return loss_sum, correct
+        # One number pair to read back; up to 2**24 whole numbers are exact in float32.
+        return tf.stack([loss_sum, tf.cast(correct, tf.float32)])
 
     def _order(self, seed: Tensor) -> Tensor:
-        """The order of the epoch's images: a permutation, or one in which no image moves further than the window.
+        """The order of the epoch's images: a permutation, or one that a buffer of ``shuffle_window`` would give.
 
-        A window of n sorts by position + n * fraction: the kind of locality that a shuffle buffer of n gives, without
-        its queue.
+        From a full buffer of n each image goes with chance 1/n at every step, so it leaves after an exponential number
+        of steps with mean n. Sorting by position plus such a number needs no queue and spreads images alike (measured
+        for n = 200 of 2,048: standard deviation 188 places against 193 of tf.data's).
         """
         window = self.recipe.shuffle_window
         if window == 1:
@@ -182,9 +186,9 @@ class DeviceLoop(_Epochs):
         if window is None or window >= self.train_images:
             return tf.argsort(randomness.bits([self.train_images], seed))
         places = tf.range(self.train_images, dtype=tf.float32)
-        return tf.argsort(places + float(window) * randomness.fractions([self.train_images], seed))
+        return tf.argsort(places - float(window) * tf.math.log(1.0 - randomness.fractions([self.train_images], seed)))
 
-    def _call(self, whitening_bias: bool, steps: range, begin: int, rows: np.ndarray, seed: int) -> Sums:
+    def _call(self, whitening_bias: bool, steps: range, begin: int, rows: np.ndarray, seed: int) -> Tensor:
         # Always a full table of rows, so that the shapes, and with them the compiled code, are the same for every
         # epoch.
         table = np.zeros((self.steps_per_epoch, len(CONTROLS)), np.float32)
@@ -192,13 +196,12 @@ class DeviceLoop(_Epochs):
         streams = (SHUFFLE_STREAM, AUGMENT_STREAM, FLIP_STREAM)
         seeds = tf.constant([_stream(seed, stream) for stream in streams], tf.int32)
         places = [tf.constant(place) for place in (begin, steps.start - begin, steps.stop - begin)]
-        loss_sum, correct = self._bodies[whitening_bias](self.images, self._labels, tf.constant(table), seeds, *places)
-        return Sums(len(steps), len(steps) * self.recipe.batch, float(loss_sum), int(correct))
+        return self._bodies[whitening_bias](self.images, self._labels, tf.constant(table), seeds, *places)
 
     def warm_up(self, seed: int) -> None:
         self.images, self._labels = map(tf.constant, random_examples(self.train_images, seed))
         for body, steps in self.warm_up_steps.items():
-            self._call(body, steps, 0, self._warm_rows(len(steps)), seed)
+            self._call(body, steps, 0, self._warm_rows(len(steps)), seed).numpy()
 
     def load(self, dataset: Dataset) -> None:
         self.images = tf.constant(dataset.train_images)
@@ -215,8 +218,9 @@ class DeviceLoop(_Epochs):
             for body, part in ((True, range(steps.start, edge)), (False, range(edge, steps.stop)))
             if part
         ]
-        loss_sum, correct = sum(part.loss_sum for part in parts), sum(part.correct for part in parts)
-        return Sums(len(steps), len(steps) * self.recipe.batch, loss_sum, correct)
+        # The one read of the epoch, after all of it has been asked for.
+        loss_sum, correct = tf.add_n(parts).numpy()
+        return Sums(len(steps), len(steps) * self.recipe.batch, float(loss_sum), int(correct))
 
 
 class HostLoop(_Epochs):

@@ -77,8 +77,8 @@ def orthogonal(
     """The nearest orthogonal matrices, nearly, to kernels seen as [k k Cin, Cout]: float32 of the shapes given.
 
     Newton-Schulz: X / |X|, then ``iterations`` x ``X <- a X + X (b A + c A A)`` with A = X^T X, which is [Cout, Cout],
-    the short side of every layer here. Kernels of one Cout go through in one batch, padded with rows of zeros, which
-    stay zero. The coefficients overshoot on purpose: singular values end near 1, not at it.
+    the short side of every 3x3 kernel but a first one. Kernels of one Cout go through in one batch, padded with rows of
+    zeros, which stay zero. The coefficients overshoot on purpose: singular values end near 1, not at it.
     """
     a, b, c = coefficients
     matrices = [tf.reshape(kernel, [-1, kernel.shape[-1]]) for kernel in kernels]

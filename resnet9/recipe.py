@@ -71,7 +71,7 @@ class Whitening:
     """
 
     size: int = whole(2, 3)
-    epsilon: float = number(0.0, 1.0)
+    epsilon: float = number(1e-9, 1.0)
     images: int = whole(1, 50_000)
     centred: bool = flag(default=False)
     negated: bool = flag(default=False)
@@ -127,6 +127,17 @@ class Jitter:
 
 
 @dataclass(frozen=True)
+class Published:
+    """What the authors of a recipe report: an accuracy as the named ``statistic`` of ``n`` runs (None: not said)."""
+
+    accuracy_percent: float = number(0.0, 100.0)
+    statistic: str = text()
+    source: str = text()
+    n: int | None = whole(1, 1_000_000, default=None, optional=True)
+    std_percent: float | None = number(0.0, 100.0, default=None, optional=True)
+
+
+@dataclass(frozen=True)
 class Recipe:
     """A resolved recipe. Every field is in the table of ``python -m resnet9 show NAME``."""
 
@@ -136,7 +147,7 @@ class Recipe:
     epochs: float = number(0.0001, 10_000.0)
     batch: int = whole(2, 65_536)
     learning_rate: LearningRate = part(LearningRate, optional=False)
-    published: dict[str, Any] | None = free(default=None)
+    published: Published | None = part(Published)
     dataset: str = choice("cifar10", "synthetic", default="cifar10")
     target_percent: float = number(0.0, 100.0, default=94.0)
     # the network
@@ -187,7 +198,8 @@ class Recipe:
     def sha256(self) -> str:
         """Identity of what is trained: a hash over every field that can change a result (not over prose).
 
-        A field at its default is left out, so an option that is added later renames no recipe that does not use it.
+        A field of the recipe at its default is left out, so a field that is added to it later renames no recipe that
+        does not use it. Tables within (learning rate, groups, ...) count whole.
         """
         defaults = {each.name: {} if each.default is MISSING else each.default for each in fields(self)}
         mute = ("summary", "source", "published")
@@ -220,9 +232,12 @@ class Recipe:
 
     def total_steps(self, train_images: int) -> int:
         """Steps of the whole schedule; a fractional number of epochs ends inside the last one."""
-        return math.ceil(self.epochs * self.steps_per_epoch(train_images))
+        # 1.1 epochs of 50 steps are 55 steps, and 55.000000000000007 in floats.
+        return math.ceil(round(self.epochs * self.steps_per_epoch(train_images), 6))
 
 
+#: Far beyond any rate in use, and with any group's factor still a number in float32.
+_HIGHEST_RATE = 1e30
 _SCHEDULE_EXAMPLE = 'write it as {"knots": [[0, 0.0], [5, 0.4], [24, 0.0]]}'
 
 
@@ -239,6 +254,8 @@ def _check_schedule(name: str, schedule: LearningRate) -> LearningRate:
         raise RecipeError(f"{where}: the times of `knots` must increase, not {times}", _SCHEDULE_EXAMPLE)
     if any(k[1] < 0 for k in knots):
         raise RecipeError(f"{where}: a rate in `knots` is negative", _SCHEDULE_EXAMPLE)
+    if any(k[1] > _HIGHEST_RATE for k in knots):
+        raise RecipeError(f"{where}: a rate in `knots` is over {_HIGHEST_RATE:g}", _SCHEDULE_EXAMPLE)
     if schedule.unit == "run" and not all(0 <= time <= 1 for time in times):
         raise RecipeError(f"{where}: a share of the run in `knots` is outside 0 to 1", "give shares, or another `unit`")
     if schedule.per == "epoch" and schedule.unit != "epoch":
@@ -284,8 +301,24 @@ def _check_together(recipe: Recipe) -> None:
         raise RecipeError(f"{where}: `muon.renormalise` begins with 0 steps", "give 1 or more, such as [1, 0]")
     if recipe.residual and recipe.depth != 3:
         raise RecipeError(f"{where}: `residual` is over the last two of 3 layers", "give `depth` 3, or leave it out")
-    if recipe.views == "plain" and recipe.views_share != 1:
-        raise RecipeError(f"{where}: `views_share` needs `views`", "give `views` flip or six, or leave it out")
+    rises = sum(1 for before, after in pairwise(recipe.widths) if after > before)
+    if recipe.net == "plain8" and rises > 5:
+        raise RecipeError(f"{where}: `widths` grows {rises} times, and each halves a map of 32", "let it grow 5 times")
+    average = recipe.average
+    if average is not None and average.decay == 1 and average.power == 0:
+        raise RecipeError(f"{where}: `average` with a decay of 1 never moves", "give a `decay` below 1, or a `power`")
+    for key, needed, there in (
+        ("depth", "the net `air`", recipe.net == "air"),
+        ("residual", "the net `air`", recipe.net == "air"),
+        ("stem_activation", "the net `air`", recipe.net == "air"),
+        ("celu_alpha", "an activation `celu`", "celu" in (recipe.activation, recipe.stem_activation)),
+        ("views_share", "`views` flip or six", recipe.views != "plain"),
+        ("views_weights", "`views` six", recipe.views == "six"),
+    ):
+        # A key without effect would make a variant that differs in nothing but its name.
+        default = next(each.default for each in fields(recipe) if each.name == key)
+        if not there and getattr(recipe, key) != default:
+            raise RecipeError(f"{where}: `{key}` has no effect without {needed}", "leave it out")
 
 
 def _resolve(name: str, tables: dict[str, Any], children: tuple[str, ...] = ()) -> dict[str, Any]:

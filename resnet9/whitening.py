@@ -64,7 +64,8 @@ def filters(recipe: Recipe, sums: np.ndarray, products: np.ndarray, patches: int
     values, vectors = np.linalg.eigh(moments * patches / (patches - 1))
     # The sign of an eigenvector is nobody's: the largest entry is made positive, so that every library gives one net.
     vectors = vectors * np.sign(vectors[np.abs(vectors).argmax(axis=0), np.arange(len(values))])
-    whitened = (vectors / np.sqrt(values + whitening.epsilon))[:, ::-1]  # columns, the largest eigenvalue first
+    # Columns, the largest eigenvalue first.
+    whitened = (vectors / np.sqrt(np.maximum(values, 0.0) + whitening.epsilon))[:, ::-1]
     if whitening.negated:
         whitened = np.concatenate([whitened, -whitened], axis=1)
     return whitened.reshape(whitening.size, whitening.size, 3, -1).astype(np.float32)
@@ -88,9 +89,10 @@ class WhiteningLayer:
         self.bias.assign((2.0 * randomness.fractions(self.bias.shape.as_list(), key) - 1.0) * limit)
 
     def measure(self, images: np.ndarray | Tensor, xla: bool = False) -> None:
-        """Set the filters from uint8 images [N,32,32,3]; returns when they are there."""
+        """Set the filters from uint8 images [N,32,32,3]: the recipe's number of them, above 1,000 whole thousands."""
         count = min(self.whitening.images, int(images.shape[0]))
-        chunk = next(size for size in range(min(CHUNK, count), 0, -1) if count % size == 0)
+        chunk = min(CHUNK, count)
+        count -= count % chunk
         sums, products = _compiled_sums(xla)(images[:count], self.whitening.size, chunk)
         side = int(images.shape[1]) - self.whitening.size + 1
         total, product = (each.numpy().astype(np.float64).sum(axis=0) for each in (sums, products))

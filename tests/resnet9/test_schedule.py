@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from resnet9 import recipe as recipes
+from resnet9.errors import RecipeError
 from resnet9.recipe import GROUPS, Average, Cutmix, Muon
 from resnet9.schedule import CONTROLS, controls, frozen_after, learning_rates
 from tests.resnet9.narrow import knots
@@ -186,3 +187,14 @@ def test_an_average_keeps_all_of_itself_between_its_moves():
     assert column(recipe, "average_copy").tolist() == [float(s % 4 == 0) for s in range(1, 17)]
     judged = dataclasses.replace(recipe, average=Average(every=4, decay=0.5))
     assert column(judged, "average_copy").tolist() == [0.0] * 16
+
+
+def test_an_average_that_would_never_move_is_refused():
+    recipe = dataclasses.replace(recipes.load("page10"), average=Average(every=5, decay=0.9, first=971))
+    with pytest.raises(RecipeError, match="first moves after step 971, and the run has 970"):
+        controls(recipe, CIFAR)
+
+
+def test_a_fraction_of_epochs_makes_no_step_of_its_rounding():
+    recipe = recipes.load("air-clean")
+    assert [dataclasses.replace(recipe, epochs=e).total_steps(50_000) for e in (1.1, 2.2, 8.3)] == [55, 110, 415]

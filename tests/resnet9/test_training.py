@@ -154,3 +154,15 @@ print([name for name in set(sys.modules) - before if "keras" in name])
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_crossing_is_found_in_whole_numbers_as_the_harness_finds_it(tmp_path, request_of_two_epochs, monkeypatch):
+    written, labels = [], synthetic.make().test_labels
+    # A share of the 2,000 images whose product with 2,000 is, in floats, more than the count it was made from.
+    count = next(n for n in range(1, 2000) if 100 * n < (n / 20) * 2000)
+    classes = np.where(np.arange(2000) < count, labels, (labels + 1) % 10).astype(np.uint8)
+    monkeypatch.setattr(Writer, "write_predictions", lambda self, classes: written.append(self.events))
+    monkeypatch.setattr("resnet9.evaluation.Evaluation.run", lambda self, view: (classes, 1.0))
+    exact = dataclasses.replace(request_of_two_epochs, target_percent=count / 20)
+    events_of(tmp_path, lambda writer: training.train(exact, writer, PhaseLog(writer)))
+    assert len(written) == 2
