@@ -7,6 +7,7 @@ import os
 import stat
 from dataclasses import dataclass
 from fractions import Fraction
+from hashlib import sha256
 from pathlib import Path
 
 from bench import protocol
@@ -34,13 +35,14 @@ class Asked:
 class Recount:
     """``correct`` of ``total`` predictions found in ``predictions.u8`` after an evaluation.
 
-    ``fault`` says why it is not believed, where it is not.
+    ``fault`` says why it is not believed, where it is not; ``sha256`` is of the file, None where there is none.
     """
 
     epoch: float
     correct: int
     total: int
     fault: str = ""
+    sha256: str | None = None
 
 
 class Referee:
@@ -134,7 +136,7 @@ class Referee:
             fault = f"{claim}, but {self._predictions.name} holds {held}"
         elif (correct, len(labels)) != (event.correct, event.total):
             fault = f"{claim}, but its predictions give {correct} of {len(labels)}"
-        return Recount(event.epoch, correct, len(predictions), fault)
+        return Recount(event.epoch, correct, len(predictions), fault, sha256(predictions).hexdigest())
 
 
 def _read_plain_file(path: Path) -> bytes:

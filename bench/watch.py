@@ -129,7 +129,8 @@ class Watch:
         recount = self._referee.recount(event)
         if recount is not None:
             found = {"epoch": recount.epoch, "correct": recount.correct, "total": recount.total}
-            self._journal.write({"event": "harness_recount", **found}, self._clock())
+            told = {} if recount.sha256 is None else {"predictions_sha256": recount.sha256}
+            self._journal.write({"event": "harness_recount", **found, **told}, self._clock())
             self.recount_fault = self.recount_fault or recount.fault
         if isinstance(event, protocol.Epoch):
             self.epoch = event.epoch

@@ -21,8 +21,9 @@ REPRODUCED_FILE = Path(__file__).with_name("reproduced.json")
 @dataclass(frozen=True)
 class Reproduction:
     """What ``n`` runs of one recipe gave, in percent of the test images in the recipe's ``view``; ``std_percent`` is
-    None for one run. ``records`` are their folders; ``reproduced`` whether they meet the rule of the file, whose
-    tolerance is ``tolerance_percent`` points.
+    None for one run. ``records`` are their folders and ``commits`` what they ran; ``reproduced`` whether they meet the
+    rule of the file, whose tolerance is ``tolerance_percent`` points, and ``shortfall`` why not. ``left_out`` counts
+    the seeds of their campaigns that are in none of this, by how they ended.
     """
 
     recipe_sha256: str
@@ -32,20 +33,16 @@ class Reproduction:
     view: str
     device: str
     records: tuple[str, ...]
+    commits: tuple[str, ...]
+    left_out: dict[str, int]
     reproduced: bool
+    shortfall: str
     tolerance_percent: float
 
     def __str__(self) -> str:
         spread = "" if self.std_percent is None else f" ± {self.std_percent:.2f}"
-        short = "" if self.reproduced else f", {self.shortfall}"
+        short = f", {self.shortfall}" if self.shortfall else ""
         return f"n {self.n}, {self.mean_percent:.2f}{spread}{short}"
-
-    @property
-    def shortfall(self) -> str:
-        """Why the runs are no reproduction; empty where they are one."""
-        if self.reproduced:
-            return ""
-        return "one run decides nothing" if self.n < 2 else f"not within {self.tolerance_percent:g}"
 
 
 def of(recipe: Recipe, path: Path = REPRODUCED_FILE) -> Reproduction | None:
@@ -64,14 +61,18 @@ def rule(path: Path = REPRODUCED_FILE) -> str:
 
 @cache
 def _read(path: Path) -> tuple[str, dict[str, Reproduction]]:
-    own = ("records", "tolerance_percent")
+    own = ("records", "commits", "left_out", "tolerance_percent")
     keys = [each.name for each in fields(Reproduction) if each.name not in own]
     try:
         body: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         tolerance_percent = body["tolerance_percent"]
         found = {
             row["recipe"]: Reproduction(
-                records=tuple(row["records"]), tolerance_percent=tolerance_percent, **{key: row[key] for key in keys}
+                records=tuple(row["records"]),
+                commits=tuple(row["commits"]),
+                left_out=dict(row["left_out"]),
+                tolerance_percent=tolerance_percent,
+                **{key: row[key] for key in keys},
             )
             for row in body["recipes"]
         }

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from hashlib import sha256
 from statistics import mean, stdev
 from typing import Any
 
@@ -18,8 +20,11 @@ TOLERANCE_PERCENT = 0.15
 LEAST_RUNS = 2
 RULE = (
     f"reproduced: at least {LEAST_RUNS} runs whose mean accuracy, in the recipe's view, is not more than "
-    f"{TOLERANCE_PERCENT:g} points below the published one"
+    f"{TOLERANCE_PERCENT:g} points below the published one, and no seed of their campaigns that failed or is invalid"
 )
+#: Ways to be left out that say nothing against a recipe: code that nobody can get, and a run that is there already.
+HARMLESS = ("not committed", "copy")
+TEST_IMAGES, CLASSES = 10_000, 10
 #: Decimals of a stored percentage: beyond what 10,000 images can tell, so that rounding decides nothing.
 _DECIMALS = 6
 
@@ -35,8 +40,29 @@ class Published:
 
 
 @dataclass(frozen=True)
+class Run:
+    """A seed of a published campaign: its folder and what is in there.
+
+    ``configuration`` and ``asked`` are what ``campaign.json`` says: what every run of it shares, and whether it names
+    this seed. ``record`` is judged, and None where the folder has no events; ``predictions`` are the bytes of
+    ``predictions.u8``, empty where there is none.
+    """
+
+    place: str
+    seed: int
+    configuration: Mapping[str, Any]
+    asked: bool
+    record: Record | None
+    predictions: bytes
+
+
+@dataclass(frozen=True)
 class Evidence:
-    """What the runs of one recipe show. ``records`` are their folders, in order."""
+    """What the runs of one recipe show. ``records`` are their folders, in order, and ``commits`` what they ran.
+
+    ``left_out`` counts the seeds of the recipe's campaigns that are in none of the numbers, by how they ended.
+    ``shortfall`` says why the runs are no reproduction, and is empty where they are one.
+    """
 
     recipe: str
     recipe_sha256: str
@@ -47,12 +73,15 @@ class Evidence:
     device: str
     published_percent: float | None
     reproduced: bool
+    shortfall: str
     records: tuple[str, ...]
+    commits: tuple[str, ...]
+    left_out: dict[str, int]
 
 
 def counts(record: Record, recipe: Published) -> bool:
-    """Whether a judged record is evidence for a recipe: a whole run of exactly this recipe on CIFAR-10 that is to be
-    believed, ending in an evaluation in the recipe's own view.
+    """Whether a judged record shows an accuracy of a recipe: a whole run of exactly this recipe on CIFAR-10 that is to
+    be believed, ending in an evaluation in the recipe's own view.
     """
     return (
         record.finished_schedule
@@ -66,21 +95,72 @@ def counts(record: Record, recipe: Published) -> bool:
     )
 
 
-def gather(runs: Iterable[tuple[str, Record]], recipes: Iterable[Published]) -> tuple[Evidence, ...]:
-    """What runs (the folder and the judged record of each) show of the recipes, those without any left out."""
-    runs = sorted(runs, key=lambda run: run[0])
+def gather(runs: Iterable[Run], recipes: Iterable[Published]) -> tuple[Evidence, ...]:
+    """What published runs show of the recipes, those without any left out."""
+    runs = sorted(runs, key=lambda run: run.place)
     found = []
     for recipe in recipes:
-        own = [(place, record) for place, record in runs if counts(record, recipe)]
+        own, left_out = _sorted_out([run for run in runs if _is_of(run, recipe)], recipe)
         if own:
-            found.append(_evidence(recipe, own))
+            found.append(_evidence(recipe, own, left_out))
     return tuple(found)
 
 
-def _evidence(recipe: Published, runs: Sequence[tuple[str, Record]]) -> Evidence:
+def _is_of(run: Run, recipe: Published) -> bool:
+    wanted = {"recipe": recipe.name, "recipe_sha256": recipe.sha256, "dataset": "cifar10"}
+    return all(run.configuration.get(key) == value for key, value in wanted.items())
+
+
+def _sorted_out(runs: Iterable[Run], recipe: Published) -> tuple[list[tuple[str, Record]], Counter[str]]:
+    """The runs that count, and how many others there are of each kind."""
+    own: list[tuple[str, Record]] = []
+    left_out: Counter[str] = Counter()
+    known: set[Hashable] = set()
+    for run in runs:
+        why = _why_left_out(run, recipe)
+        if run.record is None or why:
+            left_out[why] += 1
+            continue
+        marks = {(run.record.utc, run.record.spawned_ns), run.predictions}
+        if marks & known:
+            left_out["copy"] += 1
+        else:
+            own.append((run.place, run.record))
+        known |= marks
+    return own, left_out
+
+
+def _why_left_out(run: Run, recipe: Published) -> str:
+    """How a seed ended that is no evidence, in a word or two; empty where it is."""
+    record = run.record
+    if record is None:
+        return "not run"
+    if record.status != "done":
+        return record.status.replace("_", " ")
+    own_seed = run.asked and record.seed == record.claimed_seed == run.seed
+    begun = record.utc is not None and record.spawned_ns is not None
+    if not (own_seed and begun and counts(record, recipe) and _predicted(record, run.predictions)):
+        return "invalid"
+    committed = record.fingerprint.get("git.dirty") is False and record.fingerprint.get("git.commit")
+    return "" if committed else "not committed"
+
+
+def _predicted(record: Record, predictions: bytes) -> bool:
+    """Whether a run's predictions can be those that the harness counted for its last evaluation."""
+    counted = [each for each in record.recounts if each.index == len(record.epochs) - 1]
+    return (
+        record.test_images == len(predictions) == TEST_IMAGES
+        and max(predictions) < CLASSES
+        and bool(counted)
+        and counted[-1].predictions_sha256 in (None, sha256(predictions).hexdigest())
+    )
+
+
+def _evidence(recipe: Published, runs: Sequence[tuple[str, Record]], left_out: Mapping[str, int]) -> Evidence:
     accuracies = [record.epochs[-1].accuracy_percent for _, record in runs]
     devices = dict.fromkeys(str(record.device.get("name") or record.device.get("kind")) for _, record in runs)
     middle = round(mean(accuracies), _DECIMALS)
+    shortfall = _shortfall(recipe, len(runs), middle, left_out)
     return Evidence(
         recipe=recipe.name,
         recipe_sha256=recipe.sha256,
@@ -90,29 +170,41 @@ def _evidence(recipe: Published, runs: Sequence[tuple[str, Record]]) -> Evidence
         view=recipe.view,
         device=", ".join(devices),
         published_percent=recipe.accuracy_percent,
-        reproduced=is_reproduced(len(runs), middle, recipe.accuracy_percent),
+        reproduced=not shortfall,
+        shortfall=shortfall,
         records=tuple(place for place, _ in runs),
+        commits=tuple(dict.fromkeys(str(record.fingerprint["git.commit"]) for _, record in runs)),
+        left_out=dict(sorted(left_out.items())),
     )
 
 
-def is_reproduced(runs: int, mean_percent: float, published_percent: float | None) -> bool:
-    """The rule. What was never published cannot be reproduced."""
-    if published_percent is None or runs < LEAST_RUNS:
-        return False
+def _shortfall(recipe: Published, runs: int, mean_percent: float, left_out: Mapping[str, int]) -> str:
+    """Why runs are no reproduction: the rule. What was never published cannot be reproduced."""
+    if recipe.accuracy_percent is None:
+        return "nothing is published"
+    if runs < LEAST_RUNS:
+        return "one run decides nothing"
+    if not _is_near(mean_percent, recipe.accuracy_percent):
+        return f"not within {TOLERANCE_PERCENT:g}"
+    lost = [f"{number} {how}" for how, number in left_out.items() if how not in HARMLESS]
+    return f"seeds left out: {', '.join(lost)}" if lost else ""
+
+
+def _is_near(mean_percent: float, published_percent: float) -> bool:
     return round(published_percent - mean_percent, _DECIMALS) <= TOLERANCE_PERCENT
 
 
 def body(evidence: Sequence[Evidence]) -> dict[str, Any]:
     """The content of ``reproduced.json``: the rule, and what was found, a table a recipe."""
-    found = [{**asdict(each), "records": list(each.records)} for each in evidence]
+    found = [{**asdict(each), "records": list(each.records), "commits": list(each.commits)} for each in evidence]
     return {"schema": SCHEMA, "rule": RULE, "tolerance_percent": TOLERANCE_PERCENT, "recipes": found}
 
 
 def note(records: Sequence[Record], recipe: Published | None, known: Mapping[str, Any]) -> str | None:
-    """What to say beside the times of a campaign whose recipe is not reproduced, neither by its own judged runs nor by
-    the evidence ``known`` (the content of ``reproduced.json``); None where there is nothing to say.
+    """What to say beside the times of a campaign whose recipe is not reproduced; None where there is nothing to say.
 
-    ``recipe`` is the shipped one that the runs name, None where there is none.
+    The campaign's own judged runs decide where there are enough of them, else the evidence ``known`` (the content of
+    ``reproduced.json``). ``recipe`` is the shipped one that the runs name, None where there is none.
     """
     trained = next((each for each in records if each.status == "done" and each.dataset.get("name") == "cifar10"), None)
     if trained is None:
@@ -122,11 +214,16 @@ def note(records: Sequence[Record], recipe: Published | None, known: Mapping[str
         return f"not reproduced here: {name} is no recipe of this checkout as these runs trained it"
     if recipe.accuracy_percent is None:
         return f"not reproduced here: nothing is published for {name}"
-    rows = [row for row in known.get("recipes", ()) if row["recipe"] == name and row["reproduced"]]
-    own = gather([("", each) for each in records], [recipe])
-    if any(row["recipe_sha256"] == recipe.sha256 for row in rows) or any(each.reproduced for each in own):
-        return None
     said = f"not reproduced here: {name} is published with {recipe.accuracy_percent:g} %"
-    if not own or own[0].n < LEAST_RUNS:
-        return f"{said}, and it takes {LEAST_RUNS} runs or more to compare"
-    return f"{said}, and these {own[0].n} runs give {own[0].mean_percent:.2f} %, not within {TOLERANCE_PERCENT:g}"
+    own = [each.epochs[-1].accuracy_percent for each in records if counts(each, recipe)]
+    if len(own) >= LEAST_RUNS:
+        if _is_near(middle := mean(own), recipe.accuracy_percent):
+            return None
+        return f"{said}, and these {len(own)} runs give {middle:.2f} %, not within {TOLERANCE_PERCENT:g}"
+    if any((row["recipe_sha256"], row["reproduced"]) == (recipe.sha256, True) for row in _rows(known, recipe.name)):
+        return None
+    return f"{said}, and it takes {LEAST_RUNS} runs or more to compare"
+
+
+def _rows(known: Mapping[str, Any], name: str) -> Iterator[Mapping[str, Any]]:
+    return (row for row in known["recipes"] if row["recipe"] == name)

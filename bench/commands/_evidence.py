@@ -10,7 +10,9 @@ from typing import Any
 from bench.analysis import evidence
 from bench.checks import judged
 from bench.errors import DataError
-from bench.record import CAMPAIGN_FILE, Record, load_campaign, seed_folder
+from bench.protocol import PREDICTIONS_FILE
+from bench.record import CAMPAIGN_FILE, EVENTS_FILE, Record, StoredCampaign, fold_file, seed_folder
+from bench.record.files import load_versioned
 from resnet9 import recipe as recipes
 
 CHECKOUT = Path(__file__).parents[2]
@@ -24,22 +26,35 @@ def shipped() -> dict[str, evidence.Published]:
 
 
 def _published(recipe: recipes.Recipe) -> evidence.Published:
-    accuracy = (recipe.published or {}).get("accuracy_percent")
+    accuracy = recipe.published.accuracy_percent if recipe.published else None
     return evidence.Published(recipe.name, recipe.sha256, recipe.views, accuracy)
 
 
-def published_runs(folder: Path = PUBLISHED) -> Iterator[tuple[str, Record]]:
-    """The folder and the judged record of every run of the campaigns right under ``folder``.
+def published_runs(folder: Path = PUBLISHED) -> Iterator[evidence.Run]:
+    """Every seed of the campaigns right under ``folder``: those that were to be run and those that have a folder.
 
     The campaigns of an ablation lie a level deeper, in its own folder: they are proxies, not recipes. Raises DataError
-    where a record is damaged.
+    where a campaign is damaged.
     """
     for file in sorted(folder.glob(f"*/{CAMPAIGN_FILE}")):
-        for record in load_campaign(file.parent).records:
-            if record.seed is not None:
-                place = seed_folder(file.parent, record.seed)
-                inside = place.relative_to(CHECKOUT) if place.is_relative_to(CHECKOUT) else place
-                yield inside.as_posix(), judged(record)
+        campaign = load_versioned(StoredCampaign, file)
+        # A run that did not end well and was made again has its seed's name with more behind it, and is no seed's own.
+        there = (each.name.removeprefix("seed-") for each in file.parent.glob("seed-*"))
+        for seed in sorted({*campaign.seeds, *(int(name) for name in there if name.isdecimal())}):
+            place = seed_folder(file.parent, seed)
+            inside = place.relative_to(CHECKOUT) if place.is_relative_to(CHECKOUT) else place
+            yield evidence.Run(
+                place=inside.as_posix(),
+                seed=seed,
+                configuration=campaign.configuration,
+                asked=seed in campaign.seeds,
+                record=judged(fold_file(place / EVENTS_FILE)) if (place / EVENTS_FILE).is_file() else None,
+                predictions=_bytes(place / PREDICTIONS_FILE),
+            )
+
+
+def _bytes(path: Path) -> bytes:
+    return path.read_bytes() if path.is_file() else b""
 
 
 def content(folder: Path = PUBLISHED) -> dict[str, Any]:
@@ -55,9 +70,21 @@ def text(body: dict[str, Any]) -> str:
 def notes(records: Sequence[Record]) -> list[str]:
     """What the summary of these judged runs has to say about their recipe being reproduced; most often nothing."""
     named = next((name for each in records if (name := each.recipe.get("name"))), None)
-    try:
-        known = json.loads(REPRODUCED_FILE.read_bytes())
-    except (OSError, ValueError) as why:
-        raise DataError(f"{REPRODUCED_FILE.name} cannot be read ({why}); type `python -m bench evidence`.") from None
-    found = evidence.note(records, shipped().get(str(named)), known)
+    found = evidence.note(records, shipped().get(str(named)), _known())
     return [] if found is None else [found]
+
+
+def _known() -> dict[str, Any]:
+    """``reproduced.json``, read, with the keys that a note needs. Raises DataError where it is damaged."""
+    keys = {"recipe": str, "recipe_sha256": str, "reproduced": bool}
+    try:
+        body: dict[str, Any] = json.loads(REPRODUCED_FILE.read_bytes())
+        for row in body["recipes"]:
+            for key, kind in keys.items():
+                if not isinstance(row[key], kind):
+                    raise TypeError(f"`{key}` is not {kind.__name__}")
+    except (OSError, ValueError, LookupError, TypeError, RecursionError) as why:
+        raise DataError(
+            f"{REPRODUCED_FILE.name} cannot be read ({why!r:.100}); type `python -m bench evidence`."
+        ) from None
+    return body

@@ -20,7 +20,8 @@ def command() -> None:
         word = "reproduced" if row["reproduced"] else "not reproduced"
         said = "nothing" if row["published_percent"] is None else f"{row['published_percent']:g} %"
         runs = "1 run" if row["n"] == 1 else f"{row['n']} runs"
-        click.echo(f"{row['recipe']}: {word}; {runs} give {row['mean_percent']:.2f} %, published is {said}.")
+        left_out = "".join(f", left out {number} {how}" for how, number in row["left_out"].items())
+        click.echo(f"{row['recipe']}: {word}; {runs} give {row['mean_percent']:.2f} %, published is {said}{left_out}.")
     if not body["recipes"]:
         click.echo("No run under results/published is of a shipped recipe on CIFAR-10.")
     click.echo(f"{_evidence.REPRODUCED_FILE.relative_to(_evidence.CHECKOUT)} is up to date; {body['rule']}.")

@@ -117,7 +117,7 @@ class _Folding:
             return
         # The harness recounts right after the evaluation it belongs to, so the nearest one before it is meant.
         index = next((i for i in reversed(range(len(self.epochs))) if self.epochs[i].epoch == epoch), None)
-        self.recounts.append(Recount(epoch, correct, total, index))
+        self.recounts.append(Recount(epoch, correct, total, index, text(body, "predictions_sha256")))
 
     def _take_event(self, event: protocol.Event, received_ns: int | None) -> None:
         if isinstance(event, protocol.Hello):

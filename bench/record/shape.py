@@ -72,12 +72,16 @@ class WaitHistogram:
 
 @dataclass(frozen=True)
 class Recount:
-    """What the harness counted in ``predictions.u8`` for the evaluation at ``index``, or None where none fits."""
+    """What the harness counted in ``predictions.u8`` for the evaluation at ``index``, or None where none fits.
+
+    ``predictions_sha256`` is of the file as it was counted; events written before it was kept have none.
+    """
 
     epoch: float
     correct: int
     total: int
     index: int | None = None
+    predictions_sha256: str | None = None
 
 
 @dataclass(frozen=True)

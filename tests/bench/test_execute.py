@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -210,6 +211,8 @@ def test_the_crossing_and_the_last_evaluation_are_recounted(tmp_path: Path) -> N
         (1, 19, 20),
         (3, 18, 20),
     ]
+    left = (work.folder / "predictions.u8").read_bytes()
+    assert of_kind(work, "harness_recount")[-1]["predictions_sha256"] == sha256(left).hexdigest()
     places = [each["event"] for each in events(work)]
     assert places[2:4] == ["epoch", "harness_recount"]
 

@@ -15,6 +15,7 @@ AIR94 = recipes.load("air94")
 THREE = Reproduction(
     recipe_sha256=AIR94.sha256, n=3, mean_percent=94.0133, std_percent=0.1234, view="six", device="NVIDIA H200",
     records=("results/published/x/seed-000", "results/published/x/seed-001"), reproduced=True, tolerance_percent=0.15,
+    shortfall="", commits=("c0ffee",), left_out={"copy": 1},
 )  # fmt: skip
 
 
@@ -43,8 +44,14 @@ def test_the_table_has_a_line_a_recipe_in_columns_that_fit_a_page(shown):
     ("changes", "words"),
     [
         ({}, "n 3, 94.01 ± 0.12"),
-        ({"mean_percent": 93.5, "reproduced": False}, "n 3, 93.50 ± 0.12, not within 0.15"),
-        ({"n": 1, "std_percent": None, "reproduced": False}, "n 1, 94.01, one run decides nothing"),
+        (
+            {"mean_percent": 93.5, "reproduced": False, "shortfall": "not within 0.15"},
+            "n 3, 93.50 ± 0.12, not within 0.15",
+        ),
+        (
+            {"n": 1, "std_percent": None, "reproduced": False, "shortfall": "one run decides nothing"},
+            "n 1, 94.01, one run decides nothing",
+        ),
     ],
 )
 def test_runs_that_do_not_meet_the_rule_are_shown_and_say_so(shown, changes, words):
@@ -60,6 +67,7 @@ def test_one_recipe_is_shown_with_its_layers_its_cost_and_its_evidence(shown):
     assert "1,971,352 trained, 288 frozen" in text and "0.2363 forward, 0.7078 in training" in text
     assert "mean of 1000 runs" in text and "legacy/airbench94.py" in text
     assert "n 3, 94.01 ± 0.12 (view six, NVIDIA H200)" in text and THREE.records[1] in text
+    assert "commit c0ffee" in text and "left out: 1 copy" in text
 
 
 @pytest.mark.parametrize("name", recipes.load_all())

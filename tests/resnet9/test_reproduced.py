@@ -16,7 +16,7 @@ PAGE24 = recipes.load("page24")
 ROW = {
     "recipe": "page24", "recipe_sha256": PAGE24.sha256, "n": 2, "mean_percent": 94.1, "std_percent": 0.1,
     "view": "plain", "device": "a GPU", "published_percent": 94.08, "reproduced": True,
-    "records": ["results/published/x/seed-000"],
+    "records": ["results/published/x/seed-000"], "commits": ["c0ffee"], "left_out": {"copy": 1}, "shortfall": "",
 }  # fmt: skip
 
 
@@ -30,6 +30,7 @@ def written(folder: Path, **changes: object) -> Path:
 def test_a_recipe_has_the_evidence_that_bears_its_name_and_its_hash(tmp_path):
     found = reproduced.of(PAGE24, written(tmp_path))
     assert found.n == 2 and found.reproduced and found.records == ("results/published/x/seed-000",)
+    assert found.commits == ("c0ffee",) and found.left_out == {"copy": 1}
     assert reproduced.rule(tmp_path / "reproduced.json") == "the rule"
 
 

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
 from bench import plan
+from bench.checks import judged
 from bench.commands import _evidence
 from bench.commands.evidence import command
+from bench.errors import DataError
+from bench.record import seed_folder
 from resnet9 import recipe as recipes
-from tests.bench.records import Run, finals, write_campaign
+from tests.bench.records import NS, Run, finals, write_campaign
 
 AIR94 = recipes.load("air94")
 
@@ -24,7 +30,19 @@ def air94_runs(*percents: float) -> list[Run]:
         "name": AIR94.name, "sha256": AIR94.sha256, "target_percent": 94.0, "epochs": 5, "steps_per_epoch": 97,
         "batch": 512, "view": "plain",
     }  # fmt: skip
-    return [replace(run, recipe="air94", hello={"recipe": recipe}) for run in finals(*percents)]
+    committed = {"fingerprint": {"git.dirty": False, "git.commit": "c0ffee"}}
+    made = [replace(run, recipe="air94", hello={"recipe": recipe}, start=committed) for run in finals(*percents)]
+    return [replace(run, spawned_ns=run.correct[-1] * NS + run.seed) for run in made]
+
+
+def write_published(folder: Path, runs: Sequence[Run], **changes: Any) -> Path:
+    """A campaign of air94 as it is published: with the predictions of each run."""
+    configuration = {"recipe": "air94", "recipe_sha256": AIR94.sha256, "dataset": "cifar10"}
+    write_campaign(folder, runs, **{"configuration": configuration, **changes})
+    for run in runs:
+        classes = bytes(int(digit) for digit in f"{run.spawned_ns:016d}")
+        (seed_folder(folder, run.seed) / "predictions.u8").write_bytes(classes * 625)
+    return folder
 
 
 @pytest.fixture
@@ -49,9 +67,9 @@ def test_the_default_on_a_gpu_is_a_recipe_that_was_reproduced() -> None:
 
 @pytest.mark.usefixtures("judged_plainly")
 def test_runs_of_every_campaign_are_taken_and_those_of_ablations_are_not(tmp_path: Path) -> None:
-    write_campaign(tmp_path / "one", air94_runs(94.0, 94.2))
-    write_campaign(tmp_path / "two", air94_runs(94.1))
-    write_campaign(tmp_path / "ablation" / "base", air94_runs(80.0, 80.0))
+    write_published(tmp_path / "one", air94_runs(94.0, 94.2))
+    write_published(tmp_path / "two", air94_runs(94.1))
+    write_published(tmp_path / "ablation" / "base", air94_runs(80.0, 80.0))
     write_campaign(tmp_path / "smoke", [replace(Run(), recipe="smoke", dataset="synthetic", dataset_state="synthetic")])
 
     (row,) = _evidence.content(tmp_path)["recipes"]
@@ -66,7 +84,7 @@ def test_runs_of_every_campaign_are_taken_and_those_of_ablations_are_not(tmp_pat
 def test_the_command_writes_the_file_and_says_what_is_reproduced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_campaign(tmp_path / "published" / "one", air94_runs(94.0, 93.0))
+    write_published(tmp_path / "published" / "one", air94_runs(94.0, 93.0))
     body = _evidence.content(tmp_path / "published")
     monkeypatch.setattr(_evidence, "content", lambda: body)
     monkeypatch.setattr(_evidence, "CHECKOUT", tmp_path)
@@ -86,3 +104,29 @@ def test_the_summary_of_a_campaign_that_reproduces_nothing_says_so(tmp_path: Pat
     said = CliRunner().invoke(report, [str(campaign)], catch_exceptions=False).output
 
     assert "not reproduced here: air94 is published with 94.01 %" in " ".join(said.split())
+
+
+@pytest.mark.usefixtures("judged_plainly")
+def test_copied_folders_count_once_and_lost_seeds_are_told(tmp_path: Path) -> None:
+    one = write_published(tmp_path / "one", air94_runs(94.0, 94.2), seeds=[0, 1, 2, 3])
+    shutil.copytree(one / "seed-000", one / "seed-003")
+    shutil.copytree(one / "seed-000", one / "seed-004")
+    shutil.copytree(one / "seed-000", one / "seed-001.failed-1")  # made again since
+    write_published(tmp_path / "two", air94_runs(94.0))
+
+    (row,) = _evidence.content(tmp_path)["recipes"]
+
+    assert (row["n"], row["reproduced"], row["commits"]) == (2, False, ["c0ffee"])
+    assert row["left_out"] == {"copy": 1, "invalid": 2, "not run": 1}
+
+
+@pytest.mark.usefixtures("judged_plainly")
+@pytest.mark.parametrize("content", ["{", "[]", "{}", '{"recipes": 5}', '{"recipes": [{}]}', '{"recipes": ["x"]}'])
+def test_a_damaged_file_is_one_sentence_in_a_report(
+    content: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_evidence, "REPRODUCED_FILE", tmp_path / "reproduced.json")
+    (tmp_path / "reproduced.json").write_text(content)
+    records = [judged(run.record()) for run in air94_runs(94.0)]
+    with pytest.raises(DataError, match=r"^reproduced\.json cannot be read .*; type `python -m bench evidence`\.$"):
+        _evidence.notes(records)
