@@ -61,8 +61,8 @@ def test_every_recipe_trains_epochs_in_both_inputs(name):
     losses = {}
     for each, kind in LOOPS.items():
         step = a_step(recipe)
-        loop = kind(step, 2 * BATCH)
-        loop.load(coloured(2 * BATCH))
+        loop = kind(step, 4 * BATCH)
+        loop.load(coloured(4 * BATCH))
         step.measure_whitening(loop.images)
         losses[each] = [loop.run(epoch, 0).mean_loss for epoch in (1, 2)]
         assert step.is_finite()
