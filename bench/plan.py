@@ -21,7 +21,7 @@ SYNTHETIC = "synthetic"
 _SMOKE_SEEDS, _FULL_SEEDS = "2", "5"
 _ON_THIS_CPU = (
     f"For the real thing on this CPU: make bench RECIPE={FULL} SEEDS=1 DEVICE=cpu "
-    "(about 8 minutes on 2 cores with bf16 instructions, longer on others)."
+    "(about 10 minutes on 2 cores with bf16 instructions, longer on others)."
 )
 
 
@@ -120,7 +120,7 @@ def recipe_name(wishes: Wishes, where: Device) -> str:
     if wishes.data not in (None, SYNTHETIC):
         raise UsageError(
             f"without a GPU the smoke check is run, which has no use for DATA={wishes.data}; leave DATA out, or add "
-            f"RECIPE={FULL} SEEDS=1 (about 8 minutes on 2 cores with bf16 instructions, longer on others)."
+            f"RECIPE={FULL} SEEDS=1 (about 10 minutes on 2 cores with bf16 instructions, longer on others)."
         )
     return SMOKE
 
