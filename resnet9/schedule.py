@@ -6,7 +6,6 @@ import math
 
 import numpy as np
 
-from resnet9.errors import RecipeError
 from resnet9.recipe import GROUPS, Recipe
 
 #: The columns of ``controls``. A rate for each group of weights; whether Muon scales its kernels first; how much of
@@ -98,11 +97,8 @@ def _averaging(recipe: Recipe, total: int, steps_per_epoch: int) -> tuple[np.nda
     done = np.arange(total) + 1
     first = average.every if average.first is None else average.first
     moves = (done >= first) & ((done - first) % average.every == 0)
-    if not moves.any():
-        raise RecipeError(
-            f"recipe {recipe.name}: `average` first moves after step {first}, and the run has {total}",
-            f"lower `every` or `first` of {recipe.name}.average, or leave it out",
-        )
+    if not moves.any():  # a run too short for it: the average is the net, not the weights it began with
+        return np.zeros(total), np.zeros(total, bool)
     keep = np.where(moves, average.decay * (done / total) ** average.power, 1.0)
     begin = math.floor(round(average.from_epoch * steps_per_epoch, 6))
     keep = np.where(done <= begin, 0.0, keep)
