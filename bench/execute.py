@@ -21,7 +21,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 from bench import protocol
 from bench.errors import one_line
@@ -41,7 +41,8 @@ class Job:
     """A run to be made: the command, its place, and what it is asked to be.
 
     ``shown`` is ``argv`` as records show it, without host paths; ``env`` is the trainer's whole environment save the
-    ``BENCH_`` variables, which are added here; ``folder`` does not exist yet.
+    ``BENCH_`` variables of the protocol, which are added here; ``folder`` does not exist yet. ``circumstances`` say
+    how the run came about (``bench.record.Record``).
     """
 
     argv: Sequence[str]
@@ -51,13 +52,30 @@ class Job:
     folder: Path
     asked: Asked
     fingerprint: Mapping[str, Any] = field(default_factory=dict)
+    circumstances: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Sampler(Observer, Protocol):
+    """An observer that reads the machine and leaves what it read in the run's folder and among its events.
+
+    Its calls may take a moment, and may raise EnvironmentProblem where the disk is full.
+    """
+
+    def prepare(self, folder: Path, write: Callable[[Mapping[str, Any]], None]) -> None:
+        """Before the run's first stamp; ``write`` puts a line of the harness's own into ``events.jsonl``, now or later."""
+
+    def began(self, pid: int) -> None:
+        """The trainer's process, the leader of its group, has this number."""
+
+    def ended(self) -> None:
+        """The process is over and not reaped yet: what the kernel counted for it can still be read. Always called."""
 
 
 @dataclass(frozen=True)
 class Outcome:
     """How a run ended.
 
-    ``status`` is done, failed, timed_out or interrupted; ``reason`` is one sentence, empty where all is well.
+    ``status`` is done, failed, timed_out, interrupted or cut_short; ``reason`` is one sentence, empty where all is well.
     """
 
     status: str
@@ -81,6 +99,7 @@ class Child:
 
     def __init__(self, popen: subprocess.Popen[bytes]) -> None:
         self._popen = popen
+        self.pid = popen.pid
 
     def ended(self) -> bool:
         """The process is over. It is not reaped yet, so its number still means this group and nobody else's."""
@@ -163,6 +182,7 @@ def run(
     limits: Limits = Limits(),  # noqa: B008 (frozen)
     clock: Clock = time.monotonic_ns,
     spawner: Spawner = spawn,
+    sampler: Sampler | None = None,
 ) -> Outcome:
     """Make one run and return how it ended.
 
@@ -176,6 +196,9 @@ def run(
         fifo = stack.enter_context(contextlib.closing(Fifo(job.folder)))
         journal = stack.enter_context(contextlib.closing(Journal(job.folder / EVENTS_FILE)))
         signals = stack.enter_context(SignalPipe())
+        if sampler is not None:  # Before the clock starts: opening a driver takes its time, which is not the trainer's.
+            observers = (*observers, sampler)
+            sampler.prepare(job.folder, lambda line: journal.write(line, clock()))
         before = resource.getrusage(resource.RUSAGE_SELF)
         spawned_ns = clock()
         journal.write(_start_line(job, spawned_ns), spawned_ns)
@@ -192,11 +215,17 @@ def run(
             end, exited_ns, events = Exit(), clock(), 0
             outcome = Outcome("failed", f"cannot start {job.argv[0]} ({error.strerror})")
         else:
+            if sampler is not None:
+                sampler.began(child.pid)
             watch = Watch(child, fifo, signals, journal, Referee(job.asked, job.folder), observers, limits, clock)
             try:
                 exited_ns = watch.until_ended()
             finally:
-                end = child.collect()
+                try:
+                    if sampler is not None:
+                        sampler.ended()
+                finally:
+                    end = child.collect()
             watch.hear_the_rest()
             outcome, events = _outcome(watch, end, job.folder / LOG_FILE), watch.events
         journal.write(_end_line(outcome, end, exited_ns, events, before), clock())
@@ -252,6 +281,7 @@ def _start_line(job: Job, spawned_ns: int) -> dict[str, Any]:
         "spawned_ns": spawned_ns,
         "utc": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "fingerprint": dict(job.fingerprint),
+        "circumstances": dict(job.circumstances),
         "target_percent": job.asked.target_percent,
         "test_images": None if labels is None else len(labels),
     }

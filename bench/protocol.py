@@ -102,7 +102,7 @@ def _table(value: object, name: str, keys: tuple[str, ...]) -> None:
 @dataclass(frozen=True)
 class Hello:
     """Who trains what on which device; the first event of a run. ``runs`` above 1 announces several runs in one
-    process.
+    process. ``build`` (optional) says what the framework was built with: short texts by name, such as ``cuda_version``.
     """
 
     kind: ClassVar[str] = "hello"
@@ -117,6 +117,7 @@ class Hello:
     device: dict[str, Any]
     threads: int
     xla: dict[str, Any]
+    build: dict[str, Any] | None = None
     run: int = 0
     t_ns: int = 0
 
@@ -138,6 +139,10 @@ class Hello:
         _table(self.device, "device", ("kind", "name", "uuid"))
         _one_of(self.device["kind"], DEVICE_KINDS, "device.kind")
         _table(self.xla, "xla", ("on", "flags"))
+        if self.build is not None:
+            _table(self.build, "build", ())
+            for key, value in self.build.items():
+                _text(value, f"build.{key}")
 
 
 @dataclass(frozen=True)
@@ -200,7 +205,9 @@ class Waits:
     all.
 
     ``floor_us`` is what a wait costs when nothing has to be waited for. ``sum_us`` (optional) is the sum of all
-    waits, which the histogram alone cannot give.
+    waits, which the histogram alone cannot give. The level of the prefetch buffer (optional), where it can be seen:
+    ``level_samples`` looks found ``level_mean`` batches ready of ``level_capacity``, and ``level_empty_share`` of the
+    looks none.
     """
 
     kind: ClassVar[str] = "waits"
@@ -209,14 +216,22 @@ class Waits:
     counts: list[int]
     floor_us: float
     sum_us: float | None = None
+    level_samples: int | None = None
+    level_mean: float | None = None
+    level_capacity: int | None = None
+    level_empty_share: float | None = None
     run: int = 0
     t_ns: int = 0
 
     def check(self) -> None:
         _number(self.epoch, "epoch")
         _number(self.floor_us, "floor_us")
-        if self.sum_us is not None:
-            _number(self.sum_us, "sum_us")
+        for name in ("sum_us", "level_mean", "level_empty_share"):
+            if getattr(self, name) is not None:
+                _number(getattr(self, name), name)
+        for name in ("level_samples", "level_capacity"):
+            if getattr(self, name) is not None:
+                _whole(getattr(self, name), name)
         _require(
             isinstance(self.edges_us, list) and isinstance(self.counts, list), "`edges_us` and `counts` must be lists"
         )

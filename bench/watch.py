@@ -24,13 +24,16 @@ class Limits:
 
     ``start_seconds``: until ``hello``, which comes after the framework's import, slow on a cold disk.
     ``silence_seconds``: between two events; an epoch of page24 takes about 10 minutes on a slow CPU. ``exit_seconds``:
-    from ``done`` to the end of the process. ``grace_seconds``: from SIGTERM to SIGKILL.
+    from ``done`` to the end of the process. ``grace_seconds``: from SIGTERM to SIGKILL. ``enough_epochs``: a run that
+    has trained so many and lasted ``enough_seconds`` is ended politely, its status then is ``cut_short``.
     """
 
     start_seconds: float = 300.0
     silence_seconds: float = 3600.0
     exit_seconds: float = 60.0
     grace_seconds: float = 5.0
+    enough_epochs: float | None = None
+    enough_seconds: float = 0.0
 
 
 class Process(Protocol):
@@ -134,10 +137,17 @@ class Watch:
             self.recount_fault = self.recount_fault or recount.fault
         if isinstance(event, protocol.Epoch):
             self.epoch = event.epoch
+            self._mind_enough(event.epoch)
         elif isinstance(event, protocol.Error):
             self.error = event
         for observer, _ in self._observers:
             observer.event(event, received_ns)
+
+    def _mind_enough(self, epoch: float) -> None:
+        limits, lasted_seconds = self._limits, (self._clock() - self._began_ns) / 1e9
+        if limits.enough_epochs is None or epoch < limits.enough_epochs or lasted_seconds < limits.enough_seconds:
+            return
+        self._stop("cut_short", f"{epoch:g} epochs and {lasted_seconds:.0f} s were asked for and no more")
 
     def _mind_signals(self) -> None:
         for number in self._signals.take():

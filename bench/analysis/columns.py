@@ -5,20 +5,9 @@ The frames are built from these lists, the files are read and written by them, a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from bench.record.column import Column
 
-Kind = Literal["text", "whole", "number"]
-
-
-@dataclass(frozen=True)
-class Column:
-    """One column: ``kind`` is what its cells are when known; ``unit`` is empty where there is none."""
-
-    name: str
-    kind: Kind
-    unit: str
-    meaning: str
+__all__ = ["ABLATION", "EPOCHS", "FILES", "RUNS", "SUMMARY", "Column", "page"]
 
 
 _CONFIGURATION = (

@@ -130,10 +130,18 @@ class _Folding:
             self.epochs.append(Evaluation(*numbers, event.view, at_ns=event.t_ns, received_ns=received_ns))
         elif isinstance(event, protocol.Waits):
             edges = tuple(float(edge) for edge in event.edges_us)
-            sum_us = _as_float(event.sum_us)
-            self.waits.append(
-                WaitHistogram(float(event.epoch), edges, tuple(event.counts), float(event.floor_us), sum_us)
+            seen = WaitHistogram(
+                float(event.epoch),
+                edges,
+                tuple(event.counts),
+                float(event.floor_us),
+                _as_float(event.sum_us),
+                event.level_samples,
+                _as_float(event.level_mean),
+                event.level_capacity,
+                _as_float(event.level_empty_share),
             )
+            self.waits.append(seen)
         elif isinstance(event, protocol.Done):
             self.done, self.done_ns = event, received_ns
         else:
@@ -202,6 +210,7 @@ class _Folding:
                 emit_ns=None if done is None else done.emit_ns,
             ),
             fingerprint=table(start, "fingerprint"),
+            circumstances=table(start, "circumstances"),
         )
         return _with_crossing(_with_hello(record, self.hello))
 
@@ -233,12 +242,14 @@ def _with_durations(epochs: list[Evaluation], phases: list[PhaseSpan], waits: li
     """Each evaluation with the time of the phases since the one before it and its waits, None where there are none."""
     train, evaluate = _duration_taker("train_k", phases), _duration_taker("eval_k", phases)
     waited = {each.epoch: each.sum_us / 1e6 for each in waits if each.sum_us is not None}
+    stalled = {each.epoch: each.stall_seconds for each in waits}
     timed = [
         replace(
             each,
             train_seconds=train(each.epoch),
             eval_seconds=evaluate(each.epoch),
             wait_seconds=waited.get(each.epoch),
+            stall_seconds=stalled.get(each.epoch),
         )
         for each in epochs
     ]

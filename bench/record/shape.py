@@ -9,11 +9,14 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
+from bench.record.telemetry import Telemetry
+
 SCHEMA = 1
 #: A claimed time further than this from its receipt is not believed (contracts, section 1).
 STAMP_TOLERANCE_NS = 50_000_000
 #: How a run ended, as the harness saw it.
-STATUSES = ("done", "failed", "timed_out", "interrupted")
+#: ``cut_short``: the harness had seen enough, as of a warm-up run.
+STATUSES = ("done", "failed", "timed_out", "interrupted", "cut_short")
 #: What a verdict says, from best to worst; a reason may also be a ``note``, which does not change the verdict.
 LEVELS = ("clean", "suspect", "invalid")
 
@@ -47,6 +50,7 @@ class Evaluation:
     train_seconds: float | None = None
     eval_seconds: float | None = None
     wait_seconds: float | None = None
+    stall_seconds: float | None = None
     at_ns: int = 0
     received_ns: int | None = None
 
@@ -61,13 +65,31 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class WaitHistogram:
-    """``counts[i]`` steps of the epoch waited less than ``edges_us[i]`` for input, the last count longer than all."""
+    """``counts[i]`` steps of the epoch waited less than ``edges_us[i]`` for input, the last count longer than all.
+
+    ``floor_us`` is a wait for what is ready; ``sum_us`` all waits together. The level of the prefetch buffer, where the
+    trainer could look: ``level_samples`` looks, ``level_mean`` batches ready of ``level_capacity``, and the share of
+    looks that found it empty.
+    """
 
     epoch: float
     edges_us: tuple[float, ...]
     counts: tuple[int, ...]
     floor_us: float
     sum_us: float | None = None
+    level_samples: int | None = None
+    level_mean: float | None = None
+    level_capacity: int | None = None
+    level_empty_share: float | None = None
+
+    @property
+    def steps(self) -> int:
+        return sum(self.counts)
+
+    @property
+    def stall_seconds(self) -> float | None:
+        """Time waited beyond the floor; None where the sum of the waits is not known."""
+        return None if self.sum_us is None else max(0.0, self.sum_us - self.steps * self.floor_us) / 1e6
 
 
 @dataclass(frozen=True)
@@ -188,6 +210,9 @@ class Record:
     trainer_cpu_seconds: float | None = None
     harness: HarnessCost = HarnessCost()
     fingerprint: dict[str, Any] = field(default_factory=dict)
+    #: How the run came about: ``rules`` in force before it, ``warm_up``, ``idle_seconds`` before it, asked and real.
+    circumstances: dict[str, Any] = field(default_factory=dict)
+    telemetry: Telemetry = field(default_factory=Telemetry)
     verdict: Verdict | None = None
 
     @property

@@ -1,0 +1,178 @@
+"""What the machine did while a run lasted: the columns of ``telemetry.csv`` and what a record keeps of them.
+
+None is a value that the driver or the kernel did not give, which is never 0. A row of ``telemetry.csv`` is one tick of
+the sampler; the counters that only grow (energy, time lost to throttling) are read at the edges of a run and of its
+epochs and are lines of ``events.jsonl``:
+
+``harness_sampler``
+    once, before the trainer is started: ``period_ms``, ``gpu`` (None, or ``name``, ``uuid_hash``, ``role`` (``trains``
+    or ``watched``), ``calls`` (each with ``yes`` or why not), ``energy_step_ms``, ``energy_step_mj``, ``processes``
+    (``pids`` or ``counts``: how foreign ones are told)), ``why_no_gpu``, ``host_absent`` (names of what cannot be
+    read), ``off`` (true where the person switched telemetry off).
+``harness_edge``
+    ``edge`` (``spawn``, ``hello``, a phase's name for its end, ``done``, ``exit``), ``epoch`` (of a ``_k`` phase),
+    ``t_ns``, ``cost_us``, and what was read: ``energy_mj``, ``lost_ns`` (cause to nanoseconds),
+    ``temperature_celsius``, ``trainer_cpu_seconds``, ``system_busy_seconds``, ``steal_seconds``, ``swapped_bytes``,
+    ``read_bytes`` (by the trainer, from a disk), ``throttled_seconds`` (by the control group), ``pressure_seconds``
+    (``cpu``, ``memory``, ``io`` to seconds stalled).
+``harness_gpu_lost``
+    ``t_ns``, ``why``: the card stopped answering; later rows have no GPU values.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from bench.record.column import Column
+
+TELEMETRY_FILE = "telemetry.csv"
+#: Fewer ticks than this say nothing about an epoch (NVML's own utilisation period is 1/6 to 1 s).
+LEAST_TICKS = 5
+
+#: Why clocks were held down, by the bit of ``event_reasons`` (NVML API reference, nvmlClocksEventReasons).
+REASON_BITS = {
+    "idle": 0x1,
+    "application_clocks": 0x2,
+    "software_power_cap": 0x4,
+    "hardware_slowdown": 0x8,
+    "sync_boost": 0x10,
+    "software_thermal": 0x20,
+    "hardware_thermal": 0x40,
+    "power_brake": 0x80,
+    "display": 0x100,
+}
+
+COLUMNS = (
+    Column("t_ns", "whole", "ns", "when the tick began (CLOCK_MONOTONIC, as the events)"),
+    Column("late_ms", "number", "ms", "how long after its due time, on a fixed schedule"),
+    Column("cost_us", "number", "us", "CPU time of the harness for this tick"),
+    Column("took_us", "number", "us", "wall-clock time of this tick"),
+    Column("gpu_utilisation_percent", "number", "%", "share of the driver's last period in which a kernel ran"),
+    Column("memory_utilisation_percent", "number", "%", "share of it in which memory was read or written"),
+    Column("gpu_memory_bytes", "whole", "bytes", "memory in use on the card, by anybody"),
+    Column("gpu_power_watts", "number", "W", "power of the whole board"),
+    Column("sm_clock_mhz", "whole", "MHz", "clock of the multiprocessors"),
+    Column("memory_clock_mhz", "whole", "MHz", "clock of the memory"),
+    Column("event_reasons", "whole", "", "why clocks are held down, the driver's bits"),
+    Column("gpu_temperature_celsius", "whole", "C", "temperature of the chip; on every tenth tick"),
+    Column("gpu_processes", "whole", "", "compute processes on the card; on every tenth tick"),
+    Column("foreign_processes", "whole", "", "of those, not the trainer's"),
+    Column("trainer_cpu_seconds", "number", "s", "CPU time of the trainer and its children so far"),
+    Column("trainer_memory_bytes", "whole", "bytes", "resident memory of the trainer's own process"),
+    Column("system_busy_seconds", "number", "s", "CPU time the whole machine spent since its start; each second"),
+    Column("steal_seconds", "number", "s", "time another guest of the host had the CPUs, since the start; each second"),
+    Column("cpu_mhz", "number", "MHz", "mean frequency of the CPUs; each second"),
+    Column("load_average", "number", "", "runnable tasks, mean of a minute; each second"),
+    Column("memory_available_bytes", "whole", "bytes", "memory that could still be given out; each second"),
+    Column("page_cache_bytes", "whole", "bytes", "memory that holds files; each second"),
+    Column("swapped_bytes", "whole", "bytes", "written to and read from swap since the start; each second"),
+)
+
+
+@dataclass(frozen=True)
+class Spread:
+    """One quantity over the ticks of a span in which it was read; ``ticks`` is their number."""
+
+    ticks: int
+    mean: float
+    median: float
+    min: float
+    max: float
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What the machine did over a span, a quantity each; None where it was not read.
+
+    ``trainer_cpu_cores`` and ``other_cpu_cores`` are cores kept busy by the trainer and by everything else, harness
+    included, between two ticks.
+    """
+
+    ticks: int = 0
+    gpu_utilisation_percent: Spread | None = None
+    gpu_memory_bytes: Spread | None = None
+    gpu_power_watts: Spread | None = None
+    sm_clock_mhz: Spread | None = None
+    memory_clock_mhz: Spread | None = None
+    gpu_temperature_celsius: Spread | None = None
+    trainer_cpu_cores: Spread | None = None
+    trainer_memory_bytes: Spread | None = None
+    other_cpu_cores: Spread | None = None
+
+
+@dataclass(frozen=True)
+class EpochUsage:
+    """The usage while one epoch was trained; ``why_empty`` says why it is missing where it is."""
+
+    epoch: float
+    ticks: int
+    usage: Usage | None = None
+    why_empty: str = ""
+    train_joules: float | None = None
+
+
+@dataclass(frozen=True)
+class Energy:
+    """Joules of the card: over the life of the process, and from its start to the end of the training that crossed.
+
+    ``source`` is ``counter`` or ``power`` (integrated, a fallback); ``uncertainty_joules`` is what two edges of a
+    counter that moves in steps can be off by. ``begin_mj`` and ``end_mj`` are the counter at spawn and exit, so that
+    runs made back to back can be put together.
+    """
+
+    run_joules: float | None = None
+    to_target_joules: float | None = None
+    uncertainty_joules: float | None = None
+    source: str = ""
+    why_empty: str = ""
+    begin_mj: int | None = None
+    end_mj: int | None = None
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """The sampler's account of itself: how often, how late, and at what price.
+
+    ``cpu_seconds`` is of all ticks and edges together.
+    """
+
+    period_ms: float | None = None
+    ticks: int = 0
+    missed: int = 0
+    cost_median_us: float | None = None
+    cost_max_us: float | None = None
+    took_max_us: float | None = None
+    late_median_ms: float | None = None
+    late_max_ms: float | None = None
+    cpu_seconds: float | None = None
+    off: bool = False
+
+
+@dataclass(frozen=True)
+class Telemetry:
+    """What is known of the machine while a run lasted.
+
+    ``gpu`` is the table of ``harness_sampler``; ``reason_shares`` the share of training ticks with each reason of
+    REASON_BITS; ``lost_seconds`` time lost to throttling by the driver's counters, by cause. Everything of the host is
+    over the life of the process: ``steal_share`` of the machine's CPU time, ``throttled_seconds`` by the control group,
+    ``pressure_shares`` (``cpu``, ``memory``, ``io``) the share of the time in which something waited for it.
+    """
+
+    sampling: Sampling = Sampling()
+    gpu: dict[str, Any] = field(default_factory=dict)
+    why_no_gpu: str = ""
+    gpu_lost: str = ""
+    host_absent: tuple[str, ...] = ()
+    training: Usage = Usage()
+    epochs: tuple[EpochUsage, ...] = ()
+    energy: Energy = Energy()
+    start_temperature_celsius: float | None = None
+    foreign_processes: int | None = None
+    reason_shares: dict[str, Any] = field(default_factory=dict)
+    lost_seconds: dict[str, Any] = field(default_factory=dict)
+    steal_share: float | None = None
+    swapped_bytes: int | None = None
+    read_bytes: int | None = None
+    throttled_seconds: float | None = None
+    pressure_shares: dict[str, Any] = field(default_factory=dict)
