@@ -62,7 +62,7 @@ class Sampler(Observer, Protocol):
     """
 
     def prepare(self, folder: Path, write: Callable[[Mapping[str, Any]], None]) -> None:
-        """Before the run's first stamp; ``write`` puts a line of the harness's own into ``events.jsonl``, now or later."""
+        """Before the run's first stamp; ``write`` adds a line of our own to ``events.jsonl``, now or later."""
 
     def began(self, pid: int) -> None:
         """The trainer's process, the leader of its group, has this number."""
@@ -75,7 +75,8 @@ class Sampler(Observer, Protocol):
 class Outcome:
     """How a run ended.
 
-    ``status`` is done, failed, timed_out, interrupted or cut_short; ``reason`` is one sentence, empty where all is well.
+    ``status`` is done, failed, timed_out, interrupted or cut_short; ``reason`` is one sentence, empty where all is
+    well.
     """
 
     status: str
