@@ -134,12 +134,14 @@ class Energy:
 class Sampling:
     """The sampler's account of itself: how often, how late, and at what price.
 
-    ``cpu_seconds`` is of all ticks and edges together.
+    ``missed`` are the due times that passed without a tick, from the gaps in the schedule. ``cpu_seconds`` is of all
+    ticks and edges together. ``why_no_ticks`` says why there are none where a sampler ran, such as a damaged file.
     """
 
     period_ms: float | None = None
     ticks: int = 0
-    missed: int = 0
+    why_no_ticks: str = ""
+    missed: int | None = None
     cost_median_us: float | None = None
     cost_max_us: float | None = None
     took_max_us: float | None = None
@@ -155,8 +157,9 @@ class Telemetry:
 
     ``gpu`` is the table of ``harness_sampler``; ``reason_shares`` the share of training ticks with each reason of
     REASON_BITS; ``lost_seconds`` time lost to throttling by the driver's counters, by cause. Everything of the host is
-    over the life of the process: ``steal_share`` of the machine's CPU time, ``throttled_seconds`` by the control group,
-    ``pressure_shares`` (``cpu``, ``memory``, ``io``) the share of the time in which something waited for it.
+    over the life of the process: ``steal_share`` of the CPU time that the machine asked for (busy and stolen together),
+    ``throttled_seconds`` by the control group, ``pressure_shares`` (``cpu``, ``memory``, ``io``) the share of the time
+    in which something waited for it. ``read_bytes`` is what the trainer read from a disk.
     """
 
     sampling: Sampling = Sampling()
