@@ -12,6 +12,7 @@ from bench.campaign import Campaign, Claims, Configuration
 from bench.errors import DataError, Refused, UsageError
 from bench.journal import disk_trouble_told
 from bench.record import ABLATION_FILE, CAMPAIGN_FILE, StoredAblation, read_ablation, write_ablation
+from bench.run_protocol import RunProtocol
 
 #: A variant by name, and a seed.
 Run = tuple[str, int]
@@ -64,6 +65,7 @@ def choose(
     configurations: Mapping[str, Configuration],
     device_name: str,
     now: datetime,
+    protocol: RunProtocol = RunProtocol(),  # noqa: B008 (frozen)
 ) -> Ablation:
     """The ablation to run: the one in ``out``, else the newest unfinished one of the same set, machine and data, else a
     new one.
@@ -77,7 +79,7 @@ def choose(
     if folder is None:
         folder = campaign.new_folder(results, now, "ablate", wanted.set, device_name)
     campaigns = {
-        name: campaign.choose(results, folder / name, each, wanted.seeds, Claims(), device_name, now)
+        name: campaign.choose(results, folder / name, each, wanted.seeds, Claims(), device_name, now, protocol)
         for name, each in configurations.items()
     }
     seeds = tuple(dict.fromkeys(seed for each in campaigns.values() for seed in each.seeds))

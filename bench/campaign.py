@@ -16,6 +16,7 @@ from bench.fifo import FIFO_FILE
 from bench.journal import disk_trouble_told
 from bench.record import CAMPAIGN_FILE, EVENTS_FILE, SCHEMA, fold_file, replace_file, seed_folder
 from bench.record.schema import SchemaError, load
+from bench.run_protocol import UNSTATED, WARM_UP_FOLDER, RunProtocol, WarmUp
 
 #: A trainer that fails twice in a row will fail again, and on a rented machine every try costs.
 FAILURES_IN_A_ROW = 2
@@ -79,6 +80,7 @@ class Campaign:
     created_utc: str
     claims: Claims = Claims()
     recipe: Mapping[str, Any] = field(default_factory=dict)
+    protocol: RunProtocol = field(default_factory=RunProtocol)
 
     def run_folder(self, seed: int) -> Path:
         """Where the files of a seed's run are."""
@@ -109,13 +111,15 @@ class Campaign:
             "created_utc": self.created_utc,
             "claims": asdict(self.claims),
             "recipe": dict(self.recipe),
+            "protocol": asdict(self.protocol),
             "status": "unfinished" if self.left() else "finished",
         }
         replace_file(self.folder / CAMPAIGN_FILE, json.dumps(body, indent=1) + "\n")
 
     def sweep(self) -> None:
         """Remove the half-written files of a harness that was killed; only for who holds the folder's lock."""
-        for part in (*self.folder.glob(".*.part"), *self.folder.glob("seed-*/.*.part")):
+        folders = (self.folder, self.folder / WARM_UP_FOLDER, *self.folder.glob("seed-*"))
+        for part in (part for folder in folders for part in folder.glob(".*.part")):
             part.unlink(missing_ok=True)
 
     def make_room(self, seed: int) -> Path:
@@ -124,16 +128,23 @@ class Campaign:
         ``seed-003`` becomes ``seed-003.interrupted-1``, the word being how it ended. Raises EnvironmentProblem where
         the old run cannot be moved.
         """
-        folder = self.run_folder(seed)
-        if folder.exists():
-            events = folder / EVENTS_FILE
-            status = fold_file(events).status if events.is_file() else "interrupted"
-            number = 1 + sum(1 for _ in self.folder.glob(f"{folder.name}.{status}-*"))
-            with disk_trouble_told(folder):
-                # Left by a harness that was killed; whoever copies or searches the folder would wait on it for ever.
-                (folder / FIFO_FILE).unlink(missing_ok=True)
-                folder.rename(folder.with_name(f"{folder.name}.{status}-{number}"))
-        return folder
+        return _vacated(self.run_folder(seed))
+
+    def make_room_to_warm_up(self) -> Path:
+        """The folder for a new warm-up run, an older one moved aside: ``warm-up`` becomes ``warm-up.cut_short-1``."""
+        return _vacated(self.folder / WARM_UP_FOLDER)
+
+
+def _vacated(folder: Path) -> Path:
+    if folder.exists():
+        events = folder / EVENTS_FILE
+        status = fold_file(events).status if events.is_file() else "interrupted"
+        number = 1 + sum(1 for _ in folder.parent.glob(f"{folder.name}.{status}-*"))
+        with disk_trouble_told(folder):
+            # Left by a harness that was killed; whoever copies or searches the folder would wait on it for ever.
+            (folder / FIFO_FILE).unlink(missing_ok=True)
+            folder.rename(folder.with_name(f"{folder.name}.{status}-{number}"))
+    return folder
 
 
 def parse_seeds(text: str) -> tuple[int, ...]:
@@ -168,7 +179,9 @@ def read(folder: Path) -> Campaign:
         raise DataError(f"cannot read {path} ({error.strerror}); name another folder with OUT=/path.") from None
     except (ValueError, RecursionError) as error:
         raise DataError(f"{path} is damaged ({error}); name another folder with OUT=/path.") from None
-    return Campaign(folder, stored.configuration, stored.seeds, stored.created_utc, stored.claims, stored.recipe)
+    return Campaign(
+        folder, stored.configuration, stored.seeds, stored.created_utc, stored.claims, stored.recipe, stored.protocol
+    )
 
 
 @dataclass(frozen=True)
@@ -180,10 +193,15 @@ class _Stored:
     created_utc: str
     claims: Claims
     recipe: dict[str, Any] = field(default_factory=dict)
+    protocol: RunProtocol = UNSTATED
 
 
-def newest_unfinished(results: Path, configuration: Configuration) -> Campaign | None:
-    """The newest campaign under ``results`` of this configuration with a seed left to run.
+def newest_unfinished(
+    results: Path,
+    configuration: Configuration,
+    protocol: RunProtocol = RunProtocol(),  # noqa: B008 (frozen)
+) -> Campaign | None:
+    """The newest campaign under ``results`` of this configuration and protocol with a seed left to run.
 
     Damaged folders are passed over.
     """
@@ -191,7 +209,8 @@ def newest_unfinished(results: Path, configuration: Configuration) -> Campaign |
     for path in sorted(results.glob(f"*/{CAMPAIGN_FILE}"), reverse=True):
         try:
             campaign = read(path.parent)
-            if campaign.configuration == configuration and campaign.left():
+            same = campaign.configuration == configuration and campaign.protocol == protocol
+            if same and campaign.left():
                 return campaign
         except DataError:
             continue
@@ -206,20 +225,26 @@ def choose(
     claims: Claims,
     device_name: str,
     now: datetime,
+    protocol: RunProtocol = RunProtocol(),  # noqa: B008 (frozen)
 ) -> Campaign:
-    """The campaign to run: the one in ``out``, else the newest unfinished of the same configuration, else a new one.
+    """The campaign to run: the one in ``out``, else the newest unfinished of the same configuration and protocol, else
+    a new one.
 
     Writes nothing. ``device_name`` ends the new folder's name. Seeds asked for and seeds done make up the campaign's
     seeds. Raises UsageError or Refused where ``out`` is something else, DataError where what is in it is damaged.
     """
     now = now.astimezone(timezone.utc)
     asked = tuple(seeds)
-    found = newest_unfinished(results, configuration) if out is None else _in_folder(out, configuration)
+    found = newest_unfinished(results, configuration, protocol) if out is None else _in_folder(out, configuration)
     if found is None:
         folder = out or new_folder(results, now, configuration.recipe, device_name)
-        return Campaign(folder, configuration, asked, f"{now:%Y-%m-%dT%H:%M:%SZ}", claims)
+        return Campaign(folder, configuration, asked, f"{now:%Y-%m-%dT%H:%M:%SZ}", claims, protocol=protocol)
     kept = tuple(seed for seed in found.seeds if seed not in asked and found.done(seed))
-    return replace(found, seeds=(*kept, *asked), claims=found.claims.updated(claims))
+    continued = replace(found, seeds=(*kept, *asked), claims=found.claims.updated(claims))
+    differences = protocol.differences(found.protocol)
+    if differences and continued.left():  # Where nothing is left to run, none of its runs can differ.
+        raise Refused(f"OUT={out} was begun under another protocol: {'; '.join(differences)}; name another folder.")
+    return continued
 
 
 def new_folder(results: Path, now: datetime, *names: str) -> Path:
@@ -270,15 +295,12 @@ class Ending(Generic[Run]):
     exit_code: int
     outcomes: dict[Run, Outcome]
 
-    @property
-    def last(self) -> Outcome | None:
-        """The outcome of the last run made."""
-        return next(reversed(self.outcomes.values()), None)
-
 
 #: The trainer's own exit codes that mean the next seed cannot fare better: usage, which is a campaign's own, and data
 #: and environment, which others made with it share.
 USAGE, DATA_AND_ENVIRONMENT = 2, (3, 4)
+#: Statuses that are no failure; only a warm-up run is ever cut short.
+ENDED_WELL = ("done", "cut_short")
 
 
 def run(
@@ -287,8 +309,9 @@ def run(
     """Make every run in turn, each named by its seed, or whatever tells it from the others.
 
     A run that fails costs its seed and the rest goes on; two in a row end their campaign, which ``campaign_of`` tells
-    where several are made together, and so does USAGE. DATA_AND_ENVIRONMENT end them all. Exit codes: 0, or 5 where a
-    run failed, one of those three where it ended all there was, or 130 for an interruption.
+    where several are made together, and so does USAGE. DATA_AND_ENVIRONMENT end them all. A WarmUp is a run like the
+    others here, save that it may be cut short and that its own failure is none of the campaign's. Exit codes: 0, or 5
+    where a run failed, one of those three where it ended all there was, or 130 for an interruption.
     """
     runs, outcomes = tuple(runs), dict[Run, Outcome]()
     alone = len(set(map(campaign_of, runs))) == 1
@@ -303,7 +326,9 @@ def run(
         failed = outcome.exit_code if outcome.status == "failed" else None
         if failed in DATA_AND_ENVIRONMENT or (failed == USAGE and alone):
             return Ending(failed, outcomes)
-        in_a_row[campaign] = 0 if outcome.status == "done" else in_a_row.get(campaign, 0) + 1
+        in_a_row[campaign] = 0 if outcome.status in ENDED_WELL else in_a_row.get(campaign, 0) + 1
         if failed == USAGE:
             in_a_row[campaign] = FAILURES_IN_A_ROW
-    return Ending(0 if all(outcome.status == "done" for outcome in outcomes.values()) else 5, outcomes)
+    counted = [outcome for each, outcome in outcomes.items() if not isinstance(each, WarmUp)]
+    skipped = len(outcomes) < len(runs)
+    return Ending(5 if skipped or any(outcome.status != "done" for outcome in counted) else 0, outcomes)
