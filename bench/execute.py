@@ -42,7 +42,8 @@ class Job:
 
     ``shown`` is ``argv`` as records show it, without host paths; ``env`` is the trainer's whole environment save the
     ``BENCH_`` variables of the protocol, which are added here; ``folder`` does not exist yet. ``circumstances`` say
-    how the run came about (``bench.record.Record``).
+    how the run came about (``bench.record.Record``); where ``previous_exit_ns`` is given, when the run before ended,
+    the ``idle_seconds`` between it and this one's start are added.
     """
 
     argv: Sequence[str]
@@ -53,6 +54,7 @@ class Job:
     asked: Asked
     fingerprint: Mapping[str, Any] = field(default_factory=dict)
     circumstances: Mapping[str, Any] = field(default_factory=dict)
+    previous_exit_ns: int | None = None
 
 
 class Sampler(Observer, Protocol):
@@ -274,6 +276,8 @@ def _last_words(log: Path) -> str:
 
 def _start_line(job: Job, spawned_ns: int) -> dict[str, Any]:
     labels = job.asked.test_labels
+    before_ns = job.previous_exit_ns
+    idle = {} if before_ns is None else {"idle_seconds": (spawned_ns - before_ns) / 1e9}
     return {
         "v": protocol.VERSION,
         "event": "harness_start",
@@ -282,7 +286,7 @@ def _start_line(job: Job, spawned_ns: int) -> dict[str, Any]:
         "spawned_ns": spawned_ns,
         "utc": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "fingerprint": dict(job.fingerprint),
-        "circumstances": dict(job.circumstances),
+        "circumstances": {**job.circumstances, **idle},
         "target_percent": job.asked.target_percent,
         "test_images": None if labels is None else len(labels),
     }

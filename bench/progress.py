@@ -22,10 +22,11 @@ _GREEN, _DIM, _PLAIN = "\x1b[32m", "\x1b[2m", "\x1b[0m"
 
 
 class RunView:
-    """What there is to show of one run, from its events; times in ns are CLOCK_MONOTONIC."""
+    """What there is to show of one run, from its events; times in ns are CLOCK_MONOTONIC. A warm-up has no ``seed``."""
 
-    def __init__(self, seed: int, began_ns: int) -> None:
+    def __init__(self, seed: int | None, began_ns: int) -> None:
         self.seed, self.began_ns = seed, began_ns
+        self.name = "warm-up" if seed is None else f"seed {seed}"
         self.doing = "starting"
         self.epochs: float | None = None
         self.target_percent: float | None = None
@@ -80,7 +81,7 @@ class RunView:
         speed = "" if self.images_per_second is None else f"{self.images_per_second:>10,.0f} images/s"
         view = "" if last.view == "plain" else f" ({last.view} views)"
         accuracy = f"{accuracy_text(last.correct, last.total):>7}{view}"
-        reached = f"seed {self.seed}  epoch {round(last.epoch, 2):>4g}/{epochs}  {accuracy}"
+        reached = f"{self.name}  epoch {round(last.epoch, 2):>4g}/{epochs}  {accuracy}"
         return f"{reached}  loss {last.loss:.4f}  {speed}".rstrip()
 
 
@@ -113,14 +114,15 @@ class Progress:
         self._drawn_ns = 0
         self._dirty = False
 
-    def begin(self, seed: int, now_ns: int) -> None:
-        """The run of ``seed`` begins."""
+    def begin(self, seed: int | None, now_ns: int) -> None:
+        """The run of ``seed`` begins, or a warm-up run, which has none and is none of the campaign's ``runs``."""
         self._view = RunView(seed, now_ns)
 
     def end(self, now_ns: int, line: str) -> None:
         """The run is over; ``line`` says how it went."""
         assert self._view is not None
-        self._finished_ns.append(now_ns - self._view.began_ns)
+        if self._view.seed is not None:
+            self._finished_ns.append(now_ns - self._view.began_ns)
         self._view = None
         self.say(line)
 
@@ -139,10 +141,10 @@ class Progress:
         if isinstance(event, protocol.Epoch):
             self.say(self._painted(view.line(), _GREEN if view.reached else ""))
         elif isinstance(event, protocol.Warning):
-            self.say(f"seed {view.seed}  warning: {one_line(event.message)}")
+            self.say(f"{view.name}  warning: {one_line(event.message)}")
         elif isinstance(event, protocol.Hello):
             where = f"{event.device['name']}, {event.precision}, input {event.input}"
-            self.say(f"seed {view.seed}  {one_line(f'{event.trainer} on {where}')}")
+            self.say(f"{view.name}  {one_line(f'{event.trainer} on {where}')}")
         self._dirty = True
         if received_ns - self._drawn_ns >= _REDRAW_NS:
             self._draw(received_ns)
@@ -174,9 +176,10 @@ class Progress:
         """
         view = self._view
         assert view is not None
-        run = f"run {len(self._finished_ns) + 1} of {self._runs}, seed {view.seed}: {view.doing}"
-        parts = [run, f"{duration_text((now_ns - view.began_ns) / 1e9)} so far"]
-        left = view.seconds_left(now_ns)
+        run = view.name if view.seed is None else f"run {len(self._finished_ns) + 1} of {self._runs}, {view.name}"
+        parts = [f"{run}: {view.doing}", f"{duration_text((now_ns - view.began_ns) / 1e9)} so far"]
+        # A warm-up ends before its schedule does, so nobody knows.
+        left = None if view.seed is None else view.seconds_left(now_ns)
         if left is not None:
             parts.append(f"{duration_text(left)} more")
             runs_left = self._runs - len(self._finished_ns) - 1

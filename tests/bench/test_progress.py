@@ -153,6 +153,21 @@ def test_a_file_gets_plain_lines_one_an_epoch() -> None:
     ]
 
 
+def test_a_warm_up_is_called_so_and_is_none_of_the_campaigns_runs() -> None:
+    stream = Terminal()
+    display = progress.of(stream, 2, {"TERM": "xterm", "NO_COLOR": "1"})
+    display.begin(None, 100 * S)
+    for event, at in a_run(correct=(5000,)):
+        display.event(event, at)
+    assert display.living_line(140 * S) == "warm-up: training, 0:40 so far"
+    display.end(150 * S, "the warm-up is over")
+    display.begin(7, 150 * S)
+
+    assert "\x1b[Kwarm-up  epoch    1/4  50.00 %" in stream.getvalue()
+    assert "seed" not in stream.getvalue()
+    assert display.living_line(151 * S) == "run 1 of 2, seed 7: starting, 0:01 so far"
+
+
 def test_a_file_needs_no_timer() -> None:
     display = progress.of(io.StringIO(), 1, {})
     display.begin(0, 0)
