@@ -29,6 +29,7 @@ linear              10         max pool 3, linear without bias, x ``logit_scale`
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 import tensorflow as tf
@@ -70,7 +71,7 @@ class Block:
         return layers.max_pool(self.activation(x), 2)
 
 
-class Net:
+class Net(ABC):
     """What every net has: its variables in groups, a start from a seed, and logits. ``by_products``:
     ``layers.convolution``.
     """
@@ -83,12 +84,13 @@ class Net:
         self._build()
         self.head = tf.Variable(tf.zeros([recipe.widths[-1], CLASSES]), name="linear")
 
+    @abstractmethod
     def _build(self) -> None:
-        raise NotImplementedError
+        """Make the blocks, in the order of the forward pass."""
 
+    @abstractmethod
     def features(self, images: Tensor, training: bool) -> Tensor:
         """[N,32,32,3] -> [N,S,S,C], before the last pool."""
-        raise NotImplementedError
 
     def block(self, name: str, inputs: int, outputs: int, pool: bool = False, size: int = 3) -> Block:
         """A new block of the net, in the order of the forward pass."""
