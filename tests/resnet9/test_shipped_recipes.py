@@ -15,10 +15,6 @@ from tests.resnet9.narrow import a_step, coloured, flat, narrow
 #: A multiple of every ghost batch.
 BATCH = 32
 SETS = sorted(Path(recipes.ABLATIONS).glob("*.json"))
-REQUIRED = {
-    "page24", "keras24", "plain24", "ladder1", "ladder2", "ladder3", "ladder4", "ladder5", "ladder6", "page13",
-    "page10", "air-clean", "air94", "air94-muon", "hive", "air93", "hlb12", "air95", "air96", "smoke",
-}  # fmt: skip
 #: The first digits of the hash that records and ``reproduced.json`` know a recipe by.
 HASHES = {
     "page24": "0d3f6586", "keras24": "23c30b15", "plain24": "420c374e", "ladder1": "536ae339",
@@ -31,7 +27,6 @@ HASHES = {
 
 def test_every_recipe_resolves_and_says_what_was_published():
     shipped = recipes.load_all()
-    assert set(shipped) >= REQUIRED
     for name, recipe in shipped.items():
         assert recipe.name == name and recipe.summary and recipe.source and len(recipe.sha256) == 64
         published = dataclasses.asdict(recipe)["published"]
