@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench import kernel_cache
 from bench.probes.environment import PREFIXES
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -16,6 +17,7 @@ SYNTHETIC = "synthetic"
 _NAMES = ("PATH", "HOME", "TMPDIR", "TZ", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "XDG_CACHE_HOME")
 _DEFAULTS = {
     "CUDA_DEVICE_ORDER": "PCI_BUS_ID",  # Index n is then the same GPU for CUDA and NVML.
+    kernel_cache.VARIABLE: str(kernel_cache.FOLDER),
     "TF_CPP_MIN_LOG_LEVEL": "1",  # Warnings and errors go to trainer.log, the hundreds of notices do not.
 }
 _FIXED = {"PYTHONHASHSEED": "0"}

@@ -3,7 +3,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from bench import trainers
+from bench import kernel_cache, trainers
 from bench.trainers import ROOT, Request
 
 REQUEST = Request("page24", "/data/cifar", "host", "bf16", "cpu", 7, 2)
@@ -58,6 +58,7 @@ def test_the_environment_is_what_is_needed_and_what_is_recorded() -> None:
     assert env == {
         **{name: value for name, value in given.items() if name not in unseen},
         "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
+        "CUDA_CACHE_PATH": str(kernel_cache.FOLDER),
         "TF_CPP_MIN_LOG_LEVEL": "1",
         "PYTHONHASHSEED": "0",
     }
