@@ -6,6 +6,7 @@ machine has not. Two families, ``package.*`` and ``env.*``, hold one key for eac
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -32,7 +33,7 @@ class Key:
 
 KEYS = (
     Key("harness.version", str, "", "version of the harness"),
-    Key("image", str, "", "container image of the trainer, by digest; none for a native run"),
+    Key("image", str, "", "container image of the trainer, by name and digest; none for a native run"),
     Key("git.commit", str, "", "commit of the checkout"),
     Key("git.dirty", bool, "", "whether the checkout had changes outside results/ that are not committed"),
     Key("lock.name", str, "", "lock file that the environment was installed from"),
@@ -42,10 +43,22 @@ KEYS = (
     Key("os.name", str, "", "distribution and its release"),
     Key("kernel.release", str, "", "release of the Linux kernel"),
     Key("cpu.model", str, "", "model name of the CPU"),
+    Key("kernel.clocksource", str, "", "what the kernel takes its time from, such as tsc or kvm-clock"),
+    Key("container.kind", str, "", "kind of container the harness is in, such as docker or podman; none outside one"),
+    Key("container.toolkit", str, "", "version of the NVIDIA container toolkit; none where it is not to be found"),
     Key("cpu.cores", int, "", "logical CPUs that the harness and the trainer may run on"),
+    Key("cpu.online", int, "", "logical CPUs of the machine"),
     Key("cpu.flags_of_interest", list, "", "instruction sets of the CPU that decide which kernels run"),
     Key("cpu.governor", str, "", "frequency governor; none where the machine does not show it, as in most clouds"),
+    Key("cpu.driver", str, "", "driver that sets the frequency, such as intel_pstate; none as for the governor"),
+    Key("cpu.turbo", bool, "", "whether the CPUs may go above their base frequency; none as for the governor"),
+    Key("cpu.smt", bool, "", "whether two logical CPUs share a core"),
+    Key("cpu.sockets", int, "", "CPU packages"),
+    Key("cpu.numa_nodes", int, "", "regions of memory, each near to some of the CPUs"),
+    Key("cpu.max_mhz", float, "MHz", "highest frequency that the driver allows a CPU"),
+    Key("cpu.hypervisor", bool, "", "whether the CPU says that it is a virtual machine's"),
     Key("memory.total_bytes", int, "bytes", "memory of the machine; moves a little at each boot", mixable=True),
+    Key("memory.swap_total_bytes", int, "bytes", "swap space of the machine", mixable=True),
     Key("cgroup.cpu_cores", float, "cores", "CPU time per time that the container may use; none without a limit"),
     Key("cgroup.memory_bytes", int, "bytes", "memory that the container may use; none without a limit"),
     Key("gpu.count", int, "", "GPUs that the driver shows, used or not", mixable=True),
@@ -56,7 +69,7 @@ KEYS = (
     Key("gpu.compute_capability", str, "", "its compute capability, as 7.0"),
     Key("gpu.driver_version", str, "", "version of the NVIDIA driver"),
     Key("gpu.cuda_driver_version", str, "", "newest CUDA that the driver serves"),
-    Key("cache.cuda_kernels", str, "", "driver's cache of kernels compiled on this machine: cold, warm", mixable=True),
+    Key("cache.cuda_kernels", str, "", "driver's cache of kernels compiled on this machine: cold, warm"),
     Key("env.*", str, "", "environment variable that TensorFlow or a library under it reads, by allow-list"),
 )
 #: The packages whose versions are recorded; those that a result can depend on, the harness's own mixable.
@@ -72,6 +85,8 @@ PACKAGES = {
     "scipy": True,
     "nvidia-ml-py": True,
 }
+#: A path from the root or from a home, at the beginning of a word.
+_PATH = re.compile(r"(?:^|[\s=:,;'\"(])(?:/\S|~[\w/])")
 _BY_NAME = {key.name: key for key in KEYS}
 
 
@@ -98,7 +113,7 @@ def check(fingerprint: Mapping[str, Any]) -> tuple[str, ...]:
             wrong.append(f"`{name}` is no key of the registry")
         elif value is not None and not _is(value, key.type):
             wrong.append(f"`{name}` must be {key.type.__name__}, not {value!r}")
-        elif isinstance(value, str) and value.startswith(("/", "~")):
+        elif any(_PATH.search(text) for text in (value if isinstance(value, list) else [value]) if _is(text, str)):
             wrong.append(f"`{name}` tells a path of the machine")
     return tuple(wrong)
 

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.probes import framework, gpu, host, machine
+from bench.probes import cpu, framework, gpu, host, machine
 
 OK, WARN, FAIL = "ok", "warn", "fail"
 #: TensorFlow 2.21 has wheels for these (its package metadata).
@@ -70,6 +70,7 @@ class Facts:
     free_bytes: int
     results_writable: bool
     host: host.Host
+    cpu: cpu.Cpu
     git_commit: str | None
     git_dirty: bool | None
 
@@ -97,6 +98,7 @@ def gather(checkout: Path, results: Path, device: str, data: Data, run_command: 
         free_bytes=shutil.disk_usage(ground).free,
         results_writable=ground.is_dir() and os.access(ground, os.W_OK | os.X_OK),
         host=seen,
+        cpu=cpu.read(),
         git_commit=git["git.commit"],
         git_dirty=git["git.dirty"],
     )
@@ -232,7 +234,7 @@ def _load(facts: Facts) -> Finding:
 
 
 def _governor(facts: Facts) -> Finding:
-    governor = facts.host.cpu_governor
+    governor = facts.cpu.governor
     if governor is None:
         return Finding("CPU governor", "not shown, as in most clouds")
     if governor == "performance":

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.probes.text import fields, kibibytes, number, text
+
 #: Instruction sets that decide which kernels oneDNN and Eigen choose on x86 (lscpu names them the same way).
 FLAGS_OF_INTEREST = (
     "amx_bf16",
@@ -20,6 +22,9 @@ FLAGS_OF_INTEREST = (
 )
 #: Version 1 control groups say "no limit" with a number near 2^63 rounded to pages; no machine has an exbibyte.
 _NO_LIMIT_BYTES = 1 << 60
+#: What the checks before a run and the sampler during it are read from; every Linux shows these to everybody, unless a
+#: container hides them.
+_NEEDED = ("proc/cpuinfo", "proc/meminfo", "proc/stat", "proc/loadavg", "proc/self/stat", "sys/devices/system/cpu")
 
 
 @dataclass(frozen=True)
@@ -29,13 +34,16 @@ class Host:
     cpu_model: str | None
     cpu_cores: int
     cpu_flags: tuple[str, ...]
-    cpu_governor: str | None
     memory_total_bytes: int | None
+    memory_available_bytes: int | None
+    swap_total_bytes: int | None
+    swap_free_bytes: int | None
     kernel_release: str | None
     os_name: str | None
     cgroup_cpu_cores: float | None
     cgroup_memory_bytes: int | None
     load_average: float | None
+    unreadable: tuple[str, ...] = ()
 
     @property
     def has_bf16(self) -> bool:
@@ -46,57 +54,42 @@ class Host:
 def read(root: Path = Path("/")) -> Host:
     """The host as the files under ``root`` describe it. ``cpu_cores`` counts the logical CPUs this process may run on.
 
-    ``cpu_flags`` are those of FLAGS_OF_INTEREST that the CPU has; ``cpu_governor`` joins different ones with commas;
-    ``load_average`` is the kernel's mean number of runnable tasks over the last minute.
+    ``cpu_flags`` are those of FLAGS_OF_INTEREST that the CPU has; ``load_average`` is the kernel's mean number of
+    runnable tasks over the last minute; ``unreadable`` names what is missing or refused below /proc and /sys.
     """
-    cpuinfo = _fields(_text(root / "proc/cpuinfo"), ":")
-    memory = _fields(_text(root / "proc/meminfo"), ":").get("MemTotal", "").split()
+    cpuinfo = fields(text(root / "proc/cpuinfo"), ":")
+    memory = fields(text(root / "proc/meminfo"), ":")
     flags = set(cpuinfo.get("flags", "").split())
-    governors = {_text(path) for path in root.glob("sys/devices/system/cpu/cpu[0-9]*/cpufreq/scaling_governor")} - {""}
     return Host(
         cpu_model=cpuinfo.get("model name") or None,
         cpu_cores=len(os.sched_getaffinity(0)),
         cpu_flags=tuple(flag for flag in FLAGS_OF_INTEREST if flag in flags),
-        cpu_governor=",".join(sorted(governors)) or None,
-        memory_total_bytes=int(memory[0]) * 1024 if memory[1:] == ["kB"] and memory[0].isdecimal() else None,
-        kernel_release=_text(root / "proc/sys/kernel/osrelease") or None,
-        os_name=_fields(_text(root / "etc/os-release"), "=").get("PRETTY_NAME", "").strip('"') or None,
+        memory_total_bytes=kibibytes(memory.get("MemTotal", "")),
+        memory_available_bytes=kibibytes(memory.get("MemAvailable", "")),
+        swap_total_bytes=kibibytes(memory.get("SwapTotal", "")),
+        swap_free_bytes=kibibytes(memory.get("SwapFree", "")),
+        kernel_release=text(root / "proc/sys/kernel/osrelease") or None,
+        os_name=fields(text(root / "etc/os-release"), "=").get("PRETTY_NAME", "").strip('"') or None,
         cgroup_cpu_cores=min(_cpu_limits(root), default=None),
         cgroup_memory_bytes=min(_memory_limits(root), default=None),
-        load_average=_number(_text(root / "proc/loadavg").partition(" ")[0]),
+        load_average=number(text(root / "proc/loadavg").partition(" ")[0]),
+        unreadable=tuple(f"/{name}" for name in _NEEDED if not _can_be_read(root / name)),
     )
 
 
-def _text(path: Path) -> str:
+def _can_be_read(path: Path) -> bool:
     try:
-        return path.read_text(encoding="utf-8", errors="replace").strip()
+        return any(path.iterdir()) if path.is_dir() else bool(path.read_bytes())
     except OSError:
-        return ""
+        return False
 
 
-def _fields(text: str, mark: str) -> dict[str, str]:
-    """``name mark value`` lines; the first of a name counts, as every core repeats them in /proc/cpuinfo."""
-    fields: dict[str, str] = {}
-    for line in text.splitlines():
-        name, found, value = line.partition(mark)
-        if found:
-            fields.setdefault(name.strip(), value.strip())
-    return fields
-
-
-def _number(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None
-
-
-def _groups(root: Path, controller: str) -> Iterator[Path]:
+def groups(root: Path, controller: str) -> Iterator[Path]:
     """The control group of this process and all those above it, version 2 and 1: the tightest limit of them holds.
 
     Inside a container the path in /proc may be the host's and not exist below the mount; those above it do.
     """
-    for line in _text(root / "proc/self/cgroup").splitlines():
+    for line in text(root / "proc/self/cgroup").splitlines():
         _, _, rest = line.partition(":")
         controllers, _, path = rest.partition(":")
         if controllers and controller not in controllers.split(","):
@@ -108,10 +101,10 @@ def _groups(root: Path, controller: str) -> Iterator[Path]:
 
 
 def _cpu_limits(root: Path) -> Iterator[float]:
-    for group in _groups(root, "cpu"):
+    for group in groups(root, "cpu"):
         pairs = [
-            _text(group / "cpu.max").split(),
-            [_text(group / "cpu.cfs_quota_us"), _text(group / "cpu.cfs_period_us")],
+            text(group / "cpu.max").split(),
+            [text(group / "cpu.cfs_quota_us"), text(group / "cpu.cfs_period_us")],
         ]
         for pair in pairs:
             if len(pair) == 2 and all(part.isdecimal() for part in pair) and int(pair[1]) > 0:
@@ -119,8 +112,8 @@ def _cpu_limits(root: Path) -> Iterator[float]:
 
 
 def _memory_limits(root: Path) -> Iterator[int]:
-    for group in _groups(root, "memory"):
+    for group in groups(root, "memory"):
         for name in ("memory.max", "memory.limit_in_bytes"):
-            limit = _text(group / name)
+            limit = text(group / name)
             if limit.isdecimal() and int(limit) < _NO_LIMIT_BYTES:
                 yield int(limit)

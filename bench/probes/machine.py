@@ -15,12 +15,15 @@ from typing import Any
 import bench
 from bench.errors import BenchError, EnvironmentProblem
 from bench.metadata import PACKAGES
-from bench.probes import environment, gpu, host
+from bench.probes import container, cpu, environment, gpu, host
 from bench.probes.environment import WITHHELD, Identity
 from bench.probes.framework import RunCommand
 
 #: What requirements/install.py leaves in an environment it has finished.
 STAMP_FILE = "installed.json"
+#: Where an image that holds harness and trainer says what it is: ``name@sha256:digest``, set when it is built.
+IMAGE_VARIABLE = "BENCH_IMAGE"
+_IMAGE = re.compile(r"[a-z0-9][\w.-]*(:[\w.-]+)?@sha256:[0-9a-f]{64}")
 #: Longer than git takes on a slow disk; a hang costs the fingerprint two empty keys and not the campaign.
 _GIT_SECONDS = 30.0
 
@@ -39,24 +42,32 @@ def fingerprint(
 ) -> dict[str, Any]:
     """The fingerprint of a run on ``device`` (``auto``, ``cpu``, ``gpu`` or a UUID), ready for JSON.
 
-    ``run_command`` starts git, as only ``bench.execute`` starts processes. ``image`` is the trainer's container image,
-    ``prefix`` the Python environment, ``root`` where /proc, /sys and /etc are, ``look`` asks for the GPUs. Never raises
-    for what it cannot find out: the value is None. Nothing in it tells a host, a user, an address, a home folder or an
-    absolute path.
+    ``run_command`` starts git and the like, as only ``bench.execute`` starts processes. ``image`` is the trainer's
+    container image with its digest, ``environ`` the trainer's environment, ``prefix`` the Python environment, ``root``
+    where /proc, /sys and /etc are, ``look`` asks for the GPUs. Never raises for what it cannot find out: the value is
+    None. Nothing in it tells a host, a user, an address, a home folder or an absolute path.
     """
     identity = identity or Identity.of_this_process()
     facts: dict[str, Any] = {
         "harness.version": bench.__version__,
-        "image": image,
+        "image": _image(image),
         "python.version": platform.python_version(),
     }
     facts.update(git_state(checkout, run_command))
     facts.update(installed_lock(prefix))
     facts.update({f"package.{name}": package_version(name) for name in PACKAGES})
-    facts.update(_host_facts(host.read(root), identity))
+    facts.update(_host_facts(host.read(root)))
+    facts.update(_cpu_facts(cpu.read(root)))
+    facts["container.kind"] = container.kind(root)
+    facts["container.toolkit"] = container.toolkit_version(run_command)
     facts.update(_gpu_facts(device, environ, look))
-    facts.update({f"env.{name}": value for name, value in environment.recorded(environ, identity).items()})
-    return facts
+    told = {name: _told(value, identity) for name, value in facts.items()}
+    return told | {f"env.{name}": value for name, value in environment.recorded(environ, identity).items()}
+
+
+def _told(value: Any, identity: Identity) -> Any:
+    """A value as a record may tell it: a text that whoever set up the machine chose may hold a name of his."""
+    return WITHHELD if isinstance(value, str) and identity.is_told_by(value) else value
 
 
 def git_state(checkout: Path, run_command: RunCommand) -> dict[str, Any]:
@@ -95,22 +106,41 @@ def package_version(name: str) -> str | None:
         return None
 
 
-def _host_facts(seen: host.Host, identity: Identity) -> dict[str, Any]:
-    def told(text: str | None) -> str | None:
-        """A text that whoever built the system chose."""
-        return WITHHELD if text is not None and identity.is_told_by(text) else text
-
+def _host_facts(seen: host.Host) -> dict[str, Any]:
     return {
-        "os.name": told(seen.os_name),
-        "kernel.release": told(seen.kernel_release),
+        "os.name": seen.os_name,
+        "kernel.release": seen.kernel_release,
         "cpu.model": seen.cpu_model,
         "cpu.cores": seen.cpu_cores,
         "cpu.flags_of_interest": list(seen.cpu_flags),
-        "cpu.governor": seen.cpu_governor,
         "memory.total_bytes": seen.memory_total_bytes,
+        "memory.swap_total_bytes": seen.swap_total_bytes,
         "cgroup.cpu_cores": seen.cgroup_cpu_cores,
         "cgroup.memory_bytes": seen.cgroup_memory_bytes,
     }
+
+
+def _cpu_facts(seen: cpu.Cpu) -> dict[str, Any]:
+    return {
+        "cpu.online": seen.online,
+        "cpu.governor": seen.governor,
+        "cpu.driver": seen.driver,
+        "cpu.turbo": seen.turbo,
+        "cpu.smt": seen.smt,
+        "cpu.sockets": seen.sockets,
+        "cpu.numa_nodes": seen.numa_nodes,
+        "cpu.max_mhz": seen.max_mhz,
+        "cpu.hypervisor": seen.hypervisor,
+        "kernel.clocksource": seen.clocksource,
+    }
+
+
+def _image(image: str | None) -> str | None:
+    """An image as a record may tell it: the last part of its name and its digest, not the registry it came from."""
+    if not image:
+        return None
+    told = image.strip().rpartition("/")[2]
+    return told if _IMAGE.fullmatch(told) else WITHHELD
 
 
 def _gpu_facts(device: str, environ: Mapping[str, str], look: Callable[[], gpu.Sight]) -> dict[str, Any]:
@@ -141,7 +171,7 @@ def _kernel_cache(environ: Mapping[str, str]) -> str:
     """``warm`` where the driver keeps kernels it compiled here before (CUDA C++ Programming Guide, CUDA_CACHE_PATH)."""
     if environ.get("CUDA_CACHE_DISABLE") == "1":
         return "cold"
-    folder = Path(environ.get("CUDA_CACHE_PATH") or Path.home() / ".nv" / "ComputeCache")
+    folder = Path(environ.get("CUDA_CACHE_PATH") or Path(environ.get("HOME") or Path.home()) / ".nv" / "ComputeCache")
     try:
         return "warm" if any(folder.iterdir()) else "cold"
     except OSError:

@@ -19,7 +19,7 @@ def test_every_key_has_a_meaning_and_one_entry() -> None:
 
 
 def test_a_unit_is_in_the_name_of_the_key_that_has_one() -> None:
-    assert [key.name for key in KEYS if key.unit and not key.name.endswith(f"_{key.unit}")] == []
+    assert [key.name for key in KEYS if key.unit and not key.name.endswith(f"_{key.unit.lower()}")] == []
 
 
 def test_a_fingerprint_of_nothing_known_is_a_fingerprint() -> None:
@@ -36,6 +36,8 @@ def test_a_fingerprint_of_nothing_known_is_a_fingerprint() -> None:
         ({"cpu.flags_of_interest": [1]}, "`cpu.flags_of_interest` must be list"),
         ({"cpu.colour": "red"}, "`cpu.colour` is no key"),
         ({"env.CUDA_HOME": "/usr/local/cuda"}, "`env.CUDA_HOME` tells a path"),
+        ({"gpu.why_none": "no library in /opt/of/alice"}, "`gpu.why_none` tells a path"),
+        ({"cpu.flags_of_interest": ["avx2", "~alice"]}, "`cpu.flags_of_interest` tells a path"),
         ({"package.numpy": 2}, "`package.numpy` must be str"),
     ],
 )
@@ -49,6 +51,10 @@ def test_a_missing_key_is_named(name: str) -> None:
     assert check({key: None for key in EMPTY if key != name}) == (f"`{name}` is missing",)
 
 
+def test_a_stroke_inside_a_name_is_no_path() -> None:
+    assert check({**EMPTY, "os.name": "Debian GNU/Linux 12", "cpu.model": "n / a"}) == ()
+
+
 def test_whole_numbers_are_numbers() -> None:
     assert check({**EMPTY, "cgroup.cpu_cores": 2}) == ()
 
@@ -58,6 +64,9 @@ def test_whole_numbers_are_numbers() -> None:
     [
         ("gpu.driver_version", False),
         ("gpu.count", True),
+        ("cache.cuda_kernels", False),
+        ("cpu.turbo", False),
+        ("memory.swap_total_bytes", True),
         ("package.tensorflow", False),
         ("package.pandas", True),
         ("package.unheard-of", False),

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from bench.preflight import FAIL, OK, WARN, Data, Facts, Finding, examine, gather, packages_unlike_lock
+from bench.probes.cpu import Cpu
 from bench.probes.framework import Answer
 from bench.probes.gpu import Gpu, Sight
 from bench.probes.host import Host
@@ -21,8 +22,10 @@ HOST = Host(
     cpu_model="Xeon",
     cpu_cores=8,
     cpu_flags=("amx_bf16",),
-    cpu_governor="performance",
     memory_total_bytes=2**35,
+    memory_available_bytes=2**34,
+    swap_total_bytes=0,
+    swap_free_bytes=0,
     kernel_release="6.1",
     os_name="Debian",
     cgroup_cpu_cores=None,
@@ -30,6 +33,7 @@ HOST = Host(
     load_average=0.1,
 )
 V100 = Gpu(0, "GPU-1", "V100", 2**34, "550.54.15", "12.4", (7, 0))
+CPU = Cpu(8, "performance", "intel_pstate", True, True, 1, 1, 3700.0, False, "tsc")
 GOOD = Facts(
     device="auto",
     python=(3, 11),
@@ -42,6 +46,7 @@ GOOD = Facts(
     free_bytes=10**12,
     results_writable=True,
     host=HOST,
+    cpu=CPU,
     git_commit="c" * 40,
     git_dirty=False,
 )
@@ -95,7 +100,13 @@ def test_every_check_answers_under_a_name_of_its_own() -> None:
         (host(NO_GPU, cpu_flags=("avx2",)), "CPU bfloat16", WARN, "none", "fp32"),
         (host(cgroup_memory_bytes=2**30), "memory", WARN, "1.0 GiB", "3.4 GiB"),
         (host(load_average=2.1), "other work", WARN, "2.1 of 8 cores", "stop"),
-        (host(cpu_governor="powersave,schedutil"), "CPU governor", WARN, "powersave", "undo it with `-g powersave`"),
+        (
+            replace(GOOD, cpu=replace(CPU, governor="powersave,schedutil")),
+            "CPU governor",
+            WARN,
+            "powersave",
+            "undo it with `-g powersave`",
+        ),
         (replace(GOOD, git_dirty=True), "checkout", WARN, "cccccccccccc with changes", "commit"),
         (replace(GOOD, git_commit=None, git_dirty=None), "checkout", WARN, "does not tell", "clone"),
     ],
@@ -118,7 +129,7 @@ def test_what_is_wrong_is_said_with_what_to_do(
         (replace(NO_GPU, data=Data("missing", "none")), "CIFAR-10"),
         (host(cpu_flags=()), "CPU bfloat16"),
         (host(cgroup_cpu_cores=8.0), "CPU"),
-        (host(cpu_governor=None), "CPU governor"),
+        (replace(GOOD, cpu=replace(CPU, governor=None)), "CPU governor"),
         (host(load_average=None), "other work"),
         (host(memory_total_bytes=None), "memory"),
         (host(load_average=2.0), "other work"),

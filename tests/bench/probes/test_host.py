@@ -21,13 +21,14 @@ def plant(root: Path, files: dict[str, str]) -> Path:
 SERVER = {
     "proc/cpuinfo": "processor\t: 0\nmodel name\t: Intel(R) Xeon(R)\nflags\t\t: fpu avx2 amx_bf16 sse\n\n"
     "processor\t: 1\nmodel name\t: another\nflags\t\t: fpu\n",
-    "proc/meminfo": "MemTotal:        2048 kB\nMemFree:  1 kB\n",
+    "proc/meminfo": "MemTotal:        2048 kB\nMemFree:  1 kB\nMemAvailable: 1024 kB\n"
+    "SwapTotal: 8 kB\nSwapFree: 0 kB\n",
+    "proc/stat": "cpu 1 2 3\n",
+    "proc/self/stat": "1 (python)",
     "proc/sys/kernel/osrelease": "6.1.0-13-amd64\n",
     "proc/loadavg": "1.50 0.70 0.30 1/200 4242\n",
     "etc/os-release": 'NAME="Debian"\nPRETTY_NAME="Debian GNU/Linux 12"\n',
-    "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor": "powersave\n",
-    "sys/devices/system/cpu/cpu1/cpufreq/scaling_governor": "performance\n",
-    "sys/devices/system/cpu/cpu2/cpufreq/scaling_governor": "powersave\n",
+    "sys/devices/system/cpu/online": "0-1\n",
 }
 
 
@@ -36,12 +37,14 @@ def test_a_server_is_read_whole(tmp_path: Path) -> None:
     assert (seen.cpu_model, seen.cpu_flags, seen.has_bf16) == ("Intel(R) Xeon(R)", ("amx_bf16", "avx2"), True)
     assert (seen.memory_total_bytes, seen.load_average) == (2 * 2**20, 1.5)
     assert (seen.kernel_release, seen.os_name) == ("6.1.0-13-amd64", "Debian GNU/Linux 12")
-    assert seen.cpu_governor == "performance,powersave"
+    assert (seen.memory_available_bytes, seen.swap_total_bytes, seen.swap_free_bytes) == (2**20, 8192, 0)
+    assert seen.unreadable == ()
 
 
 def test_what_is_not_shown_is_missing_and_never_zero(tmp_path: Path) -> None:
     seen = host.read(tmp_path)
-    assert (seen.cpu_model, seen.cpu_governor, seen.kernel_release, seen.os_name) == (None, None, None, None)
+    assert (seen.cpu_model, seen.kernel_release, seen.os_name) == (None, None, None)
+    assert (seen.memory_available_bytes, seen.swap_total_bytes, seen.swap_free_bytes) == (None, None, None)
     assert (seen.memory_total_bytes, seen.load_average, seen.cgroup_cpu_cores, seen.cgroup_memory_bytes) == (None,) * 4
     assert (seen.cpu_flags, seen.has_bf16) == ((), False)
 
@@ -50,6 +53,12 @@ def test_this_machine_has_a_core_and_memory() -> None:
     seen = host.read()
     assert seen.cpu_cores >= 1
     assert seen.memory_total_bytes is None or seen.memory_total_bytes > 2**28
+
+
+def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
+    plant(tmp_path, {**SERVER, "proc/stat": ""})
+    (tmp_path / "proc/loadavg").unlink()
+    assert host.read(tmp_path).unreadable == ("/proc/stat", "/proc/loadavg")
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib import metadata as packages
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from bench.metadata import check
 from bench.probes import gpu
 from bench.probes.environment import WITHHELD, Identity, hashed
 from bench.probes.machine import fingerprint, git_state, installed_lock, package_version
+from tests.bench.probes.test_host import plant
 
 
 def run_command(argv: Sequence[str], timeout: float) -> str:
@@ -168,3 +170,69 @@ def test_a_kernel_named_after_its_builder_is_withheld(tmp_path: Path) -> None:
     release.write_text("6.1.0-alice\n")
     found = fingerprint(tmp_path, no_command, root=tmp_path, environ={}, identity=Identity.of("alice"))
     assert found["kernel.release"] == WITHHELD
+
+
+DIGEST = f"sha256:{'0' * 64}"
+
+
+@pytest.mark.parametrize(
+    ("image", "told"),
+    [
+        (f"nvcr.io/nvidia/tensorflow:23.01-tf2-py3@{DIGEST}", f"tensorflow:23.01-tf2-py3@{DIGEST}"),
+        (f"registry.of.alice:5000/team/bench@{DIGEST}", f"bench@{DIGEST}"),
+        (f"alices-bench@{DIGEST}", WITHHELD),
+        ("bench:latest", WITHHELD),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_an_image_is_told_by_name_and_digest_and_never_by_its_registry(image: str | None, told: str | None) -> None:
+    found = fingerprint(Path("/nowhere"), no_command, image=image, environ={}, identity=Identity.of("alice"))
+    assert found["image"] == told
+
+
+def test_the_kernel_cache_is_looked_for_in_the_trainers_home(tmp_path: Path) -> None:
+    assert seen(gpu.Sight((V100,)), environ={"HOME": str(tmp_path)})["cache.cuda_kernels"] == "cold"
+    (tmp_path / ".nv/ComputeCache/0").mkdir(parents=True)
+    assert seen(gpu.Sight((V100,)), environ={"HOME": str(tmp_path)})["cache.cuda_kernels"] == "warm"
+
+
+HOST, USER = "quasar7", "qmallory"
+HOSTILE_FILES = {
+    "proc/cpuinfo": f"processor: 0\nmodel name: AMD EPYC of {HOST}\nflags: avx2\n",
+    "proc/sys/kernel/osrelease": f"6.1.0-{USER}-tuned\n",
+    "proc/self/cgroup": f"0::/home/{USER}/docker-{HOST}\n",
+    "etc/os-release": f'PRETTY_NAME="Linux for {HOST.upper()}"\n',
+    "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor": f"{USER}\n",
+    "sys/devices/system/cpu/cpu0/cpufreq/scaling_driver": f"{HOST}_pstate\n",
+    "sys/devices/system/clocksource/clocksource0/current_clocksource": f"clock-of-{USER}\n",
+}
+
+
+def test_a_whole_fingerprint_of_a_hostile_machine_tells_no_name_address_or_path(tmp_path: Path) -> None:
+    root = plant(tmp_path, HOSTILE_FILES)
+    (tmp_path / "installed.json").write_text(json.dumps({"locks": {f"/home/{USER}/{HOST}": f"{USER}"}}))
+    card = replace(V100, name=f"V100 of {HOST}", driver_version=f"550-{USER}", uuid=f"GPU-{HOST}")
+    found = fingerprint(
+        Path(f"/home/{USER}/checkout"),
+        lambda argv, seconds: f"version 1.2.3-{USER}\n# branch.oid {HOST}\n",
+        image=f"{HOST}.example.edu/{USER}/{USER}s-image:{HOST}@{DIGEST}",
+        root=root,
+        prefix=tmp_path,
+        environ={
+            "TF_X": f"{USER}@{HOST}",
+            "XLA_FLAGS": f"--xla_dump_to=/home/{USER}/x",
+            f"TF_{USER.upper()}": "1",
+            "CUDA_CACHE_PATH": f"/home/{USER}/cache",
+            "CUDA_VISIBLE_DEVICES": f"GPU-{HOST}",
+            "NCCL_SOCKET": "10.1.2.3:4000",
+        },
+        identity=Identity.of(f"{HOST}.example.edu", USER, f"/home/{USER}"),
+        look=lambda: gpu.Sight((card,)),
+    )
+    told = json.dumps(found).lower()
+    assert HOST not in told
+    assert USER not in told
+    assert "10.1.2.3" not in told
+    assert [value for value in found.values() if isinstance(value, str) and "/" in value] == []
+    assert check(found) == ()
