@@ -1,6 +1,6 @@
 """The door between the harness and a trainer: events as JSON lines, version 1.
 
-A trainer is any program, in any language, that writes these events. The harness starts it with three variables:
+A trainer is any program, in any language, that writes these events. The harness starts it with these variables:
 
 ``BENCH_EVENTS``
     path of a FIFO in the run's folder; the trainer opens it for writing and writes one JSON object per line.
@@ -8,6 +8,21 @@ A trainer is any program, in any language, that writes these events. The harness
     the seed of the run, a whole number.
 ``BENCH_TARGET_PERCENT``
     the accuracy that counts as reached, for example ``94.0``.
+
+A trainer that is not ours (``bench run --trainer``) is given the rest of the request in variables, too; ours is given
+it as words of its command:
+
+``BENCH_DATA``
+    absolute path of the archive or folder that the harness has checked, or ``synthetic``.
+``BENCH_DATA_STATE``
+    ``canonical``, ``unverified`` or ``synthetic``: what the check found, and what ``hello`` has to repeat.
+``BENCH_DATA_FLAT``
+    absolute path of one file with the same data: all labels (training, then test; one byte each), then all pixels in
+    the same order (1024 bytes of red, of green, of blue an image, row by row). Its sha256 is the content hash.
+``BENCH_DEVICE``
+    ``cpu`` or the UUID of the GPU to train on; ``CUDA_VISIBLE_DEVICES`` shows that GPU alone, or none.
+``BENCH_THREADS``
+    the number of CPU threads to use.
 
 Every line has ``v`` (1), ``event``, ``run`` (index within the process, usually 0) and ``t_ns``. All times are
 nanoseconds of ``CLOCK_MONOTONIC``, which on Linux is one clock for every process of a machine, containers included.
@@ -33,6 +48,11 @@ VERSION = 1
 EVENTS_VARIABLE = "BENCH_EVENTS"
 SEED_VARIABLE = "BENCH_SEED"
 TARGET_VARIABLE = "BENCH_TARGET_PERCENT"
+DATA_VARIABLE = "BENCH_DATA"
+DATA_STATE_VARIABLE = "BENCH_DATA_STATE"
+DATA_FLAT_VARIABLE = "BENCH_DATA_FLAT"
+DEVICE_VARIABLE = "BENCH_DEVICE"
+THREADS_VARIABLE = "BENCH_THREADS"
 PREDICTIONS_FILE = "predictions.u8"
 
 #: Phases that happen once, in the order a trainer usually passes through them.

@@ -1,4 +1,4 @@
-"""A run's request as the command that makes it: argv and environment, one row a trainer."""
+"""A run's request as the command that makes it: argv and environment, of a row of trainers or of a person's own."""
 
 from __future__ import annotations
 
@@ -7,14 +7,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import kernel_cache
+from bench import kernel_cache, protocol
+from bench.errors import Refused
 from bench.probes.environment import PREFIXES
+from bench.programs import Program
 
 ROOT = Path(__file__).resolve().parents[1]
 SYNTHETIC = "synthetic"
 #: What a program needs to run at all. What can change speed or accuracy passes by PREFIXES and is in the record;
 #: anything else, PYTHONPATH and LD_PRELOAD among them, would change a run unseen and stays outside.
-_NAMES = ("PATH", "HOME", "TMPDIR", "TZ", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "XDG_CACHE_HOME")
+_NAMES = (
+    *("PATH", "HOME", "TMPDIR", "TZ", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "XDG_CACHE_HOME"),
+    "VIRTUAL_ENV",
+)
 _DEFAULTS = {
     "CUDA_DEVICE_ORDER": "PCI_BUS_ID",  # Index n is then the same GPU for CUDA and NVML.
     kernel_cache.VARIABLE: str(kernel_cache.FOLDER),
@@ -70,6 +75,40 @@ def command(trainer: str, request: Request, environ: Mapping[str, str]) -> Comma
     """The command of a row of TRAINERS for one run, with what it may see of ``environ``."""
     argv = TRAINERS[trainer](request)
     return Command(tuple(argv), tuple(shown(word) for word in argv), environment(environ), ROOT)
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a person's own program is told of a run in variables (``bench.protocol``); ``device`` as in Request."""
+
+    data: str
+    data_state: str
+    data_flat: Path
+    device: str
+    threads: int
+
+
+def own_command(program: Program, given: Given, environ: Mapping[str, str]) -> Command:
+    """The command of a person's own program for one run, with what it may see of ``environ``.
+
+    Raises Refused where one of its files has changed since the campaign began: its runs would not be of one code.
+    """
+    if program.changed():
+        raise Refused(
+            f"a file of the trainer {program.name} has changed since this campaign began, so its next run would be "
+            "another trainer's; type the same command again for a campaign of its own."
+        )
+    env = {
+        **environment(environ),
+        protocol.DATA_VARIABLE: given.data,
+        protocol.DATA_STATE_VARIABLE: given.data_state,
+        protocol.DATA_FLAT_VARIABLE: str(given.data_flat),
+        protocol.DEVICE_VARIABLE: given.device,
+        protocol.THREADS_VARIABLE: str(given.threads),
+        # CUDA's own way to choose: nothing but the GPU that is sampled, and none for a run on the CPU.
+        "CUDA_VISIBLE_DEVICES": "" if given.device == "cpu" else given.device,
+    }
+    return Command(program.argv, program.shown, env, program.cwd)
 
 
 def environment(environ: Mapping[str, str]) -> dict[str, str]:

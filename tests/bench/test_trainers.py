@@ -3,8 +3,11 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from bench import kernel_cache, trainers
-from bench.trainers import ROOT, Request
+import pytest
+
+from bench import kernel_cache, programs, trainers
+from bench.errors import Refused
+from bench.trainers import ROOT, Given, Request
 
 REQUEST = Request("page24", "/data/cifar", "host", "bf16", "cpu", 7, 2)
 
@@ -68,3 +71,50 @@ def test_the_persons_own_choice_beats_a_default_and_never_the_hash_seed() -> Non
     env = trainers.environment({"TF_CPP_MIN_LOG_LEVEL": "0", "PYTHONHASHSEED": "5"})
 
     assert (env["TF_CPP_MIN_LOG_LEVEL"], env["PYTHONHASHSEED"]) == ("0", "0")
+
+
+# A person's own program
+
+
+def own(folder: Path) -> programs.Program:
+    (folder / "train.sh").write_text("#!/bin/sh\n")
+    (folder / "train.sh").chmod(0o755)
+    return programs.read("./train.sh --fast", folder, "")
+
+
+def given(device: str = "cpu") -> Given:
+    return Given("/data/cifar", "canonical", Path("/data/cifar10.u8"), device, 2)
+
+
+def test_an_own_program_is_told_the_rest_of_the_request_in_variables(tmp_path: Path) -> None:
+    command = trainers.own_command(own(tmp_path), given("GPU-1"), {"PATH": "/bin", "VIRTUAL_ENV": "/v", "OUT": "x"})
+
+    assert command.argv == (str(tmp_path / "train.sh"), "--fast")
+    assert command.shown == ("./train.sh", "--fast")
+    assert command.cwd == tmp_path
+    told = {name: value for name, value in command.env.items() if name.startswith("BENCH_")}
+    assert told == {
+        "BENCH_DATA": "/data/cifar",
+        "BENCH_DATA_STATE": "canonical",
+        "BENCH_DATA_FLAT": "/data/cifar10.u8",
+        "BENCH_DEVICE": "GPU-1",
+        "BENCH_THREADS": "2",
+    }
+    assert (command.env["PATH"], command.env["VIRTUAL_ENV"]) == ("/bin", "/v")
+    assert "OUT" not in command.env
+
+
+@pytest.mark.parametrize(("device", "visible"), [("GPU-1", "GPU-1"), ("cpu", "")])
+def test_an_own_program_sees_the_gpu_it_trains_on_and_no_other(device: str, visible: str, tmp_path: Path) -> None:
+    command = trainers.own_command(own(tmp_path), given(device), {"CUDA_VISIBLE_DEVICES": "0,1"})
+
+    assert command.env["CUDA_VISIBLE_DEVICES"] == visible
+
+
+def test_a_program_that_changed_while_its_campaign_ran_is_refused(tmp_path: Path) -> None:
+    program = own(tmp_path)
+    trainers.own_command(program, given(), {})
+    (tmp_path / "train.sh").write_text("#!/bin/sh\n# another one\n")
+
+    with pytest.raises(Refused, match="has changed since this campaign began"):
+        trainers.own_command(program, given(), {})
