@@ -25,6 +25,7 @@ class Asked:
     target_percent: float
     recipe_sha256: str = ""
     dataset_sha256: str = ""
+    dataset_state: str = ""
     device_kind: str = ""
     input: str = ""
     precision: str = ""
@@ -78,14 +79,17 @@ class Referee:
         return ""
 
     def _wrong_hello(self, hello: protocol.Hello) -> str:
-        asked = self._asked
+        asked, data = self._asked, hello.dataset
         if hello.runs != 1:
             return f"the trainer announced {hello.runs} runs in one process; a timed run has a process of its own"
+        # A trainer with a reader of its own may not know the content hash; it then vouches for nothing.
+        unknown = data["sha256"] == "" and data["state"] == "unverified" and asked.dataset_state != "synthetic"
         told = [
             ("seed", hello.seed, asked.seed),
             ("target_percent", float(hello.recipe["target_percent"]), float(asked.target_percent)),
             ("recipe.sha256", hello.recipe["sha256"], asked.recipe_sha256),
-            ("dataset.sha256", hello.dataset["sha256"], asked.dataset_sha256),
+            ("dataset.sha256", data["sha256"], "" if unknown else asked.dataset_sha256),
+            ("dataset.state", data["state"], "" if unknown else asked.dataset_state),
             ("device.kind", hello.device["kind"], asked.device_kind),
             ("input", hello.input, asked.input),
             ("precision", hello.precision, asked.precision),

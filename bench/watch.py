@@ -25,7 +25,8 @@ class Limits:
     ``start_seconds``: until ``hello``, which comes after the framework's import, slow on a cold disk.
     ``silence_seconds``: between two events; an epoch of page24 takes about 10 minutes on a slow CPU. ``exit_seconds``:
     from ``done`` to the end of the process. ``grace_seconds``: from SIGTERM to SIGKILL. ``enough_epochs``: a run that
-    has trained so many and lasted ``enough_seconds`` is ended politely, its status then is ``cut_short``.
+    has trained so many and lasted ``enough_seconds`` is ended politely, its status then is ``cut_short``; 0 epochs are
+    reached with ``hello``.
     """
 
     start_seconds: float = 300.0
@@ -138,6 +139,8 @@ class Watch:
         if isinstance(event, protocol.Epoch):
             self.epoch = event.epoch
             self._mind_enough(event.epoch)
+        elif isinstance(event, protocol.Hello):
+            self._mind_enough(0)
         elif isinstance(event, protocol.Error):
             self.error = event
         for observer, _ in self._observers:

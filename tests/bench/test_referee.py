@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -114,3 +115,29 @@ def test_predictions_that_are_no_plain_file_are_a_fault_and_not_waited_for(tmp_p
 @pytest.mark.parametrize("event", [protocol.Error("no GPU"), protocol.Warning("slow disk")])
 def test_a_trainer_that_cannot_begin_may_say_so_before_hello(tmp_path: Path, event: protocol.Event) -> None:
     assert Referee(Asked(0, 94.0), tmp_path).fault(event) == ""
+
+
+# The data a trainer says it trains on
+
+
+def data_fault(sha256: str, state: str, asked_state: str = "canonical") -> str:
+    referee = Referee(Asked(0, 94.0, dataset_sha256="d" * 64, dataset_state=asked_state), Path())
+    return referee.fault(replace(hello(), dataset={"name": "cifar10", "sha256": sha256, "state": state}))
+
+
+def test_the_data_that_were_given_are_believed() -> None:
+    assert data_fault("d" * 64, "canonical") == ""
+
+
+def test_other_data_or_a_better_state_than_was_found_are_not() -> None:
+    assert "dataset.sha256" in data_fault("e" * 64, "canonical")
+    assert "dataset.state 'canonical', not 'unverified'" in data_fault("d" * 64, "canonical", "unverified")
+
+
+def test_a_trainer_with_a_reader_of_its_own_may_vouch_for_nothing() -> None:
+    assert data_fault("", "unverified") == ""
+    assert "dataset.sha256" in data_fault("", "canonical")
+
+
+def test_nobody_turns_the_stand_in_into_data_that_only_lack_a_check() -> None:
+    assert "dataset.state 'unverified', not 'synthetic'" in data_fault("", "unverified", "synthetic")
