@@ -1,7 +1,8 @@
 """The registry of fingerprint keys: what each says of the machine, and whether runs that differ in it may be mixed.
 
 A fingerprint is a flat table of these keys. A key is always there; None is a value that is not known, or that this
-machine has not. Two families, ``package.*`` and ``env.*``, hold one key for each package or variable.
+machine has not; only what the trainer tells is missing until it has. The families ``package.*``, ``env.*`` and
+``build.*`` hold one key for each package, variable or fact.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from typing import Any
 class Key:
     """One fact of a fingerprint. ``mixable`` says that runs which differ in it may stand in one table.
 
-    ``type`` is the type of a known value; a ``list`` is one of texts. ``unit`` is empty where there is none.
+    ``type`` is the type of a known value; a ``list`` is one of texts. ``unit`` is empty where there is none. ``told``
+    is a fact that the trainer tells when it greets, so that a record has it and the machine's fingerprint has not.
     """
 
     name: str
@@ -24,6 +26,7 @@ class Key:
     unit: str
     meaning: str
     mixable: bool = False
+    told: bool = False
 
     @property
     def is_family(self) -> bool:
@@ -71,6 +74,14 @@ KEYS = (
     Key("gpu.cuda_driver_version", str, "", "newest CUDA that the driver serves"),
     Key("cache.cuda_kernels", str, "", "driver's cache of kernels compiled on this machine: cold, warm"),
     Key("env.*", str, "", "environment variable that TensorFlow or a library under it reads, by allow-list"),
+    Key("build.*", str, "", "what the framework was built with, by its own words", told=True),
+    Key("xla.on", bool, "", "whether functions are compiled by XLA", told=True),
+    Key("xla.flags", str, "", "what XLA is asked for, paths cut to their last part", told=True),
+    Key("xla.autotune_level", str, "", "how hard XLA looks for the fastest kernels; none without a GPU", told=True),
+    Key("cache.xla", str, "", "XLA's cache of compiled programs: none, cold, warm", told=True),
+    Key("cache.kernels", str, "", "CUDA's cache of kernels: none, cold, warm, off", told=True),
+    Key("dataset.sha256", str, "", "sha256 of the dataset's labels and pixels", told=True),
+    Key("dataset.state", str, "", "canonical, unverified or synthetic", told=True),
 )
 #: The packages whose versions are recorded; those that a result can depend on, the harness's own mixable.
 PACKAGES = {
@@ -106,7 +117,8 @@ def may_be_mixed(name: str) -> bool:
 
 def check(fingerprint: Mapping[str, Any]) -> tuple[str, ...]:
     """What is wrong with a fingerprint, a sentence each: a key unknown, missing, of a wrong type, or telling a path."""
-    wrong = [f"`{key.name}` is missing" for key in KEYS if not key.is_family and key.name not in fingerprint]
+    needed = (key.name for key in KEYS if not key.is_family and not key.told)
+    wrong = [f"`{name}` is missing" for name in needed if name not in fingerprint]
     for name, value in fingerprint.items():
         key = find(name)
         if key is None:

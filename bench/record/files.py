@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,9 @@ from bench.errors import DataError, EnvironmentProblem
 from bench.record import schema
 from bench.record.folding import fold
 from bench.record.shape import SCHEMA, Record
+from bench.record.telemetry import TELEMETRY_FILE
+from bench.record.ticks import Tick
+from bench.record.ticks import read as read_ticks
 
 CAMPAIGN_FILE = "campaign.json"
 EVENTS_FILE = "events.jsonl"
@@ -100,13 +104,20 @@ def _within(index: int | None, items: tuple[object, ...]) -> bool:
 
 
 def fold_file(path: Path) -> Record:
-    """The record of the run whose ``events.jsonl`` is at ``path``. Raises DataError where it cannot be read."""
+    """The record of the run whose ``events.jsonl`` is at ``path``, with the ``telemetry.csv`` beside it.
+
+    Raises DataError where the events cannot be read; a ``telemetry.csv`` that cannot be used is told in the record.
+    """
     named = _SEED_FOLDER.fullmatch(path.parent.name)
     try:
         with open(path, "rb") as stream:
-            return fold(stream, seed=int(named[1]) if named else None)
+            return fold(stream, int(named[1]) if named else None, _ticks(path.with_name(TELEMETRY_FILE)))
     except OSError as error:
         raise DataError(f"cannot read {path} ({error.strerror}).") from None
+
+
+def _ticks(path: Path) -> Iterator[Tick] | None:
+    return read_ticks(path) if path.exists() else None
 
 
 def load_campaign(folder: Path) -> StoredCampaign:

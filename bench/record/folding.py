@@ -1,8 +1,9 @@
 """The fold from the lines of ``events.jsonl`` to a Record: pure, and without an exception for whatever the lines hold.
 
 A line is a trainer's event as it was decoded plus ``received_ns``, or one of the harness's own (``harness_start``,
-``harness_recount``, ``harness_malformed``, ``harness_end``). A file that ends in the middle of a line, or without
-``harness_end``, belongs to a harness that was stopped: what is there is folded and the run is ``interrupted``.
+``harness_recount``, ``harness_malformed``, ``harness_end``, and those of ``bench.record.telemetry``). A file that ends
+in the middle of a line, or without ``harness_end``, belongs to a harness that was stopped: what is there is folded and
+the run is ``interrupted``.
 """
 
 from __future__ import annotations
@@ -13,7 +14,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bench import protocol
+from bench.record import machine
+from bench.record.greeting import with_hello
 from bench.record.lines import Line, Unreadable, decoded, number, table, text, whole
+from bench.record.machine import MachineLines
 from bench.record.shape import (
     SCHEMA,
     STAMP_TOLERANCE_NS,
@@ -28,15 +32,17 @@ from bench.record.shape import (
     Stamps,
     WaitHistogram,
 )
+from bench.record.ticks import Tick
 
 #: Remarks and malformed lines beyond this many are counted, not kept: a trainer that floods must not flood the record.
 MAX_KEPT = 100
 
 
-def fold(lines: Iterable[Line], seed: int | None = None) -> Record:
+def fold(lines: Iterable[Line], seed: int | None = None, telemetry: Iterable[Tick] | None = None) -> Record:
     """The record of one run from its events in order, without a verdict.
 
-    ``lines`` are lines of text or objects already decoded; ``seed`` is used where the events do not name one.
+    ``lines`` are lines of text or objects already decoded; ``seed`` is used where the events do not name one. ``telemetry``
+    are the rows of ``telemetry.csv``, None where the run has none; they are taken one by one, after the lines.
     """
     folding = _Folding()
     unread: str | None = None
@@ -53,7 +59,8 @@ def fold(lines: Iterable[Line], seed: int | None = None) -> Record:
             unread = f"a line of events.jsonl is {why}"
             continue
         folding.take(body)
-    return folding.record(seed)
+    record = folding.record(seed)
+    return replace(record, telemetry=machine.telemetry(folding.machine, telemetry, record))
 
 
 @dataclass
@@ -75,6 +82,7 @@ class _Folding:
     malformed: list[Malformed] = field(default_factory=list)
     malformed_lines: int = 0
     stamps: Stamps = field(default_factory=Stamps)
+    machine: MachineLines = field(default_factory=MachineLines)
 
     def take(self, body: dict[str, Any]) -> None:
         own = {
@@ -82,6 +90,9 @@ class _Folding:
             "harness_recount": self._take_recount,
             "harness_malformed": self._take_malformed,
             "harness_end": self._take_end,
+            "harness_sampler": self.machine.take_sampler,
+            "harness_edge": self._take_edge,
+            "harness_gpu_lost": self.machine.take_gpu_lost,
         }.get(str(body.get("event")))
         if own is not None:
             own(body)
@@ -118,6 +129,10 @@ class _Folding:
         # The harness recounts right after the evaluation it belongs to, so the nearest one before it is meant.
         index = next((i for i in reversed(range(len(self.epochs))) if self.epochs[i].epoch == epoch), None)
         self.recounts.append(Recount(epoch, correct, total, index, text(body, "predictions_sha256")))
+
+    def _take_edge(self, body: dict[str, Any]) -> None:
+        if not self.machine.take_edge(body):
+            self.refuse(json.dumps(body), "an edge needs `edge` and `t_ns`")
 
     def _take_event(self, event: protocol.Event, received_ns: int | None) -> None:
         if isinstance(event, protocol.Hello):
@@ -212,30 +227,11 @@ class _Folding:
             fingerprint=table(start, "fingerprint"),
             circumstances=table(start, "circumstances"),
         )
-        return _with_crossing(_with_hello(record, self.hello))
+        return _with_crossing(with_hello(record, self.hello))
 
 
 def _as_float(value: float | None) -> float | None:
     return None if value is None else float(value)
-
-
-def _with_hello(record: Record, hello: protocol.Hello | None) -> Record:
-    if hello is None:
-        return record
-    return replace(
-        record,
-        trainer=hello.trainer,
-        framework=hello.framework,
-        runs=hello.runs,
-        claimed_seed=hello.seed,
-        recipe=hello.recipe,
-        dataset=hello.dataset,
-        precision=hello.precision,
-        input=hello.input,
-        device=hello.device,
-        threads=hello.threads,
-        xla=hello.xla,
-    )
 
 
 def _with_durations(epochs: list[Evaluation], phases: list[PhaseSpan], waits: list[WaitHistogram]) -> list[Evaluation]:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bench.metadata import KEYS, PACKAGES, check, conflicts, find, may_be_mixed
 
-EMPTY: dict[str, Any] = {key.name: None for key in KEYS if not key.is_family}
+EMPTY: dict[str, Any] = {key.name: None for key in KEYS if not key.is_family and not key.told}
 
 
 def test_every_key_has_a_meaning_and_one_entry() -> None:
@@ -53,6 +53,12 @@ def test_a_missing_key_is_named(name: str) -> None:
 
 def test_a_stroke_inside_a_name_is_no_path() -> None:
     assert check({**EMPTY, "os.name": "Debian GNU/Linux 12", "cpu.model": "n / a"}) == ()
+
+
+def test_what_the_trainer_tells_is_not_missed_and_is_checked_once_it_is_there() -> None:
+    told = {key.name: None for key in KEYS if key.told and not key.is_family}
+    assert check({**EMPTY, **told, "build.cuda_version": "12.5"}) == ()
+    assert check({**EMPTY, "xla.on": "yes"}) == ("`xla.on` must be bool, not 'yes'",)
 
 
 def test_whole_numbers_are_numbers() -> None:

@@ -1,0 +1,47 @@
+"""What the trainer says of itself when it greets, as a record keeps it: in its own fields and in the fingerprint."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from bench import protocol
+from bench.record.lines import text
+from bench.record.shape import Record
+
+
+def with_hello(record: Record, hello: protocol.Hello | None) -> Record:
+    """The record with what its ``hello`` says; as it was where the trainer never greeted."""
+    if hello is None:
+        return record
+    return replace(
+        record,
+        trainer=hello.trainer,
+        framework=hello.framework,
+        runs=hello.runs,
+        claimed_seed=hello.seed,
+        recipe=hello.recipe,
+        dataset=hello.dataset,
+        precision=hello.precision,
+        input=hello.input,
+        device=hello.device,
+        threads=hello.threads,
+        xla=hello.xla,
+        fingerprint={**record.fingerprint, **_told(hello)},
+    )
+
+
+def _told(hello: protocol.Hello) -> dict[str, Any]:
+    """The keys of the fingerprint (bench/metadata.py) that only the trainer knows; what it does not say is absent."""
+    xla, build = hello.xla, hello.build or {}
+    told = {
+        **{f"build.{name}": text(build, name) for name in build},
+        "xla.on": xla["on"] if isinstance(xla["on"], bool) else None,
+        "xla.flags": text(xla, "flags"),
+        "xla.autotune_level": text(xla, "autotune_level"),
+        "cache.xla": text(xla, "persistent_cache"),
+        "cache.kernels": text(xla, "kernel_cache"),
+        "dataset.sha256": text(hello.dataset, "sha256"),
+        "dataset.state": text(hello.dataset, "state"),
+    }
+    return {name: value for name, value in told.items() if value is not None}

@@ -1,0 +1,153 @@
+"""The energy of a card over a run: what its counter grew by or, where it has none, the power read over time."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+from bench.record.edges import Edge, bounded, named
+from bench.record.shape import Record
+from bench.record.telemetry import LEAST_TICKS, Energy
+from bench.record.usage import Training
+
+#: Edges further from the ends of a training than this share of it are not the edges of that training.
+_LARGEST_SLIP = 0.1
+
+
+@dataclass(frozen=True)
+class Power:
+    """The power that was read, in watts, at times in nanoseconds that increase."""
+
+    times_ns: Sequence[float] = ()
+    watts: Sequence[float] = ()
+
+    def joules(self, begin_ns: float, end_ns: float, least: int = 2) -> float | None:
+        """The energy between two times by the trapezoidal rule; beyond the outermost readings power stays as it was.
+
+        None where fewer than ``least`` readings fall between them.
+        """
+        first, last = bisect_left(self.times_ns, begin_ns), bisect_left(self.times_ns, end_ns)
+        if last - first < max(least, 1) or end_ns <= begin_ns:
+            return None
+        inner = list(zip(self.times_ns[first:last], self.watts[first:last], strict=True))
+        points = [(begin_ns, self._at(begin_ns, first)), *inner, (end_ns, self._at(end_ns, last))]
+        return math.fsum((t1 - t0) / 1e9 * (w0 + w1) / 2 for (t0, w0), (t1, w1) in pairwise(points))
+
+    def _at(self, t_ns: float, after: int) -> float:
+        """The power at a time, ``after`` being the place of the first reading that is not before it."""
+        if after == 0 or after == len(self.watts):
+            return self.watts[min(after, len(self.watts) - 1)]
+        t0, t1 = self.times_ns[after - 1], self.times_ns[after]
+        w0, w1 = self.watts[after - 1], self.watts[after]
+        return w0 + (w1 - w0) * (t_ns - t0) / (t1 - t0)
+
+
+@dataclass(frozen=True)
+class Meter:
+    """Everything that tells a run's energy; ``gpu`` is the table of ``harness_sampler``."""
+
+    edges: Sequence[Edge] = ()
+    power: Power = Power()
+    gpu: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def counts(self) -> bool:
+        """The card has a counter that was read at least once."""
+        return any(each.energy_mj is not None for each in self.edges)
+
+    @property
+    def was_reset(self) -> bool:
+        """The counter went back, as it does when the driver is loaded anew."""
+        known = [each.energy_mj for each in self.edges if each.energy_mj is not None]
+        return known != sorted(known)
+
+    def uncertainty_joules(self) -> float | None:
+        """What the difference of two edges can be off by, each by one step of the counter; None where it is unknown."""
+        step_mj = bounded(self.gpu, "energy_step_mj")
+        step_ms = bounded(self.gpu, "energy_step_ms")
+        if step_mj is None and step_ms is not None and self.power.watts:
+            step_mj = step_ms * max(self.power.watts)
+        return None if step_mj is None or step_mj < 0 else 2 * step_mj / 1000
+
+
+def energy(meter: Meter, record: Record, why_none: str) -> Energy:
+    """The energy of a run; ``why_none`` says why where neither a counter nor power was read."""
+    if meter.was_reset:
+        return Energy(source="counter", why_empty="the energy counter was reset during the run")
+    return _counted(meter, record, why_none) if meter.counts else _integrated(meter, record, why_none)
+
+
+def _counted(meter: Meter, record: Record, why_none: str) -> Energy:
+    begin, end = named(meter.edges, "spawn"), named(meter.edges, "exit")
+    begin_mj = None if begin is None else begin.energy_mj
+    end_mj = None if end is None else end.energy_mj
+    epoch = crossing_phase_epoch(record)
+    crossed = None if epoch is None else named(meter.edges, "train_k", epoch)
+    missing = "start" if begin_mj is None else "end" if end_mj is None else ""
+    return Energy(
+        run_joules=_joules(begin_mj, end_mj),
+        to_target_joules=None if crossed is None else _joules(begin_mj, crossed.energy_mj),
+        uncertainty_joules=meter.uncertainty_joules(),
+        source="counter",
+        why_empty=(why_none or f"the energy counter was not read at the run's {missing}") if missing else "",
+        begin_mj=begin_mj,
+        end_mj=end_mj,
+    )
+
+
+def _joules(begin_mj: int | None, end_mj: int | None) -> float | None:
+    return None if begin_mj is None or end_mj is None else (end_mj - begin_mj) / 1000
+
+
+def _integrated(meter: Meter, record: Record, why_none: str) -> Energy:
+    begin_ns, end_ns = record.spawned_ns, record.exited_ns
+    if begin_ns is None or end_ns is None or not meter.power.watts:
+        return Energy(why_empty=why_none or "the card gives neither energy nor power")
+    joules = None if why_none else meter.power.joules(begin_ns, end_ns)
+    if joules is None:
+        return Energy(why_empty=why_none or "power was read less than twice in the run")
+    crossed = crossing_phase_epoch(record)
+    trained = [each.end_ns for each in record.phases if each.name == "train_k" and each.epoch == crossed]
+    target_ns = max(trained, default=None) if crossed is not None else None
+    return Energy(
+        run_joules=joules,
+        to_target_joules=None if target_ns is None else meter.power.joules(begin_ns, target_ns),
+        source="power",
+    )
+
+
+def crossing_phase_epoch(record: Record) -> float | None:
+    """The epoch of the last training before the evaluation that reached the target; None where there is none."""
+    if record.crossing is None:
+        return None
+    trained = (each.epoch for each in record.phases if each.name == "train_k" and each.epoch is not None)
+    return max((epoch for epoch in trained if epoch <= record.crossing.epoch), default=None)
+
+
+def train_joules(meter: Meter, training: Training) -> float | None:
+    """The energy of the card while this was trained, None where nothing was read at both its ends."""
+    if meter.was_reset:
+        return None
+    parts = []
+    for phase in training.phases:
+        if meter.counts:
+            parts.append(_counted_between(meter.edges, phase.begin_ns, phase.end_ns, phase.epoch))
+        else:
+            parts.append(meter.power.joules(phase.begin_ns, phase.end_ns, LEAST_TICKS))
+    known = [each for each in parts if each is not None]
+    return math.fsum(known) if len(known) == len(parts) else None
+
+
+def _counted_between(edges: Sequence[Edge], begin_ns: int, end_ns: int, epoch: float | None) -> float | None:
+    """By the edge of the training's end and the one before it, both read close to when the training began and ended."""
+    place = next((i for i, each in enumerate(edges) if (each.name, each.epoch) == ("train_k", epoch)), 0)
+    if place == 0:
+        return None
+    before, after = edges[place - 1], edges[place]
+    slip_ns = max(abs(before.t_ns - begin_ns), abs(after.t_ns - end_ns))
+    close = slip_ns <= _LARGEST_SLIP * (end_ns - begin_ns)
+    return _joules(before.energy_mj, after.energy_mj) if close else None

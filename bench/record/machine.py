@@ -1,0 +1,158 @@
+"""What the machine did while a run lasted, put together from its ticks and edges: a record's Telemetry."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from bench.record.edges import Edge, amount, amounts, bounded, edge, named
+from bench.record.joules import Meter, Power, energy, train_joules
+from bench.record.lines import table, text
+from bench.record.shape import Record
+from bench.record.telemetry import LEAST_TICKS, TELEMETRY_FILE, EpochUsage, Sampling, Telemetry, Usage
+from bench.record.ticks import Damaged, Tick
+from bench.record.usage import Ticks, Training, trainings
+
+NO_GPU = "no GPU"
+
+
+@dataclass
+class MachineLines:
+    """The sampler's own lines among the events of a run, as they come."""
+
+    sampler: dict[str, Any] | None = None
+    edges: list[Edge] = field(default_factory=list)
+    gpu_lost: str = ""
+
+    def take_sampler(self, body: dict[str, Any]) -> None:
+        """``harness_sampler``: the first one counts."""
+        self.sampler = body if self.sampler is None else self.sampler
+
+    def take_edge(self, body: dict[str, Any]) -> bool:
+        """``harness_edge``: whether it says which one it is, and when it was read."""
+        found = edge(body)
+        if found is not None:
+            self.edges.append(found)
+        return found is not None
+
+    def take_gpu_lost(self, body: dict[str, Any]) -> None:
+        """``harness_gpu_lost``: the first one counts."""
+        self.gpu_lost = self.gpu_lost or text(body, "why") or "it stopped answering"
+
+
+def telemetry(lines: MachineLines, ticks: Iterable[Tick] | None, record: Record) -> Telemetry:
+    """The telemetry of a run whose phases and evaluations are in ``record``; ``ticks`` is None where no file was read.
+
+    A run made before there was a sampler has an empty one.
+    """
+    sampler = lines.sampler or {}
+    if lines.sampler is None and not lines.edges and ticks is None:
+        return Telemetry()
+    found = trainings(record.epochs, record.phases)
+    seen, why_no_ticks = _seen(found, ticks)
+    off = sampler.get("off") is True
+    gpu = table(sampler, "gpu")
+    power = Power(*seen.power)
+    meter = Meter(lines.edges, power, gpu)
+    why_no_energy = _why_no_energy(off, gpu, lines, meter)
+    sampling = replace(seen.sampling(bounded(sampler, "period_ms")), off=off, why_no_ticks="" if off else why_no_ticks)
+    host_absent = sampler.get("host_absent")
+    return Telemetry(
+        sampling=_with_edges(sampling, lines.edges),
+        gpu=gpu,
+        why_no_gpu=text(sampler, "why_no_gpu") or "",
+        gpu_lost=lines.gpu_lost,
+        host_absent=tuple(str(name) for name in host_absent) if isinstance(host_absent, list) else (),
+        training=seen.training_usage(),
+        epochs=_epochs(found, seen, meter, _why_no_usage(sampling)),
+        energy=energy(meter, record, why_no_energy),
+        start_temperature_celsius=_start_temperature(lines.edges, seen),
+        foreign_processes=seen.foreign_processes,
+        reason_shares=dict(seen.reason_shares()),
+        **_host(lines.edges),
+    )
+
+
+def _seen(found: tuple[Training, ...], ticks: Iterable[Tick] | None) -> tuple[Ticks, str]:
+    """The ticks, or none of them and why."""
+    seen = Ticks(found)
+    if ticks is None:
+        return seen, f"there is no {TELEMETRY_FILE}"
+    try:
+        for tick in ticks:
+            seen.take(tick)
+    except Damaged as why:
+        return Ticks(found), str(why)
+    return seen, "" if seen.ticks else "the sampler left no ticks"
+
+
+def _with_edges(sampling: Sampling, edges: list[Edge]) -> Sampling:
+    """The account with the price of the edges in it."""
+    costs_us = [each.cost_us for each in edges if each.cost_us is not None]
+    if not costs_us:
+        return sampling
+    return replace(sampling, cpu_seconds=(sampling.cpu_seconds or 0.0) + math.fsum(costs_us) / 1e6)
+
+
+def _why_no_usage(sampling: Sampling) -> str:
+    return "telemetry was off" if sampling.off else sampling.why_no_ticks
+
+
+def _why_no_energy(off: bool, gpu: Mapping[str, Any], lines: MachineLines, meter: Meter) -> str:
+    if off:
+        return "telemetry was off"
+    if lines.gpu_lost:
+        return f"the GPU was lost: {lines.gpu_lost}"
+    return "" if gpu or meter.counts or meter.power.watts else NO_GPU
+
+
+def _epochs(found: tuple[Training, ...], seen: Ticks, meter: Meter, why_none: str) -> tuple[EpochUsage, ...]:
+    return tuple(
+        EpochUsage(
+            epoch=training.epoch,
+            ticks=usage.ticks,
+            usage=usage if usage.ticks >= LEAST_TICKS else None,
+            why_empty=_why_empty(usage, why_none),
+            train_joules=train_joules(meter, training),
+        )
+        for training, usage in zip(found, seen.usages(), strict=True)
+    )
+
+
+def _why_empty(usage: Usage, why_none: str) -> str:
+    if why_none or usage.ticks >= LEAST_TICKS:
+        return why_none
+    return f"{usage.ticks} tick{'' if usage.ticks == 1 else 's'} in the epoch; {LEAST_TICKS} are needed"
+
+
+def _start_temperature(edges: list[Edge], seen: Ticks) -> float | None:
+    spawn = named(edges, "spawn")
+    if spawn is not None and spawn.temperature_celsius is not None:
+        return spawn.temperature_celsius
+    return seen.first_temperature_celsius
+
+
+def _host(edges: list[Edge]) -> dict[str, Any]:
+    """What the kernel counted over the life of the process."""
+    steal, busy = amount(edges, lambda each: each.steal_seconds), amount(edges, lambda each: each.system_busy_seconds)
+    swapped = amount(edges, lambda each: each.swapped_bytes)
+    lost = amounts(edges, lambda each: each.lost_ns)
+    pressure = amounts(edges, lambda each: each.pressure_seconds)
+    return {
+        "lost_seconds": {cause: each.amount / 1e9 for cause, each in lost.items()},
+        "steal_share": steal / (steal + busy) if steal is not None and busy is not None and steal + busy > 0 else None,
+        "swapped_bytes": None if swapped is None else int(swapped),
+        "read_bytes": _read_bytes(edges),
+        "throttled_seconds": amount(edges, lambda each: each.throttled_seconds),
+        "pressure_shares": {name: each.amount / each.seconds for name, each in pressure.items() if each.seconds > 0},
+    }
+
+
+def _read_bytes(edges: list[Edge]) -> int | None:
+    """A process's own counter begins with it, so the last reading is all of it but what was there at the spawn."""
+    known = [each.read_bytes for each in edges if each.read_bytes is not None]
+    spawn = named(edges, "spawn")
+    read = known[-1] - ((spawn and spawn.read_bytes) or 0) if known else None
+    return read if read is None or read >= 0 else None

@@ -1,0 +1,87 @@
+"""Reading ``telemetry.csv``: one row after the other, so that a run of ten hours fits, and nothing that is not whole.
+
+A harness that was killed leaves its last line cut, which is nobody's fault; any other damage makes the file unusable,
+as numbers out of a broken table would be believed.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TextIO
+
+from bench.record.telemetry import COLUMNS, TELEMETRY_FILE
+
+#: A tick by column; what was not read is not there.
+Tick = dict[str, float]
+#: An honest line is below 400 characters.
+_MAX_LINE = 1 << 16
+#: Numbers beyond it are nobody's, and their sums would not be finite.
+_END = 2.0**63
+_KINDS = {column.name: column.kind for column in COLUMNS}
+
+
+class Damaged(ValueError):
+    """A ``telemetry.csv`` that cannot be used; the message says in one sentence what is wrong with it."""
+
+
+def read(path: Path) -> Iterator[Tick]:
+    """The ticks of a file in their order, a cut last line left out.
+
+    Raises Damaged, possibly after some ticks, for a file that cannot be read, holds something else, or is broken.
+    """
+    try:
+        with open(path, encoding="utf-8", errors="replace", newline="") as stream:
+            yield from ticks(stream)
+    except FileNotFoundError:
+        raise Damaged(f"there is no {TELEMETRY_FILE}") from None
+    except OSError as error:
+        raise Damaged(f"{TELEMETRY_FILE} cannot be read ({error.strerror})") from None
+
+
+def ticks(stream: TextIO) -> Iterator[Tick]:
+    """The same of an open file."""
+    rows = csv.reader(_whole_lines(stream), strict=True)
+    try:
+        header = next(rows, None)
+        if header is None:
+            return
+        if "t_ns" not in header or len(set(header)) < len(header):
+            raise Damaged(f"{TELEMETRY_FILE} is no table of this harness: its first line names no column t_ns")
+        before_ns = -1.0
+        for number, row in enumerate(rows, start=2):
+            tick = _tick(header, row, number)
+            if tick["t_ns"] <= before_ns:
+                raise Damaged(f"row {number} of {TELEMETRY_FILE} is not later than the one before it")
+            before_ns = tick["t_ns"]
+            yield tick
+    except csv.Error as error:
+        raise Damaged(f"{TELEMETRY_FILE} is no CSV ({error})") from None
+
+
+def _whole_lines(stream: TextIO) -> Iterator[str]:
+    while line := stream.readline(_MAX_LINE):
+        if line.endswith("\n"):
+            yield line
+        elif len(line) == _MAX_LINE:
+            raise Damaged(f"{TELEMETRY_FILE} is no table of this harness: it has a line of over {_MAX_LINE} characters")
+
+
+def _tick(header: list[str], row: list[str], number: int) -> Tick:
+    if len(row) != len(header):
+        raise Damaged(f"row {number} of {TELEMETRY_FILE} has {len(row)} cells for {len(header)} columns")
+    try:
+        tick = {name: _number(name, cell) for name, cell in zip(header, row, strict=True) if cell and name in _KINDS}
+    except ValueError:
+        raise Damaged(f"row {number} of {TELEMETRY_FILE} holds a cell that is no number") from None
+    if "t_ns" not in tick:
+        raise Damaged(f"row {number} of {TELEMETRY_FILE} does not say when it was")
+    return tick
+
+
+def _number(name: str, cell: str) -> float:
+    value = int(cell) if _KINDS[name] == "whole" else float(cell)
+    if not -_END < value < _END:  # NaN is refused here, too.
+        raise ValueError(cell)
+    return value
