@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -301,6 +301,11 @@ class Ending(Generic[Run]):
 USAGE, DATA_AND_ENVIRONMENT = 2, (3, 4)
 #: Statuses that are no failure; only a warm-up run is ever cut short.
 ENDED_WELL = ("done", "cut_short")
+
+
+def warm_ups(protocol: RunProtocol, left: Collection[Any], campaign: str = "") -> tuple[WarmUp, ...]:
+    """The runs to make before those that are ``left``, with the recipe of ``campaign``; none where nothing is left."""
+    return tuple(WarmUp(number, campaign) for number in range(1, protocol.warm_up + 1)) if left else ()
 
 
 def run(

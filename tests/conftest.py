@@ -18,6 +18,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 for name in (
     *("RECIPE", "SEEDS", "DATA", "INPUT", "PRECISION", "DEVICE", "OUT"),
     *("AUTHOR", "EMAIL", "HARDWARE", "COST_PER_HOUR", "CODE_URL"),
+    *("WARMUP", "IDLE", "WATCH", "TELEMETRY", "CACHE", "TRAINER", "TARGET"),
     *("BENCH_EVENTS", "BENCH_SEED", "BENCH_TARGET_PERCENT"),
 ):
     os.environ.pop(name, None)

@@ -6,26 +6,29 @@ Shared by the commands that run a campaign and that run an ablation, so that bot
 from __future__ import annotations
 
 import os
+import select
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench import errors, execute, progress, trainers
-from bench.campaign import Campaign, Configuration, Ending, Run
+from bench import checks, errors, execute, kernel_cache, progress, trainers
+from bench.campaign import ENDED_WELL, Campaign, Configuration, Ending, Run
 from bench.commands import _results
 from bench.journal import disk_trouble_told
 from bench.probes import machine
 from bench.referee import Asked
+from bench.run_protocol import RunProtocol, WarmUp, warm_up_limits, warm_up_seed
 from bench.signals import SignalPipe
 from bench.watch import Limits
 
 if TYPE_CHECKING:
     from bench.commands._dataset import Data
     from bench.plan import Plan
+    from bench.record import Record
     from resnet9.recipe import Recipe
 
 
@@ -47,64 +50,105 @@ def configuration(todo: Plan, recipe: Recipe, data: Data) -> Configuration:
 
 
 class Runner:
-    """Makes runs one after the other, each shown on the terminal; ``total`` is how many there will be."""
+    """Makes runs one after the other, each shown on the terminal; ``total`` is how many will count."""
 
-    def __init__(self, total: int, timeout: int | None, wishes: SignalPipe) -> None:
+    def __init__(self, total: int, timeout: int | None, wishes: SignalPipe, protocol: RunProtocol) -> None:
         self.display = progress.of(sys.stdout, total)
         self._limits = Limits() if timeout is None else Limits(start_seconds=timeout, silence_seconds=timeout)
-        self._wishes = wishes
+        self._wishes, self._protocol = wishes, protocol
+        self._warmed_up = False
+        self._exited_ns: int | None = None
 
-    def make(self, campaign: Campaign, todo: Plan, data: Data, seed: int, title: str = "") -> execute.Outcome:
-        """Make the run of ``seed``, write its record and the campaign's tables; a ``title`` is said before.
+    def make(self, campaign: Campaign, todo: Plan, data: Data, run: int | WarmUp, title: str = "") -> execute.Outcome:
+        """Make the run of a seed, or a warm-up run, write its record and the campaign's tables; a ``title`` is said
+        before.
 
         A wish to stop that came between two runs is an interruption.
         """
-        if self._wishes.take():
+        warming_up = isinstance(run, WarmUp)
+        if not self._rested():
             return execute.Outcome("interrupted", "stopped between two runs")
-        job = _job(campaign, todo, data, seed)
         if title:
             self.display.say(title)
-        self.display.begin(seed, time.monotonic_ns())
-        outcome = execute.run(job, [self.display], self._limits)
+        with kernel_cache.prepared(self._protocol.kernel_cache, trainers.environment(os.environ)) as env:
+            job = self._job(campaign, todo, data, run, env)
+            self.display.begin(None if warming_up else job.asked.seed, time.monotonic_ns())
+            outcome = execute.run(job, [self.display], warm_up_limits(self._limits) if warming_up else self._limits)
         record = _results.write_record(job.folder)
-        self.display.end(time.monotonic_ns(), _results.line(record))
-        _results.write_tables(campaign.folder)
+        self._exited_ns = record.exited_ns
+        self.display.end(time.monotonic_ns(), _discarded(record) if warming_up else _results.line(record))
+        if warming_up:
+            self._warmed_up = self._warmed_up or outcome.status in ENDED_WELL
+        else:
+            _results.write_tables(campaign.folder)
         return outcome
+
+    def _rested(self) -> bool:
+        """Wait until the rest since the run before is over; at once False where somebody wishes to stop."""
+        poller = select.poll()
+        poller.register(self._wishes, select.POLLIN)
+        while not self._wishes.take():
+            left_ns = 0
+            if self._exited_ns is not None:
+                left_ns = self._exited_ns + round(self._protocol.idle_seconds * 1e9) - time.monotonic_ns()
+            if left_ns <= 0:
+                return True
+            poller.poll(left_ns / 1e6)
+        return False
+
+    def _job(
+        self, campaign: Campaign, todo: Plan, data: Data, run: int | WarmUp, env: Mapping[str, str]
+    ) -> execute.Job:
+        shared = campaign.configuration
+        warming_up = isinstance(run, WarmUp)
+        seed = warm_up_seed(campaign.seeds) if isinstance(run, WarmUp) else run
+        request = trainers.Request(
+            todo.recipe, data.where, todo.input, todo.precision, todo.device.asked, seed, todo.threads
+        )
+        command = trainers.command(shared.trainer, request, env)
+        return execute.Job(
+            argv=command.argv,
+            shown=command.shown,
+            env=command.env,
+            cwd=command.cwd,
+            folder=campaign.make_room_to_warm_up() if warming_up else campaign.make_room(seed),
+            asked=Asked(
+                seed=seed,
+                target_percent=shared.target_percent,
+                recipe_sha256=shared.recipe_sha256,
+                dataset_sha256=shared.dataset_sha256,
+                device_kind=todo.device.kind,
+                input=todo.input,
+                precision="" if todo.precision == "auto" else todo.precision,
+                test_labels=data.test_labels,
+            ),
+            # Of the trainer's own variables: what it will find is looked at where it will look.
+            fingerprint=machine.fingerprint(trainers.ROOT, execute.ask, device=todo.device.asked, environ=command.env),
+            circumstances={
+                "rules": checks.RULES,
+                "warm_up": self._warmed_up,
+                "idle_seconds_asked": self._protocol.idle_seconds,
+                "kernel_cache": self._protocol.kernel_cache,
+            },
+            previous_exit_ns=self._exited_ns,
+        )
 
 
 @contextmanager
-def runner(total: int, timeout: int | None) -> Iterator[Runner]:
+def runner(total: int, timeout: int | None, protocol: RunProtocol) -> Iterator[Runner]:
     """A Runner. Within a run a wish to stop ends the run; between two it waits until what the last one gave is
     written.
     """
     with SignalPipe() as wishes:
-        yield Runner(total, timeout, wishes)
+        yield Runner(total, timeout, wishes, protocol)
 
 
-def _job(campaign: Campaign, todo: Plan, data: Data, seed: int) -> execute.Job:
-    shared = campaign.configuration
-    request = trainers.Request(
-        todo.recipe, data.where, todo.input, todo.precision, todo.device.asked, seed, todo.threads
-    )
-    command = trainers.command(shared.trainer, request, os.environ)
-    return execute.Job(
-        argv=command.argv,
-        shown=command.shown,
-        env=command.env,
-        cwd=command.cwd,
-        folder=campaign.make_room(seed),
-        asked=Asked(
-            seed=seed,
-            target_percent=shared.target_percent,
-            recipe_sha256=shared.recipe_sha256,
-            dataset_sha256=shared.dataset_sha256,
-            device_kind=todo.device.kind,
-            input=todo.input,
-            precision="" if todo.precision == "auto" else todo.precision,
-            test_labels=data.test_labels,
-        ),
-        fingerprint=machine.fingerprint(trainers.ROOT, execute.ask, device=todo.device.asked),
-    )
+def _discarded(record: Record) -> str:
+    """How a warm-up run went, in one line."""
+    if record.status not in ENDED_WELL:
+        return f"warm-up  {record.status.replace('_', ' ')}: {record.reason}"
+    lasted = "" if record.life_ns is None else f" after {record.life_ns / 1e9:.1f} s"
+    return f"warm-up  over{lasted}, discarded"
 
 
 def make_folder(folder: Path) -> None:
@@ -119,14 +163,19 @@ def place(folder: Path) -> str:
     return shlex.quote(str(absolute.relative_to(here) if absolute.is_relative_to(here) else absolute))
 
 
-def why(ending: Ending[Run], kept: str, name: Callable[[Run], str]) -> tuple[int, str]:
+def why(ending: Ending[Run], kept: str, name: Callable[[Any], str]) -> tuple[int, str]:
     """Tell why runs did not end well: the exit code and sentence of an interruption; raises what else it was.
 
-    ``kept`` says what remains and what the same command does now; ``name`` how a run is called.
+    ``kept`` says what remains and what the same command does now; ``name`` how a run is called
+    that is no warm-up.
     """
     if ending.exit_code == 130:
         return ending.exit_code, f"Stopped. {kept}"
-    failed = [f"{name(run)}: {each.reason.rstrip('.')}" for run, each in ending.outcomes.items() if each.reason]
+    failed = [
+        f"{run if isinstance(run, WarmUp) else name(run)}: {each.reason.rstrip('.')}"
+        for run, each in ending.outcomes.items()
+        if each.status not in ENDED_WELL
+    ]
     if ending.exit_code == errors.TrainerFailed.exit_code:
         raise errors.TrainerFailed(f"{'; '.join(failed)}. {kept}")
     kinds: tuple[Any, ...] = (errors.UsageError, errors.DataError, errors.EnvironmentProblem)

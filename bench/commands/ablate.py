@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bench.commands import _options
+from bench.commands import _options, _protocol
 
 if TYPE_CHECKING:
     from bench.ablation import Ablation
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from bench.commands._dataset import Data
     from bench.plan import Plan
     from bench.record import StoredAblation
+    from bench.run_protocol import RunProtocol, WarmUp
     from resnet9.ablation import AblationSet
 
 RESULTS = Path(__file__).parents[2] / "results"
@@ -32,10 +33,12 @@ RESULTS = Path(__file__).parents[2] / "results"
 @_options.variable("OUT", "the ablation's folder  [default: a new one in results/]")
 @_options.threads
 @_options.timeout
+@_protocol.options
 @click.option("--plan", "only_plan", is_flag=True, help="say what would run and what it could find, and run nothing")
 def command(
     name: str | None, seeds: str | None, data: str | None, input: str | None, precision: str | None,
     device: str | None, out: str | None, threads: int | None, timeout: int | None, only_plan: bool,
+    warm_up: int | None, idle: float | None, cache: str | None, telemetry: str | None, watch: str | None,
 ) -> int:  # fmt: skip
     """Run an ablation: variants of one recipe with the same seeds, in turn; then the table of what each bought.
 
@@ -51,6 +54,7 @@ def command(
     if not name:
         click.echo(_sets())
         return 0
+    protocol = _protocol.of(warm_up, idle, cache, telemetry)
     chosen = declared.load(name)
     where = plan.device(device)
     wishes = plan.Wishes(
@@ -64,7 +68,7 @@ def command(
         return 0
     with signals.asked_politely(), locks.held(locks.device_lock(where.key), f"the device {where.name}"):
         loaded = _dataset.load(todo.data)
-        ablation = _choose(chosen, plans, loaded, Path(out) if out else None)
+        ablation = _choose(chosen, plans, loaded, Path(out) if out else None, protocol)
         _runs.make_folder(ablation.folder)
         with locks.held(ablation.folder / locks.FOLDER_LOCK, _runs.place(ablation.folder)):
             notice = [shown.STAND_IN] if loaded.state == dataset.SYNTHETIC else []
@@ -143,7 +147,9 @@ def _stored(chosen: AblationSet, plans: dict[str, Plan], configuration: dict[str
     )
 
 
-def _choose(chosen: AblationSet, plans: dict[str, Plan], data: Data, out: Path | None) -> Ablation:
+def _choose(
+    chosen: AblationSet, plans: dict[str, Plan], data: Data, out: Path | None, protocol: RunProtocol
+) -> Ablation:
     from dataclasses import asdict, replace
 
     from bench import ablation
@@ -154,24 +160,31 @@ def _choose(chosen: AblationSet, plans: dict[str, Plan], data: Data, out: Path |
     configurations: dict[str, Configuration] = {
         name: _runs.configuration(plans[name], recipe, data) for name, recipe in recipes.items()
     }
-    stored = _stored(chosen, plans, asdict(configurations[base]))
+    stored = _stored(chosen, plans, {**asdict(configurations[base]), **asdict(protocol)})
     now = datetime.now(timezone.utc)
-    made = ablation.choose(RESULTS, out, stored, configurations, plans[base].device.name, now)
+    made = ablation.choose(RESULTS, out, stored, configurations, plans[base].device.name, now, protocol)
     tables = {name: asdict(recipe) for name, recipe in recipes.items()}
     return replace(made, campaigns={name: replace(each, recipe=tables[name]) for name, each in made.campaigns.items()})
 
 
-def _run(ablation: Ablation, plans: dict[str, Plan], data: Data, timeout: int | None) -> Ending[tuple[str, int]]:
+def _run(
+    ablation: Ablation, plans: dict[str, Plan], data: Data, timeout: int | None
+) -> Ending[tuple[str, int] | WarmUp]:
     from bench import campaign as campaigns
     from bench.commands import _results, _runs
     from bench.execute import Outcome
+    from bench.run_protocol import WarmUp
 
-    left = ablation.left()
+    left, base = ablation.left(), ablation.stored.variants[0].name
+    protocol = ablation.campaigns[base].protocol
     technique = {each.name: each.technique for each in ablation.stored.variants}
-    with _runs.runner(len(left), timeout) as runner:
-        runner.display.say(_introduction(ablation, len(left)))
+    with _runs.runner(len(left), timeout, protocol) as runner:
+        how = f"; {protocol.sentence()}" if left else ""
+        runner.display.say(f"{_introduction(ablation, len(left))}{how}")
 
-        def make_run(run: tuple[str, int]) -> Outcome:
+        def make_run(run: tuple[str, int] | WarmUp) -> Outcome:
+            if isinstance(run, WarmUp):
+                return runner.make(ablation.campaigns[base], plans[base], data, run)
             name, seed = run
             title = f"{technique[name]}, seed {seed} (run {left.index(run) + 1} of {len(left)})"
             outcome = runner.make(ablation.campaigns[name], plans[name], data, seed, title)
@@ -182,7 +195,8 @@ def _run(ablation: Ablation, plans: dict[str, Plan], data: Data, timeout: int | 
         for each in ablation.campaigns.values():
             _results.write_missing_records(each)
         try:
-            return campaigns.run(left, make_run, campaign_of=lambda run: run[0])
+            runs: list[tuple[str, int] | WarmUp] = [*campaigns.warm_ups(protocol, left, base), *left]
+            return campaigns.run(runs, make_run, lambda run: run.campaign if isinstance(run, WarmUp) else run[0])
         finally:
             ablation.write()
 
@@ -200,7 +214,7 @@ def _introduction(ablation: Ablation, left: int) -> str:
     )
 
 
-def _tell(ablation: Ablation, ending: Ending[tuple[str, int]]) -> int:
+def _tell(ablation: Ablation, ending: Ending[tuple[str, int] | WarmUp]) -> int:
     """Write and print the table; the exit code of an ablation that was stopped. Raises what a failed one was."""
     from bench.commands import _results, _runs
     from bench.output.ablation import counted

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.commands import _claims, _options
+from bench.commands import _claims, _options, _protocol
 
 if TYPE_CHECKING:
     from bench.campaign import Campaign, Ending
     from bench.commands._dataset import Data
     from bench.plan import Plan
     from bench.record import Record
+    from bench.run_protocol import RunProtocol, WarmUp
 
 RESULTS = Path(__file__).parents[2] / "results"
 
@@ -32,11 +33,13 @@ RESULTS = Path(__file__).parents[2] / "results"
 @_options.threads
 @click.option("--smoke", is_flag=True, help="a short campaign on built-in data, whatever the machine")
 @_options.timeout
+@_protocol.options
 @click.option("--allow-unverified-data", is_flag=True, help="write a DAWNBench pair from data nobody verified")
 @_claims.options
 def command(
     recipe: str | None, seeds: str | None, data: str | None, input: str | None, precision: str | None,
     device: str | None, threads: int | None, smoke: bool, timeout: int | None, out: str | None,
+    warm_up: int | None, idle: float | None, cache: str | None, telemetry: str | None, watch: str | None,
     allow_unverified_data: bool, **claims: Any,
 ) -> int:  # fmt: skip
     """Run a campaign: one recipe, several seeds, one process each; then its tables and its DAWNBench pair.
@@ -51,6 +54,7 @@ def command(
     from resnet9 import recipe as recipes
 
     check(**claims)
+    protocol = _protocol.of(warm_up, idle, cache, telemetry)
     wishes = plan.Wishes(recipe, seeds, data, input, precision, device, threads, smoke)
     where = plan.device(device)
     name = plan.recipe_name(wishes, where)
@@ -60,7 +64,7 @@ def command(
         if todo.notice:
             click.echo(todo.notice)
         loaded = _dataset.load(todo.data)
-        campaign = _choose(todo, chosen, loaded, Path(out) if out else None, Claims(**claims))
+        campaign = _choose(todo, chosen, loaded, Path(out) if out else None, Claims(**claims), protocol)
         _runs.make_folder(campaign.folder)
         with locks.held(campaign.folder / locks.FOLDER_LOCK, _runs.place(campaign.folder)):
             ending = _run(campaign, todo, loaded, timeout)
@@ -79,28 +83,29 @@ def _anywhere(recipe: str) -> str:
     return f"{Path(place).absolute()}:{table}" if place.endswith(".json") else recipe
 
 
-def _choose(todo: Plan, chosen: Any, data: Data, out: Path | None, claims: Any) -> Campaign:
+def _choose(todo: Plan, chosen: Any, data: Data, out: Path | None, claims: Any, protocol: RunProtocol) -> Campaign:
     from bench import campaign
     from bench.commands import _runs
 
     configuration = _runs.configuration(todo, chosen, data)
     now = datetime.now(timezone.utc)
-    made = campaign.choose(RESULTS, out, configuration, todo.seeds, claims, todo.device.name, now)
+    made = campaign.choose(RESULTS, out, configuration, todo.seeds, claims, todo.device.name, now, protocol)
     return replace(made, recipe=asdict(chosen))
 
 
-def _run(campaign: Campaign, todo: Plan, data: Data, timeout: int | None) -> Ending[int]:
+def _run(campaign: Campaign, todo: Plan, data: Data, timeout: int | None) -> Ending[int | WarmUp]:
     from bench import campaign as campaigns
     from bench.commands import _results, _runs
 
     left = campaign.left()
-    with _runs.runner(len(left), timeout) as runner:
+    with _runs.runner(len(left), timeout, campaign.protocol) as runner:
         runner.display.say(_introduction(campaign, left))
         campaign.sweep()
         _results.write_missing_records(campaign)
         campaign.write()
         try:
-            return campaigns.run(left, lambda seed: runner.make(campaign, todo, data, seed))
+            runs: list[int | WarmUp] = [*campaigns.warm_ups(campaign.protocol, left), *left]
+            return campaigns.run(runs, lambda run: runner.make(campaign, todo, data, run))
         finally:
             campaign.write()
 
@@ -110,10 +115,13 @@ def _introduction(campaign: Campaign, left: tuple[int, ...]) -> str:
 
     recipe, folder = campaign.configuration.recipe, _runs.place(campaign.folder)
     done = [str(seed) for seed in campaign.seeds if seed not in left]
-    to_run = ", ".join(map(str, left)) or "none"
+    to_run = ", ".join(map(str, left))
+    if not left:
+        return f"{recipe}, continuing {folder}: seed {', '.join(done)} kept, none to run"
+    how = campaign.protocol.sentence()
     if not done:
-        return f"{recipe} with seed {to_run}, into {folder}"
-    return f"{recipe}, continuing {folder}: seed {', '.join(done)} kept, {to_run} to run"
+        return f"{recipe} with seed {to_run}, into {folder}; {how}"
+    return f"{recipe}, continuing {folder}: seed {', '.join(done)} kept, {to_run} to run; {how}"
 
 
 def _show(campaign: Campaign) -> tuple[Record, ...]:
@@ -126,7 +134,7 @@ def _show(campaign: Campaign) -> tuple[Record, ...]:
     return records
 
 
-def _why(ending: Ending[int], campaign: Campaign) -> int:
+def _why(ending: Ending[int | WarmUp], campaign: Campaign) -> int:
     """Tell why a campaign did not end well: returns 130 for an interruption, and raises what else it was."""
     from bench.commands import _runs
 

@@ -65,7 +65,7 @@ class Bench:
         ]  # fmt: skip
 
     def __call__(self, *words: str) -> tuple[int, str, str]:
-        code = main(["ablate", "--device", "cpu", "--timeout", "20", *words])
+        code = main(["ablate", "--device", "cpu", "--timeout", "20", "--warm-up", "0", *words])
         told = self._capfd.readouterr()
         assert "Traceback" not in told.err
         return code, told.out, told.err

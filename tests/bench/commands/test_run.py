@@ -67,7 +67,7 @@ class Bench:
     def __call__(self, *words: str, device: str = "cpu") -> tuple[int, str, str]:
         """The exit code, what was printed, and what was complained of."""
         # No honest script is silent for 20 s; a test of broken code must end.
-        code = main(["run", "--device", device, "--timeout", "20", *words])
+        code = main(["run", "--device", device, "--timeout", "20", "--warm-up", "0", *words])
         told = self._capfd.readouterr()
         assert "Traceback" not in told.err
         return code, told.out, told.err

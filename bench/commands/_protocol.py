@@ -1,0 +1,71 @@
+"""The options that say how runs are made and what is recorded meanwhile; ``make`` passes each as a variable."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bench import kernel_cache
+
+if TYPE_CHECKING:
+    from bench.run_protocol import RunProtocol
+
+_MOST_WARM_UPS = 100
+_LONGEST_IDLE_SECONDS = 86_400.0
+
+
+def _seconds(context: click.Context, option: click.Parameter, value: float | None) -> float | None:
+    if value is not None and not math.isfinite(value):
+        raise click.BadParameter(f"{value} is no number of seconds.", context, option)
+    return value
+
+
+_OPTIONS = (
+    click.option(
+        "--warm-up", envvar="WARMUP", show_envvar=True, type=click.IntRange(0, _MOST_WARM_UPS), metavar="N",
+        help="discarded runs before the first seed, each ended after an epoch and a minute  [default: 1]",
+    ),
+    click.option(
+        "--idle", envvar="IDLE", show_envvar=True, type=click.FloatRange(0, _LONGEST_IDLE_SECONDS), metavar="SECONDS",
+        help="rest between the end of a run and the start of the next  [default: 0]", callback=_seconds,
+    ),
+    click.option(
+        "--cache", envvar="CACHE", show_envvar=True, type=click.Choice(kernel_cache.KINDS),
+        help="CUDA's compiled kernels: kept from run to run, or none at each  [default: kept]",
+    ),
+    click.option(
+        "--telemetry", envvar="TELEMETRY", show_envvar=True, type=click.Choice(["on", "off"]),
+        help="sample GPU and host four times a second  [default: on]",
+    ),
+    click.option(
+        "--watch", envvar="WATCH", show_envvar=True, metavar="GPU",
+        help="the GPU to sample: auto (the one that trains), none, an index or a UUID  [default: auto]",
+    ),
+)  # fmt: skip
+
+
+def options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add these options to a command, which takes them as keywords; None is one that was not given."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def of(
+    warm_up: int | None, idle: float | None, cache: str | None, telemetry: str | None,
+    environ: Mapping[str, str] = os.environ,
+) -> RunProtocol:  # fmt: skip
+    """The protocol that was asked for. Raises UsageError for a contradiction."""
+    from bench.run_protocol import RunProtocol
+
+    kernel_cache.check(cache or "kept", environ)
+    return RunProtocol(
+        warm_up=1 if warm_up is None else warm_up,
+        idle_seconds=0.0 if idle is None else idle,
+        kernel_cache=cache or "kept",
+        telemetry=telemetry != "off",
+    )
