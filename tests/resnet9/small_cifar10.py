@@ -13,7 +13,10 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+import pytest
 
+from resnet9 import cifar10
+from resnet9.errors import DataError
 from resnet9.official import BATCHES, BINARY, PYTHON, Archive, Edition
 
 BATCH_IMAGES = 20
@@ -110,6 +113,16 @@ def tar_of(files: dict[str, bytes], folder: str) -> Tar:
     return tar.add(f"{folder}/batches.meta.txt", b"airplane\n").add(f"{folder}/readme.html", b"<html>")
 
 
+def binary_tar(content: list[tuple[np.ndarray, np.ndarray]]) -> Tar:
+    """The archive of the binary layout, not yet packed."""
+    return tar_of(binary_files(content), BINARY.folder)
+
+
+def python_tar(content: list[tuple[np.ndarray, np.ndarray]]) -> Tar:
+    """The archive of the Python layout, not yet packed."""
+    return tar_of(python_files(content), PYTHON.folder)
+
+
 def publish(folder: Path, tar: bytes, like: Archive = BINARY) -> tuple[Path, Edition]:
     """Put an archive of these tar bytes into ``folder``; in the edition returned it is the official one."""
     packed = gzip.compress(tar, 1, mtime=0)
@@ -131,3 +144,12 @@ def unpack(folder: Path, content: list[tuple[np.ndarray, np.ndarray]]) -> Path:
     for name, data in binary_files(content).items():
         (target / name).write_bytes(data)
     return target
+
+
+def refusal(where: Path, edition: Edition) -> str:
+    """The sentence with which ``where`` is refused: one line, one exit code."""
+    with pytest.raises(DataError) as caught:
+        cifar10.load(where, edition)
+    assert caught.value.exit_code == 3
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
