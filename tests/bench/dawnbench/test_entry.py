@@ -1,72 +1,20 @@
-"""What is written is what was measured, to the digit, and always passes the level ``full``; the rest is refused."""
+"""What is written is what was measured, to the digit, under a name that says whose it is."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
-from dataclasses import replace
-from datetime import date, datetime, timezone
-from decimal import Decimal
+from datetime import datetime, timezone
 from fractions import Fraction
-from pathlib import Path
-from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bench.dawnbench.details import Facts
-from bench.dawnbench.entry import (
-    MAX_HOURS,
-    Entry,
-    Row,
-    accuracy,
-    choose,
-    from_record,
-    selection,
-    stem,
-    to_json,
-    to_tsv,
-    write,
-)
-from bench.dawnbench.pair import MAX_BYTES, STEM
-from bench.dawnbench.validate import judge
-from bench.errors import BenchError, DataError, EnvironmentProblem, Refused, UsageError
-
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
-CLAIMS: dict[str, Any] = {
-    "author": "Ada Lovelace, Analytical Engines",
-    "email": "ada@example.org",
-    "hardware": "1 V100 / 61 GB / 8 CPU (AWS p3.2xlarge)",
-    "cost_per_hour": 3.06,
-    "code_url": "https://github.com/owner/name",
-}
-FACTS = Facts(
-    framework="tensorflow 2.17.0",
-    dataset_state="canonical",
-    clock="dawnbench@1",
-    seed=3,
-    selection="the rule",
-    recipe={
-        "name": "page24",
-        "batch": 512,
-        "nesterov": "page",
-        "momentum": 0.9,
-        "weight_decay": 0.0005,
-        "learning_rate": {"per": "step", "knots": [[0, 0.0], [5, 0.4], [24, 0.0]]},
-    },
-    cuda_version="12.3",
-    commit=COMMIT,
-)
-EVALUATIONS = [(1.0, 5.480964, 3469, 10_000), (2.0, 71.065404, 9335, 10_000), (3.0, 74.041416, 9408, 10_000)]
-WRITTEN = date(2026, 1, 5)
-
-
-def made(evaluations: Sequence[tuple[float, float, int, int]] = EVALUATIONS, **changes: Any) -> Entry:
-    facts = {name: changes.pop(name) for name in list(changes) if name in Facts.__dataclass_fields__}
-    return from_record(evaluations, replace(FACTS, **facts), changes.pop("written", WRITTEN), **{**CLAIMS, **changes})
-
+from bench.dawnbench.entry import accuracy, choose, selection, stem, to_json, to_tsv
+from bench.dawnbench.pair import STEM
+from bench.errors import DataError
+from tests.bench.dawnbench.entries import COMMIT, made
 
 # --- The texts ---
 
@@ -163,99 +111,6 @@ def test_an_accuracy_that_cannot_be_is_refused(correct: int, total: int) -> None
         accuracy(correct, total)
 
 
-# --- Refusals ---
-
-
-def test_synthetic_data_makes_no_entry_whatever_is_allowed() -> None:
-    for allow in (False, True):
-        with pytest.raises(Refused, match="this campaign's data is synthetic"):
-            made(dataset_state="synthetic", allow_unverified_data=allow)
-
-
-def test_unverified_data_makes_an_entry_only_where_it_is_allowed_and_then_it_says_so() -> None:
-    with pytest.raises(Refused, match="--allow-unverified-data"):
-        made(dataset_state="unverified")
-    misc = json.loads(to_json(made(dataset_state="unverified", allow_unverified_data=True)))["misc"]
-    assert misc["datasetState"] == "unverified"
-    assert "not verified" in misc["datasetNote"]
-    assert "datasetNote" not in json.loads(to_json(made(allow_unverified_data=True)))["misc"]
-
-
-def test_part_of_the_test_set_makes_no_entry() -> None:
-    with pytest.raises(Refused, match="evaluated on 9984 images"):
-        made([(1, 1.0, 9984, 9984)])
-
-
-def test_a_run_that_never_reached_94_makes_no_entry() -> None:
-    with pytest.raises(Refused, match="never reached 94 %"):
-        made([(1, 1.0, 9399, 10_000)])
-    with pytest.raises(Refused, match="never reached 94 %"):
-        made([])
-
-
-def test_claims_that_are_missing_are_asked_for_all_at_once() -> None:
-    with pytest.raises(UsageError, match=r"AUTHOR='[^']+' HARDWARE='[^']+' .*`make report`"):
-        made(author=None, hardware=None)
-
-
-def test_a_claim_that_cannot_be_names_its_variable() -> None:
-    for variable, name, value in (
-        ("AUTHOR", "author", ""),
-        ("EMAIL", "email", "ada"),
-        ("HARDWARE", "hardware", " "),
-        ("COST_PER_HOUR", "cost_per_hour", math.nan),
-        ("CODE_URL", "code_url", "ftp://example.org"),
-    ):
-        with pytest.raises(UsageError, match=f"^{variable}="):
-            made(**{name: value})
-
-
-@pytest.mark.parametrize(
-    "evaluations",
-    [
-        [(1, 0.0, 9400, 10_000)],
-        [(1, -1.0, 9400, 10_000)],
-        [(1, math.nan, 9400, 10_000)],
-        [(1, math.inf, 9400, 10_000)],
-        [(1, MAX_HOURS * 3600, 9400, 10_000)],
-        [(1, 2.0, 9400, 10_000), (2, 2.0, 9400, 10_000)],
-        [(1, 2.0, 9400, 10_000), (2, 2.0 + 1e-7, 9400, 10_000)],
-        [(1, 2.0, 9400, 10_000), (2, 1.0, 9400, 10_000)],
-        [(2, 1.0, 9400, 10_000), (1, 2.0, 9400, 10_000)],
-        [(1, 1.0, 9400, 10_000), (1, 2.0, 9400, 10_000)],
-        [(math.nan, 1.0, 9400, 10_000)],
-        [(-1, 1.0, 9400, 10_000)],
-    ],
-)
-def test_numbers_that_no_run_can_have_are_refused(evaluations: list[tuple[float, float, int, int]]) -> None:
-    with pytest.raises(DataError, match="its record is damaged"):
-        made(evaluations)
-
-
-@pytest.mark.parametrize("percent", ["94.001", "100.01", "-0.01", "NaN", "Infinity"])
-def test_a_row_takes_whole_hundredths_of_a_percent_alone(percent: str) -> None:
-    with pytest.raises(DataError, match="its record is damaged"):
-        replace(made(), rows=(Row(1, 0.1, Decimal(percent)),))
-
-
-@pytest.mark.parametrize("fact", [math.inf, math.nan, object(), {"deep": [math.inf]}])
-def test_a_fact_that_json_cannot_hold_is_refused(fact: object) -> None:
-    with pytest.raises(DataError, match="cannot be written as JSON"):
-        made(more={"fact": fact})
-
-
-def test_a_run_without_a_framework_is_refused() -> None:
-    with pytest.raises(DataError, match="does not say its framework"):
-        made(framework=" ")
-
-
-def test_an_entry_that_no_reader_would_take_is_refused() -> None:
-    with pytest.raises(DataError, match=r"\.json would have"):
-        made(more={"log": "x" * MAX_BYTES})
-    with pytest.raises(DataError, match=r"\.tsv would have"):
-        made([(epoch, 1.0 + epoch, 9400, 10_000) for epoch in range(50_000)])
-
-
 # --- Names ---
 
 
@@ -278,119 +133,6 @@ def test_any_stem_is_a_file_name_of_four_parts(parts: tuple[str, str, str, str])
     assert STEM.fullmatch(name)
     assert not name.startswith((".", "-"))
     assert len(name) + len(".json") <= 255
-
-
-# --- On the disk ---
-
-
-def test_a_pair_is_written_and_passes_both_levels(tmp_path: Path) -> None:
-    folder = tmp_path / "dawnbench" / "CIFAR10" / "train"
-    path = write(made(), folder)
-    assert path == folder / f"{made().stem}.json"
-    assert sorted(each.name for each in folder.iterdir()) == [path.name, path.with_suffix(".tsv").name]
-    for level in ("compat", "full"):
-        assert judge(path, level).findings == ()
-
-
-def test_the_same_entry_is_replaced_and_others_stay(tmp_path: Path) -> None:
-    write(made(author="Charles"), tmp_path)
-    write(made(), tmp_path)
-    path = write(made(written=date(2026, 2, 1)), tmp_path)
-    assert json.loads(path.read_bytes())["timestamp"] == "2026-02-01"
-    assert len(list(tmp_path.iterdir())) == 4
-
-
-def test_a_pair_that_cannot_be_put_in_place_leaves_nothing_half_done(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(EnvironmentProblem, match=r"cannot make the folder .* OUT="):
-        write(made(), tmp_path / "file" / "train")
-    taken = tmp_path / f"{made().stem}.tsv"
-    taken.mkdir()
-    with pytest.raises(EnvironmentProblem):
-        write(made(), tmp_path)
-    assert {each.name for each in tmp_path.iterdir()} == {"file", taken.name}
-
-
-# Numbers from the middle of what a run can have to far outside it.
-evaluations_of_a_run = st.lists(
-    st.tuples(st.floats(0.01, 3) | st.integers(1, 2), st.floats(1e-6, 1e4), st.integers(0, 10_000)), max_size=6
-).map(
-    lambda steps: [
-        (sum(step[0] for step in steps[:n]), sum(step[1] for step in steps[:n]), steps[n - 1][2], 10_000)
-        for n in range(1, len(steps) + 1)
-    ]
-)
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=10),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
-    max_leaves=5,
-)
-word = st.text(min_size=1, max_size=20)
-
-
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
-@given(
-    evaluations=evaluations_of_a_run.map(lambda rows: [*rows, (1e3, 1e5, 9400, 10_000)])
-    | st.lists(st.tuples(st.floats(), st.floats(), st.integers(), st.integers())),
-    facts=st.builds(
-        Facts,
-        framework=word,
-        model=word,
-        dataset_state=st.sampled_from(["canonical", "unverified"]),
-        clock=word,
-        seed=st.integers(0),
-        selection=word,
-        recipe=st.dictionaries(st.sampled_from(["name", "batch", "learning_rate", "nesterov"]), json_values),
-        more=st.dictionaries(word, json_values, max_size=3),
-        commit=st.none() | st.just(COMMIT),
-    ),
-    written=st.dates(),
-    author=word,
-    hardware=word,
-    cost=st.none() | st.floats(),
-    code=st.sampled_from([None, "https://github.com/owner/name", "http://localhost:1/x"]) | word,
-)
-def test_an_entry_is_refused_or_passes_the_full_level(
-    tmp_path_factory: pytest.TempPathFactory,
-    evaluations: list[tuple[float, float, int, int]],
-    facts: Facts,
-    written: date,
-    author: str,
-    hardware: str,
-    cost: float | None,
-    code: str | None,
-) -> None:
-    try:
-        entry = from_record(
-            evaluations,
-            facts,
-            written,
-            author=author,
-            email="ada@example.org",
-            hardware=hardware,
-            cost_per_hour=cost,
-            code_url=code,
-            allow_unverified_data=True,
-        )
-    except BenchError:
-        return
-    path = write(entry, tmp_path_factory.mktemp("train"))
-    assert judge(path, "full").findings == ()
-    first = next(row for row in evaluations if row[2] >= 9400)
-    written_rows = [line.split("\t") for line in path.with_suffix(".tsv").read_text().splitlines()[1:]]
-    crossing = next(row for row in written_rows if float(row[2]) >= 94)
-    assert float(crossing[1]) * 3600 == pytest.approx(first[1], abs=2e-7)
-    assert Decimal(crossing[2]) * 100 == first[2]
-
-
-@settings(max_examples=50)
-@given(evaluations=evaluations_of_a_run)
-def test_a_run_that_can_be_is_refused_for_missing_94_alone(evaluations: list[tuple[float, float, int, int]]) -> None:
-    if any(row[2] >= 9400 for row in evaluations):
-        made(evaluations)
-    else:
-        with pytest.raises(Refused, match="never reached"):
-            made(evaluations)
 
 
 # --- Which run ---
