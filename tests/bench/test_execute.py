@@ -129,6 +129,15 @@ def test_the_parent_sleeps_while_the_trainer_works(tmp_path: Path, fifo: list[An
     assert end["harness_cpu_seconds"] < 0.1  # A parent that polls in a loop would have used the whole half second.
 
 
+def test_no_epoch_at_all_is_enough_where_only_the_greeting_was_wanted(tmp_path: Path) -> None:
+    work = job(tmp_path, ["hello"], ["sleep"])
+
+    outcome = execute.run(work, limits=replace(SHORT, enough_epochs=0))
+
+    assert (outcome.status, outcome.signal) == ("cut_short", signal.SIGTERM)
+    assert [each["event"] for each in events(work)] == ["harness_start", "hello", "harness_end"]
+
+
 # The clock and the spawner are arguments
 
 
@@ -193,12 +202,3 @@ def test_a_program_that_is_not_there_is_an_os_error() -> None:
 def test_a_call_answers_with_the_exit_code_or_the_signal() -> None:
     assert execute.call([sys.executable, "-S", "-c", "raise SystemExit(3)"], ROOT) == 3
     assert execute.call([sys.executable, "-S", "-c", "import os; os.kill(os.getpid(), 15)"], ROOT) == 143
-
-
-def test_no_epoch_at_all_is_enough_where_only_the_greeting_was_wanted(tmp_path: Path) -> None:
-    work = job(tmp_path, ["hello"], ["sleep"])
-
-    outcome = execute.run(work, limits=replace(SHORT, enough_epochs=0))
-
-    assert (outcome.status, outcome.signal) == ("cut_short", signal.SIGTERM)
-    assert [each["event"] for each in events(work)] == ["harness_start", "hello", "harness_end"]

@@ -1,0 +1,76 @@
+"""Predictions recounted: what a trainer claims of its accuracy is believed when its predictions give it."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench import execute
+from tests.bench.scripted_runs import SHORT, Hears, events, job, of_kind
+
+
+def test_the_crossing_and_the_last_evaluation_are_recounted(tmp_path: Path) -> None:
+    crossing = [["predictions", 19, 20], ["epoch", {"epoch": 1, "correct": 19}]]
+    between = [["predictions", 0, 20], ["epoch", {"epoch": 2, "correct": 20}]]
+    last = [["predictions", 18, 20], ["epoch", {"epoch": 3, "correct": 18}]]
+    heard = tmp_path / "heard"
+    work = job(tmp_path, ["hello"], *crossing, ["wait", str(heard)], *between, *last, ["done"])
+
+    outcome = execute.run(work, [Hears("epoch", heard.touch)], SHORT)
+
+    assert outcome.status == "done"
+    assert [(each["epoch"], each["correct"], each["total"]) for each in of_kind(work, "harness_recount")] == [
+        (1, 19, 20),
+        (3, 18, 20),
+    ]
+    left = (work.folder / "predictions.u8").read_bytes()
+    assert of_kind(work, "harness_recount")[-1]["predictions_sha256"] == sha256(left).hexdigest()
+    places = [each["event"] for each in events(work)]
+    assert places[2:4] == ["epoch", "harness_recount"]
+
+
+def test_a_trainer_that_stops_early_has_its_last_evaluation_recounted_at_done(tmp_path: Path) -> None:
+    work = job(tmp_path, ["hello"], ["predictions", 12, 20], ["epoch", {"epoch": 1.4, "correct": 12}], ["done"])
+
+    outcome = execute.run(work, limits=SHORT)
+
+    assert outcome.status == "done"
+    assert [each["correct"] for each in of_kind(work, "harness_recount")] == [12]
+
+
+@pytest.mark.parametrize(
+    ("predictions", "says", "found"),
+    [
+        ([["predictions", 15, 20]], "its predictions give 15 of 20", (15, 20)),
+        ([["predictions", 19, 19]], "holds 19 predictions for 20 test images", (19, 19)),
+        ([["predictions", 19, 21]], "holds 21 predictions for 20 test images", (19, 21)),
+        ([], "predictions.u8 cannot be read (No such file or directory)", (0, 0)),
+    ],
+)
+def test_an_accuracy_its_predictions_do_not_give_fails_the_run_and_is_kept(
+    tmp_path: Path, predictions: list[Any], says: str, found: tuple[int, int]
+) -> None:
+    work = job(tmp_path, ["hello"], *predictions, ["epoch", {"epoch": 3, "correct": 19}], ["done"])
+
+    outcome = execute.run(work, limits=SHORT)
+
+    assert outcome.status == "failed"
+    assert outcome.reason.startswith("after epoch 3 the trainer claims 19 of 20 test images correct, but ")
+    assert says in outcome.reason
+    (recount,) = of_kind(work, "harness_recount")
+    assert (recount["correct"], recount["total"]) == found
+    assert events(work)[-1]["reason"] == outcome.reason
+
+
+def test_of_two_accuracies_that_are_not_believed_the_first_is_told(tmp_path: Path) -> None:
+    work = job(
+        tmp_path, ["hello"], ["epoch", {"epoch": 1, "correct": 19}], ["epoch", {"epoch": 3, "correct": 1}], ["done"]
+    )
+
+    outcome = execute.run(work, limits=SHORT)
+
+    assert outcome.reason.startswith("after epoch 1 the trainer claims 19 of 20")
+    assert len(of_kind(work, "harness_recount")) == 2
