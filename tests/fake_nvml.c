@@ -1,22 +1,179 @@
-/* A driver library that answers as FAKE_NVML says: the name of an answer below, or nothing for two healthy GPUs. */
+/* A driver library that answers as the scenario file in FAKE_NVML_SCENARIO says; without one it shows no GPU.
+ *
+ * A line is a word, for a GPU its number, a key, and the answers to one call after another in this process, the last of
+ * which repeats:
+ *
+ *     driver version 550.54.15          a text is one answer, with its spaces
+ *     driver cuda 12040
+ *     driver init mismatch              an error word, or !18, is an answer anywhere
+ *     gpu 0 uuid GPU-aaaaaaaa-0000
+ *     gpu 0 utilisation 10 20 not-supported 30
+ *     gpu 0 energy 1000 +500            grows by 500 a call
+ *     gpu 0 energy rate 250 step 20 from 1000   grows by 250 a millisecond, in steps of 20 ms of the machine's clock
+ *     gpu 0 field_74 0 +1000000
+ *     gpu 0 processes 100 100,4242 - children    none; the children of this process
+ *     gpu 0 gone 3500                   every call answers "lost" so many ms after the library was started
+ *
+ * `lost` once answered is the answer of that GPU to every later call. A key that is not there is not supported.
+ * GPUs are counted by the library in the order of their numbers, whatever their PCI address.
+ * Compile with -DDRIVER=470 for a library without the functions that came after that driver. */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
-enum { SUCCESS, NOT_SUPPORTED = 3, NO_PERMISSION = 4, NOT_LOADED = 9, LOST = 15, MISMATCH = 18, UNKNOWN = 999 };
+#ifndef DRIVER
+#define DRIVER 575
+#endif
 
-static int asked(const char *name)
+enum { SUCCESS, NOT_SUPPORTED = 3, NO_PERMISSION = 4, NOT_FOUND = 6, TOO_SMALL = 7, NOT_LOADED = 9, LOST = 15 };
+enum { MOST_GPUS = 8, MOST_LINES = 512, KEY = 32, TEXT = 512 };
+
+typedef struct {
+    int gpu; /* -1: the driver */
+    char key[KEY];
+    char answers[TEXT];
+    unsigned long calls;
+} Line;
+
+static Line lines[MOST_LINES];
+static int line_count, gpu_count;
+static int lost[MOST_GPUS];
+static long long started_ms;
+
+static long long now_ms(void)
 {
-    const char *value = getenv("FAKE_NVML");
-    return value && strcmp(value, name) == 0;
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
+}
+
+static void read_scenario(void)
+{
+    const char *path = getenv("FAKE_NVML_SCENARIO");
+    FILE *file = path && *path ? fopen(path, "r") : NULL;
+    char text[TEXT + KEY + 32];
+
+    line_count = gpu_count = 0;
+    memset(lost, 0, sizeof lost);
+    while (file && line_count < MOST_LINES && fgets(text, sizeof text, file)) {
+        Line *line = &lines[line_count];
+        line->gpu = -1;
+        line->calls = 0;
+        line->answers[0] = 0;
+        text[strcspn(text, "#\n")] = 0;
+        if (sscanf(text, "gpu %d %31s %511[^\n]", &line->gpu, line->key, line->answers) < 2 &&
+            sscanf(text, "driver %31s %511[^\n]", line->key, line->answers) < 1)
+            continue;
+        if (line->gpu >= MOST_GPUS) continue;
+        if (line->gpu >= gpu_count) gpu_count = line->gpu + 1;
+        line_count++;
+    }
+    if (file) fclose(file);
+}
+
+static int error_of(const char *word)
+{
+    static const struct { const char *word; int code; } words[] = {
+        {"not-supported", NOT_SUPPORTED}, {"no-permission", NO_PERMISSION}, {"not-found", NOT_FOUND},
+        {"not-loaded", NOT_LOADED}, {"lost", LOST}, {"reset-required", 16}, {"mismatch", 18}, {"unknown", 999},
+    };
+    if (word[0] == '!') return atoi(word + 1);
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strcmp(word, words[i].word) == 0) return words[i].code;
+    return SUCCESS;
+}
+
+static Line *line_of(int gpu, const char *key)
+{
+    for (int i = 0; i < line_count; i++)
+        if (lines[i].gpu == gpu && strcmp(lines[i].key, key) == 0) return &lines[i];
+    return NULL;
+}
+
+static int told(char *out, long long value)
+{
+    snprintf(out, TEXT, "%lld", value);
+    return SUCCESS;
+}
+
+/* The answer to this call of the key, as text of TEXT characters. */
+static int answer(int gpu, const char *key, char *out)
+{
+    Line *gone = gpu < 0 ? NULL : line_of(gpu, "gone"), *line = line_of(gpu, key);
+    char words[TEXT], *rest = words, *word;
+    long long watts, step_ms, from;
+    unsigned long call, listed = 0;
+    int code;
+
+    if (gone && now_ms() - started_ms >= atoll(gone->answers)) lost[gpu] = 1;
+    if (gpu >= 0 && lost[gpu]) return LOST;
+    if (!line) return NOT_SUPPORTED;
+    call = line->calls++;
+    if (sscanf(line->answers, "rate %lld step %lld from %lld", &watts, &step_ms, &from) == 3)
+        return told(out, from + now_ms() / step_ms * step_ms * watts);
+    strcpy(words, line->answers);
+    out[0] = 0;
+    while (listed <= call && (word = strsep(&rest, " ")) != NULL) {
+        if (*word == '+') return told(out, atoll(out) + atoll(word + 1) * (long long)(call - listed + 1));
+        if (*word) {
+            strcpy(out, word);
+            listed++;
+        }
+    }
+    code = error_of(out);
+    if (code == LOST && gpu >= 0) lost[gpu] = 1;
+    return code;
+}
+
+static int gpu_of(void *handle) { return (int)(intptr_t)handle - 1; }
+
+static int number(int gpu, const char *key, unsigned long long *value)
+{
+    char text[TEXT];
+    int code = answer(gpu, key, text);
+    if (code == SUCCESS) *value = strtoull(text, NULL, 10);
+    return code;
+}
+
+static int small(void *handle, const char *key, unsigned *value)
+{
+    unsigned long long wide = 0;
+    int code = number(gpu_of(handle), key, &wide);
+    if (code == SUCCESS) *value = (unsigned)wide;
+    return code;
+}
+
+static int pair(void *handle, const char *first_key, const char *second_key, unsigned *first, unsigned *second)
+{
+    int code = small(handle, first_key, first);
+    return code ? code : small(handle, second_key, second);
+}
+
+/* A whole line, spaces and all, unless it is an error. */
+static int string(int gpu, const char *key, char *out, unsigned length)
+{
+    char first[TEXT];
+    int code = answer(gpu, key, first);
+    if (code == SUCCESS) snprintf(out, length, "%s", line_of(gpu, key)->answers);
+    return code;
 }
 
 static int start(void)
 {
-    if (asked("mismatch")) return MISMATCH;
-    if (asked("not loaded")) return NOT_LOADED;
-    if (asked("refused")) return NO_PERMISSION;
-    if (asked("unknown")) return UNKNOWN;
-    return SUCCESS;
+    char text[TEXT];
+    int code;
+    if (!started_ms) {
+        started_ms = now_ms();
+        read_scenario();
+    }
+    code = answer(-1, "init", text);
+    return code == NOT_SUPPORTED ? SUCCESS : code;
 }
 
 int nvmlInit_v2(void) { return start(); }
@@ -24,62 +181,195 @@ int nvmlInitWithFlags(unsigned flags) { (void)flags; return start(); }
 int nvmlShutdown(void) { return SUCCESS; }
 const char *nvmlErrorString(int code) { (void)code; return "fake"; }
 
+int nvmlSystemGetDriverVersion(char *text, unsigned length) { return string(-1, "version", text, length); }
+
 int nvmlDeviceGetCount_v2(unsigned *count)
 {
-    *count = asked("none") ? 0 : 2;
+    *count = (unsigned)gpu_count;
     return SUCCESS;
 }
 
 int nvmlDeviceGetHandleByIndex_v2(unsigned index, void **handle)
 {
-    if (asked("both refused") || (asked("first refused") && index == 0)) return NO_PERMISSION;
-    *handle = (void *)(size_t)(index + 1);
+    char text[TEXT];
+    int code = answer((int)index, "handle", text);
+    *handle = (void *)(intptr_t)(index + 1);
+    return code == NOT_SUPPORTED ? SUCCESS : code;
+}
+
+int nvmlDeviceGetIndex(void *handle, unsigned *index)
+{
+    *index = (unsigned)gpu_of(handle);
     return SUCCESS;
 }
 
-int nvmlDeviceGetUUID(void *handle, char *text, unsigned length)
-{
-    strncpy(text, handle == (void *)1 ? "GPU-aaaaaaaa-0000" : "GPU-bbbbbbbb-0000", length);
-    return SUCCESS;
-}
+int nvmlDeviceGetUUID(void *handle, char *text, unsigned length) { return string(gpu_of(handle), "uuid", text, length); }
+int nvmlDeviceGetName(void *handle, char *text, unsigned length) { return string(gpu_of(handle), "name", text, length); }
+int nvmlDeviceGetVbiosVersion(void *handle, char *text, unsigned length) { return string(gpu_of(handle), "vbios", text, length); }
 
-int nvmlDeviceGetName(void *handle, char *text, unsigned length)
+typedef struct {
+    char legacy[16];
+    unsigned domain, bus, device, device_id, subsystem_id;
+    char bus_id[32];
+} Pci;
+
+int nvmlDeviceGetPciInfo_v3(void *handle, Pci *pci) { return string(gpu_of(handle), "pci", pci->bus_id, sizeof pci->bus_id); }
+
+int nvmlDeviceGetUtilizationRates(void *handle, unsigned *gpu_and_memory)
 {
-    (void)handle;
-    if (asked("lost")) return LOST;
-    strncpy(text, "Tesla V100-SXM2-16GB", length);
-    return SUCCESS;
+    return pair(handle, "utilisation", "memory_utilisation", gpu_and_memory, gpu_and_memory + 1);
 }
 
 int nvmlDeviceGetMemoryInfo(void *handle, unsigned long long *total_free_used)
 {
-    (void)handle;
-    if (asked("no values")) return NOT_SUPPORTED;
-    total_free_used[0] = 17179869184ULL;
-    total_free_used[1] = total_free_used[2] = 0;
-    return SUCCESS;
+    int code = number(gpu_of(handle), "memory_total", total_free_used);
+    if (code == SUCCESS) code = number(gpu_of(handle), "memory_used", total_free_used + 2);
+    total_free_used[1] = total_free_used[0] - total_free_used[2];
+    return code;
 }
 
-int nvmlSystemGetDriverVersion(char *text, unsigned length)
+int nvmlDeviceGetPowerUsage(void *handle, unsigned *mw) { return small(handle, "power", mw); }
+int nvmlDeviceGetEnforcedPowerLimit(void *handle, unsigned *mw) { return small(handle, "power_limit", mw); }
+int nvmlDeviceGetPowerManagementDefaultLimit(void *handle, unsigned *mw) { return small(handle, "default_power_limit", mw); }
+int nvmlDeviceGetPersistenceMode(void *handle, unsigned *mode) { return small(handle, "persistence", mode); }
+int nvmlDeviceGetComputeMode(void *handle, unsigned *mode) { return small(handle, "compute_mode", mode); }
+int nvmlDeviceGetCurrPcieLinkGeneration(void *handle, unsigned *value) { return small(handle, "pcie_generation", value); }
+int nvmlDeviceGetMaxPcieLinkGeneration(void *handle, unsigned *value) { return small(handle, "max_pcie_generation", value); }
+int nvmlDeviceGetCurrPcieLinkWidth(void *handle, unsigned *value) { return small(handle, "pcie_width", value); }
+int nvmlDeviceGetMaxPcieLinkWidth(void *handle, unsigned *value) { return small(handle, "max_pcie_width", value); }
+int nvmlDeviceGetVirtualizationMode(void *handle, unsigned *mode) { return small(handle, "virtualisation", mode); }
+
+int nvmlDeviceGetTotalEnergyConsumption(void *handle, unsigned long long *mj) { return number(gpu_of(handle), "energy", mj); }
+
+static int clock_of(void *handle, const char *prefix, unsigned kind, unsigned *mhz)
 {
-    if (asked("no values")) return NO_PERMISSION;
-    strncpy(text, "550.54.15", length);
-    return SUCCESS;
+    char key[KEY];
+    snprintf(key, sizeof key, "%s%s", prefix, kind == 2 ? "memory_clock" : "sm_clock");
+    return small(handle, key, mhz);
 }
 
-/* An older driver has no such symbols. */
-#ifndef OLD
+int nvmlDeviceGetClockInfo(void *handle, unsigned kind, unsigned *mhz) { return clock_of(handle, "", kind, mhz); }
+int nvmlDeviceGetMaxClockInfo(void *handle, unsigned kind, unsigned *mhz) { return clock_of(handle, "max_", kind, mhz); }
+int nvmlDeviceGetApplicationsClock(void *handle, unsigned kind, unsigned *mhz)
+{
+    return clock_of(handle, "application_", kind, mhz);
+}
+
+int nvmlDeviceGetTemperature(void *handle, unsigned sensor, unsigned *celsius)
+{
+    (void)sensor;
+    return small(handle, "temperature", celsius);
+}
+
+int nvmlDeviceGetEccMode(void *handle, unsigned *current, unsigned *pending)
+{
+    return pair(handle, "ecc", "pending_ecc", current, pending);
+}
+
+int nvmlDeviceGetCurrentClocksThrottleReasons(void *handle, unsigned long long *bits)
+{
+    return number(gpu_of(handle), "event_reasons", bits);
+}
+
+#if DRIVER >= 535
+int nvmlDeviceGetCurrentClocksEventReasons(void *handle, unsigned long long *bits)
+{
+    return number(gpu_of(handle), "event_reasons", bits);
+}
+#endif
+
+typedef struct {
+    unsigned pid;
+    unsigned long long used;
+    unsigned gpu_instance, compute_instance;
+} Process;
+
+static void children(char *out, size_t length)
+{
+    char path[64];
+    size_t used = 0;
+    DIR *folder = opendir("/proc/self/task");
+    struct dirent *thread;
+    out[0] = 0;
+    while (folder && (thread = readdir(folder)) != NULL) {
+        FILE *file;
+        if (thread->d_name[0] == '.') continue;
+        snprintf(path, sizeof path, "/proc/self/task/%.20s/children", thread->d_name);
+        if ((file = fopen(path, "r")) == NULL) continue;
+        used += fread(out + used, 1, length - used - 1, file);
+        out[used] = 0;
+        fclose(file);
+    }
+    if (folder) closedir(folder);
+}
+
+/* The first of two calls, without an array, only counts; both must see the same answer. */
+static int processes(void *handle, unsigned *count, Process *out)
+{
+    Line *line = line_of(gpu_of(handle), "processes");
+    char text[TEXT], own[TEXT], *rest = text, *word;
+    unsigned found = 0, room = *count;
+    int code;
+
+    if (out && line) line->calls--;
+    if ((code = answer(gpu_of(handle), "processes", text)) != SUCCESS) return code;
+    while ((word = strsep(&rest, ",")) != NULL) {
+        char *pids = word, *pid;
+        if (strcmp(word, "children") == 0) children(pids = own, sizeof own);
+        while ((pid = strsep(&pids, " ")) != NULL) {
+            if (!*pid || *pid == '-') continue;
+            if (out && found < room) out[found] = (Process){(unsigned)atoi(pid), 1ULL << 30, ~0u, ~0u};
+            found++;
+        }
+    }
+    *count = found;
+    return found > room ? TOO_SMALL : SUCCESS;
+}
+
+int nvmlDeviceGetComputeRunningProcesses_v2(void *handle, unsigned *count, Process *out) { return processes(handle, count, out); }
+#if DRIVER >= 510
+int nvmlDeviceGetComputeRunningProcesses_v3(void *handle, unsigned *count, Process *out) { return processes(handle, count, out); }
+#endif
+
+typedef struct {
+    unsigned id, scope;
+    long long timestamp, latency_us;
+    unsigned type;
+    int code;
+    unsigned long long value;
+} Field;
+
+#if DRIVER >= 396
+int nvmlDeviceGetFieldValues(void *handle, int count, Field *fields)
+{
+    for (Field *field = fields; field < fields + count; field++) {
+        char key[KEY];
+        snprintf(key, sizeof key, "field_%u", field->id);
+        field->type = 3; /* unsigned long long */
+        field->code = number(gpu_of(handle), key, &field->value);
+    }
+    return lost[gpu_of(handle)] ? LOST : SUCCESS;
+}
+#endif
+
+#if DRIVER >= 410
 int nvmlSystemGetCudaDriverVersion(int *version)
 {
-    *version = 12040;
-    return SUCCESS;
+    unsigned long long value = 0;
+    int code = number(-1, "cuda", &value);
+    *version = (int)value;
+    return code;
 }
 
 int nvmlDeviceGetCudaComputeCapability(void *handle, int *major, int *minor)
 {
-    (void)handle;
-    *major = 7;
-    *minor = 0;
-    return SUCCESS;
+    return pair(handle, "major", "minor", (unsigned *)major, (unsigned *)minor);
+}
+#endif
+
+#if DRIVER >= 450
+int nvmlDeviceGetMigMode(void *handle, unsigned *current, unsigned *pending)
+{
+    return pair(handle, "mig", "pending_mig", current, pending);
 }
 #endif

@@ -17,20 +17,23 @@ def no_library(name: str) -> Any:
     raise OSError(f"{name}: cannot open shared object file: No such file or directory")
 
 
+TWO_CARDS = ("gpu 0 uuid GPU-aaaa", "gpu 1 uuid GPU-bbbb")
+
+
 @pytest.mark.parametrize(
-    ("behaviour", "uuids"),
+    ("lines", "uuids"),
     [
-        ("", ("GPU-aaaaaaaa-0000", "GPU-bbbbbbbb-0000")),
-        ("first refused", ("GPU-bbbbbbbb-0000",)),
-        ("none", ()),
-        ("mismatch", ()),
+        (TWO_CARDS, ("GPU-aaaa", "GPU-bbbb")),
+        ((*TWO_CARDS, "gpu 0 handle no-permission"), ("GPU-bbbb",)),
+        ((), ()),
+        ((*TWO_CARDS, "driver init mismatch"), ()),
     ],
 )
 def test_the_gpus_are_those_the_driver_gives(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, behaviour: str, uuids: tuple[str, ...]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: tuple[str, ...], uuids: tuple[str, ...]
 ) -> None:
     library = fake_nvml.build(tmp_path)
-    monkeypatch.setenv("FAKE_NVML", behaviour)
+    monkeypatch.setenv(fake_nvml.VARIABLE, str(fake_nvml.scenario(tmp_path / "scenario", *lines)))
     assert driver.gpu_uuids(lambda name: ctypes.CDLL(str(tmp_path / name)), root=tmp_path) == uuids
     assert library.name == "libnvidia-ml.so.1"
 

@@ -27,10 +27,22 @@ except EnvironmentProblem as problem:
 """
 
 
-def look(libraries: Path | None, behaviour: str = "", hide: str = "") -> dict[str, Any]:
-    """What ``look`` answers where the loader finds the libraries of this folder first."""
-    environ = {**os.environ, "FAKE_NVML": behaviour, "LD_LIBRARY_PATH": str(libraries or "")}
-    code = f"import sys; sys.modules[{hide!r}] = None\n{LOOK}" if hide else LOOK
+TWO_CARDS = (
+    "driver version 550.54.15",
+    "driver cuda 12040",
+    "gpu 1 uuid GPU-bbbbbbbb-0000",
+    "gpu 1 name Tesla V100-SXM2-16GB",
+    "gpu 1 pci 00000000:5E:00.0",
+)
+
+
+def look(library: Path, *lines: str, code: str = LOOK) -> dict[str, Any]:
+    """What ``look`` answers where two cards differ from healthy ones in ``lines``."""
+    told = fake_nvml.scenario(library.with_name("scenario"), *TWO_CARDS, *lines, profile="V100")
+    return asked(fake_nvml.environ(library, told), code)
+
+
+def asked(environ: dict[str, str], code: str) -> dict[str, Any]:
     done = subprocess.run([sys.executable, "-c", code], cwd=CHECKOUT, env=environ, capture_output=True, check=True)
     answer: dict[str, Any] = json.loads(done.stdout)
     return answer
@@ -39,7 +51,7 @@ def look(libraries: Path | None, behaviour: str = "", hide: str = "") -> dict[st
 @pytest.fixture(scope="module")
 def driver(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip("pynvml")
-    return fake_nvml.build(tmp_path_factory.mktemp("driver")).parent
+    return fake_nvml.build(tmp_path_factory.mktemp("driver"))
 
 
 def test_every_gpu_is_described_with_the_drivers_own_numbers(driver: Path) -> None:
@@ -57,53 +69,56 @@ def test_every_gpu_is_described_with_the_drivers_own_numbers(driver: Path) -> No
 
 
 def test_a_value_the_driver_does_not_give_stays_missing_and_is_never_zero(driver: Path) -> None:
-    gpu = look(driver, "no values")["gpus"][0]
+    gpu = look(driver, "gpu 0 memory_total not-supported", "driver version no-permission")["gpus"][0]
     assert (gpu["memory_bytes"], gpu["driver_version"]) == (None, None)
     assert gpu["name"] == "Tesla V100-SXM2-16GB"
 
 
 def test_a_driver_older_than_a_function_leaves_its_value_missing(tmp_path: Path) -> None:
     pytest.importorskip("pynvml")
-    gpu = look(fake_nvml.build(tmp_path, "OLD").parent)["gpus"][0]
+    gpu = look(fake_nvml.build(tmp_path, "DRIVER=384"))["gpus"][0]
     assert (gpu["cuda_driver_version"], gpu["compute_capability"]) == (None, None)
     assert gpu["memory_bytes"] == 17179869184
 
 
-@pytest.mark.parametrize(
-    ("behaviour", "reason"), [("none", "shows no GPU"), ("not loaded", "installed and not loaded")]
-)
-def test_a_driver_without_a_gpu_is_an_absence_with_its_reason(driver: Path, behaviour: str, reason: str) -> None:
-    sight = look(driver, behaviour)
-    assert sight["gpus"] == []
-    assert reason in sight["why_none"]
+def test_a_driver_without_a_gpu_is_an_absence_with_its_reason(driver: Path) -> None:
+    assert asked(fake_nvml.environ(driver), LOOK) == {"gpus": [], "why_none": "the NVIDIA driver shows no GPU"}
+    unloaded = look(driver, "driver init not-loaded")
+    assert unloaded == {"gpus": [], "why_none": "the NVIDIA driver is installed and not loaded"}
 
 
 def test_missing_bindings_are_an_absence_that_names_the_package() -> None:
-    sight = look(None, hide="pynvml")
+    sight = asked(dict(os.environ), f"import sys; sys.modules['pynvml'] = None\n{LOOK}")
     assert (sight["gpus"], sight["why_none"]) == ([], "the Python package nvidia-ml-py is not installed")
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "kind", "advice"),
+    ("lines", "kind", "advice"),
     [
-        ("mismatch", "DriverMismatch", "restart the machine"),
-        ("refused", "NoPermission", "/dev/nvidia"),
-        ("both refused", "NoPermission", "--gpus all"),
-        ("lost", "GpuLost", "restart the machine"),
-        ("unknown", "GpuProblem", "start the container anew"),
+        (["driver init mismatch"], "DriverMismatch", "restart the machine"),
+        (["driver init no-permission"], "NoPermission", "/dev/nvidia"),
+        (["gpu 0 handle no-permission", "gpu 1 handle no-permission"], "NoPermission", "--gpus all"),
+        (["gpu 0 name lost"], "GpuLost", "restart the machine"),
+        (["driver init unknown"], "GpuProblem", "start the container anew"),
     ],
 )
 def test_a_driver_that_does_not_work_is_an_environment_problem_of_its_kind(
-    driver: Path, behaviour: str, kind: str, advice: str
+    driver: Path, lines: list[str], kind: str, advice: str
 ) -> None:
-    answer = look(driver, behaviour)
+    answer = look(driver, *lines)
     assert (answer["raised"], answer["exit_code"]) == (kind, 4)
     assert advice in answer["message"]
     assert "DEVICE=cpu" in answer["message"]
 
 
 def test_a_gpu_that_a_container_was_not_given_is_passed_over(driver: Path) -> None:
-    assert [gpu["uuid"] for gpu in look(driver, "first refused")["gpus"]] == ["GPU-bbbbbbbb-0000"]
+    (given,) = look(driver, "gpu 0 handle no-permission")["gpus"]
+    assert (given["index"], given["uuid"]) == (0, "GPU-bbbbbbbb-0000")  # CUDA does not count what it was not given
+
+
+def test_gpus_are_counted_by_their_place_on_the_bus_as_cuda_does_when_asked_to(driver: Path) -> None:
+    swapped = look(driver, "gpu 0 pci 00000000:86:00.0")["gpus"]
+    assert [(gpu["index"], gpu["uuid"]) for gpu in swapped] == [(0, "GPU-bbbbbbbb-0000"), (1, "GPU-aaaaaaaa-0000")]
 
 
 def gpu(index: int, uuid: str) -> Gpu:

@@ -1,0 +1,193 @@
+"""The card that trains, read while a run lasts: what it does now, and the counters it keeps.
+
+Every call is tried once when the card is opened, and one that does not answer then is never made again: its value
+stays None. A tick must be cheap, so the handle is kept and a tick makes one library call a value; the process list, the
+dearest call (some milliseconds), is left to the slow ticks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any
+
+from bench.probes.gpu import nvml as driver
+from bench.probes.gpu.devices import Gpu, describe, handles
+from bench.probes.gpu.lost_time import LostTime
+from bench.probes.gpu.nvml import Absent, GpuLost, GpuProblem, text
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What the card does now, by the columns of ``telemetry.csv``; None is a value that it does not give.
+
+    ``processes`` are those that compute on it, by the numbers the host has for them. They and the temperature are read
+    on slow ticks alone.
+    """
+
+    gpu_utilisation_percent: int | None = None
+    memory_utilisation_percent: int | None = None
+    gpu_memory_bytes: int | None = None
+    gpu_power_watts: float | None = None
+    sm_clock_mhz: int | None = None
+    memory_clock_mhz: int | None = None
+    event_reasons: int | None = None
+    gpu_temperature_celsius: int | None = None
+    processes: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Counters:
+    """What only grows, and the temperature: read at the edges of a run and of its epochs.
+
+    ``energy_mj`` is millijoules since the driver was loaded, ``lost_ns`` nanoseconds that clocks were held down, by
+    cause (``bench.probes.gpu.lost_time``); both start again from 0 when the driver is loaded anew.
+    """
+
+    energy_mj: int | None = None
+    lost_ns: dict[str, int] = field(default_factory=dict)
+    temperature_celsius: int | None = None
+
+
+def open_card(uuid: str) -> Card:
+    """The card with this UUID, every call of it tried once. Raises GpuProblem where there is none or it does not work.
+
+    A card is found by its UUID because nothing else means the same to CUDA, to the driver and after a restart.
+    """
+    try:
+        nvml = driver.start()
+    except Absent as absence:
+        raise GpuProblem(f"No GPU can be read: {absence}.") from None
+    try:
+        return Card(nvml, *_find(nvml, uuid))
+    except BaseException as error:
+        driver.stop(nvml)
+        if isinstance(error, Absent):
+            raise GpuProblem(f"No GPU can be read: {error}.") from None
+        raise
+
+
+class Card:
+    """One opened card; a context manager. ``calls`` has ``yes`` for each call that answers, and why not for others."""
+
+    def __init__(self, nvml: Any, handle: Any, gpu: Gpu) -> None:
+        self.gpu = gpu
+        self._nvml = nvml
+        self._open = True
+        self._readers: dict[str, Callable[[], Any]] = {}
+        self._calls: dict[str, str] = {}
+        for name, alternatives in _calls(nvml, handle).items():
+            self._try(name, alternatives)
+        self._lost_time = LostTime(nvml, handle, gpu.driver_version)
+        self._calls.update(self._lost_time.calls)
+
+    @property
+    def calls(self) -> Mapping[str, str]:
+        """Each call by name, with ``yes`` or why it gives nothing."""
+        return self._calls
+
+    def sample(self, slow: bool = False) -> Sample:
+        """What the card does now; with ``slow`` its temperature and processes too. Raises GpuLost where it is gone."""
+        utilisation = self._read("utilisation")
+        memory = self._read("memory")
+        milliwatts = self._read("power")
+        return Sample(
+            gpu_utilisation_percent=None if utilisation is None else int(utilisation.gpu),
+            memory_utilisation_percent=None if utilisation is None else int(utilisation.memory),
+            gpu_memory_bytes=None if memory is None else int(memory.used),
+            gpu_power_watts=None if milliwatts is None else milliwatts / 1000,
+            sm_clock_mhz=self._read("sm_clock"),
+            memory_clock_mhz=self._read("memory_clock"),
+            event_reasons=self._read("event_reasons"),
+            gpu_temperature_celsius=self._read("temperature") if slow else None,
+            processes=self._processes() if slow else None,
+        )
+
+    def counters(self) -> Counters:
+        """The counters as they stand now. Raises GpuLost where the card is gone."""
+        return Counters(self._read("energy"), self._guard(self._lost_time.read) or {}, self._read("temperature"))
+
+    def close(self) -> None:
+        """Leave the driver; the card cannot be read afterwards."""
+        if self._open:
+            self._open = False
+            self._readers = {}
+            driver.stop(self._nvml)
+
+    def __enter__(self) -> Card:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _try(self, name: str, alternatives: tuple[Callable[[], Any], ...]) -> None:
+        """Keep the first alternative that the driver has, if it answers; put down what it said."""
+        self._calls[name] = "missing in the driver"
+        for reader in alternatives:
+            try:
+                reader()
+            except self._nvml.NVMLError as error:
+                if driver.is_lost(self._nvml, error.value) and error.value != self._nvml.NVML_ERROR_UNKNOWN:
+                    raise driver.problem(self._nvml, error, "opening the GPU") from None
+                self._calls[name] = driver.word(self._nvml, error)
+                if error.value == self._nvml.NVML_ERROR_FUNCTION_NOT_FOUND:
+                    continue
+            else:
+                self._calls[name] = "yes"
+                self._readers[name] = reader
+            return
+
+    def _read(self, name: str) -> Any:
+        reader = self._readers.get(name)
+        return None if reader is None else self._guard(reader)
+
+    def _guard(self, reader: Callable[[], Any]) -> Any:
+        """The answer of a call that answered once; None where it does not this time. Raises GpuLost."""
+        try:
+            return reader()
+        except self._nvml.NVMLError as error:
+            if driver.is_lost(self._nvml, error.value):
+                raise GpuLost(f"The GPU stopped answering ({error}, code {error.value}).") from None
+            return None
+
+    def _processes(self) -> tuple[int, ...] | None:
+        found = self._read("processes")
+        return None if found is None else tuple(sorted({int(process.pid) for process in found}))
+
+
+def _find(nvml: Any, uuid: str) -> tuple[Any, Gpu]:
+    """The card's handle and its description. Raises GpuProblem."""
+    for index, handle in enumerate(handles(nvml)):
+        if text(driver.needed(nvml, f"identifying GPU {index}", nvml.nvmlDeviceGetUUID, handle)) == uuid:
+            return handle, describe(nvml, handle, index)
+    if uuid.startswith("MIG-"):
+        slice_ = driver.needed(nvml, "opening a slice of a GPU", nvml.nvmlDeviceGetHandleByUUID, uuid)
+        return slice_, describe(nvml, slice_, 0)
+    raise GpuProblem("No GPU can be read: the NVIDIA driver shows none with the UUID that the run uses.")
+
+
+def _calls(nvml: Any, handle: Any) -> dict[str, tuple[Callable[[], Any], ...]]:
+    """Every call of a tick or an edge by its name in records, the newest form first.
+
+    Bindings and drivers know different forms: event reasons were throttle reasons before 535, and the process list's
+    structure has changed twice (the unversioned name of the binding is its newest, and fails on a driver without it).
+    """
+
+    def forms(*names: str, arguments: tuple[Any, ...] = ()) -> tuple[Callable[[], Any], ...]:
+        known = [getattr(nvml, name) for name in names if hasattr(nvml, name)]
+        return tuple(lambda call=call: call(handle, *arguments) for call in known)
+
+    return {
+        "utilisation": forms("nvmlDeviceGetUtilizationRates"),
+        "memory": forms("nvmlDeviceGetMemoryInfo"),
+        "power": forms("nvmlDeviceGetPowerUsage"),
+        "energy": forms("nvmlDeviceGetTotalEnergyConsumption"),
+        "sm_clock": forms("nvmlDeviceGetClockInfo", arguments=(nvml.NVML_CLOCK_SM,)),
+        "memory_clock": forms("nvmlDeviceGetClockInfo", arguments=(nvml.NVML_CLOCK_MEM,)),
+        "temperature": forms("nvmlDeviceGetTemperature", arguments=(nvml.NVML_TEMPERATURE_GPU,)),
+        "event_reasons": forms("nvmlDeviceGetCurrentClocksEventReasons", "nvmlDeviceGetCurrentClocksThrottleReasons"),
+        "processes": forms("nvmlDeviceGetComputeRunningProcesses_v3", "nvmlDeviceGetComputeRunningProcesses_v2"),
+    }

@@ -1,0 +1,85 @@
+"""How long the card's clocks were held down, by cause: counters that the driver keeps, in nanoseconds.
+
+A poll of the event reasons can miss a short slowdown; the difference of two readings of these cannot.
+
+The unit. NVML gives the time of a performance policy in nanoseconds (``nvmlViolationTime_t.violationTime``), and the
+header of driver 575 names fields 74 and 76 anew, with 251 to 253, as durations in ns. That 75 and 77 to 79 count the
+same unit follows from the first of these; no document says it of the fields themselves.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from bench.probes.gpu import nvml as driver
+
+
+@dataclass(frozen=True)
+class Field:
+    """A counter: the cause it counts, its field id, and the driver from whose header on the id means this."""
+
+    cause: str
+    id: int
+    since_driver: int = 0
+
+
+#: Where two fields are of one cause (75 and 251), both are kept: which of them a driver fills is not documented. Before
+#: driver 575 the ids 251 to 253 belonged to power smoothing in some headers, so older drivers are not asked for them.
+FIELDS = (
+    Field("software_power_cap", 74),
+    Field("thermal", 75),
+    Field("sync_boost", 76),
+    Field("board_limit", 77),
+    Field("low_utilisation", 78),
+    Field("reliability", 79),
+    Field("software_thermal", 251, since_driver=575),
+    Field("hardware_thermal", 252, since_driver=575),
+    Field("power_brake", 253, since_driver=575),
+)
+#: The member of ``nvmlValue_t`` that holds a value of each type, by ``nvmlValueType_t``.
+_MEMBERS = ("dVal", "uiVal", "ulVal", "ullVal", "sllVal", "siVal", "usVal")
+
+
+class LostTime:
+    """The counters of one card that answer; ``calls`` says of each, as ``lost_CAUSE``, ``yes`` or why not."""
+
+    def __init__(self, nvml: Any, handle: Any, driver_version: str | None) -> None:
+        self._nvml = nvml
+        self._handle = handle
+        self._fields = tuple(each for each in FIELDS if each.since_driver <= _major(driver_version))
+        self.calls = {f"lost_{each.cause}": "missing in the driver" for each in FIELDS}
+        self._fields = tuple(each for each in self._fields if self._answers(each))
+
+    def read(self) -> dict[str, int]:
+        """Nanoseconds so far, by cause. Raises the binding's NVMLError."""
+        if not self._fields:
+            return {}
+        values = self._nvml.nvmlDeviceGetFieldValues(self._handle, [each.id for each in self._fields])
+        found = {}
+        for each, value in zip(self._fields, values, strict=True):
+            if value.nvmlReturn == self._nvml.NVML_SUCCESS:
+                found[each.cause] = int(getattr(value.value, _MEMBERS[value.valueType]))
+            elif driver.is_lost(self._nvml, value.nvmlReturn):
+                raise self._nvml.NVMLError(value.nvmlReturn)
+        return found
+
+    def _answers(self, each: Field) -> bool:
+        """Ask for one counter and put down what the driver said: the call may succeed where the field does not."""
+        nvml = self._nvml
+        try:
+            (value,) = nvml.nvmlDeviceGetFieldValues(self._handle, [each.id])
+            if value.nvmlReturn != nvml.NVML_SUCCESS:
+                raise nvml.NVMLError(value.nvmlReturn)
+            if value.valueType >= len(_MEMBERS):
+                raise nvml.NVMLError(nvml.NVML_ERROR_NOT_SUPPORTED)  # of a type that our list does not have
+        except nvml.NVMLError as error:
+            self.calls[f"lost_{each.cause}"] = driver.word(nvml, error)
+            return False
+        self.calls[f"lost_{each.cause}"] = "yes"
+        return True
+
+
+def _major(driver_version: str | None) -> int:
+    first = (driver_version or "").partition(".")[0]
+    return int(first) if first.isdecimal() else 0

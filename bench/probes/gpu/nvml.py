@@ -1,0 +1,139 @@
+"""The driver's library through its Python binding: a session with it, and its codes in our words.
+
+A driver's code becomes one of three things: an absence with its reason (no library, no driver, no device), a value that
+stays None (the card does not give it), or a typed error (something is wrong that the person can mend). Codes and their
+causes: NVML API reference, ``nvmlReturn_t``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from bench.errors import EnvironmentProblem
+
+
+class GpuProblem(EnvironmentProblem):
+    """The NVIDIA driver is there and does not work."""
+
+
+class DriverMismatch(GpuProblem):
+    """The driver's library and its kernel module are of different versions."""
+
+
+class NoPermission(GpuProblem):
+    """The driver refuses to talk to this user or container."""
+
+
+class GpuLost(GpuProblem):
+    """A GPU that was there no longer answers."""
+
+
+class Absent(Exception):
+    """There is no GPU to speak of; the message says why."""
+
+
+def start() -> Any:
+    """The ``pynvml`` module with its library started, to be shut down by ``stop``.
+
+    Raises Absent without a library or driver, GpuProblem where there is one that does not work.
+    """
+    try:
+        import pynvml
+    except ImportError:
+        raise Absent("the Python package nvidia-ml-py is not installed") from None
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError as error:
+        raise problem(pynvml, error, "starting NVML") from None
+    return pynvml
+
+
+def stop(nvml: Any) -> None:
+    """End what ``start`` began; sessions may overlap, the library counts them."""
+    with suppress(nvml.NVMLError):  # what was read stays true
+        nvml.nvmlShutdown()
+
+
+@contextmanager
+def session() -> Iterator[Any]:
+    """The started ``pynvml`` module. Raises as ``start``."""
+    nvml = start()
+    try:
+        yield nvml
+    finally:
+        stop(nvml)
+
+
+def needed(nvml: Any, doing: str, call: Callable[..., Any], *arguments: Any) -> Any:
+    """The driver's answer. Raises Absent or a GpuProblem."""
+    try:
+        return call(*arguments)
+    except nvml.NVMLError as error:
+        raise problem(nvml, error, doing) from None
+
+
+def value(nvml: Any, call: Callable[..., Any], *arguments: Any) -> Any:
+    """The driver's answer, or None where this card, driver or user does not get one. Raises GpuProblem otherwise."""
+    try:
+        return call(*arguments)
+    except nvml.NVMLError as error:
+        if error.value in (
+            nvml.NVML_ERROR_NOT_SUPPORTED,
+            nvml.NVML_ERROR_FUNCTION_NOT_FOUND,
+            nvml.NVML_ERROR_NOT_FOUND,
+            nvml.NVML_ERROR_NO_PERMISSION,
+        ):
+            return None
+        raise problem(nvml, error, "reading a GPU") from None
+
+
+def text(answer: str | bytes) -> str:
+    """``answer`` as text; bindings up to 11.495 answer with bytes."""
+    return answer.decode("utf-8", "replace") if isinstance(answer, bytes) else answer
+
+
+def word(nvml: Any, error: Any) -> str:
+    """Why a call gives nothing, as records tell it."""
+    known = {
+        nvml.NVML_ERROR_NOT_SUPPORTED: "not supported",
+        nvml.NVML_ERROR_NOT_FOUND: "not supported",
+        nvml.NVML_ERROR_FUNCTION_NOT_FOUND: "missing in the driver",
+        nvml.NVML_ERROR_NO_PERMISSION: "no permission",
+    }
+    return known.get(error.value) or f"code {error.value} ({error})"
+
+
+def is_lost(nvml: Any, code: int) -> bool:
+    """Whether ``code`` says that a card which answered before is gone: fallen off the bus, or the driver under it."""
+    return code in (
+        nvml.NVML_ERROR_GPU_IS_LOST,
+        nvml.NVML_ERROR_RESET_REQUIRED,
+        nvml.NVML_ERROR_UNINITIALIZED,
+        nvml.NVML_ERROR_DRIVER_NOT_LOADED,
+        nvml.NVML_ERROR_UNKNOWN,  # what a container hears after its runtime was reloaded
+    )
+
+
+def problem(nvml: Any, error: Any, doing: str) -> Exception:
+    """The driver's code as an error of ours, or as the absence of a GPU."""
+    code = error.value
+    if code == nvml.NVML_ERROR_LIBRARY_NOT_FOUND:
+        return Absent("there is no NVIDIA driver library (libnvidia-ml.so.1)")
+    if code == nvml.NVML_ERROR_DRIVER_NOT_LOADED:
+        return Absent("the NVIDIA driver is installed and not loaded")
+    if code == nvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH:
+        return DriverMismatch(
+            "The NVIDIA driver was updated and its loaded part is still the old one: restart the machine, or type "
+            "DEVICE=cpu."
+        )
+    if code == nvml.NVML_ERROR_NO_PERMISSION:
+        return NoPermission(
+            "The NVIDIA driver refuses this user: join the group that owns /dev/nvidia*, start the container with "
+            "--gpus all, or type DEVICE=cpu."
+        )
+    if code in (nvml.NVML_ERROR_GPU_IS_LOST, nvml.NVML_ERROR_RESET_REQUIRED):
+        return GpuLost(f"A GPU is lost ({error}, while {doing}): restart the machine, or type DEVICE=cpu.")
+    advice = "start the container anew" if code == nvml.NVML_ERROR_UNKNOWN else "run nvidia-smi to see what it says"
+    return GpuProblem(f"The NVIDIA driver answered code {code} ({error}) while {doing}: {advice}, or type DEVICE=cpu.")
