@@ -5,12 +5,19 @@
 .NOTPARALLEL:
 
 #: SET            what `make ablate` compares: author, ladder, or your own .json file
+#: TRAINER        a trainer of your own, 'python train.py ...', instead of the built-in one
+#: TARGET         the accuracy in per cent that TRAINER is to reach
 #: RECIPE         a name that `.venv/bin/python -m resnet9 recipes` lists, or FILE.json:TABLE of your own
 #: SEEDS          how many (SEEDS=5), or which (SEEDS=0,3)
 #: DATA           where CIFAR-10 is: an archive or a folder
 #: INPUT          host (tf.data on CPU cores) or device (augmented on the device)
 #: PRECISION      auto, bf16, fp16 or fp32
 #: DEVICE         auto, cpu, gpu, or the UUID of one GPU
+#: WARMUP         discarded runs before the first seed, 1 unless told; 0 for none
+#: IDLE           seconds of rest between two runs, 0 unless told
+#: CACHE          CUDA's compiled kernels: kept from run to run, or cold, none at each
+#: TELEMETRY      on, or off: sample GPU and host while a run lasts
+#: WATCH          the GPU to sample: auto (the one that trains), none, an index or a UUID
 #: OUT            the campaign's folder, to write or to report on
 #: AUTHOR         with EMAIL and HARDWARE: who publishes the DAWNBench pair
 #: EMAIL          address of the author
@@ -18,7 +25,8 @@
 #: COST_PER_HOUR  what the machine costs, in US dollars
 #: CODE_URL       where the code of the result can be read
 #: PYTHON         the Python that makes .venv, 3.10 to 3.13
-VARIABLES := SET RECIPE SEEDS DATA INPUT PRECISION DEVICE OUT AUTHOR EMAIL HARDWARE COST_PER_HOUR CODE_URL
+VARIABLES := SET TRAINER TARGET RECIPE SEEDS DATA INPUT PRECISION DEVICE WARMUP IDLE CACHE TELEMETRY WATCH OUT \
+	AUTHOR EMAIL HARDWARE COST_PER_HOUR CODE_URL
 
 # A variable nobody reads would cost a campaign: SEED=3 must not run five seeds.
 given := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
@@ -44,7 +52,7 @@ SET_UP = @command -v "$$PYTHON" >/dev/null 2>&1 || { \
 
 .PHONY: help
 help: ## print this
-	@echo 'make TARGET [VARIABLE=value ...]'
+	@echo 'make COMMAND [VARIABLE=value ...]'
 	@echo
 	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 	@echo
@@ -61,6 +69,10 @@ smoke: runtime ## a short campaign on built-in data: does everything work before
 .PHONY: ablate
 ablate: runtime ## what does each choice buy? the variants of SET in turn; without SET: the sets
 	@$(RUN) -m bench ablate
+
+.PHONY: stalls
+stalls: runtime ## does the GPU or the net wait for the input? runs with it and without, in turn
+	@$(RUN) -m bench stalls
 
 .PHONY: doctor
 doctor: runtime ## say whether this machine can give a clean result, and what to change
@@ -111,14 +123,18 @@ perf: runtime ## measure speed beside PyTorch: of the recipes RECIPE=page24,air-
 perf-gpu: runtime ## the same of page24, air94 and hive on an NVIDIA GPU, with the card's own matrix rate
 	@$(RUN) -m tests.perf.gpu
 
+.PHONY: perf-sampler
+perf-sampler: runtime ## what the sampler costs: runs with it and without, in pairs
+	@$(RUN) -m tests.perf.sampler
+
 .PHONY: lock
 lock: ## resolve requirements/*.in into the lock files; UPGRADE=1 takes newer versions
 	@command -v uv >/dev/null 2>&1 || { echo 'make lock needs uv: pip install uv' >&2; exit 4; }
 	@"$$PYTHON" requirements/lock.py $(if $(UPGRADE),--upgrade)
 
 .PHONY: clean
-clean: ## remove .venv and caches; results/ and data/ stay
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+clean: ## remove .venv and caches, of compiled kernels too; results/ and data/ stay
+	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find bench resnet9 requirements tests -type d -name __pycache__ -prune -exec rm -rf {} +
 
 .PHONY: runtime

@@ -14,12 +14,13 @@ import pytest
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 VARIABLES = [
-    "SET", "RECIPE", "SEEDS", "DATA", "INPUT", "PRECISION", "DEVICE", "OUT",
+    "SET", "TRAINER", "TARGET", "RECIPE", "SEEDS", "DATA", "INPUT", "PRECISION", "DEVICE",
+    "WARMUP", "IDLE", "CACHE", "TELEMETRY", "WATCH", "OUT",
     "AUTHOR", "EMAIL", "HARDWARE", "COST_PER_HOUR", "CODE_URL",
 ]  # fmt: skip
 TARGETS = [
-    "help", "bench", "smoke", "ablate", "doctor", "data", "report", "net", "augmented",
-    "test", "test-slow", "test-deep", "lint", "perf", "perf-gpu", "lock", "clean",
+    "help", "bench", "smoke", "ablate", "stalls", "doctor", "data", "report", "net", "augmented",
+    "test", "test-slow", "test-deep", "lint", "perf", "perf-gpu", "perf-sampler", "lock", "clean",
 ]  # fmt: skip
 
 pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
@@ -101,6 +102,7 @@ def test_every_variable_travels_and_those_not_given_are_absent(folder: Path) -> 
         ("bench", ["-m", "bench", "run"]),
         ("smoke", ["-m", "bench", "run", "--smoke"]),
         ("ablate", ["-m", "bench", "ablate"]),
+        ("stalls", ["-m", "bench", "stalls"]),
         ("doctor", ["-m", "bench", "doctor"]),
         ("report", ["-m", "bench", "report"]),
         ("data", ["-m", "resnet9", "data"]),
@@ -108,6 +110,7 @@ def test_every_variable_travels_and_those_not_given_are_absent(folder: Path) -> 
         ("augmented", ["-m", "resnet9", "augmented", "docs/images/augmented.png"]),
         ("perf", ["-m", "tests.perf.run"]),
         ("perf-gpu", ["-m", "tests.perf.gpu"]),
+        ("perf-sampler", ["-m", "tests.perf.sampler"]),
         ("test", ["-m", "pytest", "-m", "not slow and not deep"]),
         ("test-slow", ["-m", "pytest", "-m", "slow"]),
         ("test-deep", ["-m", "pytest", "-m", "deep"]),
@@ -153,7 +156,7 @@ def test_modules_of_other_pythons_stay_out(folder: Path) -> None:
 
 
 def test_clean_keeps_results_and_data(folder: Path) -> None:
-    for name in ("results", "data", "bench/__pycache__", "resnet9", "tests", ".mypy_cache"):
+    for name in ("results", "data", "bench/__pycache__", "resnet9", "tests", ".mypy_cache", ".cache/kernels/cuda"):
         (folder / name).mkdir(parents=True)
     result = make(folder, "clean")
     assert result.returncode == 0, result.stderr
