@@ -41,8 +41,8 @@ MAX_KEPT = 100
 def fold(lines: Iterable[Line], seed: int | None = None, telemetry: Iterable[Tick] | None = None) -> Record:
     """The record of one run from its events in order, without a verdict.
 
-    ``lines`` are lines of text or objects already decoded; ``seed`` is used where the events do not name one. ``telemetry``
-    are the rows of ``telemetry.csv``, None where the run has none; they are taken one by one, after the lines.
+    ``lines`` are lines of text or objects already decoded; ``seed`` is used where the events do not name one.
+    ``telemetry`` are the rows of ``telemetry.csv``, None where there is none, taken one by one after the lines.
     """
     folding = _Folding()
     unread: str | None = None

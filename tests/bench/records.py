@@ -8,7 +8,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from bench.record import Record, StoredAblation, Variant, fold, seed_folder, write_ablation
+from bench.record import TELEMETRY_FILE, Record, StoredAblation, Variant, fold, seed_folder, write_ablation
+from bench.record.ticks import Tick
+from tests.bench.machines import Machine, telemetry_text
 
 NS = 1_000_000_000
 ONCE_SECONDS = {"import": 3.0, "device_init": 1.0, "data_load": 0.5, "compile": 20.0, "build": 0.25, "preprocess": 0.75}
@@ -44,6 +46,7 @@ class Run:
     spawned_ns: int = 1_000 * NS
     delay_ns: int = 1_000_000
     recounted: bool = True
+    machine: Machine | None = None
     hello: dict[str, Any] = field(default_factory=dict)
     start: dict[str, Any] = field(default_factory=dict)
     end: dict[str, Any] = field(default_factory=dict)
@@ -56,9 +59,19 @@ class Run:
         """``events.jsonl`` as it is on disk."""
         return "".join(json.dumps(line) + "\n" for line in self.lines())
 
+    def ticks(self) -> list[Tick] | None:
+        """The rows of ``telemetry.csv``; None without a machine that was watched."""
+        if self.machine is None:
+            return None
+        lines = self.lines()
+        phases = [line for line in lines if line["event"] == "phase" and line["name"] == "train_k"]
+        exited_ns = next(line["exited_ns"] for line in lines if line["event"] == "harness_end")
+        training = [(line["begin_ns"], line["end_ns"]) for line in phases]
+        return self.machine.ticks(self.spawned_ns, exited_ns, training)
+
     def record(self) -> Record:
         """The record of the run, without a verdict."""
-        return fold(self.lines())
+        return fold(self.lines(), telemetry=self.ticks())
 
 
 class _Teller:
@@ -68,15 +81,20 @@ class _Teller:
         self.run = run
         self.now_ns = run.spawned_ns
         self.told: list[dict[str, Any]] = []
+        self.training: list[tuple[int, int]] = []
 
     def tell(self) -> list[dict[str, Any]]:
         run = self.run
+        if run.machine is not None:
+            self._own("harness_sampler", **run.machine.sampler_line())
         self._own("harness_start", **self._start())
+        self._edge("spawn")
         first = True
         for name, seconds in run.once_seconds.items():
             self._phase(name, seconds)
             if first:
                 self._event("hello", **self._hello())
+                self._edge("hello")
             first = False
         crossed = False
         for index, correct in enumerate(run.correct):
@@ -105,13 +123,22 @@ class _Teller:
         if run.status == "done":
             self._phase("exit", run.exit_seconds)
             self._event("done", status="done", events=len(self.told), emit_ns=len(self.told) * 40_000)
+            self._edge("done")
+        self._edge("exit")
         self._own("harness_end", **self._end())
         return self.told
 
     def _phase(self, name: str, seconds: float, **more: Any) -> None:
         begin_ns, self.now_ns = self.now_ns, self.now_ns + round(seconds * NS)
         self._event("phase", name=name, begin_ns=begin_ns, end_ns=self.now_ns, **more)
+        self.training += [(begin_ns, self.now_ns)] if name == "train_k" else []
+        self._edge(name, **more)
         self.now_ns += round(self.run.pause_seconds * NS)
+
+    def _edge(self, name: str, **more: Any) -> None:
+        if self.run.machine is not None:
+            read = self.run.machine.edge(self.now_ns, self.run.spawned_ns, self.training)
+            self._own("harness_edge", edge=name, t_ns=self.now_ns, **more, **read)
 
     def _event(self, kind: str, **body: Any) -> None:
         received_ns = self.now_ns + self.run.delay_ns
@@ -195,6 +222,9 @@ def write_campaign(folder: Path, runs: Sequence[Run], **changes: Any) -> Path:
         place = seed_folder(folder, run.seed)
         place.mkdir()
         (place / "events.jsonl").write_text(run.text())
+        ticks = run.ticks()
+        if ticks is not None:
+            (place / TELEMETRY_FILE).write_text(telemetry_text(ticks))
     return folder
 
 
