@@ -6,13 +6,14 @@ its hash, and a value that holds a secret, an address, or the name of this machi
 
 from __future__ import annotations
 
-import hashlib
 import os
 import platform
 import pwd
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+
+from bench.metadata import hashed as hashed
 
 #: Read by TensorFlow, XLA, the CUDA libraries, oneDNN and OpenMP; each can change speed or accuracy.
 PREFIXES = (
@@ -89,11 +90,6 @@ class Identity:
             name in text if len(name) > 2 else re.search(rf"(?<![a-z0-9]){re.escape(name)}(?![a-z0-9])", text)
             for name in self.names
         )
-
-
-def hashed(text: str) -> str:
-    """The first 16 hexadecimal digits of the sha256 of ``text``: tells two cards apart and neither which one it is."""
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
 def recorded(environ: Mapping[str, str], identity: Identity) -> dict[str, str]:

@@ -1,78 +1,33 @@
-"""The rules a run is judged by: each looks at a record and says what it saw, or nothing.
-
-A verdict is a pure function of a record and ``RULES``, the version of this list, so any old result can be judged again
-and two verdicts of one version mean the same. A rule is added, dropped or changed together with the version.
-
-An ``invalid`` run is left out of every statistic and shown as left out, a ``suspect`` one is kept and marked. A
-``note`` tells the reader what the number is not, and changes no verdict.
-"""
+"""Rules on what a trainer claims: against what was received, counted and asked for, and against itself."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 
-from bench.record import LEVELS, STAMP_TOLERANCE_NS, Evaluation, PhaseSpan, Reason, Record, Verdict
+from bench.checks.rule import Rule, percent
+from bench.record import STAMP_TOLERANCE_NS, Evaluation, PhaseSpan, Record
 
-RULES = 1
 #: Phases must sum to the process's life within this share (contracts, section 1).
 LARGEST_GAP_SHARE = 0.01
 #: Phases made from float seconds may overlap by rounding; a millisecond is above that and below any phase that matters.
 OVERLAP_TOLERANCE_NS = 1_000_000
 
 
-@dataclass(frozen=True)
-class Rule:
-    """One rule: what a finding means (``level``), what to do then (``advice``), and ``look``, which finds evidence."""
-
-    name: str
-    level: str
-    advice: str
-    look: Callable[[Record], str | None]
-
-
-RULE_LIST: list[Rule] = []
-
-
-def _rule(
-    name: str, level: str, advice: str
-) -> Callable[[Callable[[Record], str | None]], Callable[[Record], str | None]]:
-    def add(look: Callable[[Record], str | None]) -> Callable[[Record], str | None]:
-        RULE_LIST.append(Rule(name, level, advice, look))
-        return look
-
-    return add
-
-
-def judge(record: Record) -> Verdict:
-    """The verdict on a record: the worst level any rule found, with every finding; notes leave a clean run clean."""
-    found = [(rule, rule.look(record)) for rule in RULE_LIST]
-    reasons = tuple(
-        Reason(rule.name, rule.level, evidence, rule.advice) for rule, evidence in found if evidence is not None
-    )
-    level = max((each.level for each in reasons if each.level in LEVELS), key=LEVELS.index, default=LEVELS[0])
-    return Verdict(RULES, level, reasons)
-
-
-def judged(record: Record) -> Record:
-    """The record with its verdict."""
-    return replace(record, verdict=judge(record))
-
-
-@_rule("finished", "invalid", "read trainer.log in the run's folder, then type `make bench` to run this seed again")
 def _finished(record: Record) -> str | None:
-    ended = {"failed": "the run failed", "timed_out": "the run timed out", "interrupted": "the run was interrupted"}
+    ended = {
+        "cut_short": "the run was cut short",
+        "failed": "the run failed",
+        "timed_out": "the run timed out",
+        "interrupted": "the run was interrupted",
+    }
     return None if record.status == "done" else f"{ended.get(record.status, record.status)}: {record.reason}"
 
 
-@_rule("greeting", "invalid", "a trainer announces itself once, with `hello`, before anything else (bench/protocol.py)")
 def _greeting(record: Record) -> str | None:
     return None if record.hellos == 1 else f"the trainer announced itself {record.hellos} times, not once"
 
 
-@_rule("asked", "invalid", "the trainer must use BENCH_SEED and BENCH_TARGET_PERCENT as they are given")
 def _asked(record: Record) -> str | None:
     wrong = []
     if record.claimed_seed not in (None, record.seed):
@@ -83,12 +38,10 @@ def _asked(record: Record) -> str | None:
     return f"the trainer ran with {' and '.join(wrong)}" if wrong else None
 
 
-@_rule("done", "suspect", "a trainer's last event is `done`; without it the harness cannot tell an end from a crash")
 def _done(record: Record) -> str | None:
     return "the trainer left without `done`" if record.status == "done" and record.done_status is None else None
 
 
-@_rule("malformed", "suspect", "run the trainer with its output on a terminal and look for prints into BENCH_EVENTS")
 def _malformed(record: Record) -> str | None:
     if not record.malformed_lines:
         return None
@@ -96,11 +49,6 @@ def _malformed(record: Record) -> str | None:
     return f"{lines}; the first: {record.malformed[0].why}" if record.malformed else lines
 
 
-@_rule(
-    "loss",
-    "invalid",
-    "the training diverged: lower the learning rate, or use PRECISION=fp32 to see whether precision did it",
-)
 def _loss(record: Record) -> str | None:
     for each in record.epochs:
         if not math.isfinite(each.loss):
@@ -111,11 +59,6 @@ def _loss(record: Record) -> str | None:
     return None
 
 
-@_rule(
-    "stamps",
-    "suspect",
-    "close what else runs on this machine; a trainer must write an event when it happens, not later",
-)
 def _stamps(record: Record) -> str | None:
     stamps = record.stamps
     if not stamps.late_over_50ms:
@@ -126,7 +69,6 @@ def _stamps(record: Record) -> str | None:
     )
 
 
-@_rule("future", "invalid", "times must be CLOCK_MONOTONIC nanoseconds of this machine (bench/protocol.py)")
 def _future(record: Record) -> str | None:
     ahead = record.stamps.ahead_over_50ms
     if ahead:
@@ -140,9 +82,6 @@ def _future(record: Record) -> str | None:
     return None
 
 
-@_rule(
-    "life", "suspect", "a phase lies inside the life of the trainer's process; look at how the trainer takes its times"
-)
 def _life(record: Record) -> str | None:
     born_ns, gone_ns = record.spawned_ns, record.exited_ns
     for phase in record.phases:
@@ -154,11 +93,6 @@ def _life(record: Record) -> str | None:
     return None
 
 
-@_rule(
-    "overlap",
-    "suspect",
-    "phases follow one another; a stretch of time must not be charged twice, or to the cheaper phase",
-)
 def _overlap(record: Record) -> str | None:
     phases = sorted(record.phases, key=lambda phase: (phase.begin_ns, phase.end_ns))
     before: PhaseSpan | None = None
@@ -169,7 +103,6 @@ def _overlap(record: Record) -> str | None:
     return None
 
 
-@_rule("gaps", "suspect", "every stretch of the process's life belongs to a phase; time in none of them is on no clock")
 def _gaps(record: Record) -> str | None:
     if record.status != "done" or record.spawned_ns is None or record.done_ns is None:
         return None
@@ -183,11 +116,6 @@ def _gaps(record: Record) -> str | None:
     return f"the phases sum to {share} {more} than the {life_ns / 1e9:.1f} s from the process's start to `done`"
 
 
-@_rule(
-    "recount",
-    "invalid",
-    "the accuracy must be that of predictions.u8, one class byte per test image in the dataset's order",
-)
 def _recount(record: Record) -> str | None:
     for each in record.recounts:
         if each.index is None:
@@ -199,11 +127,6 @@ def _recount(record: Record) -> str | None:
     return None
 
 
-@_rule(
-    "predictions",
-    "suspect",
-    "write predictions.u8 before the evaluation that crosses the target and before the last one",
-)
 def _predictions(record: Record) -> str | None:
     if record.test_images is None or not record.epochs:
         return None
@@ -215,7 +138,6 @@ def _predictions(record: Record) -> str | None:
     return f"no predictions were counted for {' and '.join(missing)}" if missing else None
 
 
-@_rule("test-set", "invalid", "accuracy is over the whole test set: keep the last, smaller batch of the evaluation")
 def _test_set(record: Record) -> str | None:
     for each in record.epochs:
         if record.test_images is not None and each.total != record.test_images:
@@ -223,7 +145,6 @@ def _test_set(record: Record) -> str | None:
     return None
 
 
-@_rule("order", "suspect", "announce each evaluation once, in the order of training")
 def _order(record: Record) -> str | None:
     plain = [each.epoch for each in record.epochs if each.view == "plain"]
     for before, after in pairwise(plain):
@@ -232,7 +153,6 @@ def _order(record: Record) -> str | None:
     return None
 
 
-@_rule("work", "invalid", "`steps` and `images` count what was trained since the evaluation before, `epoch` all of it")
 def _work(record: Record) -> str | None:
     batch, steps_per_epoch = record.recipe.get("batch"), record.recipe.get("steps_per_epoch")
     if not isinstance(batch, int) or not isinstance(steps_per_epoch, int):
@@ -250,37 +170,69 @@ def _is_new(evaluation: Evaluation, record: Record) -> bool:
     return bool(evaluation.view == record.recipe.get("view", "plain"))
 
 
-@_rule("dirty", "suspect", "commit or drop your changes, so that others can get the code this number came from")
-def _dirty(record: Record) -> str | None:
-    return "the checkout had changes that are not committed" if record.fingerprint.get("git.dirty") is True else None
-
-
-@_rule("several-runs", "note", "for a time that can be published, run one process per run")
 def _several_runs(record: Record) -> str | None:
     runs = record.runs or 1
     return f"{runs} runs shared one process: accuracies count, times make no headline" if runs > 1 else None
 
 
-@_rule("synthetic", "note", "for a CIFAR-10 result type `make bench RECIPE=hive`")
-def _synthetic(record: Record) -> str | None:
-    return (
-        "trained on the built-in stand-in: no CIFAR-10 result" if record.dataset.get("state") == "synthetic" else None
-    )
-
-
-@_rule(
-    "unverified-data",
-    "note",
-    "`make data` fetches the official archive and checks it; or give it with DATA=/path/to/archive",
-)
-def _unverified_data(record: Record) -> str | None:
-    state = record.dataset.get("state")
-    return "the images were not read from the official archive" if state == "unverified" else None
-
-
-@_rule("warnings", "note", "read the warnings in record.json")
 def _warnings(record: Record) -> str | None:
     if not record.warnings:
         return None
     more = f" (and {len(record.warnings) - 1} more)" if len(record.warnings) > 1 else ""
     return f"the trainer warns: {record.warnings[0].message}{more}"
+
+
+CLAIMS = (
+    Rule("finished", "ending", "invalid",
+         "read trainer.log in the run's folder, then type `make bench` to run this seed again",
+         "any end but a good one", after=_finished),
+    Rule("greeting", "greeting", "invalid",
+         "a trainer announces itself once, with `hello`, before anything else (bench/protocol.py)",
+         "not exactly one `hello`", after=_greeting),
+    Rule("asked", "seed and target", "invalid",
+         "the trainer must use BENCH_SEED and BENCH_TARGET_PERCENT as they are given",
+         "a seed or a target that is not the one it was given", after=_asked),
+    Rule("done", "last event", "suspect",
+         "a trainer's last event is `done`; without it the harness cannot tell an end from a crash",
+         "no `done` at the end of a good run", after=_done),
+    Rule("malformed", "events", "suspect",
+         "run the trainer with its output on a terminal and look for prints into BENCH_EVENTS",
+         "a line that is no event", after=_malformed),
+    Rule("loss", "loss", "invalid",
+         "the training diverged: lower the learning rate, or use PRECISION=fp32 to see whether precision did it",
+         "a loss that is no finite number", after=_loss),
+    Rule("stamps", "receipts", "suspect",
+         "close what else runs on this machine; a trainer must write an event when it happens, not later",
+         "an event that arrives more than 50 ms after the time it claims", after=_stamps),
+    Rule("future", "future", "invalid",
+         "times must be CLOCK_MONOTONIC nanoseconds of this machine (bench/protocol.py)",
+         "an event, or the end of a phase, more than 50 ms after its receipt", after=_future),
+    Rule("life", "life", "suspect",
+         "a phase lies inside the life of the trainer's process; look at how the trainer takes its times",
+         "a phase more than 50 ms outside the life of the process", after=_life),
+    Rule("overlap", "overlap", "suspect",
+         "phases follow one another; a stretch of time must not be charged twice, or to the cheaper phase",
+         f"phases that overlap by more than {OVERLAP_TOLERANCE_NS / 1e6:.0f} ms", after=_overlap),
+    Rule("gaps", "gaps", "suspect",
+         "every stretch of the process's life belongs to a phase; time in none of them is on no clock",
+         f"phases that miss the life of the process by more than {percent(LARGEST_GAP_SHARE)}", after=_gaps),
+    Rule("recount", "recount", "invalid",
+         "the accuracy must be that of predictions.u8, one class byte per test image in the dataset's order",
+         "predictions that give another count than the trainer claims", after=_recount),
+    Rule("predictions", "predictions", "suspect",
+         "write predictions.u8 before the evaluation that crosses the target and before the last one",
+         "none for the evaluation that crosses the target, or for the last", after=_predictions),
+    Rule("test-set", "test set", "invalid",
+         "accuracy is over the whole test set: keep the last, smaller batch of the evaluation",
+         "an evaluation that is not over the whole test set", after=_test_set),
+    Rule("order", "order", "suspect",
+         "announce each evaluation once, in the order of training",
+         "an epoch that is not after the one before", after=_order),
+    Rule("work", "work", "invalid",
+         "`steps` and `images` count what was trained since the evaluation before, `epoch` all of it",
+         "more images than steps of a batch, or an epoch that its steps do not make", after=_work),
+    Rule("several-runs", "runs a process", "note",
+         "for a time that can be published, run one process per run",
+         "more than one run in one process", after=_several_runs),
+    Rule("warnings", "warnings", "note", "read the warnings in record.json", "the trainer warned", after=_warnings),
+)  # fmt: skip

@@ -1,0 +1,77 @@
+"""The rules a machine and a run are judged by: one list, asked before a run and of its record afterwards.
+
+A verdict is a pure function of a record and ``RULES``, the version of this list, so any old result can be judged again
+and two verdicts of one version mean the same. What a record does not tell, as one older than a rule, breaks no rule.
+``docs/rules.md`` is made from the list.
+
+An ``invalid`` run is left out of every statistic and shown as left out, a ``suspect`` one is kept and marked. A
+``note`` tells the reader what the number is not, and changes no verdict.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from bench.checks.card import CARD
+from bench.checks.claims import CLAIMS
+from bench.checks.data import DATA
+from bench.checks.facts import CardState, Data, Facts
+from bench.checks.machine import MACHINE
+from bench.checks.rule import FAIL, OK, RULES, WARN, Finding, Rule
+from bench.checks.software import SOFTWARE
+from bench.checks.telemetry import TELEMETRY
+from bench.record import LEVELS, Reason, Record, Verdict
+
+__all__ = [
+    "FAIL",
+    "OK",
+    "RULES",
+    "RULE_LIST",
+    "WARN",
+    "CardState",
+    "Check",
+    "Data",
+    "Facts",
+    "Finding",
+    "Rule",
+    "examine",
+    "judge",
+    "judged",
+]
+
+#: Every rule, in the order a person would ask.
+RULE_LIST: tuple[Rule, ...] = (*CLAIMS, *SOFTWARE, *CARD, *DATA, *MACHINE, *TELEMETRY)
+
+
+@dataclass(frozen=True)
+class Check:
+    """What one rule found before a run; ``check`` is its title."""
+
+    rule: str
+    check: str
+    value: str
+    verdict: str
+    advice: str
+
+
+def examine(facts: Facts) -> tuple[Check, ...]:
+    """What every rule that concerns this machine finds on it before a run."""
+    asked = [(rule, rule.before(facts)) for rule in RULE_LIST if rule.before is not None]
+    return tuple(
+        Check(rule.name, rule.title, found.value, found.verdict, found.advice) for rule, found in asked if found
+    )
+
+
+def judge(record: Record) -> Verdict:
+    """The verdict on a record: the worst level any rule found, with every finding; notes leave a clean run clean."""
+    found = [(rule, rule.after(record)) for rule in RULE_LIST if rule.after is not None]
+    reasons = tuple(
+        Reason(rule.name, rule.level, evidence, rule.advice) for rule, evidence in found if evidence is not None
+    )
+    level = max((each.level for each in reasons if each.level in LEVELS), key=LEVELS.index, default=LEVELS[0])
+    return Verdict(RULES, level, reasons)
+
+
+def judged(record: Record) -> Record:
+    """The record with its verdict."""
+    return replace(record, verdict=judge(record))

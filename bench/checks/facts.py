@@ -1,0 +1,95 @@
+"""What is known of this machine before a run: plain values that ``bench.preflight`` fills and the rules look at.
+
+None is a value that is not known, or that this machine has not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Data:
+    """CIFAR-10 as far as a look at its files tells.
+
+    ``state`` is present, missing (where it would be downloaded) or unusable (where the person says it is); ``told`` is
+    a line on it and ``advice`` what to type where it is not present. ``will_be`` is what its checks will make of it,
+    ``canonical`` or ``unverified``; ``bytes`` are its files', ``cached_bytes`` those of them that are in memory.
+    """
+
+    state: str
+    told: str
+    advice: str = ""
+    will_be: str = ""
+    bytes: int | None = None
+    cached_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class CardState:
+    """The card that a run would get, as the driver shows it now.
+
+    ``foreign_processes`` counts the compute processes on it, as none of them is ours yet. ``clock_limit_mhz`` is the
+    clock that somebody has set for applications, ``max_clock_mhz`` the card's highest; both of the multiprocessors.
+    """
+
+    name: str
+    foreign_processes: int | None = None
+    temperature_celsius: float | None = None
+    persistence: bool | None = None
+    ecc: bool | None = None
+    ecc_pending: bool | None = None
+    mig: bool | None = None
+    power_limit_watts: float | None = None
+    default_power_limit_watts: float | None = None
+    clock_limit_mhz: float | None = None
+    default_clock_limit_mhz: float | None = None
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the rules look at before a run on ``device`` (``auto``, ``cpu``, ``gpu`` or a UUID).
+
+    ``gpu_names`` are those the driver shows, each with its driver; None where the driver does not work, and
+    ``gpu_problem`` says why, or why there is none. ``card`` is the one a run would get. ``tensorflow_gpus`` counts
+    TensorFlow's. ``unlike_lock`` names the packages that are not as locked, None where no lock is known.
+    ``cpu_cores`` are those we may run on, ``cpu_online`` those of the machine.
+    """
+
+    device: str
+    python: tuple[int, int]
+    lock_name: str | None
+    unlike_lock: tuple[str, ...] | None
+    tensorflow_version: str | None
+    tensorflow_error: str | None
+    tensorflow_gpus: int | None
+    tensorflow_why_no_gpu: str | None
+    nvml_package: str | None
+    nvml_package_problem: str | None
+    gpu_names: tuple[str, ...] | None
+    gpu_problem: str | None
+    card: CardState | None
+    data: Data
+    free_bytes: int
+    results_writable: bool
+    git_commit: str | None
+    git_dirty: bool | None
+    cpu_model: str | None
+    cpu_cores: int
+    cpu_online: int | None
+    cpu_bf16: tuple[str, ...]
+    cpu_governor: str | None
+    cpu_driver: str | None
+    cpu_turbo: bool | None
+    cpu_limit_cores: float | None
+    memory_total_bytes: int | None
+    memory_available_bytes: int | None
+    memory_limit_bytes: int | None
+    swap_used_bytes: int | None
+    load_average: float | None
+    unreadable: tuple[str, ...]
+
+    @property
+    def has_gpu(self) -> bool:
+        """Whether a run would get a GPU, as far as the driver shows one."""
+        return self.device != "cpu" and bool(self.gpu_names)

@@ -1,0 +1,64 @@
+"""A rule: what is asked of a machine before a run, of its record afterwards, or of both under one threshold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bench.checks.facts import Facts
+from bench.record import Record
+
+#: The version of the rule list. It goes up when a rule is added, dropped or changed, a threshold among it.
+#:
+#: 1  what a trainer claims against what was received, the data, the checkout
+#: 2  the machine before and during the run: card, CPUs, memory, swap, page cache, telemetry, the input
+RULES = 2
+
+OK, WARN, FAIL = "ok", "warn", "fail"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a rule saw before a run: ``value``, its ``verdict`` on it, and ``advice``, empty where all is well."""
+
+    value: str
+    verdict: str = OK
+    advice: str = ""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule of the list, under a ``name`` that records keep and a ``title`` that ``make doctor`` shows.
+
+    ``before`` says what it sees on a machine, or None where it does not concern it; ``after`` gives the evidence it
+    finds in a record, or None. ``level`` is what that makes of the run and ``advice`` what to do then; both are empty
+    for a rule that is only asked before. ``threshold`` says in words from where on, made of the constants in use.
+    """
+
+    name: str
+    title: str
+    level: str = ""
+    advice: str = ""
+    threshold: str = ""
+    before: Callable[[Facts], Finding | None] | None = None
+    after: Callable[[Record], str | None] | None = None
+
+
+def ok(value: str) -> Finding:
+    """All is well."""
+    return Finding(value)
+
+
+def warn(value: str, advice: str) -> Finding:
+    """A run can be made, and its result will not be this machine's best, or not be believed."""
+    return Finding(value, WARN, advice)
+
+
+def fail(value: str, advice: str) -> Finding:
+    """There is no use in starting a run."""
+    return Finding(value, FAIL, advice)
+
+
+def percent(share: float) -> str:
+    """A share as text, with a digit more below 10 %."""
+    return f"{100 * share:.0f} %" if share >= 0.1 else f"{100 * share:.1f} %"

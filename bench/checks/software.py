@@ -1,0 +1,84 @@
+"""Rules on what is installed, on the checkout, and on where results go."""
+
+from __future__ import annotations
+
+from bench.checks.facts import Facts
+from bench.checks.rule import RULES, Finding, Rule, fail, ok, warn
+from bench.record import Record
+
+#: TensorFlow 2.21 has wheels for these (its package metadata).
+OLDEST_PYTHON, NEWEST_PYTHON = (3, 10), (3, 13)
+#: A campaign writes a few MB; the archive of CIFAR-10 has 170.
+RESULTS_BYTES = 100_000_000
+DATA_BYTES = 200_000_000
+
+
+def _python(facts: Facts) -> Finding:
+    value = f"{facts.python[0]}.{facts.python[1]}"
+    if OLDEST_PYTHON <= facts.python <= NEWEST_PYTHON:
+        return ok(value)
+    return fail(value, "install one of Python 3.10 to 3.13, then type `make bench`")
+
+
+def _packages(facts: Facts) -> Finding:
+    if facts.unlike_lock is None:
+        return warn("not installed from a lock file", "type `make bench`, which installs what is locked into .venv")
+    if facts.unlike_lock:
+        value = f"not as {facts.lock_name}.txt says: {', '.join(facts.unlike_lock)}"
+        return warn(value, "remove .venv and type `make bench`, which installs what is locked")
+    return ok(f"as {facts.lock_name}.txt says")
+
+
+def _tensorflow(facts: Facts) -> Finding:
+    if facts.tensorflow_version is None:
+        advice = "remove .venv and type `make bench`, which installs it anew"
+        return fail(facts.tensorflow_error or "no answer", advice)
+    return ok(facts.tensorflow_version)
+
+
+def _disk(facts: Facts) -> Finding:
+    needed = RESULTS_BYTES + (DATA_BYTES if facts.data.state == "missing" else 0)
+    value = f"{facts.free_bytes / 1e9:.1f} GB free"
+    return ok(value) if facts.free_bytes >= needed else fail(value, f"make room: {needed / 1e6:.0f} MB are needed")
+
+
+def _results(facts: Facts) -> Finding:
+    if facts.results_writable:
+        return ok("can be written")
+    return fail("cannot be written", "name one that can with OUT=/path")
+
+
+def _checkout(facts: Facts) -> Finding:
+    if facts.git_dirty is None:
+        return warn("git does not tell its commit", "work in a clone, or results name no commit")
+    commit = (facts.git_commit or "")[:12]
+    if facts.git_dirty:
+        return warn(f"{commit} with changes", "commit them, as publishing refuses such results")
+    return ok(commit)
+
+
+def _was_dirty(record: Record) -> str | None:
+    return "the checkout had changes that are not committed" if record.fingerprint.get("git.dirty") is True else None
+
+
+def _rules_changed(record: Record) -> str | None:
+    before = record.circumstances.get("rules")
+    if not isinstance(before, int) or before == RULES:
+        return None
+    return f"the run was started under version {before} of the rules and is judged by version {RULES}"
+
+
+SOFTWARE = (
+    Rule("python", "Python", threshold="outside 3.10 to 3.13", before=_python),
+    Rule("packages", "packages", threshold="a version unlike its lock file", before=_packages),
+    Rule("tensorflow", "TensorFlow", threshold="cannot be imported", before=_tensorflow),
+    Rule("disk", "disk", threshold=f"less than {RESULTS_BYTES / 1e6:.0f} MB free, and {DATA_BYTES / 1e6:.0f} more "
+         "where CIFAR-10 is to be downloaded", before=_disk),
+    Rule("results", "results folder", threshold="cannot be written", before=_results),
+    Rule("dirty", "checkout", "suspect",
+         "commit or drop your changes, so that others can get the code this number came from",
+         "a change outside results/ that is not committed", before=_checkout, after=_was_dirty),
+    Rule("rules-changed", "rules", "note",
+         "compare it with runs judged by one version: `python -m bench report DIR` judges a folder again",
+         "not the version that was fixed before the run", after=_rules_changed),
+)  # fmt: skip
