@@ -1,0 +1,304 @@
+"""``bench run``: what comes before the first seed and between two, and what every record tells of it."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import signal
+import sys
+import time
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench import checks, kernel_cache, trainers
+from bench.__main__ import main
+from bench.commands import _results, run
+from bench.record import Record, fold_file, load_campaign
+from resnet9 import dataset, recipe
+
+SCRIPTED = Path(__file__).parents[1] / "scripted_trainer.py"
+SMOKE = recipe.load("smoke")
+WARM_UP_SEED = 2**31 - 1
+stand_in = cache(dataset.load)
+
+
+class Bench:
+    """``python -m bench run`` on the CPU, its trainers doing what each seed's script says, else one honest epoch."""
+
+    def __init__(self, folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+        self.place, self.folder = folder, folder / "mine"
+        self.scripts: dict[int, list[Any]] = {}
+        self.seeds: list[int] = []
+        (folder / "labels.u8").write_bytes(stand_in("synthetic").test_labels.tobytes())
+        self._capfd = capfd
+
+    def argv(self, request: trainers.Request) -> list[str]:
+        self.seeds.append(request.seed)
+        script = self.place / f"script-{request.seed}.json"
+        script.write_text(json.dumps(self.scripts.get(request.seed, self.honest())))
+        return [sys.executable, "-I", "-S", str(SCRIPTED), str(script)]
+
+    def hello(self) -> list[Any]:
+        data = stand_in("synthetic")
+        table = {"name": "smoke", "sha256": SMOKE.sha256, "target_percent": 94.0, "epochs": 1}
+        facts = {"recipe": {**table, "steps_per_epoch": 5, "batch": 4}}
+        facts["dataset"] = {"name": data.name, "sha256": data.sha256, "state": data.state}
+        return ["hello", facts]
+
+    def honest(self) -> list[Any]:
+        return [
+            self.hello(), ["phase", {"name": "import"}], ["phase", {"name": "train_k", "epoch": 1}],
+            ["predict", str(self.place / "labels.u8"), 1880], ["phase", {"name": "eval_k", "epoch": 1}],
+            ["epoch", {"epoch": 1, "correct": 1880, "total": 2000}], ["done"],
+        ]  # fmt: skip
+
+    def __call__(self, *words: str, seeds: str = "1") -> tuple[int, str, str]:
+        code = main(["run", "--device", "cpu", "--timeout", "20", "--out", "mine", "--seeds", seeds, *words])
+        told = self._capfd.readouterr()
+        assert "Traceback" not in told.err
+        return code, told.out, told.err
+
+    def record(self, seed: int) -> Record:
+        return fold_file(self.folder / f"seed-{seed:03d}" / "events.jsonl")
+
+    def warm_ups(self) -> list[str]:
+        return sorted(path.name for path in self.folder.glob("warm-up*"))
+
+    def rows(self, table: str) -> list[str]:
+        with open(self.folder / table, newline="") as stream:
+            return [row["seed"] for row in csv.DictReader(stream)]
+
+
+@pytest.fixture
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Bench:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(dataset, "load", stand_in)
+    made = Bench(tmp_path, capfd)
+    monkeypatch.setattr(run, "RESULTS", tmp_path / "results")
+    monkeypatch.setitem(trainers.TRAINERS, "resnet9", made.argv)
+    return made
+
+
+# The warm-up run
+
+
+def test_a_campaign_begins_with_a_run_that_is_in_no_table(bench: Bench) -> None:
+    code, out, err = bench(seeds="2")
+
+    assert (code, err) == (0, "")
+    assert bench.seeds == [WARM_UP_SEED, 0, 1]
+    lines = out.splitlines()
+    assert "smoke with seed 0, 1, into mine; 1 warm-up run first, 0 s idle between runs, kernel cache kept" in lines
+    assert any(re.fullmatch(r"warm-up  over after \d+\.\d s, discarded", line) for line in lines)
+    assert "warm-up  epoch    1/1  94.00 %" in out
+    assert bench.rows("runs.csv") == bench.rows("epochs.csv") == ["0", "1"]
+    assert sorted(path.name for path in (bench.folder / "warm-up").iterdir()) == [
+        "events.jsonl", "predictions.u8", "record.json", "trainer.log",
+    ]  # fmt: skip
+    assert [record.seed for record in load_campaign(bench.folder).records] == [0, 1]
+
+
+def test_every_record_tells_what_came_before_it(bench: Bench) -> None:
+    bench()
+
+    warm_up, counted = fold_file(bench.folder / "warm-up" / "events.jsonl"), bench.record(0)
+    assert warm_up.seed == WARM_UP_SEED
+    assert warm_up.circumstances == {
+        "rules": checks.RULES, "warm_up": False, "idle_seconds_asked": 0.0, "kernel_cache": "kept",
+    }  # fmt: skip
+    assert counted.circumstances["warm_up"] is True
+    assert counted.spawned_ns is not None
+    assert warm_up.exited_ns is not None
+    assert counted.circumstances["idle_seconds"] == (counted.spawned_ns - warm_up.exited_ns) / 1e9
+
+
+def test_without_a_warm_up_nothing_precedes_the_first_seed(bench: Bench) -> None:
+    code, out, _ = bench("--warm-up", "0")
+
+    assert code == 0
+    assert bench.seeds == [0]
+    assert "into mine; no warm-up run first, 0 s idle between runs, kernel cache kept" in out
+    assert bench.record(0).circumstances["warm_up"] is False
+    assert "idle_seconds" not in bench.record(0).circumstances
+    assert bench.warm_ups() == []
+
+
+def test_each_start_with_seeds_left_warms_up_anew_and_keeps_the_older_one_aside(bench: Bench) -> None:
+    bench()
+    code, _, _ = bench(seeds="2")
+    bench(seeds="2")
+
+    assert code == 0
+    assert bench.seeds == [WARM_UP_SEED, 0, WARM_UP_SEED, 1]
+    assert bench.warm_ups() == ["warm-up", "warm-up.done-1"]
+
+
+def test_several_warm_ups_are_made_one_after_the_other(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WARMUP", "2")
+
+    code, out, _ = bench()
+
+    assert code == 0
+    assert bench.seeds == [WARM_UP_SEED, WARM_UP_SEED, 0]
+    assert bench.warm_ups() == ["warm-up", "warm-up.done-1"]
+    assert "2 warm-up runs first" in out
+
+
+def test_the_seed_of_a_warm_up_gives_way_to_one_that_counts(bench: Bench) -> None:
+    code, _, _ = bench(seeds=f"{WARM_UP_SEED},")
+
+    assert code == 0
+    assert bench.seeds == [WARM_UP_SEED - 1, WARM_UP_SEED]
+
+
+def test_a_warm_up_that_fails_is_told_and_the_seeds_are_run(bench: Bench) -> None:
+    bench.scripts[WARM_UP_SEED] = [bench.hello(), ["exit", 1]]
+
+    code, out, err = bench()
+
+    assert (code, err) == (0, "")
+    assert "warm-up  failed: the trainer ended with exit code 1" in out
+    assert bench.record(0).circumstances["warm_up"] is False
+
+
+def test_a_warm_up_that_fails_and_a_first_seed_that_does_are_two_in_a_row(bench: Bench) -> None:
+    bench.scripts[WARM_UP_SEED] = bench.scripts[0] = [bench.hello(), ["exit", 1]]
+
+    code, _, err = bench(seeds="3")
+
+    assert code == 5
+    assert bench.seeds == [WARM_UP_SEED, 0]
+    assert err.startswith("bench: the warm-up: the trainer ended with exit code 1")
+    assert "; seed 0: the trainer ended" in err
+    assert "the same command again runs seed 0, 1, 2." in err
+
+
+@pytest.mark.parametrize("code", [2, 3, 4])
+def test_what_no_seed_could_fare_better_with_ends_the_campaign_in_its_warm_up(bench: Bench, code: int) -> None:
+    error = {"event": "error", "message": "no such thing", "hint": "type another"}
+    bench.scripts[WARM_UP_SEED] = [["event", error], ["exit", code]]
+
+    ended, _, err = bench(seeds="3")
+
+    assert ended == code
+    assert err == "bench: the warm-up: no such thing; type another.\n"
+    assert bench.seeds == [WARM_UP_SEED]
+
+
+def test_ctrl_c_in_a_warm_up_stops_and_the_same_command_begins_anew(bench: Bench) -> None:
+    bench.scripts[WARM_UP_SEED] = [bench.hello(), ["signal_parent", int(signal.SIGINT)], ["sleep"]]
+
+    code, out, err = bench(seeds="2")
+
+    assert code == 130
+    assert err.startswith("Stopped. What is finished is kept in mine; the same command again runs seed 0, 1.")
+    assert "warm-up  interrupted: stopped by Ctrl-C" in out
+    assert json.loads((bench.folder / "campaign.json").read_text())["status"] == "unfinished"
+
+    bench.scripts.clear()
+    assert bench(seeds="2")[0] == 0
+    assert bench.warm_ups() == ["warm-up", "warm-up.interrupted-1"]
+    assert bench.rows("runs.csv") == ["0", "1"]
+
+
+# Rest between runs
+
+
+def test_the_rest_between_runs_is_asked_for_measured_and_stated(bench: Bench) -> None:
+    code, out, _ = bench("--idle", "0.2", "--warm-up", "0", seeds="2")
+
+    assert code == 0
+    assert "0.2 s idle between runs" in out
+    assert "idle_seconds" not in bench.record(0).circumstances
+    told = bench.record(1).circumstances
+    assert told["idle_seconds_asked"] == 0.2
+    first, second = bench.record(0), bench.record(1)
+    assert first.exited_ns is not None
+    assert second.spawned_ns is not None
+    assert told["idle_seconds"] == (second.spawned_ns - first.exited_ns) / 1e9 >= 0.2
+
+
+def test_a_wish_to_stop_ends_the_rest_at_once(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    fold = _results.write_record
+
+    def stopped_after(folder: Path) -> Any:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return fold(folder)
+
+    monkeypatch.setattr(_results, "write_record", stopped_after)
+    began = time.monotonic()
+
+    code, _, err = bench("--idle", "3600", "--warm-up", "0", seeds="2")
+
+    assert code == 130
+    assert time.monotonic() - began < 60
+    assert "the same command again runs seed 1." in err
+
+
+def test_a_campaign_is_not_continued_under_another_protocol(bench: Bench) -> None:
+    bench()
+
+    code, _, err = bench("--idle", "0.1", seeds="2")
+
+    assert code == 6
+    assert err == (
+        "bench: OUT=mine was begun under another protocol: idle_seconds 0.0 instead of 0.1; name another folder.\n"
+    )
+
+
+# The kernel cache
+
+
+def test_a_cold_cache_is_stated_by_its_name_alone_and_gone_after_the_campaign(bench: Bench) -> None:
+    code, out, _ = bench("--cache", "cold")
+
+    assert code == 0
+    assert "kernel cache empty at each run" in out
+    assert bench.record(0).fingerprint["env.CUDA_CACHE_PATH"] == "cold"
+    assert bench.record(0).circumstances["kernel_cache"] == "cold"
+    assert list(kernel_cache.FOLDER.parent.glob("cold-*")) == []
+
+
+def test_the_folder_that_is_kept_is_stated_by_its_name_alone(bench: Bench) -> None:
+    bench("--warm-up", "0")
+
+    assert bench.record(0).fingerprint["env.CUDA_CACHE_PATH"] == "cuda"
+
+
+# What was typed
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--warm-up", "-1"], "-1 is not in the range"),
+        (["--warm-up", "one"], "'one' is not a valid"),
+        (["--idle", "-3"], "-3.0 is not in the range"),
+        (["--idle", "nan"], "nan is no number of seconds"),
+        (["--idle", "1e9"], "is not in the range"),
+        (["--cache", "hot"], "'hot' is not one of 'kept', 'cold'"),
+        (["--telemetry", "maybe"], "'maybe' is not one of 'on', 'off'"),
+    ],
+)
+def test_what_cannot_be_meant_is_told_before_anything_runs(bench: Bench, words: list[str], says: str) -> None:
+    code, _, err = bench(*words)
+
+    assert code == 2
+    assert says in err
+    assert bench.seeds == []
+
+
+def test_empty_variables_were_not_given(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("WARMUP", "IDLE", "CACHE", "TELEMETRY", "WATCH"):
+        monkeypatch.setenv(name, "")
+
+    code, out, _ = bench()
+
+    assert code == 0
+    assert "1 warm-up run first, 0 s idle between runs, kernel cache kept" in out
