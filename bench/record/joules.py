@@ -82,7 +82,8 @@ def energy(meter: Meter, record: Record, why_none: str) -> Energy:
 
 
 def _counted(meter: Meter, record: Record, why_none: str) -> Energy:
-    begin, end = named(meter.edges, "spawn"), named(meter.edges, "exit")
+    # A trainer has a phase `exit`, too; the process ends after it.
+    begin, end = named(meter.edges, "spawn"), named(meter.edges[::-1], "exit")
     begin_mj = None if begin is None else begin.energy_mj
     end_mj = None if end is None else end.energy_mj
     epoch = crossing_phase_epoch(record)

@@ -1,0 +1,310 @@
+"""Telemetry of a run: what fell into its training, what its counters grew by, and why something is not known.
+
+``Run`` lives 86 s: 25.5 s of preparation, five epochs of 10 s training and 2 s evaluation, and 0.5 s of exit.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench.record import Telemetry, Usage, fold, schema
+from bench.record.ticks import Tick
+from tests.bench.machines import Machine
+from tests.bench.record.test_folding import HOSTILE_LINES, JSON_VALUES, REAL_LINES, bent_lines
+from tests.bench.records import NS, Run, changed
+
+
+def telemetry(machine: Machine, **changes: Any) -> Telemetry:
+    return Run(machine=machine, **changes).record().telemetry
+
+
+def without(lines: list[dict[str, Any]], edge: str) -> list[dict[str, Any]]:
+    return [line for line in lines if line.get("edge") != edge]
+
+
+def run_with(**edge: Any) -> Run:
+    return Run(machine=Machine(edges=edge))
+
+
+# Ticks
+
+
+def test_an_epoch_has_the_ticks_of_its_own_training() -> None:
+    found = telemetry(Machine())
+    assert [(each.epoch, each.ticks, each.why_empty) for each in found.epochs] == [(k, 20, "") for k in range(1, 6)]
+    usage = found.epochs[0].usage
+    assert usage is not None and usage.gpu_utilisation_percent is not None and usage.gpu_power_watts is not None
+    assert (usage.gpu_utilisation_percent.min, usage.gpu_utilisation_percent.max) == (90.0, 90.0)
+    assert (usage.gpu_power_watts.mean, usage.gpu_power_watts.ticks) == (250.0, 20)
+    assert usage.memory_clock_mhz is None
+    assert found.training.ticks == 100
+
+
+@pytest.mark.parametrize(("period_ms", "why"), [
+    (3000.0, "3 ticks in the epoch; 5 are needed"), (11_000.0, "1 tick in the epoch; 5 are needed"), (2000.0, ""),
+])  # fmt: skip
+def test_too_few_ticks_say_nothing_about_an_epoch(period_ms: float, why: str) -> None:
+    epoch = telemetry(Machine(period_ms=period_ms)).epochs[1]
+    assert epoch.why_empty == why
+    assert (epoch.usage is None) is bool(why)
+
+
+def test_a_tick_on_the_edge_of_an_epoch_is_in_it() -> None:
+    one = Run(correct=(9500,), epochs=1, machine=Machine(late_ms=0.0)).record()
+    assert one.telemetry.epochs[0].ticks == 21  # Both its first and its last moment.
+
+
+def test_an_epoch_evaluated_after_several_has_the_ticks_of_them_all() -> None:
+    run = Run(machine=Machine())
+    lines = [line for line in run.lines() if not (line["event"] == "epoch" and line["epoch"] in (2, 3))]
+    found = fold(lines, telemetry=run.ticks()).telemetry
+    assert [(each.epoch, each.ticks, each.train_joules) for each in found.epochs] == [
+        (1, 20, 2500.0), (4, 60, 7500.0), (5, 20, 2500.0)
+    ]  # fmt: skip
+
+
+def test_cores_kept_busy_are_told_of_the_trainer_and_of_others() -> None:
+    usage = telemetry(Machine(trainer_cores=1.5, other_cores=0.25)).epochs[0].usage
+    assert usage is not None and usage.trainer_cpu_cores is not None and usage.other_cpu_cores is not None
+    assert usage.trainer_cpu_cores.median == pytest.approx(1.5)
+    assert usage.trainer_cpu_cores.ticks == 19  # The time before the first tick is no training.
+    assert usage.other_cpu_cores.median == pytest.approx(0.25)
+    assert usage.other_cpu_cores.ticks == 9  # The machine is read on every second tick.
+
+
+def test_a_machine_whose_times_are_not_to_be_read_has_no_others() -> None:
+    usage = telemetry(Machine(every_tick={"system_busy_seconds": None})).training
+    assert usage.other_cpu_cores is None
+    assert usage.trainer_cpu_cores is not None
+
+
+def test_cpu_time_that_goes_back_is_left_out() -> None:
+    seconds = iter([1.0, 2.0, 1.5, 2.5])
+    ticks: list[Tick] = [{"t_ns": (1026 + k) * NS, "trainer_cpu_seconds": next(seconds)} for k in range(4)]
+    cores = fold(Run().lines(), telemetry=ticks).telemetry.training.trainer_cpu_cores
+    assert cores is not None
+    assert (cores.ticks, cores.mean) == (2, 1.0)
+
+
+def test_reasons_are_shares_of_the_training_ticks() -> None:
+    shares = telemetry(Machine()).reason_shares
+    assert (shares["software_power_cap"], shares["hardware_thermal"]) == (0.5, 0.0)
+    assert telemetry(Machine(gpu=False)).reason_shares == {}
+
+
+def test_the_sampler_accounts_for_itself() -> None:
+    sampling = telemetry(Machine(late_ms=1.0)).sampling
+    assert (sampling.period_ms, sampling.ticks, sampling.missed) == (500.0, 172, 0)
+    assert (sampling.cost_median_us, sampling.cost_max_us, sampling.took_max_us) == (301.0, 302.0, 402.0)
+    assert (sampling.late_median_ms, sampling.late_max_ms) == (1.0, 1.0)
+    ticks_us, edges_us = 57 * (300 + 301 + 302) + 300, 21 * 2000  # 172 ticks; 21 edges
+    assert sampling.cpu_seconds == pytest.approx((ticks_us + edges_us) / 1e6)
+
+
+def test_missed_ticks_are_the_gaps_in_the_schedule() -> None:
+    run = Run(machine=Machine())
+    ticks = run.ticks()
+    assert ticks is not None
+    late = {**ticks[50], "late_ms": 480.0, "t_ns": ticks[50]["t_ns"] + 479_000_000}
+    found = fold(run.lines(), telemetry=[*ticks[:20], *ticks[23:50], late, *ticks[51:]]).telemetry
+    assert found.sampling.missed == 3  # One that came late was not missed.
+
+
+@pytest.mark.parametrize(("counts", "most"), [([0, 2, 1], 2), ([0, 0, 0], 0), ([None, None, None], None)])
+def test_foreign_processes_are_the_most_that_were_seen(counts: list[int | None], most: int | None) -> None:
+    ticks = [{"t_ns": (1026 + k) * NS, **({} if n is None else {"foreign_processes": n})} for k, n in enumerate(counts)]
+    assert fold(Run().lines(), telemetry=ticks).telemetry.foreign_processes == most
+
+
+# Energy
+
+
+def test_energy_is_what_the_counter_grew_by() -> None:
+    energy = telemetry(Machine()).energy
+    # 50 s of training at 250 W and 36 s of the rest at 100 W; to the target 40 s and 31.5 s.
+    assert (energy.run_joules, energy.to_target_joules, energy.source) == (16_100.0, 13_150.0, "counter")
+    assert (energy.begin_mj, energy.end_mj, energy.why_empty) == (1_000_000, 17_100_000, "")
+    assert energy.uncertainty_joules == 4.0  # Two edges, each off by a step of 2 J.
+
+
+def test_a_miss_has_no_energy_to_the_target() -> None:
+    energy = telemetry(Machine(), correct=(1, 2, 3, 4, 9399)).energy
+    assert (energy.run_joules, energy.to_target_joules) == (16_100.0, None)
+
+
+def test_each_epoch_has_the_energy_of_its_training() -> None:
+    assert [each.train_joules for each in telemetry(Machine()).epochs] == [2500.0] * 5
+
+
+def test_edges_that_were_read_late_are_not_those_of_an_epoch() -> None:
+    run = Run(machine=Machine())
+    lines = run.lines()
+    index = [i for i, line in enumerate(lines) if line.get("edge") == "train_k"][2]
+    lines[index] = {**lines[index], "t_ns": lines[index]["t_ns"] + 1_100_000_000}
+    found = fold(lines, telemetry=run.ticks()).telemetry
+    assert [each.train_joules for each in found.epochs] == [2500.0, 2500.0, None, 2500.0, 2500.0]
+
+
+@pytest.mark.parametrize(("gpu", "joules"), [
+    ({"energy_step_mj": 2000, "energy_step_ms": 100}, 4.0),
+    ({"energy_step_ms": 100}, 50.0),  # 100 ms at no more than 250 W, twice
+    ({}, None),
+])  # fmt: skip
+def test_a_counter_that_moves_in_steps_is_uncertain_by_one_at_each_end(gpu: Any, joules: float | None) -> None:
+    assert telemetry(Machine(sampler={"gpu": {"name": "card", **gpu}})).energy.uncertainty_joules == joules
+
+
+def test_a_counter_that_went_back_was_reset() -> None:
+    run = Run(machine=Machine())
+    lines = changed(run.lines(), "harness_edge", 8, energy_mj=5)
+    found = fold(lines, telemetry=run.ticks()).telemetry
+    assert (found.energy.run_joules, found.energy.to_target_joules) == (None, None)
+    assert found.energy.why_empty == "the energy counter was reset during the run"
+    assert [each.train_joules for each in found.epochs] == [None] * 5
+
+
+def test_without_a_counter_power_is_summed_and_the_source_says_so() -> None:
+    found = telemetry(Machine(training_watts=200.0, idle_watts=200.0, counter=False))
+    assert found.energy.run_joules == pytest.approx(200 * 86.0)
+    assert found.energy.to_target_joules == pytest.approx(200 * 71.5)
+    assert (found.energy.source, found.energy.uncertainty_joules, found.energy.begin_mj) == ("power", None, None)
+    assert [each.train_joules for each in found.epochs] == pytest.approx([2000.0] * 5)
+
+
+def test_power_between_two_ticks_is_a_straight_line() -> None:
+    run = replace(Run(machine=Machine(counter=False)), correct=(9500,), epochs=1)
+    watts = {1030: 100.0, 1032: 300.0}  # 86 s would be too long to draw: the run ends after 38 s.
+    ticks: list[Tick] = [{"t_ns": second * NS, "gpu_power_watts": value} for second, value in watts.items()]
+    energy = fold(run.lines(), telemetry=ticks).telemetry.energy
+    assert energy.run_joules == 30 * 100 + 2 * 200 + 6 * 300  # Held at 100 W before, rising for 2 s, held at 300 W.
+
+
+@pytest.mark.parametrize(("machine", "why"), [
+    (Machine(gpu=False), "no GPU"),
+    (Machine(sampler={"off": True, "gpu": None}, gpu=False), "telemetry was off"),
+    (Machine(counter=False, every_tick={"gpu_power_watts": None}), "the card gives neither energy nor power"),
+])  # fmt: skip
+def test_energy_that_is_not_known_says_why(machine: Machine, why: str) -> None:
+    energy = telemetry(machine).energy
+    assert (energy.run_joules, energy.why_empty) == (None, why)
+
+
+def test_a_run_whose_end_was_not_read_has_no_energy() -> None:
+    run = Run(machine=Machine())
+    energy = fold(without(run.lines(), "exit"), telemetry=run.ticks()).telemetry.energy
+    assert (energy.run_joules, energy.why_empty) == (None, "the energy counter was not read at the run's end")
+    assert energy.to_target_joules == 13_150.0
+
+
+def test_a_card_that_was_lost_marks_the_run_and_keeps_what_was_read() -> None:
+    run = Run(machine=Machine())
+    lost = {"event": "harness_gpu_lost", "t_ns": 1_080 * NS, "why": "Unknown Error"}
+    lines = changed(run.lines(), "harness_edge", -1, energy_mj=None)
+    found = fold([*lines[:-1], lost, lines[-1]], telemetry=run.ticks()).telemetry
+    assert found.gpu_lost == "Unknown Error"
+    assert (found.energy.run_joules, found.energy.why_empty) == (None, "the GPU was lost: Unknown Error")
+    assert found.training.ticks == 100
+
+
+# Host
+
+
+def test_the_host_is_told_over_the_life_of_the_process() -> None:
+    found = telemetry(Machine(trainer_cores=1.5, other_cores=0.25))
+    assert found.lost_seconds == {"hardware_thermal": 0.0, "software_power_cap": pytest.approx(8.6)}
+    assert found.steal_share == pytest.approx(0.25 / (0.25 + 1.75))
+    assert (found.swapped_bytes, found.read_bytes) == (0, 86_000)
+    assert found.throttled_seconds == pytest.approx(43.0)
+    assert found.pressure_shares == {"cpu": pytest.approx(0.125), "io": 0.0}
+    assert found.start_temperature_celsius == 41
+
+
+def test_what_the_trainer_read_from_disk_is_all_of_its_own_counter() -> None:
+    run = Run(machine=Machine())
+    lines = changed(run.lines(), "harness_edge", 0, read_bytes=None)  # Before the spawn there is no process to ask.
+    lines = changed(lines, "harness_edge", 1, read_bytes=50_000)
+    assert fold(lines, telemetry=run.ticks()).telemetry.read_bytes == 86_000
+
+
+def test_the_temperature_at_the_start_is_that_of_the_first_tick_where_the_edge_has_none() -> None:
+    run = Run(machine=Machine())
+    lines = changed(run.lines(), "harness_edge", 0, temperature_celsius=None)
+    assert fold(lines, telemetry=run.ticks()).telemetry.start_temperature_celsius == 50
+
+
+@pytest.mark.parametrize("name", ["swapped_bytes", "throttled_seconds", "steal_seconds", "pressure_seconds", "lost_ns"])
+def test_what_the_kernel_does_not_count_is_not_known(name: str) -> None:
+    found = run_with(**{name: None}).record().telemetry
+    gone = {
+        "swapped_bytes": found.swapped_bytes,
+        "throttled_seconds": found.throttled_seconds,
+        "steal_seconds": found.steal_share,
+        "pressure_seconds": found.pressure_shares or None,
+        "lost_ns": found.lost_seconds or None,
+    }
+    assert gone[name] is None
+    assert sum(value is None for value in gone.values()) == 1
+
+
+# Runs of which little is known
+
+
+def test_a_run_from_before_there_was_a_sampler_has_no_telemetry() -> None:
+    assert Run().record().telemetry == Telemetry()
+
+
+def test_a_run_without_a_card_keeps_what_the_host_said() -> None:
+    found = telemetry(Machine(gpu=False))
+    usage = found.epochs[0].usage
+    assert usage is not None and usage.trainer_cpu_cores is not None
+    assert usage.gpu_utilisation_percent is None
+    assert found.why_no_gpu.startswith("there is no NVIDIA driver library")
+    assert found.gpu == {}
+
+
+def test_telemetry_that_was_switched_off_says_so() -> None:
+    lines = Run(machine=Machine(sampler={"off": True})).lines()
+    found = fold([line for line in lines if line["event"] != "harness_edge"]).telemetry
+    assert found.sampling.off
+    assert found.sampling.why_no_ticks == ""
+    assert {each.why_empty for each in found.epochs} == {"telemetry was off"}
+    assert found.training == Usage()
+
+
+def test_a_record_with_telemetry_comes_back_from_its_file_as_it_was() -> None:
+    import json
+
+    record = Run(machine=Machine()).record()
+    assert schema.load(type(record), json.loads(schema.dump(record))) == record
+
+
+MACHINE_LINES = st.sampled_from([line for line in Run(machine=Machine()).lines() if "harness" in line["event"]])
+
+
+@st.composite
+def bent_machine_lines(draw: st.DrawFn) -> dict[str, Any]:
+    """A line of the sampler with one of its values replaced."""
+    line = dict(draw(MACHINE_LINES))
+    return {**line, draw(st.sampled_from(sorted(line))): draw(JSON_VALUES)}
+
+
+@st.composite
+def odd_ticks(draw: st.DrawFn) -> list[Tick]:
+    """Ticks such as a file can hold: at increasing times, with any finite numbers."""
+    names = ["late_ms", "cost_us", "gpu_power_watts", "event_reasons", "trainer_cpu_seconds", "system_busy_seconds"]
+    number = st.floats(-(2.0**62), 2.0**62) | st.integers(-(2**62), 2**62)
+    times = sorted(draw(st.sets(st.integers(-(2**62), 2**62) | st.integers(1_000 * NS, 1_090 * NS), max_size=12)))
+    return [{"t_ns": t_ns, **draw(st.dictionaries(st.sampled_from(names), number))} for t_ns in times]
+
+
+@given(st.lists(bent_machine_lines() | MACHINE_LINES | REAL_LINES | bent_lines() | HOSTILE_LINES), odd_ticks())
+def test_nothing_breaks_the_folding_and_what_it_gives_can_be_written(lines: list[Any], ticks: list[Tick]) -> None:
+    found = fold(lines, telemetry=ticks)
+    assert "NaN" not in schema.dump(found)
+    assert found.telemetry.energy.run_joules is None or math.isfinite(found.telemetry.energy.run_joules)

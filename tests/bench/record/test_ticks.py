@@ -1,0 +1,94 @@
+"""``telemetry.csv``: every whole row, nothing of a broken one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench.record import fold_file
+from bench.record.telemetry import COLUMNS
+from bench.record.ticks import Damaged, read
+from tests.bench.machines import Machine, telemetry_text
+from tests.bench.records import Run
+
+RUN = Run(machine=Machine())
+HEADER = ",".join(column.name for column in COLUMNS)
+
+
+def file(folder: Path, text: str | bytes) -> Path:
+    path = folder / "telemetry.csv"
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    return path
+
+
+def test_what_was_written_is_read_and_what_is_empty_is_not_there(tmp_path: Path) -> None:
+    ticks = RUN.ticks()
+    assert ticks is not None
+    assert list(read(file(tmp_path, telemetry_text(ticks)))) == ticks
+    assert "memory_clock_mhz" not in ticks[0]
+
+
+@pytest.mark.parametrize("cut", [1, 2, 5, 30])
+def test_the_last_line_of_a_killed_harness_is_left_out(tmp_path: Path, cut: int) -> None:
+    ticks = RUN.ticks()
+    assert ticks is not None
+    assert list(read(file(tmp_path, telemetry_text(ticks)[:-cut]))) == ticks[:-1]
+
+
+def test_a_time_beyond_53_bits_keeps_all_its_digits(tmp_path: Path) -> None:
+    (tick,) = read(file(tmp_path, f"t_ns\n{2**62 + 1}\n"))
+    assert tick["t_ns"] == 2**62 + 1
+
+
+def test_columns_of_a_newer_harness_are_passed_over(tmp_path: Path) -> None:
+    assert list(read(file(tmp_path, "t_ns,colour\n5,red\n"))) == [{"t_ns": 5}]
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("epoch,hours\n1,2\n", "no table of this harness: its first line names no column t_ns"),
+        ("t_ns,t_ns\n1,2\n", "no table of this harness"),
+        ("t_ns,cost_us\n1,2\n3\n4,5\n", "row 3 of telemetry.csv has 1 cells for 2 columns"),
+        ("t_ns,cost_us\n1,x\n", "row 2 of telemetry.csv holds a cell that is no number"),
+        ("t_ns,cost_us\n1,nan\n", "no number"),
+        ("t_ns,cost_us\n1,1e999\n", "no number"),
+        ("t_ns,cost_us\n1.5,1\n", "no number"),
+        ("t_ns,cost_us\n,1\n", "row 2 of telemetry.csv does not say when it was"),
+        ("t_ns\n5\n5\n", "row 3 of telemetry.csv is not later than the one before it"),
+        ('t_ns\n"5\n', "is no CSV"),
+        ("t_ns" + "x" * 70_000, "a line of over 65536 characters"),
+    ],
+)
+def test_damage_is_told(tmp_path: Path, text: str, why: str) -> None:
+    with pytest.raises(Damaged, match=why):
+        list(read(file(tmp_path, text)))
+
+
+def test_a_damaged_file_gives_no_telemetry_and_the_record_says_so(tmp_path: Path) -> None:
+    (tmp_path / "events.jsonl").write_text(RUN.text())
+    ticks = RUN.ticks()
+    assert ticks is not None
+    file(tmp_path, telemetry_text(ticks) + "1,2,3\n")
+    telemetry = fold_file(tmp_path / "events.jsonl").telemetry
+    assert (telemetry.sampling.ticks, telemetry.training.ticks) == (0, 0)
+    why = "row 174 of telemetry.csv has 3 cells for 23 columns"
+    assert telemetry.sampling.why_no_ticks == why
+    assert [(each.usage, each.why_empty) for each in telemetry.epochs] == [(None, why)] * 5
+    assert telemetry.energy.run_joules == 16_100.0  # The counter was read at the edges, which are whole.
+
+
+def test_a_file_that_is_not_there_is_told_where_a_sampler_ran(tmp_path: Path) -> None:
+    (tmp_path / "events.jsonl").write_text(RUN.text())
+    assert fold_file(tmp_path / "events.jsonl").telemetry.sampling.why_no_ticks == "there is no telemetry.csv"
+
+
+@given(st.binary(max_size=300) | st.lists(st.sampled_from([HEADER, "t_ns", *",\n\r\"'x-10.e9\0"])).map("".join))
+def test_no_file_breaks_the_reading(tmp_path_factory: pytest.TempPathFactory, content: bytes | str) -> None:
+    folder = tmp_path_factory.mktemp("hostile")
+    (folder / "events.jsonl").write_text(RUN.text())
+    file(folder, content)
+    fold_file(folder / "events.jsonl")
