@@ -1,0 +1,279 @@
+"""Reads the machine while a trainer runs: a row of ``telemetry.csv`` four times a second, counters at the edges.
+
+It runs in the harness, which sleeps otherwise, and never in the trainer, whose input loop it would delay. Ticks are due
+on a fixed schedule from the first one, ``start + k x period``: a late one does not move the next, and one that was
+missed is left out, so that ``k`` of every row can be told from ``t_ns`` and ``late_ms``. What it writes, and what it
+costs itself, is described in ``bench.record.telemetry``; nothing it keeps grows with the length of a run.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from operator import attrgetter
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from bench import protocol
+from bench.probes import gpu
+from bench.probes.family import Family
+from bench.probes.load import Load
+from bench.record.telemetry import TELEMETRY_FILE
+from bench.telemetry_file import TelemetryFile
+from bench.watch import Clock
+from bench.watched_card import Card, Chosen, WatchedCard
+
+#: NVML's own utilisation period is 1/6 s to 1 s, by product: more ticks would read the same values again.
+PERIOD_SECONDS = 0.25
+#: What moves slowly, or costs more to read, is read on every so manieth tick.
+_SYSTEM_TICKS, _SLOW_TICKS = 4, 10
+#: Phases whose end is an edge. The others are import and compilation, or end where one of these begins.
+EDGE_PHASES = ("preprocess", "train_k", "eval_k", "final_eval")
+
+Write = Callable[[Mapping[str, Any]], None]
+#: Of a state, in the order of the columns of ``telemetry.csv``.
+_SYSTEM_VALUES = attrgetter(
+    "system_busy_seconds",
+    "steal_seconds",
+    "cpu_mhz",
+    "load_average",
+    "memory_available_bytes",
+    "page_cache_bytes",
+    "swapped_bytes",
+)
+_NO_SYSTEM_VALUES: tuple[None, ...] = (None,) * 7
+
+
+@dataclass(frozen=True)
+class Clocks:
+    """Nanoseconds of CLOCK_MONOTONIC, as events have them, and of the CPU time of the thread that samples."""
+
+    now: Clock = time.monotonic_ns
+    cpu: Clock = time.thread_time_ns
+
+
+class Samplers:
+    """Makes the sampler of each run of a campaign, and holds what the runs share, the opened card; a context manager.
+
+    ``chosen`` is None where no card is to be sampled, and ``why_no_gpu`` then says why; ``off`` where the person wants
+    no telemetry. ``root`` is where /proc and /sys are.
+    """
+
+    def __init__(
+        self,
+        chosen: Chosen | None = None,
+        why_no_gpu: str = "",
+        *,
+        off: bool = False,
+        period_seconds: float = PERIOD_SECONDS,
+        open_card: Callable[[str], Card] = gpu.open_card,
+        root: Path = Path("/"),
+        clocks: Clocks = Clocks(),
+    ) -> None:
+        self._card = WatchedCard(chosen, why_no_gpu, open_card, root)
+        self._off, self._period_ns, self._root, self._clocks = off, round(period_seconds * 1e9), root, clocks
+
+    def make(self) -> Sampler:
+        """A sampler for one run, to be given to ``bench.execute.run``; one run at a time."""
+        return Sampler(self._card, self._off, self._period_ns, self._root, self._clocks)
+
+    def close(self) -> None:
+        """Leave the driver."""
+        self._card.close()
+
+    def __enter__(self) -> Samplers:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class Sampler:
+    """The sampler of one run (``bench.execute.Sampler``). Raises EnvironmentProblem where the disk is full."""
+
+    def __init__(self, card: WatchedCard, off: bool, period_ns: int, root: Path, clocks: Clocks) -> None:
+        self._card, self._off, self._root, self._clocks = card, off, root, clocks
+        self._schedule = _Schedule(period_ns)
+        self._cost = _Cost(clocks)
+        self._open = ExitStack()
+        self._load: Load | None = None
+        self._file: TelemetryFile | None = None
+        self._family: Family | None = None
+        self._write: Write = _write_nothing
+        self._lost_told = False
+        self._last_edge: tuple[int, dict[str, Any]] | None = None
+
+    def prepare(self, folder: Path, write: Write) -> None:
+        """Open everything, say what can be read, and read the counters once before the trainer is there."""
+        line = {"event": "harness_sampler", "period_ms": self._schedule.period_ns / 1e6, "off": self._off}
+        if self._off:
+            write(line)
+            return
+        self._write = write
+        self._file = TelemetryFile(folder / TELEMETRY_FILE)
+        self._open.callback(self._file.close)
+        self._load = Load(self._root)
+        self._open.callback(self._load.close)
+        card = self._card.prepare()
+        self._lost_told = card is None
+        write({**line, "gpu": card, "why_no_gpu": self._card.why_none, "host_absent": list(self._absent(self._load))})
+        self._edge("spawn", self._clocks.now())
+
+    def began(self, pid: int) -> None:
+        """The trainer's process has this number; its accounts are opened before it can end."""
+        if not self._off:
+            self._family = Family(pid, self._root)
+            self._open.callback(self._family.close)
+
+    def event(self, event: protocol.Event, received_ns: int) -> None:
+        """Read the counters where an edge of the run, the first of its process, or of an epoch was announced."""
+        if event.run != 0 or self._off:
+            return
+        if isinstance(event, protocol.Phase):
+            if event.name in EDGE_PHASES:
+                self._edge(event.name, received_ns, event.epoch)
+        elif isinstance(event, (protocol.Hello, protocol.Done)):
+            self._edge(event.kind, received_ns)
+
+    def tick(self, now_ns: int) -> int | None:
+        """Write a row, and say when the next is due; None where telemetry is off."""
+        if self._file is None:
+            return None
+        began_ns = self._cost.begin()
+        number, due_ns = self._schedule.begin(began_ns)
+        slow = self._schedule.is_turn(_SLOW_TICKS)
+        system = self._schedule.is_turn(_SYSTEM_TICKS)
+        values = (
+            *self._card.values(slow, self._family, young=number == 0),
+            *self._trainer_values(system),
+            *(_SYSTEM_VALUES(self._load.state()) if system and self._load else _NO_SYSTEM_VALUES),
+        )
+        self._file.write((began_ns, round((began_ns - due_ns) / 1e6, 3), *self._cost.so_far(), *values))
+        self._tell_lost()
+        return self._schedule.next_due(self._cost.end())
+
+    def ended(self) -> None:
+        """Read the counters a last time and close everything; a second call does nothing."""
+        with self._open:
+            if self._file is not None:
+                self._edge("exit", self._clocks.now())
+        self._file = self._load = self._family = None
+
+    def _edge(self, name: str, received_ns: int, epoch: float | None = None) -> None:
+        """Write a line with the counters. Edges that were announced in one breath share one reading, and those that are
+        heard of after the end have the last one.
+        """
+        self._cost.begin()
+        if self._last_edge is None or (self._file is not None and self._last_edge[0] != received_ns):
+            self._last_edge = received_ns, self._counters()
+        cost_us, _ = self._cost.so_far()
+        where = {} if epoch is None else {"epoch": epoch}
+        self._write({"event": "harness_edge", "edge": name, **where, **self._last_edge[1], "cost_us": cost_us})
+        self._tell_lost()
+        self._cost.end()
+
+    def _counters(self) -> dict[str, Any]:
+        """What only grows, and the temperature, by its name in a line; what is not known is left out."""
+        found: dict[str, Any] = {"t_ns": self._clocks.now(), **asdict(self._card.counters())}
+        if self._load is not None:
+            found |= asdict(self._load.totals())
+        if self._family is not None:
+            self._family.refresh()
+            found["trainer_cpu_seconds"] = self._family.cpu_seconds()
+            found["read_bytes"] = self._family.disk_bytes()
+        return {name: value for name, value in found.items() if value is not None and value != {}}
+
+    def _trainer_values(self, look_around: bool) -> tuple[float | None, int | None]:
+        if self._family is None:
+            return None, None
+        if look_around:
+            self._family.refresh()
+        return self._family.cpu_seconds(), self._family.resident_bytes()
+
+    def _absent(self, load: Load) -> tuple[str, ...]:
+        """Names of what this machine does not show; of a process, ours stands for the trainer's."""
+        ourselves = Family(os.getpid(), self._root)
+        shown = {
+            "trainer_cpu_seconds": ourselves.cpu_seconds(),
+            "trainer_memory_bytes": ourselves.resident_bytes(),
+            "read_bytes": ourselves.disk_bytes(),
+        }
+        ourselves.close()
+        return (*(name for name, value in shown.items() if value is None), *load.absent)
+
+    def _tell_lost(self) -> None:
+        if self._card.lost and not self._lost_told:
+            self._lost_told = True
+            self._write({"event": "harness_gpu_lost", "t_ns": self._clocks.now(), "why": self._card.lost})
+
+
+class _Schedule:
+    """Ticks that are due at ``start + k x period``, and whose turn it is on every so manieth of them."""
+
+    def __init__(self, period_ns: int) -> None:
+        self.period_ns = period_ns
+        self._start_ns: int | None = None
+        self._number = 0
+        self._turns: dict[int, int] = {}
+
+    def begin(self, now_ns: int) -> tuple[int, int]:
+        """The number of the tick that begins now and when it was due; the first sets the start."""
+        if self._start_ns is None:
+            self._start_ns = now_ns
+        return self._number, self._start_ns + self._number * self.period_ns
+
+    def is_turn(self, every: int) -> bool:
+        """Whether this tick is the first since the last multiple of ``every``: also where that one was missed."""
+        if self._number < self._turns.get(every, 0):
+            return False
+        self._turns[every] = (self._number // every + 1) * every
+        return True
+
+    def next_due(self, now_ns: int) -> int:
+        """When the next tick is due; those whose time has passed are missed."""
+        assert self._start_ns is not None
+        self._number = max(self._number, (now_ns - self._start_ns) // self.period_ns) + 1
+        return self._start_ns + self._number * self.period_ns
+
+
+class _Cost:
+    """What reading and writing takes, in microseconds of CPU and of the clock on the wall.
+
+    The price of writing a line down cannot stand in it; it is owed and counted with the next.
+    """
+
+    def __init__(self, clocks: Clocks) -> None:
+        self._clocks = clocks
+        self._cpu_ns = self._wall_ns = 0
+        self._owed_cpu_ns = self._owed_wall_ns = 0
+
+    def begin(self) -> int:
+        """Begin to count; the moment (CLOCK_MONOTONIC)."""
+        self._wall_ns, self._cpu_ns = self._clocks.now(), self._clocks.cpu()
+        return self._wall_ns
+
+    def so_far(self) -> tuple[float, float]:
+        """CPU and wall-clock time since ``begin``, with what was owed; what follows until ``end`` is owed."""
+        cpu_ns, wall_ns = self._clocks.cpu(), self._clocks.now()
+        spent_us = (
+            (cpu_ns - self._cpu_ns + self._owed_cpu_ns) / 1000,
+            (wall_ns - self._wall_ns + self._owed_wall_ns) / 1000,
+        )
+        self._cpu_ns, self._wall_ns = cpu_ns, wall_ns
+        return spent_us
+
+    def end(self) -> int:
+        """Put down what is owed; the moment (CLOCK_MONOTONIC)."""
+        cpu_ns, wall_ns = self._clocks.cpu(), self._clocks.now()
+        self._owed_cpu_ns, self._owed_wall_ns = cpu_ns - self._cpu_ns, wall_ns - self._wall_ns
+        return wall_ns
+
+
+def _write_nothing(line: Mapping[str, Any]) -> None:
+    """Where a line goes before there is a run."""

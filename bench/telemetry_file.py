@@ -1,0 +1,35 @@
+"""``telemetry.csv``: one row a tick of the sampler, written as it comes."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench.journal import disk_trouble_told
+from bench.record.telemetry import COLUMNS
+
+
+class TelemetryFile:
+    """A table that only grows; every row reaches the kernel before ``write`` returns.
+
+    Raises EnvironmentProblem where the file exists already or the disk does not take a row.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with disk_trouble_told(path):
+            self._stream = open(path, "x", encoding="ascii", newline="")  # noqa: SIM115 (closed in close)
+        self._writer = csv.writer(self._stream, lineterminator="\n")
+        self.write([column.name for column in COLUMNS])
+
+    def write(self, row: Sequence[object]) -> None:
+        """Add a row in the order of COLUMNS; None is written as an empty cell."""
+        with disk_trouble_told(self.path):
+            self._writer.writerow(row)
+            self._stream.flush()
+
+    def close(self) -> None:
+        """Close the file. What the disk did not take is told by then."""
+        with disk_trouble_told(self.path):
+            self._stream.close()
