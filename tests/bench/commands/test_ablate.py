@@ -57,7 +57,7 @@ class Bench:
         table = {"name": chosen.name, "sha256": chosen.sha256, "target_percent": 94.0, "epochs": 1}
         facts = {"recipe": {**table, "steps_per_epoch": 5, "batch": 4}, "input": request.input}
         facts["dataset"] = {"name": data.name, "sha256": data.sha256, "state": data.state}
-        right = correct + request.seed
+        right = correct + request.seed % 50  # That of a warm-up is large.
         return [
             ["hello", facts], ["phase", {"name": "import"}], ["phase", {"name": "train_k", "epoch": 1}],
             ["predict", str(self.place / "labels.u8"), right], ["phase", {"name": "eval_k", "epoch": 1}],
@@ -254,3 +254,26 @@ def test_a_wrong_word_is_one_sentence(bench: Bench, words: list[str], code: int,
     assert err.count("\n") == 1
     assert bench.asked == []
     assert not bench.results.exists()
+
+
+def test_an_ablation_warms_up_once_with_its_base_before_its_first_run(bench: Bench) -> None:
+    code, out, err = bench("mine.json", "--warm-up", "1", "--seeds", "2")
+
+    assert (code, err) == (0, "")
+    assert bench.asked[0] == ("base", 2**31 - 1)
+    assert [run for run in bench.asked if run[1] > 1] == bench.asked[:1]
+    assert [path.parent.name for path in bench.folder.glob("*/warm-up")] == ["base"]
+    assert "; 1 warm-up run first, 0 s idle between runs, kernel cache kept" in out
+    for name in ("base", "smooth", "base-device"):
+        records = load_campaign(bench.folder / name).records
+        assert [record.seed for record in records] == [0, 1]
+        assert all(record.circumstances["warm_up"] for record in records)
+
+
+def test_an_ablation_is_not_continued_under_another_protocol(bench: Bench) -> None:
+    bench("mine.json", "--out", "here")
+
+    code, _, err = bench("mine.json", "--out", "here", "--seeds", "4", "--idle", "1")
+
+    assert code == 6
+    assert "OUT=here holds another ablation: idle_seconds 0.0 instead of 1.0; name another folder." in err
