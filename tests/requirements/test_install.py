@@ -24,7 +24,8 @@ HAS_GPU_LIST = Path("/proc/driver/nvidia/gpus").is_dir() and any(Path("/proc/dri
 CUDA_BUILDS = sys.platform == "linux" and platform.machine() == "x86_64"
 
 pytestmark = pytest.mark.skipif(
-    not (3, 10) <= sys.version_info[:2] <= (3, 13), reason="the set-up itself needs Python 3.10 to 3.13"
+    not (3, 10) <= sys.version_info[:2] <= (3, 13),
+    reason="the set-up hands over to another Python where this one is not 3.10 to 3.13; run the tests with one that is",
 )
 
 
@@ -204,7 +205,7 @@ def test_trainer_environment_goes_where_it_is_told(checkout: Checkout, tmp_path:
     where = tmp_path / "elsewhere"
     group = "trainer-2.13" if sys.version_info < (3, 12) else "trainer-2.17"
     if group == "trainer-2.17" and sys.version_info >= (3, 13):
-        pytest.skip("no older trainer runs on this Python")
+        pytest.skip("no older TensorFlow has a build for this Python; run the tests with Python 3.10 to 3.12")
     assert checkout.install(group, "--venv", str(where)).returncode == 0
     assert list(json.loads((where / "installed.json").read_text())["locks"]) == [group]
     assert not checkout.venv.exists()
@@ -356,7 +357,7 @@ def fake_driver(tmp_path: Path) -> Iterator[dict[str, str]]:
     """The variables that put a small NVML, which counts FAKE_GPUS devices, in the way of the real one."""
     compiler = shutil.which("cc")
     if compiler is None:
-        pytest.skip("needs a C compiler for the fake driver")
+        pytest.skip("no C compiler to build the fake driver with; install one that is called cc, such as gcc")
     source = tmp_path / "nvml.c"
     source.write_text(
         "#include <stdlib.h>\n"
@@ -368,7 +369,10 @@ def fake_driver(tmp_path: Path) -> Iterator[dict[str, str]]:
     return {"LD_LIBRARY_PATH": str(tmp_path)}
 
 
-@pytest.mark.skipif(not CUDA_BUILDS, reason="TensorFlow has CUDA builds for x86_64 Linux only")
+@pytest.mark.skipif(
+    not CUDA_BUILDS,
+    reason="TensorFlow has CUDA builds for x86_64 Linux alone, so the set-up asks no driver here; run the tests on it",
+)
 def test_gpu_gets_its_own_lock_and_keeps_it(copied: Checkout, fake_driver: dict[str, str]) -> None:
     assert set(copied.installed()) == {"cpu"}
     result = copied.install("runtime", DEVICE="", FAKE_GPUS="1", **fake_driver)
@@ -378,7 +382,10 @@ def test_gpu_gets_its_own_lock_and_keeps_it(copied: Checkout, fake_driver: dict[
     assert copied.install("runtime", DEVICE="cpu").stdout == "", "an environment for GPUs serves the CPU too"
 
 
-@pytest.mark.skipif(HAS_GPU_LIST, reason="this machine has a GPU")
+@pytest.mark.skipif(
+    HAS_GPU_LIST,
+    reason="the driver lists a GPU in /proc, which a fake library cannot hide; run the tests where there is none",
+)
 def test_driver_without_a_gpu_leaves_the_cpu_lock(finished: Checkout, fake_driver: dict[str, str]) -> None:
     assert finished.install("runtime", DEVICE="", FAKE_GPUS="0", **fake_driver).stdout == ""
     assert set(finished.installed()) == {"cpu"}

@@ -95,7 +95,9 @@ def test_downloads_at_once_share_one_download(tmp_path, source):
     assert source.ranges == [None]
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+@pytest.mark.skipif(
+    not Path("/dev/full").exists(), reason="no /dev/full to stand for a full disk; run the tests on Linux"
+)
 def test_a_disk_that_fills_up_is_told_in_a_sentence(tmp_path, source):
     part(tmp_path).symlink_to("/dev/full")
     sentence = refusal(EnvironmentProblem, tmp_path, source)

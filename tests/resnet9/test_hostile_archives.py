@@ -16,8 +16,10 @@ from resnet9.errors import DataError
 from resnet9.official import BINARY, PYTHON, Archive
 from tests.resnet9 import small_cifar10 as small
 
-hypothesis = pytest.importorskip("hypothesis")
-st = pytest.importorskip("hypothesis.strategies")
+hypothesis = pytest.importorskip(
+    "hypothesis", reason="the locks of older TensorFlows have no hypothesis; make test has it"
+)
+st = hypothesis.strategies
 
 CONTENT = small.batches()
 TARS = {

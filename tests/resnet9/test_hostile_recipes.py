@@ -9,7 +9,9 @@ import pytest
 from resnet9 import recipe as recipes
 from resnet9.errors import RecipeError
 
-hypothesis = pytest.importorskip("hypothesis", reason="the lock of the oldest TensorFlow has no hypothesis")
+hypothesis = pytest.importorskip(
+    "hypothesis", reason="the locks of older TensorFlows have no hypothesis; make test has it"
+)
 st = hypothesis.strategies
 
 SHIPPED = json.loads(recipes.RECIPES_FILE.read_text())

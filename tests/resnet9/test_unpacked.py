@@ -96,7 +96,9 @@ def test_where_no_copy_can_be_written_the_archive_is_read_and_nothing_is_left(tm
     assert sorted(p.name for p in tmp_path.iterdir()) == [BINARY.name, unpacked.DATA_FILE]
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+@pytest.mark.skipif(
+    not Path("/dev/full").exists(), reason="no /dev/full to stand for a full disk; run the tests on Linux"
+)
 def test_a_disk_that_fills_up_leaves_no_half_copy(tmp_path):
     path, edition = small.publish(tmp_path, small.binary_tar(small.batches()).bytes())
     (tmp_path / f"{unpacked.DATA_FILE}.{os.getpid()}.part").symlink_to("/dev/full")
