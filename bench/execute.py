@@ -70,7 +70,29 @@ class Sampler(Observer, Protocol):
         """The trainer's process, the leader of its group, has this number."""
 
     def ended(self) -> None:
-        """The process is over and not reaped yet: what the kernel counted for it can still be read. Always called."""
+        """The process is over and not reaped yet: what the kernel counted for it can still be read.
+
+        Always called, also where the run came to nothing, and perhaps more than once.
+        """
+
+
+class _NoSampler:
+    """Stands where nobody samples."""
+
+    def event(self, event: protocol.Event, received_ns: int) -> None:
+        pass
+
+    def tick(self, now_ns: int) -> int | None:
+        return None
+
+    def prepare(self, folder: Path, write: Callable[[Mapping[str, Any]], None]) -> None:
+        pass
+
+    def began(self, pid: int) -> None:
+        pass
+
+    def ended(self) -> None:
+        pass
 
 
 @dataclass(frozen=True)
@@ -199,9 +221,10 @@ def run(
         fifo = stack.enter_context(contextlib.closing(Fifo(job.folder)))
         journal = stack.enter_context(contextlib.closing(Journal(job.folder / EVENTS_FILE)))
         signals = stack.enter_context(SignalPipe())
-        if sampler is not None:  # Before the clock starts: opening a driver takes its time, which is not the trainer's.
-            observers = (*observers, sampler)
-            sampler.prepare(job.folder, lambda line: journal.write(line, clock()))
+        sampler = sampler or _NoSampler()
+        # Before the clock starts: opening a driver takes its time, which is not the trainer's.
+        stack.callback(sampler.ended)
+        sampler.prepare(job.folder, lambda line: journal.write(line, clock()))
         before = resource.getrusage(resource.RUSAGE_SELF)
         spawned_ns = clock()
         journal.write(_start_line(job, spawned_ns), spawned_ns)
@@ -215,24 +238,30 @@ def run(
         try:
             child = spawner(job.argv, env, job.cwd, log)
         except OSError as error:
+            sampler.ended()
             end, exited_ns, events = Exit(), clock(), 0
             outcome = Outcome("failed", f"cannot start {job.argv[0]} ({error.strerror})")
         else:
-            if sampler is not None:
-                sampler.began(child.pid)
-            watch = Watch(child, fifo, signals, journal, Referee(job.asked, job.folder), observers, limits, clock)
             try:
+                sampler.began(child.pid)
+                everybody = (*observers, sampler)
+                watch = Watch(child, fifo, signals, journal, Referee(job.asked, job.folder), everybody, limits, clock)
                 exited_ns = watch.until_ended()
             finally:
-                try:
-                    if sampler is not None:
-                        sampler.ended()
-                finally:
-                    end = child.collect()
+                end = _collect(child, sampler)
             watch.hear_the_rest()
             outcome, events = _outcome(watch, end, job.folder / LOG_FILE), watch.events
         journal.write(_end_line(outcome, end, exited_ns, events, before), clock())
     return outcome
+
+
+def _collect(child: Child, sampler: Sampler) -> Exit:
+    """End what is left of a trainer, once the sampler has read what the kernel counted for it."""
+    try:
+        sampler.ended()
+    finally:
+        end = child.collect()
+    return end
 
 
 def _log_file(folder: Path) -> IO[bytes]:
