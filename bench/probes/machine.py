@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import bench
-from bench.errors import BenchError, EnvironmentProblem
+from bench.errors import BenchError
 from bench.metadata import PACKAGES
 from bench.probes import container, cpu, environment, gpu, host
 from bench.probes.environment import WITHHELD, Identity
 from bench.probes.framework import RunCommand
+from bench.probes.gpu_facts import gpu_facts
 
 #: What requirements/install.py leaves in an environment it has finished.
 STAMP_FILE = "installed.json"
@@ -60,7 +61,8 @@ def fingerprint(
     facts.update(_cpu_facts(cpu.read(root)))
     facts["container.kind"] = container.kind(root)
     facts["container.toolkit"] = container.toolkit_version(run_command)
-    facts.update(_gpu_facts(device, environ, look))
+    facts.update(gpu_facts(device, environ, look))
+    facts["cache.cuda_kernels"] = _kernel_cache(environ) if facts["gpu.name"] else None
     told = {name: _told(value, identity) for name, value in facts.items()}
     return told | {f"env.{name}": value for name, value in environment.recorded(environ, identity).items()}
 
@@ -141,30 +143,6 @@ def _image(image: str | None) -> str | None:
         return None
     told = image.strip().rpartition("/")[2]
     return told if _IMAGE.fullmatch(told) else WITHHELD
-
-
-def _gpu_facts(device: str, environ: Mapping[str, str], look: Callable[[], gpu.Sight]) -> dict[str, Any]:
-    chosen, count, why_none = None, None, None
-    try:
-        sight = look()
-        count, why_none = len(sight.gpus), sight.why_none
-        chosen = gpu.choose(sight.gpus, device, environ.get("CUDA_VISIBLE_DEVICES"))
-    except gpu.GpuProblem as problem:
-        why_none = f"the driver does not work ({type(problem).__name__})"
-    except EnvironmentProblem:
-        pass  # the GPU asked for is none of these, and its run stops for that
-    capability = chosen.compute_capability if chosen else None
-    return {
-        "gpu.count": count,
-        "gpu.why_none": why_none,
-        "gpu.name": chosen.name if chosen else None,
-        "gpu.uuid_hash": environment.hashed(chosen.uuid) if chosen else None,
-        "gpu.memory_bytes": chosen.memory_bytes if chosen else None,
-        "gpu.compute_capability": f"{capability[0]}.{capability[1]}" if capability else None,
-        "gpu.driver_version": chosen.driver_version if chosen else None,
-        "gpu.cuda_driver_version": chosen.cuda_driver_version if chosen else None,
-        "cache.cuda_kernels": _kernel_cache(environ) if chosen else None,
-    }
 
 
 def _kernel_cache(environ: Mapping[str, str]) -> str:

@@ -6,21 +6,31 @@ gets, ``card`` reads that one while the run lasts, ``nvml`` turns the driver's c
 errors of ours.
 """
 
+from bench.probes.gpu.binding import WrongBinding, binding
 from bench.probes.gpu.card import Card, Counters, Sample, open_card
 from bench.probes.gpu.devices import Gpu, Sight, choose, look, visible
+from bench.probes.gpu.energy import EnergyStep
+from bench.probes.gpu.facts import CardFacts, facts
+from bench.probes.gpu.lost_time import FIELDS as LOST_TIME_FIELDS
 from bench.probes.gpu.nvml import DriverMismatch, GpuLost, GpuProblem, NoPermission
 
 __all__ = [
+    "LOST_TIME_FIELDS",
     "Card",
+    "CardFacts",
     "Counters",
     "DriverMismatch",
+    "EnergyStep",
     "Gpu",
     "GpuLost",
     "GpuProblem",
     "NoPermission",
     "Sample",
     "Sight",
+    "WrongBinding",
+    "binding",
     "choose",
+    "facts",
     "look",
     "open_card",
     "visible",

@@ -7,15 +7,18 @@ dearest call (some milliseconds), is left to the slow ticks.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
 
+from bench.probes.gpu import energy
 from bench.probes.gpu import nvml as driver
-from bench.probes.gpu.devices import Gpu, describe, handles
+from bench.probes.gpu.binding import refuse_unofficial
+from bench.probes.gpu.devices import Gpu, find
 from bench.probes.gpu.lost_time import LostTime
-from bench.probes.gpu.nvml import Absent, GpuLost, GpuProblem, text
+from bench.probes.gpu.nvml import Absent, GpuLost, GpuProblem, value
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,8 @@ def open_card(uuid: str) -> Card:
     except Absent as absence:
         raise GpuProblem(f"No GPU can be read: {absence}.") from None
     try:
-        return Card(nvml, *_find(nvml, uuid))
+        refuse_unofficial(nvml)
+        return Card(nvml, *find(nvml, uuid))
     except BaseException as error:
         driver.stop(nvml)
         if isinstance(error, Absent):
@@ -81,6 +85,8 @@ class Card:
             self._try(name, alternatives)
         self._lost_time = LostTime(nvml, handle, gpu.driver_version)
         self._calls.update(self._lost_time.calls)
+        if self._calls["utilisation"] == "not supported" and _is_sliced(nvml, handle, gpu):
+            self._calls["utilisation"] = "not supported while MIG is on"
 
     @property
     def calls(self) -> Mapping[str, str]:
@@ -107,6 +113,15 @@ class Card:
     def counters(self) -> Counters:
         """The counters as they stand now. Raises GpuLost where the card is gone."""
         return Counters(self._read("energy"), self._guard(self._lost_time.read) or {}, self._read("temperature"))
+
+    def measure_energy_step(
+        self,
+        seconds: float = 0.3,
+        clock: Callable[[], int] = time.monotonic_ns,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> energy.EnergyStep | None:
+        """How the energy counter moves, watched for at most ``seconds``; None where it does not. Raises GpuLost."""
+        return energy.measure(lambda: self._read("energy"), seconds, clock, sleep)
 
     def close(self) -> None:
         """Leave the driver; the card cannot be read afterwards."""
@@ -158,15 +173,10 @@ class Card:
         return None if found is None else tuple(sorted({int(process.pid) for process in found}))
 
 
-def _find(nvml: Any, uuid: str) -> tuple[Any, Gpu]:
-    """The card's handle and its description. Raises GpuProblem."""
-    for index, handle in enumerate(handles(nvml)):
-        if text(driver.needed(nvml, f"identifying GPU {index}", nvml.nvmlDeviceGetUUID, handle)) == uuid:
-            return handle, describe(nvml, handle, index)
-    if uuid.startswith("MIG-"):
-        slice_ = driver.needed(nvml, "opening a slice of a GPU", nvml.nvmlDeviceGetHandleByUUID, uuid)
-        return slice_, describe(nvml, slice_, 0)
-    raise GpuProblem("No GPU can be read: the NVIDIA driver shows none with the UUID that the run uses.")
+def _is_sliced(nvml: Any, handle: Any, gpu: Gpu) -> bool:
+    """Whether the card is divided, or is itself a slice: then the driver has no utilisation of it (NVML, MIG)."""
+    modes = value(nvml, nvml.nvmlDeviceGetMigMode, handle) if hasattr(nvml, "nvmlDeviceGetMigMode") else None
+    return gpu.uuid.startswith("MIG-") or bool(modes and modes[0])
 
 
 def _calls(nvml: Any, handle: Any) -> dict[str, tuple[Callable[[], Any], ...]]:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.errors import EnvironmentProblem
-from bench.probes.gpu.nvml import Absent, NoPermission, needed, session, text, value
+from bench.probes.gpu.binding import lacking
+from bench.probes.gpu.nvml import Absent, GpuProblem, NoPermission, needed, session, text, value
 
 
 @dataclass(frozen=True)
@@ -38,13 +39,18 @@ class Sight:
 def look() -> Sight:
     """Every GPU the driver shows, in PCI bus order, or why there is none.
 
-    Raises DriverMismatch, NoPermission, GpuLost or GpuProblem where a driver is there and does not answer as it should.
+    Raises DriverMismatch, NoPermission, GpuLost, WrongBinding or GpuProblem where a driver is there and does not answer
+    as it should.
     """
     try:
         with session() as nvml:
             gpus = _devices(nvml)
     except Absent as absence:
         return Sight((), str(absence))
+    except AttributeError as error:
+        if getattr(error.obj, "__name__", None) != "pynvml":
+            raise
+        raise lacking(str(error.name)) from None
     return Sight(gpus) if gpus else Sight((), "the NVIDIA driver shows no GPU")
 
 
@@ -93,6 +99,20 @@ def describe(nvml: Any, handle: Any, index: int) -> Gpu:
         cuda_driver_version=None if cuda is None else f"{cuda // 1000}.{cuda % 1000 // 10}",
         compute_capability=None if capability is None else (int(capability[0]), int(capability[1])),
     )
+
+
+def find(nvml: Any, uuid: str) -> tuple[Any, Gpu]:
+    """The handle and the description of the card with this UUID, which may be a slice's.
+
+    Raises GpuProblem where there is none or it does not answer. Its message does not tell the UUID: records keep it.
+    """
+    for index, handle in enumerate(handles(nvml)):
+        if text(needed(nvml, f"identifying GPU {index}", nvml.nvmlDeviceGetUUID, handle)) == uuid:
+            return handle, describe(nvml, handle, index)
+    if uuid.startswith("MIG-"):
+        part = needed(nvml, "opening a slice of a GPU", nvml.nvmlDeviceGetHandleByUUID, uuid)
+        return part, describe(nvml, part, 0)
+    raise GpuProblem("No GPU can be read: the NVIDIA driver shows none with the UUID that the run uses.")
 
 
 def handles(nvml: Any) -> tuple[Any, ...]:

@@ -84,6 +84,7 @@ def value(nvml: Any, call: Callable[..., Any], *arguments: Any) -> Any:
             nvml.NVML_ERROR_FUNCTION_NOT_FOUND,
             nvml.NVML_ERROR_NOT_FOUND,
             nvml.NVML_ERROR_NO_PERMISSION,
+            nvml.NVML_ERROR_INVALID_ARGUMENT,  # a call that is made for whole cards, asked of a slice of one
         ):
             return None
         raise problem(nvml, error, "reading a GPU") from None

@@ -1,0 +1,52 @@
+"""The part of the fingerprint that is about the GPU: the ``gpu.*`` keys of ``bench.metadata``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from bench.errors import EnvironmentProblem
+from bench.probes import environment, gpu
+
+
+def gpu_facts(
+    device: str,
+    environ: Mapping[str, str],
+    look: Callable[[], gpu.Sight] = gpu.look,
+    read: Callable[[str], gpu.CardFacts] = gpu.facts,
+) -> dict[str, Any]:
+    """What there is to know of the GPU that a run on ``device`` gets; every value None where it gets none.
+
+    ``look`` asks for the GPUs and ``read`` for what is fixed about one. Never raises for what they cannot find out.
+    """
+    chosen, count, why_none = None, None, None
+    try:
+        sight = look()
+        count, why_none = len(sight.gpus), sight.why_none
+        chosen = gpu.choose(sight.gpus, device, environ.get("CUDA_VISIBLE_DEVICES"))
+    except gpu.GpuProblem as problem:
+        why_none = f"the driver does not work ({type(problem).__name__})"
+    except EnvironmentProblem:
+        pass  # the GPU asked for is none of these, and its run stops for that
+    capability = chosen.compute_capability if chosen else None
+    return {
+        "gpu.count": count,
+        "gpu.why_none": why_none,
+        "gpu.name": chosen.name if chosen else None,
+        "gpu.uuid_hash": environment.hashed(chosen.uuid) if chosen else None,
+        "gpu.memory_bytes": chosen.memory_bytes if chosen else None,
+        "gpu.compute_capability": f"{capability[0]}.{capability[1]}" if capability else None,
+        "gpu.driver_version": chosen.driver_version if chosen else None,
+        "gpu.cuda_driver_version": chosen.cuda_driver_version if chosen else None,
+        **{f"gpu.{name}": value for name, value in asdict(_fixed(chosen, read)).items()},
+    }
+
+
+def _fixed(chosen: gpu.Gpu | None, read: Callable[[str], gpu.CardFacts]) -> gpu.CardFacts:
+    if chosen is None:
+        return gpu.CardFacts()
+    try:
+        return read(chosen.uuid)
+    except gpu.GpuProblem:
+        return gpu.CardFacts()  # gone since the look, which the run will find out
