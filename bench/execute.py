@@ -234,6 +234,7 @@ def run(
             protocol.EVENTS_VARIABLE: str(fifo.path),
             protocol.SEED_VARIABLE: str(job.asked.seed),
             protocol.TARGET_VARIABLE: str(job.asked.target_percent),
+            protocol.STARTED_VARIABLE: str(spawned_ns),
         }
         try:
             child = spawner(job.argv, env, job.cwd, log)

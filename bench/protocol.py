@@ -8,6 +8,8 @@ A trainer is any program, in any language, that writes these events. The harness
     the seed of the run, a whole number.
 ``BENCH_TARGET_PERCENT``
     the accuracy that counts as reached, for example ``94.0``.
+``BENCH_STARTED_NS``
+    when the harness started the process: where its first phase begins.
 
 A trainer that is not ours (``bench run --trainer``) is given the rest of the request in variables, too; ours is given
 it as words of its command:
@@ -19,6 +21,8 @@ it as words of its command:
 ``BENCH_DATA_FLAT``
     absolute path of one file with the same data: all labels (training, then test; one byte each), then all pixels in
     the same order (1024 bytes of red, of green, of blue an image, row by row). Its sha256 is the content hash.
+``BENCH_TEST_IMAGES``
+    how many of its images are for testing: 10000, or 2000 of the built-in data.
 ``BENCH_DEVICE``
     ``cpu`` or the UUID of the GPU to train on; ``CUDA_VISIBLE_DEVICES`` shows that GPU alone, or none.
 ``BENCH_THREADS``
@@ -48,9 +52,11 @@ VERSION = 1
 EVENTS_VARIABLE = "BENCH_EVENTS"
 SEED_VARIABLE = "BENCH_SEED"
 TARGET_VARIABLE = "BENCH_TARGET_PERCENT"
+STARTED_VARIABLE = "BENCH_STARTED_NS"
 DATA_VARIABLE = "BENCH_DATA"
 DATA_STATE_VARIABLE = "BENCH_DATA_STATE"
 DATA_FLAT_VARIABLE = "BENCH_DATA_FLAT"
+TEST_IMAGES_VARIABLE = "BENCH_TEST_IMAGES"
 DEVICE_VARIABLE = "BENCH_DEVICE"
 THREADS_VARIABLE = "BENCH_THREADS"
 PREDICTIONS_FILE = "predictions.u8"

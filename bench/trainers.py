@@ -84,6 +84,7 @@ class Given:
     data: str
     data_state: str
     data_flat: Path
+    test_images: int
     device: str
     threads: int
 
@@ -103,6 +104,7 @@ def own_command(program: Program, given: Given, environ: Mapping[str, str]) -> C
         protocol.DATA_VARIABLE: given.data,
         protocol.DATA_STATE_VARIABLE: given.data_state,
         protocol.DATA_FLAT_VARIABLE: str(given.data_flat),
+        protocol.TEST_IMAGES_VARIABLE: str(given.test_images),
         protocol.DEVICE_VARIABLE: given.device,
         protocol.THREADS_VARIABLE: str(given.threads),
         # CUDA's own way to choose: nothing but the GPU that is sampled, and none for a run on the CPU.

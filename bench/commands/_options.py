@@ -9,6 +9,8 @@ import click
 
 #: More than eleven days; what poll(2) can wait for ends after twenty-four.
 _LONGEST_SILENCE_SECONDS = 1_000_000
+#: A target: more than nothing, and of 100 % no more than all.
+PERCENT = click.FloatRange(0, 100, min_open=True)
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 

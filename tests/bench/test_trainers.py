@@ -83,7 +83,7 @@ def own(folder: Path) -> programs.Program:
 
 
 def given(device: str = "cpu") -> Given:
-    return Given("/data/cifar", "canonical", Path("/data/cifar10.u8"), device, 2)
+    return Given("/data/cifar", "canonical", Path("/data/cifar10.u8"), 10_000, device, 2)
 
 
 def test_an_own_program_is_told_the_rest_of_the_request_in_variables(tmp_path: Path) -> None:
@@ -97,6 +97,7 @@ def test_an_own_program_is_told_the_rest_of_the_request_in_variables(tmp_path: P
         "BENCH_DATA": "/data/cifar",
         "BENCH_DATA_STATE": "canonical",
         "BENCH_DATA_FLAT": "/data/cifar10.u8",
+        "BENCH_TEST_IMAGES": "10000",
         "BENCH_DEVICE": "GPU-1",
         "BENCH_THREADS": "2",
     }

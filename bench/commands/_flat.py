@@ -1,0 +1,58 @@
+"""A dataset as one file that a program in any language can read, for trainers that are not ours (BENCH_DATA_FLAT)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from bench.journal import disk_trouble_told
+from resnet9 import dataset
+
+if TYPE_CHECKING:
+    from bench.commands._dataset import Data
+
+#: The copy that the trainer keeps beside a verified archive has this form (resnet9.unpacked).
+_UNPACKED = "cifar10.u8"
+
+
+@contextmanager
+def file_of(data: Data) -> Iterator[Path]:
+    """One file with all labels, then all pixels, whose sha256 is the content hash: the one beside the archive, or one
+    that is gone when the ``with`` ends.
+
+    Raises EnvironmentProblem where the disk does not take it.
+    """
+    kept = _beside(data.where) / _UNPACKED
+    if data.where != dataset.SYNTHETIC and kept.is_file() and _sha256(kept) == data.sha256:
+        yield kept
+        return
+    with TemporaryDirectory(prefix="bench-data-", ignore_cleanup_errors=True) as folder:
+        path = Path(folder) / f"{data.name}.u8"
+        with disk_trouble_told(path):
+            _write(data.where, path)
+        yield path
+
+
+def _beside(where: str) -> Path:
+    return Path(where) if Path(where).is_dir() else Path(where).parent
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with open(path, "rb") as stream:
+        while chunk := stream.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _write(where: str, path: Path) -> None:
+    found = dataset.load(where)
+    parts = [found.train_labels, found.test_labels]
+    # As published: channel before row and column.
+    parts += [images.transpose(0, 3, 1, 2) for images in (found.train_images, found.test_images)]
+    with open(path, "xb") as stream:
+        stream.writelines(part.tobytes() for part in parts)

@@ -1,0 +1,159 @@
+"""``python -m bench check-trainer``: which rules of the trainer's contract a program keeps, and which it breaks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bench.commands import _options
+
+if TYPE_CHECKING:
+    from bench.conformance import Finding
+
+_COLOURS = {"kept": "green", "broken": "red", "unseen": "yellow", "hint": "cyan"}
+
+
+@click.command("check-trainer")
+@click.argument("words", nargs=-1, metavar="'CMD ...'", type=click.UNPROCESSED)
+@click.option("--data", default="synthetic", help="what to train on: an archive or a folder  [default: synthetic]")
+@click.option("--device", default="cpu", help="cpu, gpu, or a GPU's index or UUID  [default: cpu]")
+@click.option(
+    "--target", type=_options.PERCENT, default=94.0, help="target of the first run, in percent  [default: 94]"
+)
+@click.option("--seed", type=click.IntRange(0, 2**31 - 4), default=0, help="of the first run  [default: 0]")
+@_options.threads
+@click.option(
+    "--timeout", type=click.IntRange(1, 1_000_000), default=600, help="seconds it may keep silent  [default: 600]"
+)
+@click.option("--quick", is_flag=True, help="leave out the second run, with another seed and another target")
+@click.option("--keep", type=click.Path(path_type=Path), metavar="PATH", help="a new folder for what the runs leave")
+@click.option("--json", "as_json", is_flag=True, help="one JSON object instead of lines to read")
+def command(
+    words: tuple[str, ...], data: str, device: str, target: float, seed: int, threads: int | None, timeout: int,
+    quick: bool, keep: Path | None, as_json: bool,
+) -> int:  # fmt: skip
+    """Start a trainer of your own a few times and say which rule of the contract it breaks (docs/trainers.md).
+
+    Two whole runs on built-in data, and a start that is told to end. Leaves with 0 where no rule is broken, else
+    with 1.
+    """
+    import json
+    from dataclasses import asdict
+
+    from bench import conformance
+    from bench.commands import _starts
+
+    try:
+        with _bench(_typed(words), data, device, target, seed, threads, timeout, keep) as bench:
+            starts = bench.all(quick)
+    except _starts.Interrupted:
+        raise KeyboardInterrupt from None
+    findings = (*conformance.findings(starts), *conformance.hints(starts))
+    broken = [each.rule for each in findings if each.verdict == conformance.BROKEN]
+    if as_json:
+        click.echo(json.dumps({"good": not broken, "rules": [asdict(each) for each in findings]}, indent=1))
+        return 1 if broken else 0
+    for each in findings:
+        _tell(each)
+    click.echo(_conclusion(broken, sum(each.verdict == conformance.UNSEEN for each in findings)))
+    if keep is not None:
+        click.echo(f"Events, logs and predictions of every start are in {keep}.")
+    return 1 if broken else 0
+
+
+def _typed(words: tuple[str, ...]) -> str:
+    """The command, or that of TRAINER. Raises UsageError where several words came without quotes around them."""
+    import os
+    import shlex
+
+    from bench.errors import UsageError
+
+    if len(words) > 1:
+        whole = shlex.join(words)
+        raise UsageError(f"put the trainer's command into quotes: check-trainer {shlex.quote(whole)}.")
+    return words[0] if words else os.environ.get("TRAINER", "")
+
+
+@contextmanager
+def _bench(
+    typed: str, data: str, device: str, target: float, seed: int, threads: int | None, timeout: int, keep: Path | None
+) -> Iterator[Any]:
+    """What starts the program, with its data, its device and a folder, for as long as the ``with`` lasts."""
+    import os
+
+    from bench import locks, plan, programs, signals
+    from bench.commands import _dataset, _flat, _starts
+    from bench.probes import host
+    from bench.referee import Asked
+    from bench.trainers import Given
+    from bench.watch import Limits
+
+    program = programs.read(typed, Path.cwd(), os.environ.get("PATH"))
+    where = plan.device(device)
+    with (
+        signals.asked_politely(),
+        locks.held(locks.device_lock(where.key), f"the device {where.name}"),
+        _place(keep) as folder,
+    ):
+        loaded = _dataset.load(data)
+        with _flat.file_of(loaded) as flat:
+            cores = threads or plan.usable_cpus(host.read())
+            yield _starts.Bench(
+                program=program,
+                given=Given(loaded.where, loaded.state, flat, len(loaded.test_labels), where.asked, cores),
+                asked=Asked(
+                    seed=seed,
+                    target_percent=target,
+                    dataset_sha256=loaded.sha256,
+                    dataset_state=loaded.state,
+                    device_kind=where.kind,
+                    test_labels=loaded.test_labels,
+                ),
+                limits=Limits(start_seconds=timeout, silence_seconds=timeout),
+                folder=folder,
+                told=lambda what: click.echo(f"{program.name}: {what} ...", err=True),
+            )
+
+
+@contextmanager
+def _place(keep: Path | None) -> Iterator[Path]:
+    """The folder of the starts: a new one that stays, or one that is gone afterwards. Raises UsageError."""
+    from tempfile import TemporaryDirectory
+
+    from bench.errors import UsageError
+    from bench.journal import disk_trouble_told
+
+    if keep is None:
+        with TemporaryDirectory(prefix="bench-check-", ignore_cleanup_errors=True) as folder:
+            yield Path(folder)
+        return
+    if keep.exists():
+        raise UsageError(f"{keep} is there already; name a new folder with --keep.")
+    with disk_trouble_told(keep):
+        keep.mkdir(parents=True)
+    yield keep
+
+
+def _tell(finding: Finding) -> None:
+    from bench.errors import one_line
+
+    verdict = click.style(f"{finding.verdict:8}", fg=_COLOURS[finding.verdict])
+    if finding.verdict == "hint":
+        click.echo(f"{verdict}{finding.rule:13}{finding.evidence}")
+        return
+    click.echo(f"{verdict}{finding.rule:13}{finding.says}")
+    for line in (finding.evidence, finding.advice):
+        if line:
+            click.echo(f"{'':21}{'-> ' if line == finding.advice else ''}{one_line(line)}")
+
+
+def _conclusion(broken: list[str], unseen: int) -> str:
+    if broken:
+        count = "1 rule" if len(broken) == 1 else f"{len(broken)} rules"
+        return f"It breaks {count}: {', '.join(broken)}. Mend the first one first; docs/trainers.md tells each."
+    seen = "every rule" if not unseen else "every rule that was seen"
+    return f"It keeps {seen}. A campaign: make bench TRAINER='...'"
