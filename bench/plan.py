@@ -5,13 +5,14 @@ from __future__ import annotations
 import difflib
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bench.campaign import parse_seeds
 from bench.errors import EnvironmentProblem, UsageError
 from bench.probes import gpu, host
 from bench.probes.environment import hashed
+from bench.watched_card import Chosen
 
 SMOKE = "smoke"
 #: What a GPU trains unless told otherwise: of the recipes that published runs here reproduce, the fastest by its own
@@ -100,6 +101,56 @@ def device(
     sliced = next((word for word in (asked, (visible or "").split(",")[0]) if word.startswith("MIG-")), None)
     uuid = sliced or chosen.uuid
     return Device("gpu", uuid, f"{chosen.name} {hashed(uuid)}", chosen.name)
+
+
+@dataclass(frozen=True)
+class Watched:
+    """The GPU to sample, and where there is none ``why_none``, a clause that a record may tell.
+
+    ``notice`` is a sentence for the terminal where the person asked for one that is not to be had.
+    """
+
+    chosen: Chosen | None
+    why_none: str = ""
+    notice: str = ""
+
+
+def watched(asked: str | None, where: Device, look: Callable[[], gpu.Sight] = gpu.look) -> Watched:
+    """The GPU that ``asked`` (auto, none, an index or a UUID) means while ``where`` trains; auto is the one that does.
+
+    One that is not there, or a driver that does not work, costs its values and never the run. Raises UsageError for a
+    word that is none of these.
+    """
+    asked = asked or "auto"
+    if asked == "none":
+        return Watched(None, "nobody wanted one sampled (WATCH=none)")
+    if asked == "auto":
+        trains = where.kind == "gpu"
+        return Watched(Chosen(where.asked)) if trains else Watched(None, "a CPU trains and no other card was named")
+    if not asked.isdecimal() and not asked.startswith(("GPU-", "MIG-")):
+        close = difflib.get_close_matches(asked.lower(), ("auto", "none"), n=1, cutoff=0.3)
+        meant = f"; did you mean WATCH={close[0]}?" if close else "."
+        raise UsageError(f"WATCH={asked!r} is none of auto, none, a GPU's index or its UUID{meant}")
+    try:
+        sight = look()
+        chosen = gpu.choose(sight.gpus, asked)
+    except gpu.GpuProblem as problem:
+        return _unwatched(asked, f"the driver does not work ({type(problem).__name__})", "make doctor tells more")
+    except EnvironmentProblem:
+        return _unwatched(asked, "WATCH names none of the GPUs here", f"there are {_listed(sight.gpus)}")
+    if chosen is None:
+        return _unwatched(asked, sight.why_none or "no GPU is visible", "leave WATCH out, or type WATCH=none")
+    uuid = asked if asked.startswith("MIG-") else chosen.uuid
+    return Watched(Chosen(uuid, "trains" if where.kind == "gpu" and uuid == where.asked else "watched"))
+
+
+def _unwatched(asked: str, why: str, hint: str) -> Watched:
+    notice = f"WATCH={asked} cannot be sampled: {why}; {hint}. The runs are made, and their records say so."
+    return Watched(None, why, notice)
+
+
+def _listed(gpus: Sequence[gpu.Gpu]) -> str:
+    return ", ".join(f"{each.index} ({each.uuid})" for each in gpus)
 
 
 def recipe_name(wishes: Wishes, where: Device) -> str:

@@ -22,13 +22,15 @@ from bench.journal import disk_trouble_told
 from bench.probes import machine
 from bench.referee import Asked
 from bench.run_protocol import RunProtocol, WarmUp, warm_up_limits, warm_up_seed
+from bench.sampler import Samplers
 from bench.signals import SignalPipe
 from bench.watch import Limits
 
 if TYPE_CHECKING:
     from bench.commands._dataset import Data
-    from bench.plan import Plan
+    from bench.plan import Plan, Watched
     from bench.record import Record
+    from bench.record.telemetry import Telemetry
     from resnet9.recipe import Recipe
 
 
@@ -52,10 +54,13 @@ def configuration(todo: Plan, recipe: Recipe, data: Data) -> Configuration:
 class Runner:
     """Makes runs one after the other, each shown on the terminal; ``total`` is how many will count."""
 
-    def __init__(self, total: int, timeout: int | None, wishes: SignalPipe, protocol: RunProtocol) -> None:
+    def __init__(
+        self, total: int, timeout: int | None, wishes: SignalPipe, protocol: RunProtocol, samplers: Samplers
+    ) -> None:
         self.display = progress.of(sys.stdout, total)
         self._limits = Limits() if timeout is None else Limits(start_seconds=timeout, silence_seconds=timeout)
-        self._wishes, self._protocol = wishes, protocol
+        self._wishes, self._protocol, self._samplers = wishes, protocol, samplers
+        self._told: set[str] = set()
         self._warmed_up = False
         self._exited_ns: int | None = None
 
@@ -73,15 +78,24 @@ class Runner:
         with kernel_cache.prepared(self._protocol.kernel_cache, trainers.environment(os.environ)) as env:
             job = self._job(campaign, todo, data, run, env)
             self.display.begin(None if warming_up else job.asked.seed, time.monotonic_ns())
-            outcome = execute.run(job, [self.display], warm_up_limits(self._limits) if warming_up else self._limits)
+            limits = warm_up_limits(self._limits) if warming_up else self._limits
+            outcome = execute.run(job, [self.display], limits, sampler=self._samplers.make())
         record = _results.write_record(job.folder)
         self._exited_ns = record.exited_ns
         self.display.end(time.monotonic_ns(), _discarded(record) if warming_up else _results.line(record))
+        self._tell_missing(record)
         if warming_up:
             self._warmed_up = self._warmed_up or outcome.status in ENDED_WELL
         else:
             _results.write_tables(campaign.folder)
         return outcome
+
+    def _tell_missing(self, record: Record) -> None:
+        """Say once what of the machine could not be read; that, and why, is in every record."""
+        for sentence in missing(record.telemetry):
+            if sentence not in self._told:
+                self._told.add(sentence)
+                self.display.say(sentence)
 
     def _rested(self) -> bool:
         """Wait until the rest since the run before is over; at once False where somebody wishes to stop."""
@@ -135,12 +149,16 @@ class Runner:
 
 
 @contextmanager
-def runner(total: int, timeout: int | None, protocol: RunProtocol) -> Iterator[Runner]:
-    """A Runner. Within a run a wish to stop ends the run; between two it waits until what the last one gave is
-    written.
+def runner(total: int, timeout: int | None, protocol: RunProtocol, watched: Watched) -> Iterator[Runner]:
+    """A Runner, which samples the GPU that is ``watched``. Within a run a wish to stop ends the run; between two it
+    waits until what the last one gave is written.
     """
-    with SignalPipe() as wishes:
-        yield Runner(total, timeout, wishes, protocol)
+    off = not protocol.telemetry
+    with SignalPipe() as wishes, Samplers(watched.chosen, watched.why_none, off=off) as samplers:
+        made = Runner(total, timeout, wishes, protocol, samplers)
+        if watched.notice and not off:
+            made.display.say(watched.notice)
+        yield made
 
 
 def _discarded(record: Record) -> str:
@@ -149,6 +167,20 @@ def _discarded(record: Record) -> str:
         return f"warm-up  {record.status.replace('_', ' ')}: {record.reason}"
     lasted = "" if record.life_ns is None else f" after {record.life_ns / 1e9:.1f} s"
     return f"warm-up  over{lasted}, discarded"
+
+
+def missing(telemetry: Telemetry) -> list[str]:
+    """What a run's sampler was to read and could not, in a sentence each."""
+    told = []
+    if telemetry.gpu_lost:
+        told.append(f"The GPU was lost while it was sampled, and the run went on: {telemetry.gpu_lost.rstrip('.')}.")
+    refused = [f"{name} ({why})" for name, why in telemetry.gpu.get("calls", {}).items() if why != "yes"]
+    if refused:
+        told.append(f"The GPU's driver does not give {', '.join(refused)}; these stay empty in every table.")
+    if telemetry.host_absent:
+        absent = ", ".join(telemetry.host_absent)
+        told.append(f"This machine does not show {absent}; these stay empty, and `make doctor` says what to change.")
+    return told
 
 
 def make_folder(folder: Path) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from bench.ablation import Ablation
     from bench.campaign import Configuration, Ending
     from bench.commands._dataset import Data
-    from bench.plan import Plan
+    from bench.plan import Plan, Watched
     from bench.record import StoredAblation
     from bench.run_protocol import RunProtocol, WarmUp
     from resnet9.ablation import AblationSet
@@ -57,6 +57,7 @@ def command(
     protocol = _protocol.of(warm_up, idle, cache, telemetry)
     chosen = declared.load(name)
     where = plan.device(device)
+    watched = plan.watched(watch, where)
     wishes = plan.Wishes(
         chosen.asked(chosen.declaration.base), seeds or str(chosen.declaration.seeds), data,
         _input(chosen, input), precision, device, threads,
@@ -73,7 +74,7 @@ def command(
         with locks.held(ablation.folder / locks.FOLDER_LOCK, _runs.place(ablation.folder)):
             notice = [shown.STAND_IN] if loaded.state == dataset.SYNTHETIC else []
             click.echo("\n".join([*notice, *shown.plan(ablation.stored)]))
-            ending = _run(ablation, plans, loaded, timeout)
+            ending = _run(ablation, plans, loaded, timeout, watched)
             return _tell(ablation, ending)
 
 
@@ -168,7 +169,7 @@ def _choose(
 
 
 def _run(
-    ablation: Ablation, plans: dict[str, Plan], data: Data, timeout: int | None
+    ablation: Ablation, plans: dict[str, Plan], data: Data, timeout: int | None, watched: Watched
 ) -> Ending[tuple[str, int] | WarmUp]:
     from bench import campaign as campaigns
     from bench.commands import _results, _runs
@@ -178,7 +179,7 @@ def _run(
     left, base = ablation.left(), ablation.stored.variants[0].name
     protocol = ablation.campaigns[base].protocol
     technique = {each.name: each.technique for each in ablation.stored.variants}
-    with _runs.runner(len(left), timeout, protocol) as runner:
+    with _runs.runner(len(left), timeout, protocol, watched) as runner:
         how = f"; {protocol.sentence()}" if left else ""
         runner.display.say(f"{_introduction(ablation, len(left))}{how}")
 

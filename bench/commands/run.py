@@ -15,7 +15,7 @@ from bench.commands import _claims, _options, _protocol
 if TYPE_CHECKING:
     from bench.campaign import Campaign, Ending
     from bench.commands._dataset import Data
-    from bench.plan import Plan
+    from bench.plan import Plan, Watched
     from bench.record import Record
     from bench.run_protocol import RunProtocol, WarmUp
 
@@ -57,6 +57,7 @@ def command(
     protocol = _protocol.of(warm_up, idle, cache, telemetry)
     wishes = plan.Wishes(recipe, seeds, data, input, precision, device, threads, smoke)
     where = plan.device(device)
+    watched = plan.watched(watch, where)
     name = plan.recipe_name(wishes, where)
     chosen = recipes.load(name)
     todo = plan.complete(wishes, where, _anywhere(name), chosen.dataset)
@@ -67,7 +68,7 @@ def command(
         campaign = _choose(todo, chosen, loaded, Path(out) if out else None, Claims(**claims), protocol)
         _runs.make_folder(campaign.folder)
         with locks.held(campaign.folder / locks.FOLDER_LOCK, _runs.place(campaign.folder)):
-            ending = _run(campaign, todo, loaded, timeout)
+            ending = _run(campaign, todo, loaded, timeout, watched)
             records = _show(campaign)
             if ending.exit_code:
                 return _why(ending, campaign)
@@ -93,12 +94,12 @@ def _choose(todo: Plan, chosen: Any, data: Data, out: Path | None, claims: Any, 
     return replace(made, recipe=asdict(chosen))
 
 
-def _run(campaign: Campaign, todo: Plan, data: Data, timeout: int | None) -> Ending[int | WarmUp]:
+def _run(campaign: Campaign, todo: Plan, data: Data, timeout: int | None, watched: Watched) -> Ending[int | WarmUp]:
     from bench import campaign as campaigns
     from bench.commands import _results, _runs
 
     left = campaign.left()
-    with _runs.runner(len(left), timeout, campaign.protocol) as runner:
+    with _runs.runner(len(left), timeout, campaign.protocol, watched) as runner:
         runner.display.say(_introduction(campaign, left))
         campaign.sweep()
         _results.write_missing_records(campaign)

@@ -113,7 +113,7 @@ def test_without_anything_said_a_cpu_gets_the_smoke_check(bench: Bench, monkeypa
         "campaign.json", "epochs.csv", "runs.csv", "seed-000", "seed-001", "summary.csv",
     ]  # fmt: skip
     assert sorted(path.name for path in (bench.folder / "seed-000").iterdir()) == [
-        "events.jsonl", "predictions.u8", "record.json", "trainer.log",
+        "events.jsonl", "predictions.u8", "record.json", "telemetry.csv", "trainer.log",
     ]  # fmt: skip
     assert json.loads((bench.folder / "campaign.json").read_text())["status"] == "finished"
     assert {row["reached_epoch"] for row in bench.runs().values()} == {"2.0"}
