@@ -32,7 +32,7 @@
 #endif
 
 enum { SUCCESS, NOT_SUPPORTED = 3, NO_PERMISSION = 4, NOT_FOUND = 6, TOO_SMALL = 7, NOT_LOADED = 9, LOST = 15 };
-enum { MOST_GPUS = 8, MOST_LINES = 512, KEY = 32, TEXT = 512 };
+enum { MOST_GPUS = 8, MOST_LINES = 512, KEY = 40, TEXT = 512 };
 
 typedef struct {
     int gpu; /* -1: the driver */
@@ -67,8 +67,8 @@ static void read_scenario(void)
         line->calls = 0;
         line->answers[0] = 0;
         text[strcspn(text, "#\n")] = 0;
-        if (sscanf(text, "gpu %d %31s %511[^\n]", &line->gpu, line->key, line->answers) < 2 &&
-            sscanf(text, "driver %31s %511[^\n]", line->key, line->answers) < 1)
+        if (sscanf(text, "gpu %d %39s %511[^\n]", &line->gpu, line->key, line->answers) < 2 &&
+            sscanf(text, "driver %39s %511[^\n]", line->key, line->answers) < 1)
             continue;
         if (line->gpu >= MOST_GPUS) continue;
         if (line->gpu >= gpu_count) gpu_count = line->gpu + 1;
@@ -137,7 +137,7 @@ static int number(int gpu, const char *key, unsigned long long *value)
 {
     char text[TEXT];
     int code = answer(gpu, key, text);
-    if (code == SUCCESS) *value = strtoull(text, NULL, 10);
+    if (code == SUCCESS) *value = strtoull(text, NULL, 0);
     return code;
 }
 
@@ -203,17 +203,24 @@ int nvmlDeviceGetIndex(void *handle, unsigned *index)
     return SUCCESS;
 }
 
-int nvmlDeviceGetUUID(void *handle, char *text, unsigned length) { return string(gpu_of(handle), "uuid", text, length); }
-int nvmlDeviceGetName(void *handle, char *text, unsigned length) { return string(gpu_of(handle), "name", text, length); }
-int nvmlDeviceGetVbiosVersion(void *handle, char *text, unsigned length) { return string(gpu_of(handle), "vbios", text, length); }
+#define GIVES_TEXT(function, key) \
+    int function(void *handle, char *text, unsigned length) { return string(gpu_of(handle), key, text, length); }
 
+GIVES_TEXT(nvmlDeviceGetUUID, "uuid")
+GIVES_TEXT(nvmlDeviceGetName, "name")
+GIVES_TEXT(nvmlDeviceGetVbiosVersion, "vbios")
+
+/* nvmlPciInfo_t */
 typedef struct {
     char legacy[16];
     unsigned domain, bus, device, device_id, subsystem_id;
     char bus_id[32];
 } Pci;
 
-int nvmlDeviceGetPciInfo_v3(void *handle, Pci *pci) { return string(gpu_of(handle), "pci", pci->bus_id, sizeof pci->bus_id); }
+int nvmlDeviceGetPciInfo_v3(void *handle, Pci *pci)
+{
+    return string(gpu_of(handle), "pci", pci->bus_id, sizeof pci->bus_id);
+}
 
 int nvmlDeviceGetUtilizationRates(void *handle, unsigned *gpu_and_memory)
 {
@@ -228,32 +235,39 @@ int nvmlDeviceGetMemoryInfo(void *handle, unsigned long long *total_free_used)
     return code;
 }
 
-int nvmlDeviceGetPowerUsage(void *handle, unsigned *mw) { return small(handle, "power", mw); }
-int nvmlDeviceGetEnforcedPowerLimit(void *handle, unsigned *mw) { return small(handle, "power_limit", mw); }
-int nvmlDeviceGetPowerManagementDefaultLimit(void *handle, unsigned *mw) { return small(handle, "default_power_limit", mw); }
-int nvmlDeviceGetPersistenceMode(void *handle, unsigned *mode) { return small(handle, "persistence", mode); }
-int nvmlDeviceGetComputeMode(void *handle, unsigned *mode) { return small(handle, "compute_mode", mode); }
-int nvmlDeviceGetCurrPcieLinkGeneration(void *handle, unsigned *value) { return small(handle, "pcie_generation", value); }
-int nvmlDeviceGetMaxPcieLinkGeneration(void *handle, unsigned *value) { return small(handle, "max_pcie_generation", value); }
-int nvmlDeviceGetCurrPcieLinkWidth(void *handle, unsigned *value) { return small(handle, "pcie_width", value); }
-int nvmlDeviceGetMaxPcieLinkWidth(void *handle, unsigned *value) { return small(handle, "max_pcie_width", value); }
-int nvmlDeviceGetVirtualizationMode(void *handle, unsigned *mode) { return small(handle, "virtualisation", mode); }
+#define GIVES_NUMBER(function, key) \
+    int function(void *handle, unsigned *value) { return small(handle, key, value); }
 
-int nvmlDeviceGetTotalEnergyConsumption(void *handle, unsigned long long *mj) { return number(gpu_of(handle), "energy", mj); }
+GIVES_NUMBER(nvmlDeviceGetPowerUsage, "power")
+GIVES_NUMBER(nvmlDeviceGetEnforcedPowerLimit, "power_limit")
+GIVES_NUMBER(nvmlDeviceGetPowerManagementDefaultLimit, "default_power_limit")
+GIVES_NUMBER(nvmlDeviceGetPersistenceMode, "persistence")
+GIVES_NUMBER(nvmlDeviceGetComputeMode, "compute_mode")
+GIVES_NUMBER(nvmlDeviceGetVirtualizationMode, "virtualisation")
+GIVES_NUMBER(nvmlDeviceGetCurrPcieLinkGeneration, "pcie_generation")
+GIVES_NUMBER(nvmlDeviceGetMaxPcieLinkGeneration, "max_pcie_generation")
+GIVES_NUMBER(nvmlDeviceGetCurrPcieLinkWidth, "pcie_lanes")
+GIVES_NUMBER(nvmlDeviceGetMaxPcieLinkWidth, "max_pcie_lanes")
+
+int nvmlDeviceGetTotalEnergyConsumption(void *handle, unsigned long long *mj)
+{
+    return number(gpu_of(handle), "energy", mj);
+}
 
 static int clock_of(void *handle, const char *prefix, unsigned kind, unsigned *mhz)
 {
-    char key[KEY];
+    char key[2 * KEY];
     snprintf(key, sizeof key, "%s%s", prefix, kind == 2 ? "memory_clock" : "sm_clock");
     return small(handle, key, mhz);
 }
 
-int nvmlDeviceGetClockInfo(void *handle, unsigned kind, unsigned *mhz) { return clock_of(handle, "", kind, mhz); }
-int nvmlDeviceGetMaxClockInfo(void *handle, unsigned kind, unsigned *mhz) { return clock_of(handle, "max_", kind, mhz); }
-int nvmlDeviceGetApplicationsClock(void *handle, unsigned kind, unsigned *mhz)
-{
-    return clock_of(handle, "application_", kind, mhz);
-}
+#define GIVES_CLOCK(function, prefix) \
+    int function(void *handle, unsigned kind, unsigned *mhz) { return clock_of(handle, prefix, kind, mhz); }
+
+GIVES_CLOCK(nvmlDeviceGetClockInfo, "")
+GIVES_CLOCK(nvmlDeviceGetMaxClockInfo, "max_")
+GIVES_CLOCK(nvmlDeviceGetApplicationsClock, "application_")
+GIVES_CLOCK(nvmlDeviceGetDefaultApplicationsClock, "default_application_")
 
 int nvmlDeviceGetTemperature(void *handle, unsigned sensor, unsigned *celsius)
 {
@@ -278,6 +292,7 @@ int nvmlDeviceGetCurrentClocksEventReasons(void *handle, unsigned long long *bit
 }
 #endif
 
+/* nvmlProcessInfo_t, the same in v2 and v3 */
 typedef struct {
     unsigned pid;
     unsigned long long used;
@@ -326,11 +341,18 @@ static int processes(void *handle, unsigned *count, Process *out)
     return found > room ? TOO_SMALL : SUCCESS;
 }
 
-int nvmlDeviceGetComputeRunningProcesses_v2(void *handle, unsigned *count, Process *out) { return processes(handle, count, out); }
+int nvmlDeviceGetComputeRunningProcesses_v2(void *handle, unsigned *count, Process *out)
+{
+    return processes(handle, count, out);
+}
 #if DRIVER >= 510
-int nvmlDeviceGetComputeRunningProcesses_v3(void *handle, unsigned *count, Process *out) { return processes(handle, count, out); }
+int nvmlDeviceGetComputeRunningProcesses_v3(void *handle, unsigned *count, Process *out)
+{
+    return processes(handle, count, out);
+}
 #endif
 
+/* nvmlFieldValue_t */
 typedef struct {
     unsigned id, scope;
     long long timestamp, latency_us;
