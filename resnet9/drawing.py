@@ -16,8 +16,6 @@ from resnet9.recipe import Recipe
 
 INK, MUTED, PAPER = "#1f2933", "#66737f", "#ffffff"
 COLOURS = {"conv": "#c7dcf2", "frozen": "#fbe0b9", "linear": "#d5e8cf", "plain": "#edf0f3"}
-
-
 NAMES = {"resnet9": "ResNet9", "plain8": "Eight convolutions", "air": "Airbench's net"}
 ACTIVATIONS = {"relu": "ReLU", "celu": "CELU", "gelu": "GELU", "silu": "SiLU"}
 #: Size of a box and the distance from one to the next, and from one row to the next, in the units of the diagram.

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from resnet9 import augment
+from resnet9 import augment, flops
 from resnet9.nets import Net
 
 Tensor = Any
@@ -45,10 +45,8 @@ class Evaluation:
     def __init__(self, net: Net, test_images: int, compute: tf.DType, xla: bool) -> None:
         self.net, self.compute, self.test_images = net, compute, test_images
         self.views = net.recipe.views
-        share = net.recipe.views_share if self.views != "plain" else 1.0
-        #: The images that more views than one are spent on: all of them, or those the plain view is least sure of.
-        chosen = max(1, round(test_images * share))
-        self.chosen = chosen - chosen % 100 if chosen > 100 and share < 1 else chosen  # batches of a useful size
+        #: How many images more views than one are spent on: all of them, or those the plain view is least sure of.
+        self.chosen = flops.viewed_images(net.recipe, test_images)
         self._functions = {
             view: tf.function(self._judge(view), jit_compile=xla, autograph=False)
             for view in dict.fromkeys(("plain", self.views))

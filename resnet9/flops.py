@@ -111,7 +111,16 @@ def final_passes(recipe: Recipe, test_images: int) -> int:
     """Forward passes of the final evaluation; with a ``views_share`` below 1, a plain one and that share's views."""
     if recipe.views == "plain" or recipe.views_share == 1:
         return test_images * PASSES[recipe.views]
-    return test_images + max(1, round(test_images * recipe.views_share)) * PASSES[recipe.views]
+    return test_images + viewed_images(recipe, test_images) * PASSES[recipe.views]
+
+
+def viewed_images(recipe: Recipe, test_images: int) -> int:
+    """How many test images ``views_share`` spends the recipe's views on; of more than 100 whole hundreds, so that they
+    divide into batches of a useful size.
+    """
+    share = recipe.views_share if recipe.views != "plain" else 1.0
+    chosen = max(1, round(test_images * share))
+    return chosen - chosen % 100 if chosen > 100 and share < 1 else chosen
 
 
 def layers(recipe: Recipe) -> tuple[Layer, ...]:
@@ -134,8 +143,7 @@ def layers(recipe: Recipe) -> tuple[Layer, ...]:
 def _whitening(recipe: Recipe) -> Layer:
     whitening = recipe.whitening
     assert whitening is not None
-    size = whitening.size
-    outputs = COLOURS * size * size * (2 if whitening.negated else 1)
+    size, outputs = whitening.size, whitening.channels
     return Layer(
         name="whitening",
         kind="conv",

@@ -13,8 +13,6 @@ import tensorflow as tf
 from resnet9.recipe import Recipe
 
 Tensor = Any
-
-
 #: The widest map whose filter gradient ``by_products`` takes as matrix products; they won at 8 and lost at 15.
 PRODUCTS_SIDE = 8
 

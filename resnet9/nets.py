@@ -36,7 +36,7 @@ import tensorflow as tf
 
 from resnet9 import activations, layers, randomness
 from resnet9.recipe import Recipe
-from resnet9.whitening import WhiteningLayer, filters_of
+from resnet9.whitening import WhiteningLayer
 
 Tensor = Any
 CLASSES = 10
@@ -161,7 +161,7 @@ class ResNet9(Net):
         if self.recipe.whitening is None:
             self.prep = self.block("prep", 3, w1)
         else:
-            self.prep = self.block("prep", filters_of(self.recipe.whitening), w1, size=1)
+            self.prep = self.block("prep", self.recipe.whitening.channels, w1, size=1)
         self.layer1 = self.block("layer1", w1, w2, pool=True)
         self.residual1 = [self.block(f"layer1.residual{i}", w2, w2) for i in (1, 2)]
         self.layer2 = self.block("layer2", w2, w3, pool=True)
@@ -197,7 +197,7 @@ class Air(Net):
 
     def _build(self) -> None:
         assert self.recipe.whitening is not None
-        inputs = filters_of(self.recipe.whitening)
+        inputs = self.recipe.whitening.channels
         self.stages: list[list[Block]] = []
         for number, width in enumerate(self.recipe.widths, 1):
             names = [f"group{number}.layer{i}" for i in range(1, self.recipe.depth + 1)]

@@ -7,24 +7,20 @@ matrix unit holds exactly; the tiny eigenproblem is solved in float64 on the hos
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from resnet9 import randomness
-from resnet9.recipe import Recipe, Whitening
+from resnet9.recipe import Recipe
 
 Tensor = Any
 #: Images summed at once: 1,000 need 46 MB for 2x2 patches. Sums of as many patches are exact to float32's last digits.
 CHUNK = 1000
 #: Pixels are taken as differences from here, -128 to 127.
 OFFSET = 128
-
-
-def filters_of(whitening: Whitening) -> int:
-    """Output channels of the layer."""
-    return 3 * whitening.size**2 * (2 if whitening.negated else 1)
 
 
 def patch_sums(images: Tensor, size: int, chunk: int) -> tuple[Tensor, Tensor]:
@@ -47,7 +43,7 @@ def patch_sums(images: Tensor, size: int, chunk: int) -> tuple[Tensor, Tensor]:
 
 
 def filters(recipe: Recipe, sums: np.ndarray, products: np.ndarray, patches: int) -> np.ndarray:
-    """The kernel HWIO float32 [size,size,3,filters_of] from the sums of ``patch_sums`` over so many patches.
+    """The kernel HWIO float32 [size,size,3,channels] from the sums of ``patch_sums`` over so many patches.
 
     Sums are of raw pixels; what normalising does to first and second moments is applied to them here, in float64.
     """
@@ -77,7 +73,7 @@ class WhiteningLayer:
     def __init__(self, recipe: Recipe) -> None:
         assert recipe.whitening is not None
         self.recipe, self.whitening = recipe, recipe.whitening
-        size, channels = recipe.whitening.size, filters_of(recipe.whitening)
+        size, channels = recipe.whitening.size, recipe.whitening.channels
         self.kernel = tf.Variable(tf.zeros([size, size, 3, channels]), trainable=False, name="whitening.conv")
         self.bias = tf.Variable(tf.zeros([channels]), name="whitening.bias") if recipe.whitening.bias else None
 
@@ -105,10 +101,6 @@ class WhiteningLayer:
         return outputs if self.bias is None else tf.nn.bias_add(outputs, tf.cast(self.bias, images.dtype))
 
 
-_SUMS: dict[bool, Any] = {}
-
-
+@cache
 def _compiled_sums(xla: bool) -> Any:
-    if xla not in _SUMS:
-        _SUMS[xla] = tf.function(patch_sums, jit_compile=xla, autograph=False)
-    return _SUMS[xla]
+    return tf.function(patch_sums, jit_compile=xla, autograph=False)

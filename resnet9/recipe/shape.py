@@ -63,6 +63,11 @@ class Whitening:
     bias: bool = flag(default=False)
     bias_init: str = choice("zero", "uniform", default="zero")
 
+    @property
+    def channels(self) -> int:
+        """Output channels of the layer."""
+        return 3 * self.size**2 * (2 if self.negated else 1)
+
 
 @dataclass(frozen=True)
 class Muon:

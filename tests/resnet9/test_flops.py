@@ -69,6 +69,7 @@ def test_the_convolutions_of_airbench94_cost_what_its_shapes_say() -> None:
 def test_a_view_costs_its_passes_and_a_share_of_the_images_its_share(name: str, passes: int) -> None:
     assert flops.final_passes(SHIPPED[name], 10_000) == passes
     assert flops.final_passes(SHIPPED["hive"], 10_000) == 10_000 + 2_500 * 6
+    assert flops.final_passes(replace(SHIPPED["hive"], views_share=1 / 3), 10_000) == 10_000 + 3_300 * 6
 
 
 def _varied() -> list[recipes.Recipe]:
