@@ -1,10 +1,9 @@
-import json
-
 import pytest
 
 from resnet9 import ablation
 from resnet9 import recipe as recipes
 from resnet9.errors import RecipeError
+from tests.resnet9.recipe_files import write
 
 DECLARED = {
     "title": "Mine", "question": "What does it buy?", "proxy": "A small one.", "spread_percent": 0.3,
@@ -23,17 +22,11 @@ TABLES = {
 }
 
 
-def write(tmp_path, tables, name="mine.json"):
-    path = tmp_path / name
-    path.write_text(tables if isinstance(tables, str) else json.dumps(tables))
-    return str(path)
-
-
 def declared(tmp_path, variants=None, **changes):
     body = {**DECLARED, **changes}
     if variants is not None:
         body["variants"] = variants
-    return write(tmp_path, {"ablation": body, **TABLES})
+    return str(write(tmp_path, {"ablation": body, **TABLES}))
 
 
 @pytest.mark.parametrize("name", ablation.sets())
@@ -94,7 +87,7 @@ def test_the_hash_names_what_is_compared_and_not_its_prose(tmp_path):
     assert ablation.load(declared(tmp_path, title="Other words", seeds=7)).sha256 == one
     assert ablation.load(declared(tmp_path, variants=DECLARED["variants"][:2])).sha256 != one
     assert ablation.load(declared(tmp_path, spread_percent=0.1)).sha256 != one
-    path = write(tmp_path, {"ablation": DECLARED, **TABLES, "base": {"extends": "smoke", "batch": 256}})
+    path = str(write(tmp_path, {"ablation": DECLARED, **TABLES, "base": {"extends": "smoke", "batch": 256}}))
     assert ablation.load(path).sha256 != one
 
 
@@ -159,7 +152,7 @@ def test_a_declaration_that_cannot_be_is_refused_with_table_and_fix(tmp_path, ch
 )
 def test_a_file_that_is_no_set_is_refused(tmp_path, tables, sentence):
     with pytest.raises(RecipeError) as caught:
-        ablation.load(write(tmp_path, tables))
+        ablation.load(str(write(tmp_path, tables)))
     assert sentence in str(caught.value)
 
 
@@ -167,4 +160,4 @@ def test_a_variant_cannot_leave_the_folder_it_is_kept_in(tmp_path):
     tables = {**TABLES, "../../x": {"extends": "smooth"}}
     variants = [{"recipe": "../../x", "technique": "x"}]
     with pytest.raises(RecipeError, match="cannot be called"):
-        ablation.load(write(tmp_path, {"ablation": {**DECLARED, "variants": variants}, **tables}))
+        ablation.load(str(write(tmp_path, {"ablation": {**DECLARED, "variants": variants}, **tables})))

@@ -7,17 +7,7 @@ from resnet9 import recipe as recipes
 from resnet9.errors import RecipeError
 from resnet9.recipe import Group, Recipe
 from tests.resnet9.narrow import knots
-
-
-def write(tmp_path, tables):
-    path = tmp_path / "mine.json"
-    path.write_text(tables if isinstance(tables, str) else json.dumps(tables))
-    return path
-
-
-def mine(parent="page24", **changes):
-    """A file with one table that changes a shipped recipe."""
-    return {"mine": {"extends": parent, **changes}}
+from tests.resnet9.recipe_files import mine, write
 
 
 def load_mine(tmp_path, parent="page24", **changes) -> Recipe:
@@ -152,7 +142,5 @@ def test_a_recipe_that_is_nowhere_is_told_with_where_it_was_looked_for(name, sen
 
 @pytest.mark.parametrize("name", ["a/b", "../../esc", "a:b", "", ".hidden", "a b", "x" * 65])
 def test_a_table_whose_name_could_be_a_path_is_refused(tmp_path, name):
-    path = tmp_path / "my.json"
-    path.write_text(json.dumps({name: {"extends": "page24"}}))
     with pytest.raises(RecipeError, match="cannot be called"):
-        recipes.load_all(path)
+        recipes.load_all(write(tmp_path, {name: {"extends": "page24"}}))

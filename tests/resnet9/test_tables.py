@@ -4,7 +4,7 @@ import pytest
 
 from resnet9 import recipe as recipes
 from resnet9.errors import RecipeError
-from tests.resnet9.test_recipe import mine, write
+from tests.resnet9.recipe_files import mine, write
 
 WHITENING = {"size": 2, "epsilon": 0.01, "images": 100}
 RATE = {"knots": [[0, 0.1], [5, 0.0]]}
