@@ -7,12 +7,16 @@ import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from bench.campaign import parse_seeds
 from bench.errors import EnvironmentProblem, UsageError
 from bench.probes import gpu, host
 from bench.probes.environment import hashed
 from bench.watched_card import Chosen
+
+if TYPE_CHECKING:
+    from bench.programs import Program
 
 SMOKE = "smoke"
 #: What a GPU trains unless told otherwise: of the recipes that published runs here reproduce, the fastest by its own
@@ -62,7 +66,8 @@ CPU = Device("cpu", "cpu", "cpu", "cpu")
 class Plan:
     """A campaign to be made.
 
-    ``data`` None is CIFAR-10 where the checkout keeps it; ``notice`` is a line to tell first.
+    ``data`` None is CIFAR-10 where the checkout keeps it; ``notice`` is a line to tell first; ``own`` is a person's own
+    trainer.
     """
 
     recipe: str
@@ -73,6 +78,7 @@ class Plan:
     device: Device
     threads: int
     notice: str = ""
+    own: Program | None = None
 
 
 def device(

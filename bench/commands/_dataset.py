@@ -14,13 +14,16 @@ from resnet9 import dataset
 
 @dataclass(frozen=True)
 class Data:
-    """What the harness keeps of the dataset; ``where`` is what the trainer is given."""
+    """What the harness keeps of the dataset; ``where`` is what the trainer is given, and ``flat`` a trainer that is not
+    ours (BENCH_DATA_FLAT).
+    """
 
     where: str
     name: str
     state: str
     sha256: str
     test_labels: bytes
+    flat: Path | None = None
 
 
 def load(named: str | None) -> Data:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -17,6 +18,16 @@ if TYPE_CHECKING:
 
 #: The copy that the trainer keeps beside a verified archive has this form (resnet9.unpacked).
 _UNPACKED = "cifar10.u8"
+
+
+@contextmanager
+def added(data: Data, wanted: bool) -> Iterator[Data]:
+    """The dataset with its file, where one is ``wanted``, for as long as the ``with`` lasts."""
+    if not wanted:
+        yield data
+        return
+    with file_of(data) as flat:
+        yield replace(data, flat=flat)
 
 
 @contextmanager

@@ -28,13 +28,14 @@ from bench.watch import Limits
 
 if TYPE_CHECKING:
     from bench.commands._dataset import Data
+    from bench.commands._own import Own
     from bench.plan import Plan, Watched
     from bench.record import Record
     from bench.record.telemetry import Telemetry
     from resnet9.recipe import Recipe
 
 
-def configuration(todo: Plan, recipe: Recipe, data: Data) -> Configuration:
+def configuration(todo: Plan, recipe: Recipe | Own, data: Data) -> Configuration:
     """What every run of a plan shares."""
     return Configuration(
         recipe=recipe.name,
@@ -45,7 +46,7 @@ def configuration(todo: Plan, recipe: Recipe, data: Data) -> Configuration:
         input=todo.input,
         precision=todo.precision,
         device=todo.device.key,
-        trainer="resnet9",
+        trainer="resnet9" if todo.own is None else shlex.join(todo.own.shown),
         target_percent=recipe.target_percent,
         threads=todo.threads,
     )
@@ -116,10 +117,7 @@ class Runner:
         shared = campaign.configuration
         warming_up = isinstance(run, WarmUp)
         seed = warm_up_seed(campaign.seeds) if isinstance(run, WarmUp) else run
-        request = trainers.Request(
-            todo.recipe, data.where, todo.input, todo.precision, todo.device.asked, seed, todo.threads
-        )
-        command = trainers.command(shared.trainer, request, env)
+        command, own = _command(todo, data, seed, env), todo.own is not None
         return execute.Job(
             argv=command.argv,
             shown=command.shown,
@@ -129,11 +127,13 @@ class Runner:
             asked=Asked(
                 seed=seed,
                 target_percent=shared.target_percent,
-                recipe_sha256=shared.recipe_sha256,
+                # What a person's own trainer calls its recipe, its input and its precision are its own words.
+                recipe_sha256="" if own else shared.recipe_sha256,
                 dataset_sha256=shared.dataset_sha256,
+                dataset_state=shared.dataset_state,
                 device_kind=todo.device.kind,
-                input=todo.input,
-                precision="" if todo.precision == "auto" else todo.precision,
+                input="" if own else todo.input,
+                precision="" if own or todo.precision == "auto" else todo.precision,
                 test_labels=data.test_labels,
             ),
             # Of the trainer's own variables: what it will find is looked at where it will look.
@@ -146,6 +146,18 @@ class Runner:
             },
             previous_exit_ns=self._exited_ns,
         )
+
+
+def _command(todo: Plan, data: Data, seed: int, env: Mapping[str, str]) -> trainers.Command:
+    if todo.own is None:
+        request = trainers.Request(
+            todo.recipe, data.where, todo.input, todo.precision, todo.device.asked, seed, todo.threads
+        )
+        return trainers.command("resnet9", request, env)
+    assert data.flat is not None
+    tests = len(data.test_labels)
+    given = trainers.Given(data.where, data.state, data.flat, tests, todo.device.asked, todo.threads)
+    return trainers.own_command(todo.own, given, env)
 
 
 @contextmanager

@@ -15,9 +15,11 @@ from bench.commands import _claims, _options, _protocol
 if TYPE_CHECKING:
     from bench.campaign import Campaign, Ending
     from bench.commands._dataset import Data
-    from bench.plan import Plan, Watched
+    from bench.commands._own import Own
+    from bench.plan import Device, Plan, Watched, Wishes
     from bench.record import Record
     from bench.run_protocol import RunProtocol, WarmUp
+    from resnet9.recipe import Recipe
 
 RESULTS = Path(__file__).parents[2] / "results"
 
@@ -30,6 +32,8 @@ RESULTS = Path(__file__).parents[2] / "results"
 @_options.precision
 @_options.device
 @_options.variable("OUT", "the campaign's folder  [default: a new one in results/]")
+@_options.variable("TRAINER", "a program of your own that trains, in place of a recipe (docs/trainers.md)")
+@_options.variable("TARGET", "percent it has to reach, with TRAINER  [default: 94]", type=_options.PERCENT)
 @_options.threads
 @click.option("--smoke", is_flag=True, help="a short campaign on built-in data, whatever the machine")
 @_options.timeout
@@ -38,9 +42,9 @@ RESULTS = Path(__file__).parents[2] / "results"
 @_claims.options
 def command(
     recipe: str | None, seeds: str | None, data: str | None, input: str | None, precision: str | None,
-    device: str | None, threads: int | None, smoke: bool, timeout: int | None, out: str | None,
-    warm_up: int | None, idle: float | None, cache: str | None, telemetry: str | None, watch: str | None,
-    allow_unverified_data: bool, **claims: Any,
+    device: str | None, trainer: str | None, target: float | None, threads: int | None, smoke: bool,
+    timeout: int | None, out: str | None, warm_up: int | None, idle: float | None, cache: str | None,
+    telemetry: str | None, watch: str | None, allow_unverified_data: bool, **claims: Any,
 ) -> int:  # fmt: skip
     """Run a campaign: one recipe, several seeds, one process each; then its tables and its DAWNBench pair.
 
@@ -48,34 +52,48 @@ def command(
     """
     from bench import locks, plan, signals
     from bench.campaign import Claims
-    from bench.commands import _dataset, _runs
+    from bench.commands import _dataset, _flat, _runs
     from bench.dawnbench.claims import check
     from resnet9 import dataset
-    from resnet9 import recipe as recipes
 
     check(**claims)
     protocol = _protocol.of(warm_up, idle, cache, telemetry)
     wishes = plan.Wishes(recipe, seeds, data, input, precision, device, threads, smoke)
     where = plan.device(device)
     watched = plan.watched(watch, where)
-    name = plan.recipe_name(wishes, where)
-    chosen = recipes.load(name)
-    todo = plan.complete(wishes, where, _anywhere(name), chosen.dataset)
+    chosen, todo = _planned(wishes, where, trainer, target)
     with signals.asked_politely(), locks.held(locks.device_lock(where.key), f"the device {where.name}"):
         if todo.notice:
             click.echo(todo.notice)
         loaded = _dataset.load(todo.data)
         campaign = _choose(todo, chosen, loaded, Path(out) if out else None, Claims(**claims), protocol)
         _runs.make_folder(campaign.folder)
-        with locks.held(campaign.folder / locks.FOLDER_LOCK, _runs.place(campaign.folder)):
-            ending = _run(campaign, todo, loaded, timeout, watched)
+        with (
+            locks.held(campaign.folder / locks.FOLDER_LOCK, _runs.place(campaign.folder)),
+            _flat.added(loaded, wanted=todo.own is not None) as given,
+        ):
+            ending = _run(campaign, todo, given, timeout, watched)
             records = _show(campaign)
             if ending.exit_code:
                 return _why(ending, campaign)
             click.echo(f"Tables, records and logs are in {_runs.place(campaign.folder)}.")
             if loaded.state != dataset.SYNTHETIC:
-                click.echo(_pair(campaign, records, chosen, allow_unverified_data, asked=any(claims.values())))
+                click.echo(_pair(campaign, records, allow_unverified_data, asked=any(claims.values())))
             return 0
+
+
+def _planned(wishes: Wishes, where: Device, trainer: str | None, target: float | None) -> tuple[Recipe | Own, Plan]:
+    """What is trained, a recipe or a person's own trainer, and the plan for it."""
+    from bench import plan
+    from bench.commands import _own
+    from resnet9 import recipe as recipes
+
+    if trainer is not None:
+        return _own.planned(trainer, wishes, where, target)
+    _own.no_target(target)
+    name = plan.recipe_name(wishes, where)
+    chosen = recipes.load(name)
+    return chosen, plan.complete(wishes, where, _anywhere(name), chosen.dataset)
 
 
 def _anywhere(recipe: str) -> str:
@@ -91,7 +109,8 @@ def _choose(todo: Plan, chosen: Any, data: Data, out: Path | None, claims: Any, 
     configuration = _runs.configuration(todo, chosen, data)
     now = datetime.now(timezone.utc)
     made = campaign.choose(RESULTS, out, configuration, todo.seeds, claims, todo.device.name, now, protocol)
-    return replace(made, recipe=asdict(chosen))
+    # Of a person's own trainer there is no table; what it says of itself is in every record.
+    return replace(made, recipe=asdict(chosen) if todo.own is None else {})
 
 
 def _run(campaign: Campaign, todo: Plan, data: Data, timeout: int | None, watched: Watched) -> Ending[int | WarmUp]:
@@ -146,9 +165,7 @@ def _why(ending: Ending[int | WarmUp], campaign: Campaign) -> int:
     return code
 
 
-def _pair(
-    campaign: Campaign, records: tuple[Record, ...], recipe: Any, allow_unverified_data: bool, asked: bool
-) -> str:
+def _pair(campaign: Campaign, records: tuple[Record, ...], allow_unverified_data: bool, asked: bool) -> str:
     """Write the DAWNBench pair or say why there is none; a refusal is an error only where a pair was asked for."""
     from bench.commands import _results, _runs
     from bench.errors import Refused
@@ -158,7 +175,7 @@ def _pair(
             campaign.folder,
             records,
             campaign.claims,
-            asdict(recipe),
+            dict(campaign.recipe),
             _runs.place(campaign.folder),
             allow_unverified_data=allow_unverified_data,
         )

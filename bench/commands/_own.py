@@ -1,0 +1,52 @@
+"""A campaign of a person's own trainer: what takes the place of a recipe, and the plan for it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench import plan, programs
+from bench.errors import UsageError
+
+if TYPE_CHECKING:
+    from bench.plan import Device, Plan, Wishes
+
+TARGET_PERCENT = 94.0
+#: What a configuration says of the input and the precision that a program chooses for itself; each run's record has
+#: them in the program's own words.
+CHOOSES = "own"
+_CIFAR10 = "cifar10"
+
+
+@dataclass(frozen=True)
+class Own:
+    """What a campaign knows of its trainer where there is no recipe; ``sha256`` is of the command and its files."""
+
+    name: str
+    sha256: str
+    target_percent: float
+
+
+def planned(typed: str, wishes: Wishes, where: Device, target_percent: float | None) -> tuple[Own, Plan]:
+    """The trainer that ``typed`` names, called as RECIPE says or by its program, and the plan of its campaign.
+
+    Raises UsageError for a command that names no program, and for what only our own trainer can be told.
+    """
+    asked = {"INPUT": wishes.input, "PRECISION": wishes.precision, "smoke": "asked for" if wishes.smoke else None}
+    for name, value in asked.items():
+        if value not in (None, "auto"):
+            instead = "type DATA=synthetic for a short check" if name == "smoke" else f"leave {name} out"
+            raise UsageError(f"a trainer of your own decides on {name} itself; {instead}.")
+    program = programs.read(typed, Path.cwd(), os.environ.get("PATH"))
+    own = Own(wishes.recipe or program.name, program.sha256, target_percent or TARGET_PERCENT)
+    todo = plan.complete(replace(wishes, input=None, precision=None), where, own.name, _CIFAR10)
+    notice = "The built-in stand-in checks a trainer; a result on it is no CIFAR-10 result." if todo.notice else ""
+    return own, replace(todo, input=CHOOSES, precision=CHOOSES, own=program, notice=notice)
+
+
+def no_target(target_percent: float | None) -> None:
+    """Raises UsageError for a target without a trainer of one's own: that of a recipe belongs to the recipe."""
+    if target_percent is not None:
+        raise UsageError("TARGET goes with TRAINER; a recipe has its own target, so leave TARGET out.")
