@@ -65,9 +65,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     train.add_argument(
         "--input",
-        choices=("auto", "host", "device"),
+        choices=("auto", "host", "device", "memory"),
         default="auto",
-        help="tf.data on CPU cores, or resident on the device",
+        help="tf.data on CPU cores, or resident on the device; memory: the control for the first",
     )
     train.add_argument(
         "--precision",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from bench.protocol import Epoch, Waits, Writer
+from bench.protocol import Epoch, Writer
 from resnet9 import stalls
 from resnet9.errors import TrainingFailed
 from resnet9.phases import PhaseLog
@@ -16,19 +16,18 @@ from resnet9.table import EpochTable
 
 if TYPE_CHECKING:
     from resnet9.evaluation import Evaluation
-    from resnet9.loops import DeviceLoop, HostLoop, Sums
+    from resnet9.loops import DeviceLoop, HostLoop, MemoryLoop, Sums
     from resnet9.step import TrainingStep
 
 
 @dataclass(frozen=True)
 class Parts:
-    """What the phases before the first epoch have made; ``floor_us`` is what a wait costs when nothing waits."""
+    """What the phases before the first epoch have made."""
 
     step: TrainingStep
-    loop: DeviceLoop | HostLoop
+    loop: DeviceLoop | HostLoop | MemoryLoop
     evaluation: Evaluation
     test_labels: Any  # uint8 [M]
-    floor_us: float
     precision: str
 
 
@@ -138,9 +137,8 @@ class Course:
         # The work of an epoch is told once, with its first evaluation; another view of it is of the same weights.
         first = judged.view == "plain"
         if sums.waits_us and first:
-            counts = stalls.histogram(sums.waits_us)
-            waited_us = sum(sums.waits_us)
-            self._writer.emit(Waits(epoch, list(stalls.EDGES_US), counts, self._parts.floor_us, sum_us=waited_us))
+            floor_us = self._parts.loop.floor_us
+            self._writer.emit(stalls.event(epoch, sums.waits_us, sums.levels, sums.capacity, floor_us))
         work = (sums.steps, sums.images) if first else (0, 0)
         self._writer.emit(Epoch(epoch, *work, sums.mean_loss, judged.correct, self._total, view=judged.view))
 

@@ -1,13 +1,16 @@
-"""How long steps waited for input, as a histogram."""
+"""How long steps waited for input, as a histogram, and how full the prefetch buffer was, as its mean."""
 
 from __future__ import annotations
 
 import bisect
-import time
 from collections.abc import Sequence
+
+from bench.protocol import Waits
 
 #: Microseconds: half a decade a bucket, from below what a ready batch costs to a second.
 EDGES_US = (10.0, 30.0, 100.0, 300.0, 1e3, 3e3, 1e4, 3e4, 1e5, 3e5, 1e6)
+#: Looks at the buffer in an epoch: enough for a share of 3 %, and 0.2 ms an epoch at 6 us each.
+MOST_LOOKS = 32
 
 
 def histogram(waits_us: Sequence[float], edges_us: Sequence[float] = EDGES_US) -> list[int]:
@@ -20,18 +23,24 @@ def histogram(waits_us: Sequence[float], edges_us: Sequence[float] = EDGES_US) -
     return counts
 
 
-def floor_us(pulls: int = 200) -> float:
-    """Median microseconds of pulling from a tf.data iterator whose element is always ready: what is shown when
-    nothing waits.
-    """
-    import tensorflow as tf
+def looks(steps: int) -> frozenset[int]:
+    """The pulls of an epoch, counted from 0, before which to look at the buffer: evenly spread, at most MOST_LOOKS.
 
-    times = []
-    with tf.device("/CPU:0"):
-        ready = iter(tf.data.Dataset.from_tensors(0).repeat().prefetch(4))
-        next(ready)
-        for _ in range(pulls):
-            began = time.perf_counter_ns()
-            next(ready)
-            times.append((time.perf_counter_ns() - began) / 1e3)
-    return sorted(times)[pulls // 2]
+    Never the first: every epoch begins with an empty buffer, so that look would tell nothing. Its wait counts.
+    """
+    apart = max(1, -(-(steps - 1) // MOST_LOOKS))
+    return frozenset(range(apart, steps, apart))
+
+
+def event(epoch: float, waits_us: Sequence[float], levels: Sequence[int], capacity: int, floor_us: float) -> Waits:
+    """What the harness is told of an epoch's waits; without ``levels`` nothing is said of the buffer."""
+    waits = (epoch, list(EDGES_US), histogram(waits_us), floor_us, sum(waits_us))
+    if not levels:
+        return Waits(*waits)
+    return Waits(
+        *waits,
+        level_samples=len(levels),
+        level_mean=sum(levels) / len(levels),
+        level_capacity=capacity,
+        level_empty_share=sum(level <= 0 for level in levels) / len(levels),
+    )

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from bench.protocol import Done, Error, Hello, Writer
-from resnet9 import __version__, dataset, stalls
+from resnet9 import __version__, dataset
 from resnet9.epochs import Course, Parts
 from resnet9.errors import EnvironmentProblem, TrainerError, TrainingFailed
 from resnet9.phases import PhaseLog
@@ -125,7 +125,7 @@ def _compile(recipe: Recipe, device: Device, input_name: str, data: Dataset) -> 
     """Build the net and run every compiled function once on random data of the dataset's shapes."""
     from resnet9 import devices
     from resnet9.evaluation import Evaluation
-    from resnet9.loops import LOOPS
+    from resnet9.loops import INPUTS
     from resnet9.step import Settings, TrainingStep, compute_dtype, loss_scale
 
     settings = Settings(
@@ -137,7 +137,7 @@ def _compile(recipe: Recipe, device: Device, input_name: str, data: Dataset) -> 
     )
     step = TrainingStep(recipe, settings)
     step.reset(WARM_UP_SEED)
-    loop = LOOPS[input_name](step, len(data.train_labels))
+    loop = INPUTS[input_name](step, len(data.train_labels))
     loop.warm_up(WARM_UP_SEED)
     step.measure_whitening(loop.images)
     evaluation = Evaluation(step.net, len(data.test_labels), settings.compute, settings.xla)
@@ -145,8 +145,7 @@ def _compile(recipe: Recipe, device: Device, input_name: str, data: Dataset) -> 
     step.is_finite()
     step.swap_average()  # there and back
     step.swap_average()
-    floor = stalls.floor_us() if input_name == "host" else 0.0
-    return Parts(step, loop, evaluation, data.test_labels, floor, device.precision)
+    return Parts(step, loop, evaluation, data.test_labels, device.precision)
 
 
 def run(request: Request) -> int:

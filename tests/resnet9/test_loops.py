@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from resnet9 import loops
+from resnet9 import base_loop, loops
 from resnet9.loops import LOOPS
 from resnet9.step import Settings
 from tests.resnet9.narrow import FLOAT32, a_step, coloured, flat, knots, marked, narrow
@@ -103,7 +103,9 @@ def test_the_host_input_pairs_every_image_with_its_own_label(small, data):
 
 def test_streams_of_random_numbers_do_not_meet():
     values = [
-        loops._stream(seed, stream) for seed in range(1000) for stream in (loops.SHUFFLE_STREAM, loops.AUGMENT_STREAM)
+        base_loop.stream(seed, number)
+        for seed in range(1000)
+        for number in (base_loop.SHUFFLE_STREAM, base_loop.AUGMENT_STREAM)
     ]
     assert len(set(values)) == len(values)
     assert all(0 <= value < 2**31 for value in values)
