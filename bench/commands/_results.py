@@ -81,13 +81,15 @@ def write_tables(folder: Path) -> tuple[Record, ...]:
 
 def show(records: Sequence[Record], out: TextIO) -> None:
     """Print the summary of a campaign."""
-    from bench.analysis import frames, mixture
+    from bench.analysis import first_run, frames, mixture
     from bench.commands import _evidence
     from bench.output import console
 
     runs = frames.runs(records)
     differing = mixture.differences(records)
     notes = [f"the runs differ in {', '.join(differing)}, so they are no one sample"] if differing else []
+    slow = first_run.note(records)
+    notes += [] if slow is None else [slow]
     notes += _evidence.notes(records)
     console.show(records, runs, frames.summary(runs), out, notes)
 

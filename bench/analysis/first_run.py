@@ -1,0 +1,48 @@
+"""Was the first run of a campaign slow? Then the machine was still cold, and its time is not of the same kind."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import median
+
+from bench.clocks import CLOCKS, fixed_work_seconds
+from bench.record import Record
+
+#: Fewer runs than this have no spread that one of them could lie outside of.
+LEAST_RUNS = 4
+#: Iglewicz and Hoaglin, How to Detect and Handle Outliers (1993): an outlier where the modified z-score is above.
+THRESHOLD = 3.5
+#: The median absolute deviation of a normal distribution, in standard deviations.
+_SCALE = 0.6745
+
+
+def note(records: Sequence[Record]) -> str | None:
+    """A sentence where the first run took longer to train its whole schedule than the others do; most often None.
+
+    Compared are the runs that count, by when they were started. hyperfine warns of the same.
+    """
+    counted = [each for each in records if each.verdict is None or each.verdict.level != "invalid"]
+    timed = [(each, seconds) for each in counted if (seconds := fixed_work_seconds(CLOCKS["train"], each)) is not None]
+    if len(timed) < LEAST_RUNS:
+        return None
+    first, seconds = min(timed, key=lambda pair: (pair[0].utc or "", pair[0].spawned_ns or 0))
+    usual = median(each for _, each in timed)
+    if seconds <= usual or modified_z_score(seconds, [each for _, each in timed]) <= THRESHOLD:
+        return None
+    more = 100 * (seconds / usual - 1)
+    warmed_up = bool(first.circumstances.get("warm_up"))
+    advice = "a rest between runs (IDLE=60) or another warm-up run may help" if warmed_up else "make one with WARMUP=1"
+    came = "though a warm-up run came before it" if warmed_up else "and no warm-up run came before it"
+    return (
+        f"the first run, seed {first.seed}, trained {more:.1f} % longer than the median of all, outside their spread, "
+        f"{came}; {advice}"
+    )
+
+
+def modified_z_score(value: float, sample: Sequence[float]) -> float:
+    """How far a value lies from the median of a sample, in units of a robust spread; infinite where there is none."""
+    middle = median(sample)
+    spread = median(abs(each - middle) for each in sample)
+    if spread == 0:
+        return 0.0 if value == middle else float("inf")
+    return _SCALE * abs(value - middle) / spread

@@ -1,0 +1,85 @@
+"""The first run of a campaign, slow or not."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+
+from bench.analysis import first_run
+from bench.checks import judged
+from bench.record import Record
+from tests.bench.records import Run
+
+
+def runs(*epoch_seconds: float, warm_up: bool = True) -> list[Record]:
+    """Runs made one after the other, of five epochs each."""
+    return [
+        judged(
+            Run(
+                seed=seed,
+                train_seconds=seconds,
+                spawned_ns=(1 + seed) * 10**12,
+                start={"utc": f"2024-05-06T07:{seed:02d}:00+00:00", "circumstances": {"warm_up": warm_up}},
+            ).record()
+        )
+        for seed, seconds in enumerate(epoch_seconds)
+    ]
+
+
+def test_a_first_run_outside_the_spread_of_the_others_is_told_with_what_to_do() -> None:
+    assert first_run.note(runs(11.0, 10.0, 10.1, 9.9, 10.0)) == (
+        "the first run, seed 0, trained 10.0 % longer than the median of all, outside their spread, though a warm-up "
+        "run came before it; a rest between runs (IDLE=60) or another warm-up run may help"
+    )
+
+
+def test_without_a_warm_up_run_it_is_the_first_thing_to_make() -> None:
+    note = first_run.note(runs(11.0, 10.0, 10.1, 9.9, warm_up=False))
+
+    assert note is not None
+    assert note.endswith("and no warm-up run came before it; make one with WARMUP=1")
+
+
+@pytest.mark.parametrize(
+    "seconds",
+    [
+        (10.2, 10.0, 10.1, 9.9, 10.0),  # within the spread
+        (10.0, 10.0, 11.0, 10.1),  # a later one is slow
+        (9.0, 10.0, 10.1, 9.9, 10.0),  # the first one is fast
+        (11.0, 10.0, 10.0),  # too few to tell
+        (10.0, 10.0, 10.0, 10.0),
+        (),
+    ],
+)
+def test_anything_else_is_no_finding(seconds: tuple[float, ...]) -> None:
+    assert first_run.note(runs(*seconds)) is None
+
+
+def test_first_is_what_was_started_first_and_not_the_lowest_seed() -> None:
+    records = runs(10.0, 11.0, 10.1, 9.9, 10.0)
+    records[1] = replace(records[1], utc="2024-05-06T06:00:00+00:00")
+
+    note = first_run.note(records)
+
+    assert note is not None
+    assert note.startswith("the first run, seed 1, ")
+
+
+def test_runs_that_do_not_count_are_no_first_run_and_no_spread() -> None:
+    slow, *others = runs(11.0, 10.0, 10.1, 9.9, 10.0)
+    assert slow.verdict is not None
+    left_out = replace(slow, verdict=replace(slow.verdict, level="invalid"))
+    unfinished = replace(slow, status="interrupted", done_status=None, done_ns=None)
+
+    assert first_run.note([left_out, *others]) is None
+    assert first_run.note([unfinished, *others]) is None
+
+
+def test_the_modified_z_score_by_hand() -> None:
+    # The median is 10, the absolute deviations 2, 1, 0, 1, 90, whose median is 1.
+    assert first_run.modified_z_score(100, [8, 9, 10, 11, 100]) == pytest.approx(0.6745 * 90)
+    assert first_run.modified_z_score(8, [8, 9, 10, 11, 100]) == pytest.approx(0.6745 * 2)
+    assert first_run.modified_z_score(5, [5, 5, 5]) == 0
+    assert first_run.modified_z_score(6, [5, 5, 6]) == math.inf
