@@ -107,7 +107,8 @@ class Sampler:
         self._family: Family | None = None
         self._write: Write = _write_nothing
         self._lost_told = False
-        self._last_edge: tuple[int, dict[str, Any]] | None = None
+        self._read: dict[str, Any] = {}
+        self._read_for_ns: int | None = None
 
     def prepare(self, folder: Path, write: Write) -> None:
         """Open everything, say what can be read, and read the counters once before the trainer is there."""
@@ -123,7 +124,7 @@ class Sampler:
         card = self._card.prepare()
         self._lost_told = card is None
         write({**line, "gpu": card, "why_no_gpu": self._card.why_none, "host_absent": list(self._absent(self._load))})
-        self._edge("spawn", self._clocks.now())
+        self._edge("spawn")
 
     def began(self, pid: int) -> None:
         """The trainer's process has this number; its accounts are opened before it can end."""
@@ -137,9 +138,9 @@ class Sampler:
             return
         if isinstance(event, protocol.Phase):
             if event.name in EDGE_PHASES:
-                self._edge(event.name, received_ns, event.epoch)
+                self._edge(event.name, event.epoch, received_ns)
         elif isinstance(event, (protocol.Hello, protocol.Done)):
-            self._edge(event.kind, received_ns)
+            self._edge(event.kind, None, received_ns)
 
     def tick(self, now_ns: int) -> int | None:
         """Write a row, and say when the next is due; None where telemetry is off."""
@@ -162,19 +163,20 @@ class Sampler:
         """Read the counters a last time and close everything; a second call does nothing."""
         with self._open:
             if self._file is not None:
-                self._edge("exit", self._clocks.now())
+                self._edge("exit")
         self._file = self._load = self._family = None
 
-    def _edge(self, name: str, received_ns: int, epoch: float | None = None) -> None:
+    def _edge(self, name: str, epoch: float | None = None, received_ns: int | None = None) -> None:
         """Write a line with the counters. Edges that were announced in one breath share one reading, and those that are
         heard of after the end have the last one.
         """
         self._cost.begin()
-        if self._last_edge is None or (self._file is not None and self._last_edge[0] != received_ns):
-            self._last_edge = received_ns, self._counters()
+        in_one_breath = received_ns is not None and received_ns == self._read_for_ns
+        if self._file is not None and not in_one_breath:
+            self._read, self._read_for_ns = self._counters(), received_ns
         cost_us, _ = self._cost.so_far()
         where = {} if epoch is None else {"epoch": epoch}
-        self._write({"event": "harness_edge", "edge": name, **where, **self._last_edge[1], "cost_us": cost_us})
+        self._write({"event": "harness_edge", "edge": name, **where, **self._read, "cost_us": cost_us})
         self._tell_lost()
         self._cost.end()
 
