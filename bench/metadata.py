@@ -90,6 +90,9 @@ KEYS = (
     Key("gpu.max_memory_clock_mhz", int, "MHz", "highest clock of the memory"),
     Key("gpu.application_sm_clock_mhz", int, "MHz", "clock of the multiprocessors that programs are asked to keep to"),
     Key("gpu.application_memory_clock_mhz", int, "MHz", "clock of the memory that programs are asked to keep to"),
+    Key(
+        "gpu.default_application_sm_clock_mhz", int, "MHz", "what the multiprocessors keep to unless told", mixable=True
+    ),
     Key("cache.cuda_kernels", str, "", "driver's cache of kernels compiled on this machine: cold, warm"),
     Key("env.*", str, "", "environment variable that TensorFlow or a library under it reads, by allow-list"),
     Key("build.*", str, "", "what the framework was built with, by its own words", told=True),

@@ -5,17 +5,23 @@ What it answers is in a scenario file; the lines it knows are described at the h
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 NAME = "libnvidia-ml.so.1"
 VARIABLE = "FAKE_NVML_SCENARIO"
+CHECKOUT = Path(__file__).parents[1]
+#: The card of every profile.
+UUID = "GPU-aaaaaaaa-0000"
 
 
 @dataclass(frozen=True)
@@ -33,7 +39,7 @@ class Profile:
 def _card(driver: str, cuda: int, **answers: object) -> Profile:
     """What every data-centre card since Volta is ASSUMED to answer, busy, with ``answers`` for what differs."""
     common: dict[str, object] = {
-        "uuid": "GPU-aaaaaaaa-0000",
+        "uuid": UUID,
         "pci": "00000000:3B:00.0",
         "memory_used": 1 << 30,
         "utilisation": 90,
@@ -174,6 +180,45 @@ def environ(library: Path, scenario_file: Path | None = None) -> dict[str, str]:
         "LD_LIBRARY_PATH": str(library.parent),
         VARIABLE: "" if scenario_file is None else str(scenario_file),
     }
+
+
+def answers(library: Path, scenario_file: Path | None, *expressions: str, setup: str = "") -> list[Any]:
+    """What the expressions give, by JSON, in a new process that finds this library: one process has but one driver.
+
+    ``gpu`` is ``bench.probes.gpu``, ``card`` the first profile's card, opened when it is first named, and ``setup`` is
+    run before. A problem raised is its type's name and message.
+    """
+    command = [sys.executable, "-c", _ASKING, setup, *expressions]
+    done = subprocess.run(
+        command, cwd=CHECKOUT, env=environ(library, scenario_file), stdout=subprocess.PIPE, check=True, timeout=60
+    )
+    found: list[Any] = json.loads(done.stdout)
+    return found
+
+
+_ASKING = f"""
+import dataclasses, json, sys
+from bench.errors import BenchError
+from bench.probes import gpu
+
+class Names(dict):
+    def __missing__(self, name):
+        if name != "card":
+            raise KeyError(name)
+        self["card"] = gpu.open_card({UUID!r})
+        return self["card"]
+
+def ask(expression):
+    try:
+        answer = eval(expression, names)
+    except BenchError as problem:
+        return [type(problem).__name__, str(problem)]
+    return dataclasses.asdict(answer) if dataclasses.is_dataclass(answer) else answer
+
+names = Names(gpu=gpu)
+exec(sys.argv[1], names)
+print(json.dumps([ask(expression) for expression in sys.argv[2:]]))
+"""
 
 
 def _key(line: str) -> tuple[str, ...]:

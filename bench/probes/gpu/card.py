@@ -83,8 +83,9 @@ class Card:
         self._calls: dict[str, str] = {}
         for name, alternatives in _calls(nvml, handle).items():
             self._try(name, alternatives)
-        self._lost_time = LostTime(nvml, handle, gpu.driver_version)
-        self._calls.update(self._lost_time.calls)
+        lost_time = LostTime(nvml, handle, gpu.driver_version)
+        self._readers["lost_time"] = lost_time.read
+        self._calls.update(lost_time.calls)
         if self._calls["utilisation"] == "not supported" and _is_sliced(nvml, handle, gpu):
             self._calls["utilisation"] = "not supported while MIG is on"
 
@@ -112,7 +113,7 @@ class Card:
 
     def counters(self) -> Counters:
         """The counters as they stand now. Raises GpuLost where the card is gone."""
-        return Counters(self._read("energy"), self._guard(self._lost_time.read) or {}, self._read("temperature"))
+        return Counters(self._read("energy"), self._read("lost_time") or {}, self._read("temperature"))
 
     def measure_energy_step(
         self,
@@ -156,11 +157,10 @@ class Card:
             return
 
     def _read(self, name: str) -> Any:
+        """The answer of a call that answered once, None where it does not this time. Raises GpuLost."""
         reader = self._readers.get(name)
-        return None if reader is None else self._guard(reader)
-
-    def _guard(self, reader: Callable[[], Any]) -> Any:
-        """The answer of a call that answered once; None where it does not this time. Raises GpuLost."""
+        if reader is None:
+            return None
         try:
             return reader()
         except self._nvml.NVMLError as error:

@@ -37,6 +37,7 @@ class CardFacts:
     max_memory_clock_mhz: int | None = None
     application_sm_clock_mhz: int | None = None
     application_memory_clock_mhz: int | None = None
+    default_application_sm_clock_mhz: int | None = None
 
 
 def facts(uuid: str) -> CardFacts:
@@ -75,6 +76,7 @@ def _read(nvml: Any, handle: Any) -> CardFacts:
         max_memory_clock_mhz=ask("nvmlDeviceGetMaxClockInfo", nvml.NVML_CLOCK_MEM),
         application_sm_clock_mhz=ask("nvmlDeviceGetApplicationsClock", nvml.NVML_CLOCK_SM),
         application_memory_clock_mhz=ask("nvmlDeviceGetApplicationsClock", nvml.NVML_CLOCK_MEM),
+        default_application_sm_clock_mhz=ask("nvmlDeviceGetDefaultApplicationsClock", nvml.NVML_CLOCK_SM),
     )
 
 

@@ -1,0 +1,241 @@
+"""A card read while a run lasts: the real binding, against a compiled driver that answers by a scenario."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import fake_nvml
+from tests.fake_nvml import PROFILES, UUID
+
+EMPTY = {
+    "gpu_utilisation_percent": None,
+    "memory_utilisation_percent": None,
+    "gpu_memory_bytes": None,
+    "gpu_power_watts": None,
+    "sm_clock_mhz": None,
+    "memory_clock_mhz": None,
+    "event_reasons": None,
+    "gpu_temperature_celsius": None,
+    "processes": None,
+}
+TICK, SLOW_TICK, EDGE, CALLS = "card.sample()", "card.sample(slow=True)", "card.counters()", "dict(card.calls)"
+
+
+@pytest.fixture(scope="module")
+def driver(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    pytest.importorskip("pynvml", reason="needs nvidia-ml-py")
+    return fake_nvml.build(tmp_path_factory.mktemp("driver"))
+
+
+def ask(library: Path, lines: tuple[str, ...], *expressions: str, profile: str | None = "V100", setup: str = "") -> Any:
+    told = fake_nvml.scenario(library.with_name("scenario"), *lines, profile=profile)
+    return fake_nvml.answers(library, told, *expressions, setup=setup)
+
+
+@pytest.mark.parametrize("profile", sorted(PROFILES))
+def test_each_kind_of_card_is_read_to_the_value(tmp_path: Path, profile: str) -> None:
+    pytest.importorskip("pynvml", reason="needs nvidia-ml-py")
+    told = dict(line.split(None, 3)[2:] for line in PROFILES[profile].lines if line.startswith("gpu 0 "))
+    library = fake_nvml.build(tmp_path, PROFILES[profile].definition)
+    calls, tick, slow_tick = ask(library, (), CALLS, TICK, SLOW_TICK, profile=profile)
+    everything = {
+        "gpu_utilisation_percent": 90,
+        "memory_utilisation_percent": 40,
+        "gpu_memory_bytes": 1 << 30,
+        "gpu_power_watts": int(told["power"]) / 1000,
+        "sm_clock_mhz": int(told["sm_clock"]),
+        "memory_clock_mhz": int(told["memory_clock"]),
+        "event_reasons": 0,
+        "gpu_temperature_celsius": 55,
+        "processes": [],
+    }
+    assert tick == {**everything, "gpu_temperature_celsius": None, "processes": None}
+    assert slow_tick == everything
+    silent = {name for name, word in calls.items() if word != "yes"}
+    newer = {"lost_software_thermal", "lost_hardware_thermal", "lost_power_brake"}
+    assert silent == (set() if profile == "H200" else newer)
+
+
+def test_every_tick_asks_anew_and_opening_the_card_asked_once(driver: Path) -> None:
+    lines = ("gpu 0 utilisation 1 20 30", "gpu 0 power 1 250500 251000", "gpu 0 event_reasons 0 0x4 0x44")
+    ticks = ask(driver, lines, TICK, TICK, TICK)
+    assert [tick["gpu_utilisation_percent"] for tick in ticks] == [20, 30, 30]
+    assert [tick["gpu_power_watts"] for tick in ticks] == [250.5, 251.0, 251.0]
+    assert [tick["event_reasons"] for tick in ticks] == [4, 0x44, 0x44]
+
+
+def test_what_a_card_does_not_give_stays_empty_and_is_never_zero(driver: Path) -> None:
+    bare = (f"gpu 0 uuid {UUID}", "gpu 0 name Bare")
+    calls, tick, edge = ask(driver, bare, CALLS, SLOW_TICK, EDGE, profile=None)
+    assert tick == EMPTY
+    assert edge == {"energy_mj": None, "lost_ns": {}, "temperature_celsius": None}
+    assert {word for name, word in calls.items() if not name.startswith("lost_")} == {"not supported"}
+
+
+def test_an_idle_card_gives_zeros_that_are_not_missing(driver: Path) -> None:
+    idle = ("gpu 0 utilisation 0", "gpu 0 memory_utilisation 0", "gpu 0 memory_used 0", "gpu 0 processes -")
+    (tick,) = ask(driver, idle, SLOW_TICK)
+    assert (tick["gpu_utilisation_percent"], tick["memory_utilisation_percent"]) == (0, 0)
+    assert (tick["gpu_memory_bytes"], tick["processes"]) == (0, [])
+
+
+def test_a_call_that_did_not_answer_at_first_is_never_made_again(driver: Path) -> None:
+    calls, tick = ask(driver, ("gpu 0 power not-supported 250000",), CALLS, TICK)
+    assert (calls["power"], tick["gpu_power_watts"]) == ("not supported", None)
+
+
+def test_why_a_call_gives_nothing_is_told_apart(driver: Path) -> None:
+    lines = (*fake_nvml.LOCKED_COUNTERS, "gpu 0 power not-supported", "gpu 0 sm_clock unknown", "gpu 0 temperature !8")
+    (calls,) = ask(driver, lines, CALLS)
+    assert (calls["energy"], calls["processes"], calls["power"]) == ("no permission", "no permission", "not supported")
+    assert calls["sm_clock"] == "code 999 (Unknown Error)"
+    assert calls["temperature"] == "code 8 (Insufficient External Power)"
+    assert calls["memory_clock"] == "yes"
+
+
+def test_an_older_driver_is_asked_by_the_names_that_it_knows(tmp_path: Path) -> None:
+    pytest.importorskip("pynvml", reason="needs nvidia-ml-py")
+    library = fake_nvml.build(tmp_path, "DRIVER=470")
+    lines = ("gpu 0 event_reasons 0x4", "gpu 0 processes 41,42")
+    calls, tick = ask(library, lines, CALLS, SLOW_TICK)
+    assert (calls["event_reasons"], calls["processes"]) == ("yes", "yes")
+    assert (tick["event_reasons"], tick["processes"]) == (4, [41, 42])
+
+
+def test_a_function_that_the_driver_has_not_is_named_and_the_rest_is_read(tmp_path: Path) -> None:
+    pytest.importorskip("pynvml", reason="needs nvidia-ml-py")
+    calls, tick, edge = ask(fake_nvml.build(tmp_path, "DRIVER=384"), (), CALLS, TICK, EDGE)
+    assert {word for name, word in calls.items() if name.startswith("lost_")} == {"missing in the driver"}
+    assert (tick["gpu_power_watts"], edge["lost_ns"]) == (250.0, {})
+
+
+def test_time_lost_is_told_by_cause_and_only_by_the_counters_that_answer(driver: Path) -> None:
+    lines = (*fake_nvml.OVERHEATED, "gpu 0 field_74 not-supported", "gpu 0 field_76 0 7 no-permission")
+    calls, first, second = ask(driver, lines, CALLS, EDGE, EDGE)
+    assert (calls["lost_software_power_cap"], calls["lost_thermal"]) == ("not supported", "yes")
+    rest = {"board_limit": 0, "low_utilisation": 0, "reliability": 0}
+    assert first["lost_ns"] == {"thermal": 100_000_000, "sync_boost": 7, **rest}
+    assert second["lost_ns"] == {"thermal": 200_000_000, **rest}
+
+
+def test_a_counter_whose_number_meant_something_else_is_not_asked_of_an_older_driver(driver: Path) -> None:
+    calls, edge = ask(driver, ("driver version 565.57.01", "gpu 0 field_251 1"), CALLS, EDGE)
+    assert calls["lost_software_thermal"] == "missing in the driver"
+    assert "software_thermal" not in edge["lost_ns"]
+
+
+@pytest.mark.parametrize("code", ["lost", "reset-required", "unknown", "not-loaded", "!1"])
+def test_a_card_that_is_gone_half_way_is_told_and_not_taken_for_missing_values(driver: Path, code: str) -> None:
+    before, (kind, message) = ask(driver, (f"gpu 0 power 250000 249000 {code}",), TICK, TICK)
+    assert before["gpu_power_watts"] == 249.0
+    assert kind == "GpuLost"
+    assert message.startswith("The GPU stopped answering (")
+
+
+def test_a_lost_card_is_lost_to_every_later_call(driver: Path) -> None:
+    lost = ask(driver, ("gpu 0 power 250000 lost",), TICK, TICK, EDGE)
+    assert [kind for kind, _ in lost] == ["GpuLost"] * 3
+
+
+def test_a_counter_that_is_gone_with_the_card_is_not_taken_for_a_missing_one(driver: Path) -> None:
+    ((kind, _),) = ask(driver, ("gpu 0 field_75 0 reset-required",), EDGE)
+    assert kind == "GpuLost"
+
+
+def test_a_card_that_is_lost_when_it_is_opened_is_a_problem_with_advice(driver: Path) -> None:
+    ((kind, message),) = ask(driver, ("gpu 0 power lost",), TICK)
+    assert kind == "GpuLost"
+    assert "restart the machine" in message
+
+
+def test_a_call_that_fails_once_leaves_one_empty_cell(driver: Path) -> None:
+    ticks = ask(driver, ("gpu 0 power 250000 !10 240000",), TICK, TICK)
+    assert [tick["gpu_power_watts"] for tick in ticks] == [None, 240.0]
+
+
+def test_an_energy_counter_that_starts_again_is_told_as_it_stands(driver: Path) -> None:
+    edges = ask(driver, ("gpu 0 energy 900000 950000 1000 +500",), EDGE, EDGE, EDGE)
+    assert [edge["energy_mj"] for edge in edges] == [950000, 1000, 1500]
+
+
+def test_the_card_is_found_by_its_uuid_whatever_the_library_counts(driver: Path) -> None:
+    second = (*fake_nvml.SECOND_CARD_FIRST_ON_THE_BUS, "gpu 1 power 111000", "gpu 0 power 222000")
+    mine, other, index, told = ask(
+        driver,
+        second,
+        "card.sample().gpu_power_watts",
+        "gpu.open_card('GPU-bbbbbbbb-0000').sample().gpu_power_watts",
+        "card.gpu.index",
+        "[each.uuid for each in gpu.look().gpus]",
+    )
+    assert (mine, other) == (222.0, 111.0)
+    assert (index, told) == (1, ["GPU-bbbbbbbb-0000", UUID])
+
+
+def test_a_foreign_process_is_among_those_on_the_card(driver: Path) -> None:
+    child = "import subprocess; child = subprocess.Popen(['cat'], stdin=subprocess.PIPE)"
+    found, pid = ask(driver, fake_nvml.FOREIGN_PROCESS, "card.sample(slow=True).processes", "child.pid", setup=child)
+    assert found == sorted([4242, pid])
+
+
+def test_a_process_with_two_contexts_is_one_process(driver: Path) -> None:
+    (found,) = ask(driver, ("gpu 0 processes 7,5,7",), "card.sample(slow=True).processes")
+    assert found == [5, 7]
+
+
+def test_a_divided_card_has_no_utilisation_and_says_why(driver: Path) -> None:
+    calls, tick = ask(driver, fake_nvml.DIVIDED, CALLS, TICK, profile="A100")
+    assert calls["utilisation"] == "not supported while MIG is on"
+    assert (tick["gpu_utilisation_percent"], tick["gpu_memory_bytes"]) == (None, 1 << 30)
+
+
+def test_a_card_that_is_not_there_is_a_problem_that_does_not_tell_its_number(driver: Path) -> None:
+    ((kind, message),) = ask(driver, (), "gpu.open_card('GPU-cccccccc-0000')")
+    assert (kind, "GPU-cccc" in message) == ("GpuProblem", False)
+    assert "shows none with the UUID" in message
+
+
+def test_a_machine_without_a_driver_has_no_card_to_open(driver: Path) -> None:
+    ((kind, message),) = ask(driver, ("driver init not-loaded",), TICK)
+    assert (kind, message) == ("GpuProblem", "No GPU can be read: the NVIDIA driver is installed and not loaded.")
+
+
+def test_how_coarse_the_energy_counter_is_can_be_seen_by_watching_it(driver: Path) -> None:
+    watched = "card.measure_energy_step(clock=itertools.count(0, 5_000_000).__next__, sleep=lambda seconds: None)"
+    moving = ("gpu 0 energy 0 100 100 100 600 600 1100 1100 1600",)
+    step, still, missing = (
+        ask(driver, lines, watched, setup="import itertools")[0]
+        for lines in (moving, ("gpu 0 energy 5",), ("gpu 0 energy not-supported",))
+    )
+    assert step["step_mj"] == 500
+    assert step["period_ms"] > 0
+    assert (still, missing) == (None, None)
+
+
+def test_looking_for_gpus_leaves_an_opened_card_open_and_closing_it_twice_does_no_harm(driver: Path) -> None:
+    first, _, second, *_ = ask(driver, (), TICK, "gpu.look()", TICK, "card.close()", "card.close()")
+    assert first == second
+
+
+def test_a_closed_card_gives_nothing(driver: Path) -> None:
+    _, _, tick, edge = ask(driver, (), TICK, "card.close()", TICK, EDGE)
+    assert tick == EMPTY
+    assert edge == {"energy_mj": None, "lost_ns": {}, "temperature_celsius": None}
+
+
+def test_a_tick_costs_far_less_than_a_millisecond(driver: Path) -> None:
+    cost = """
+import statistics, time
+def cost_us(card):
+    costs = []
+    for _ in range(300):
+        begin = time.thread_time_ns()
+        card.sample(slow=True)
+        costs.append((time.thread_time_ns() - begin) / 1000)
+    return statistics.median(costs)
+"""
+    (median_us,) = ask(driver, (), "cost_us(card)", setup=cost)
+    assert median_us < 500

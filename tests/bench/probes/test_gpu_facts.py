@@ -1,0 +1,106 @@
+"""The GPU's part of the fingerprint, read from a compiled driver."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench import metadata
+from tests import fake_nvml
+
+FACTS = "gpu_facts('auto', {})"
+SETUP = "from bench.probes.gpu_facts import gpu_facts"
+
+
+@pytest.fixture(scope="module")
+def driver(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    pytest.importorskip("pynvml", reason="needs nvidia-ml-py")
+    return fake_nvml.build(tmp_path_factory.mktemp("driver"))
+
+
+def facts(library: Path, *lines: str, profile: str = "V100", asked: str = FACTS) -> dict[str, Any]:
+    told = fake_nvml.scenario(library.with_name("scenario"), *lines, profile=profile)
+    (found,) = fake_nvml.answers(library, told, asked, setup=SETUP)
+    assert isinstance(found, dict)
+    return found
+
+
+def test_the_card_of_a_run_is_described_by_what_can_change_its_speed(driver: Path) -> None:
+    found = facts(driver)
+    assert found == {
+        "gpu.count": 1,
+        "gpu.why_none": None,
+        "gpu.name": "Tesla V100-SXM2-16GB",
+        "gpu.uuid_hash": metadata.hashed(fake_nvml.UUID),
+        "gpu.memory_bytes": 16 << 30,
+        "gpu.compute_capability": "7.0",
+        "gpu.driver_version": "550.54.15",
+        "gpu.cuda_driver_version": "12.4",
+        "gpu.vbios": "88.00.4F.00.09",
+        "gpu.ecc": True,
+        "gpu.pending_ecc": True,
+        "gpu.power_limit_watts": 300.0,
+        "gpu.default_power_limit_watts": 300.0,
+        "gpu.persistence": True,
+        "gpu.mig": None,
+        "gpu.virtualisation": "none",
+        "gpu.compute_mode": "default",
+        "gpu.pcie_generation": 3,
+        "gpu.max_pcie_generation": 3,
+        "gpu.pcie_lanes": 16,
+        "gpu.max_pcie_lanes": 16,
+        "gpu.max_sm_clock_mhz": 1530,
+        "gpu.max_memory_clock_mhz": 877,
+        "gpu.application_sm_clock_mhz": 1312,
+        "gpu.application_memory_clock_mhz": 877,
+        "gpu.default_application_sm_clock_mhz": 1312,
+    }
+
+
+def test_the_registry_has_each_of_these_facts_and_no_other(driver: Path) -> None:
+    found = facts(driver, profile="H200")
+    assert found.keys() == {key.name for key in metadata.KEYS if key.name.startswith("gpu.")}
+    assert [each for each in metadata.check(found) if "is missing" not in each] == []
+    assert fake_nvml.UUID not in json.dumps(found)
+
+
+def test_a_setting_that_waits_for_a_restart_is_told_apart_from_the_one_in_force(driver: Path) -> None:
+    found = facts(driver, "gpu 0 ecc 0", "gpu 0 pending_ecc 1")
+    assert (found["gpu.ecc"], found["gpu.pending_ecc"]) == (False, True)
+
+
+def test_a_lowered_power_limit_is_seen_beside_the_one_the_card_was_made_with(driver: Path) -> None:
+    found = facts(driver, "gpu 0 power_limit 162500")
+    assert (found["gpu.power_limit_watts"], found["gpu.default_power_limit_watts"]) == (162.5, 300.0)
+
+
+def test_a_divided_card_and_a_virtual_one_are_told(driver: Path) -> None:
+    found = facts(driver, *fake_nvml.DIVIDED, "gpu 0 virtualisation 2", "gpu 0 compute_mode 3", profile="A100")
+    assert (found["gpu.mig"], found["gpu.virtualisation"]) == (True, "vgpu")
+    assert found["gpu.compute_mode"] == "exclusive process"
+
+
+def test_a_mode_that_came_after_us_is_told_by_its_number(driver: Path) -> None:
+    assert facts(driver, "gpu 0 compute_mode 9")["gpu.compute_mode"] == "mode 9"
+
+
+def test_a_fact_that_the_driver_keeps_to_itself_is_not_known(driver: Path) -> None:
+    kept = ("gpu 0 vbios no-permission", "gpu 0 ecc not-supported", "gpu 0 power_limit not-supported")
+    found = facts(driver, *kept, "gpu 0 max_pcie_lanes !2")
+    names = ("gpu.vbios", "gpu.ecc", "gpu.pending_ecc", "gpu.power_limit_watts", "gpu.max_pcie_lanes")
+    assert [found[name] for name in names] == [None] * 5
+    assert found["gpu.max_pcie_generation"] == 3
+
+
+def test_a_run_on_the_cpu_tells_no_card(driver: Path) -> None:
+    found = facts(driver, asked="gpu_facts('cpu', {})")
+    assert found.pop("gpu.count") == 1
+    assert set(found.values()) == {None}
+
+
+def test_a_card_that_is_lost_between_two_questions_leaves_the_fingerprint_whole(driver: Path) -> None:
+    found = facts(driver, "gpu 0 vbios lost")
+    assert (found["gpu.name"], found["gpu.ecc"]) == ("Tesla V100-SXM2-16GB", None)
