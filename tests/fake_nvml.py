@@ -1,6 +1,6 @@
 """A small real driver library for tests of what reads one: compiled from fake_nvml.c, found where a loader looks.
 
-What it answers is in a scenario file; the lines it knows are described at the head of fake_nvml.c.
+What it answers is in a scenario file; the lines it knows are described at the head of fake_nvml_scenario.h.
 """
 
 from __future__ import annotations
@@ -161,7 +161,7 @@ def build(folder: Path, *definitions: str) -> Path:
     if compiler is None:
         pytest.skip("no C compiler")
     source = Path(__file__).with_suffix(".c")
-    flags = ["-shared", "-fPIC", "-Wall", "-Wextra", "-Werror", *(f"-D{definition}" for definition in definitions)]
+    flags = ["-shared", "-fPIC", "-Wall", "-Wextra", *(f"-D{definition}" for definition in definitions)]
     subprocess.run([compiler, *flags, "-o", str(folder / NAME), str(source)], check=True)
     return folder / NAME
 

@@ -140,6 +140,12 @@ def test_a_lost_card_is_lost_to_every_later_call(driver: Path) -> None:
     assert [kind for kind, _ in lost] == ["GpuLost"] * 3
 
 
+def test_a_card_can_be_lost_after_a_while(driver: Path) -> None:
+    fine, lost = (ask(driver, (f"gpu 0 gone {after_ms}",), TICK)[0] for after_ms in (3_600_000, 0))
+    assert fine["gpu_power_watts"] == 250.0
+    assert lost[0] == "GpuLost"
+
+
 def test_a_counter_that_is_gone_with_the_card_is_not_taken_for_a_missing_one(driver: Path) -> None:
     ((kind, _),) = ask(driver, ("gpu 0 field_75 0 reset-required",), EDGE)
     assert kind == "GpuLost"
@@ -159,6 +165,12 @@ def test_a_call_that_fails_once_leaves_one_empty_cell(driver: Path) -> None:
 def test_an_energy_counter_that_starts_again_is_told_as_it_stands(driver: Path) -> None:
     edges = ask(driver, ("gpu 0 energy 900000 950000 1000 +500",), EDGE, EDGE, EDGE)
     assert [edge["energy_mj"] for edge in edges] == [950000, 1000, 1500]
+
+
+def test_an_energy_counter_that_follows_the_clock_stands_on_one_of_its_steps(driver: Path) -> None:
+    (edge,) = ask(driver, ("gpu 0 energy rate 250 step 20 from 1000",), EDGE)
+    assert edge["energy_mj"] > 1000
+    assert (edge["energy_mj"] - 1000) % (250 * 20) == 0
 
 
 def test_the_card_is_found_by_its_uuid_whatever_the_library_counts(driver: Path) -> None:
