@@ -131,10 +131,10 @@ class Load:
         if self._frequencies:
             said = [file.read(32).strip() for file in self._frequencies]
             values = [int(each) / 1000 for each in said if each.isdigit()]
-        else:  # As many CPUs as one read gives.
-            lines = self._cpuinfo.read(4 * PAGE).splitlines()
-            said = [line.partition(b":")[2] for line in lines if line.startswith(b"cpu MHz")]
-            values = [value for value in map(_first_number, said) if value is not None]
+        else:  # Of as many CPUs as one read gives.
+            said = self._cpuinfo.read(4 * PAGE).split(b"cpu MHz")[1:]
+            numbers = (_first_number(each.partition(b":")[2]) for each in said)
+            values = [number for number in numbers if number is not None]
         return round(sum(values) / len(values), 3) if values else None
 
 
@@ -173,4 +173,7 @@ def _bytes(shown: bytes, mark: bytes, unit: int) -> int | None:
 
 def _first_number(shown: bytes) -> float | None:
     words = shown.split(None, 1)
-    return float(words[0]) if words else None
+    try:
+        return float(words[0]) if words else None
+    except ValueError:
+        return None

@@ -97,9 +97,13 @@ def test_of_many_cpus_some_are_read_evenly(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("said", ["", "nonsense", "cpu\n", "cpu 1 2 3\n"])
 def test_a_file_in_another_form_is_no_value(tmp_path: Path, said: str) -> None:
-    load = Load(machine(tmp_path, **{"proc/stat": said, "proc/vmstat": said, "proc/pressure/cpu": said}), cpus=(0,))
+    load = Load(
+        machine(tmp_path, **{"proc/stat": said, "proc/vmstat": said, "proc/loadavg": said, "proc/pressure/cpu": said}),
+        cpus=(0,),
+    )
 
-    assert (load.state().system_busy_seconds, load.state().swapped_bytes) == (None, None)
+    state = load.state()
+    assert (state.system_busy_seconds, state.swapped_bytes, state.load_average) == (None, None, None)
     assert "cpu" not in load.totals().pressure_seconds
 
 
