@@ -54,11 +54,6 @@ def refuse_unofficial(module: ModuleType) -> None:
     )
 
 
-def lacking(function: str) -> WrongBinding:
-    """The error for a module ``pynvml`` that has not a function which every release of ours has."""
-    return WrongBinding(f"The module pynvml is too old to know {function}: {_FIX} type {_INSTALL}.")
-
-
 def _version(package: str) -> str | None:
     try:
         return packages.version(package)

@@ -175,7 +175,7 @@ class Card:
 
 def _is_sliced(nvml: Any, handle: Any, gpu: Gpu) -> bool:
     """Whether the card is divided, or is itself a slice: then the driver has no utilisation of it (NVML, MIG)."""
-    modes = value(nvml, nvml.nvmlDeviceGetMigMode, handle) if hasattr(nvml, "nvmlDeviceGetMigMode") else None
+    modes = value(nvml, "nvmlDeviceGetMigMode", handle)
     return gpu.uuid.startswith("MIG-") or bool(modes and modes[0])
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.errors import EnvironmentProblem
-from bench.probes.gpu.binding import lacking
 from bench.probes.gpu.nvml import Absent, GpuProblem, NoPermission, needed, session, text, value
 
 
@@ -39,18 +38,14 @@ class Sight:
 def look() -> Sight:
     """Every GPU the driver shows, in PCI bus order, or why there is none.
 
-    Raises DriverMismatch, NoPermission, GpuLost, WrongBinding or GpuProblem where a driver is there and does not answer
-    as it should.
+    Raises DriverMismatch, NoPermission, GpuLost or GpuProblem where a driver is there and does not answer as it should.
+    Any module ``pynvml`` will do for this, so that a wrong one costs the samples of a card and not the training on it.
     """
     try:
         with session() as nvml:
             gpus = _devices(nvml)
     except Absent as absence:
         return Sight((), str(absence))
-    except AttributeError as error:
-        if getattr(error.obj, "__name__", None) != "pynvml":
-            raise
-        raise lacking(str(error.name)) from None
     return Sight(gpus) if gpus else Sight((), "the NVIDIA driver shows no GPU")
 
 
@@ -86,10 +81,10 @@ def choose(gpus: Sequence[Gpu], device: str = "auto", cuda_visible_devices: str 
 
 def describe(nvml: Any, handle: Any, index: int) -> Gpu:
     """The card behind ``handle``. Raises GpuProblem where it does not answer."""
-    driver_version = value(nvml, nvml.nvmlSystemGetDriverVersion)
-    cuda = value(nvml, nvml.nvmlSystemGetCudaDriverVersion)
-    memory = value(nvml, nvml.nvmlDeviceGetMemoryInfo, handle)
-    capability = value(nvml, nvml.nvmlDeviceGetCudaComputeCapability, handle)
+    driver_version = value(nvml, "nvmlSystemGetDriverVersion")
+    cuda = value(nvml, "nvmlSystemGetCudaDriverVersion")
+    memory = value(nvml, "nvmlDeviceGetMemoryInfo", handle)
+    capability = value(nvml, "nvmlDeviceGetCudaComputeCapability", handle)
     return Gpu(
         index=index,
         uuid=text(needed(nvml, f"identifying GPU {index}", nvml.nvmlDeviceGetUUID, handle)),
@@ -128,7 +123,7 @@ def handles(nvml: Any) -> tuple[Any, ...]:
         except NoPermission as error:
             refusal = error  # the count includes GPUs that this container was not given (nvmlDeviceGetCount_v2)
             continue
-        pci = value(nvml, nvml.nvmlDeviceGetPciInfo, handle)
+        pci = value(nvml, "nvmlDeviceGetPciInfo", handle)
         # The bus id, 00000000:3B:00.0 in hexadecimal of fixed width, sorts as its numbers do.
         found.append(("" if pci is None else text(pci.busId).upper(), index, handle))
     if refusal is not None and not found:

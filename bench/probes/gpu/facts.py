@@ -52,8 +52,7 @@ def facts(uuid: str) -> CardFacts:
 
 def _read(nvml: Any, handle: Any) -> CardFacts:
     def ask(name: str, *arguments: Any) -> Any:
-        call = getattr(nvml, name, None)  # a binding may be older than the call
-        return None if call is None else value(nvml, call, handle, *arguments)
+        return value(nvml, name, handle, *arguments)
 
     vbios = ask("nvmlDeviceGetVbiosVersion")
     ecc = ask("nvmlDeviceGetEccMode") or (None, None)

@@ -74,8 +74,14 @@ def needed(nvml: Any, doing: str, call: Callable[..., Any], *arguments: Any) -> 
         raise problem(nvml, error, doing) from None
 
 
-def value(nvml: Any, call: Callable[..., Any], *arguments: Any) -> Any:
-    """The driver's answer, or None where this card, driver or user does not get one. Raises GpuProblem otherwise."""
+def value(nvml: Any, name: str, *arguments: Any) -> Any:
+    """What the function ``name`` answers, or None where this binding, driver, card or user does not get an answer.
+
+    Raises GpuProblem for any other code.
+    """
+    call = getattr(nvml, name, None)
+    if call is None:
+        return None
     try:
         return call(*arguments)
     except nvml.NVMLError as error:
