@@ -1,0 +1,66 @@
+"""The sampler as it is in a run: the real binding, a compiled driver, this machine's /proc, and a real process."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+from statistics import median
+
+import pytest
+
+from tests import fake_nvml
+from tests.bench.scripted_runs import ROOT
+
+RUN = """
+import sys
+from pathlib import Path
+from bench import execute
+from bench.sampler import Samplers
+from bench.watched_card import Chosen
+from tests.bench.scripted_runs import SHORT, job
+
+work = job(Path(sys.argv[1]), ["hello"], ["sleep", float(sys.argv[3])], ["run", 1, 19])
+with Samplers(Chosen(sys.argv[2])) as samplers:
+    print(execute.run(work, limits=SHORT, sampler=samplers.make()).status)
+"""
+
+
+def sampled(tmp_path: Path, *lines: str, seconds: float) -> Path:
+    """The folder of a run beside which an A100 was read."""
+    pytest.importorskip("pynvml", reason="needs nvidia-ml-py")
+    told = fake_nvml.scenario(tmp_path / "scenario", *lines, profile="A100")
+    ran = subprocess.run(
+        [sys.executable, "-c", RUN, str(tmp_path), fake_nvml.UUID, str(seconds)],
+        cwd=ROOT, env=fake_nvml.environ(fake_nvml.build(tmp_path), told), capture_output=True, text=True,
+    )  # fmt: skip
+    assert ran.stdout == "done\n", ran.stderr
+    return tmp_path / "seed-003"
+
+
+def rows_of(folder: Path) -> list[dict[str, str]]:
+    with open(folder / "telemetry.csv", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_a_run_beside_a_card_has_the_cards_values_in_its_rows_and_edges(tmp_path: Path) -> None:
+    folder = sampled(tmp_path, "gpu 0 sm_clock 1234", seconds=0)
+
+    row = rows_of(folder)[0]
+    names = ("gpu_utilisation_percent", "sm_clock_mhz", "gpu_memory_bytes", "gpu_temperature_celsius")
+    assert [row[name] for name in names] == ["90", "1234", str(1 << 30), "55"]
+    lines = [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
+    energies = [line["energy_mj"] for line in lines if line["event"] == "harness_edge"]
+    assert energies == sorted(energies)
+    assert lines[0]["gpu"]["name"] == "NVIDIA A100-SXM4-80GB"
+
+
+@pytest.mark.slow
+def test_a_tick_takes_less_than_half_a_millisecond_of_cpu_which_is_two_thousandths_of_a_core(tmp_path: Path) -> None:
+    folder = sampled(tmp_path, seconds=10)
+
+    costs_us = [float(row["cost_us"]) for row in rows_of(folder)]
+    assert len(costs_us) >= 40
+    assert median(costs_us) < 500
