@@ -97,6 +97,8 @@ def _default_data(recipe: Recipe) -> str | None:
 def _hello(request: Request, device: Device, input_name: str, data: Dataset, target: float) -> Hello:
     import tensorflow as tf
 
+    from resnet9 import build
+
     recipe = request.recipe
     return Hello(
         trainer=f"resnet9 {__version__}",
@@ -118,6 +120,7 @@ def _hello(request: Request, device: Device, input_name: str, data: Dataset, tar
         device={"kind": device.kind, "name": device.name, "uuid": device.uuid},
         threads=device.threads,
         xla={"on": device.xla, "flags": device.xla_flags, **asdict(device.compiler)},
+        build=build.told(tf),
     )
 
 

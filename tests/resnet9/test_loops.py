@@ -122,3 +122,27 @@ def test_an_input_compiled_by_xla_agrees_with_it_uncompiled(name, data):
     begun = flat(a_step(recipe).net.kernels)
     moved = [flat(end[0].net.kernels) - begun for end in (plain, compiled)]
     assert np.dot(*moved) > 0.98 * np.linalg.norm(moved[0]) * np.linalg.norm(moved[1])
+
+
+def test_the_control_input_serves_the_first_epoch_s_batches_again_and_again(small, data):
+    step = a_step(small, FLOAT32)
+    loop = loops.MemoryLoop(step, IMAGES)
+    loop.warm_up(123)
+    loop.load(data)
+    host = loops.HostLoop(step, IMAGES)
+    host.load(data)
+    kept = [[part.numpy() for part in batch] for batch in loop._batches]
+    made = [[part.numpy() for part in batch] for batch in host.batches(host.steps_of(1), 0)]
+    assert len(kept) == len(made) == 8
+    for ours, theirs in zip(kept, made, strict=True):
+        assert all((one == other).all() and one.dtype == other.dtype for one, other in zip(ours, theirs, strict=True))
+    sums = [loop.run(epoch, 5) for epoch in (1, 2, 3)]
+    assert [(each.steps, each.images) for each in sums] == [(8, 128), (8, 128), (4, 64)]
+    assert all(not each.waits_us and not each.levels and np.isfinite(each.mean_loss) for each in sums)
+
+
+def test_the_host_input_looks_at_its_buffer_before_every_pull_but_the_first(small, data):
+    _, loop, sums = trained("host", small, data)
+    assert [len(each.levels) for each in sums] == [7, 7, 3]
+    assert all(0 <= level <= each.capacity == 4 for each in sums for level in each.levels)
+    assert loop.floor_us > 0

@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import threading
+import time
 from itertools import pairwise
 
 import numpy as np
@@ -50,6 +51,7 @@ def test_a_run_greets_first_and_ends_with_done(run, request_of_two_epochs):
     assert hello.recipe["sha256"] == request_of_two_epochs.recipe.sha256
     assert hello.recipe["steps_per_epoch"] == 9 and hello.recipe["target_percent"] == 94.0
     assert hello.dataset["sha256"] == synthetic.make().sha256 and hello.dataset["state"] == "synthetic"
+    assert hello.build["tensorflow_git"] and hello.build["onednn"] in ("on", "off", "default")
     assert done.events == len(run) and done.emit_ns > 0
 
 
@@ -71,6 +73,48 @@ def test_every_epoch_is_reported_after_its_evaluation_has_ended(run):
     assert all(end <= epoch.t_ns for end, epoch in zip(ends, epochs, strict=True))
     waits = [event for event in run if event.kind == "waits"]
     assert [sum(w.counts) for w in waits] == [9, 9] and all(w.floor_us > 0 for w in waits)
+    assert [(w.level_samples, w.level_capacity) for w in waits] == [(8, 4), (8, 4)]
+    assert all(0 <= w.level_mean <= 4 and 0 <= w.level_empty_share <= 1 for w in waits)
+
+
+def phases_of(run, name):
+    return [(event.begin_ns, event.end_ns) for event in run if event.kind == "phase" and event.name == name]
+
+
+@pytest.mark.parametrize("name", ["host", "device", "memory"])
+def test_nothing_is_compiled_while_an_epoch_is_trained(tmp_path, request_of_two_epochs, monkeypatch, name):
+    """Every trace of a compiled function lies in the compile phase; an epoch may make its pipeline anew, no more."""
+    import tensorflow as tf
+
+    traced = []
+    plain = tf.function
+
+    def counted(function=None, **how):
+        def body(*arguments, **named):
+            traced.append((time.monotonic_ns(), function.__qualname__))
+            return function(*arguments, **named)
+
+        return plain(body, **how)
+
+    monkeypatch.setattr(tf, "function", counted)
+    asked = dataclasses.replace(request_of_two_epochs, input=name)
+    run = events_of(tmp_path, lambda writer: training.train(asked, writer, PhaseLog(writer)))
+    ((began_ns, ended_ns),) = phases_of(run, "compile")
+    inside = [function for at_ns, function in traced if began_ns <= at_ns <= ended_ns]
+    assert any("train" in function for function in inside)
+    for first_ns, last_ns in phases_of(run, "train_k"):
+        assert [function for at_ns, function in traced if first_ns <= at_ns <= last_ns] == []
+    waited_us = sum(event.sum_us for event in run if event.kind == "waits")
+    trained_us = sum(last - first for first, last in phases_of(run, "train_k")) / 1e3
+    assert waited_us < trained_us
+
+
+def test_the_control_input_waits_for_nothing_and_is_called_by_its_name(tmp_path, request_of_two_epochs):
+    asked = dataclasses.replace(request_of_two_epochs, input="memory")
+    run = events_of(tmp_path, lambda writer: training.train(asked, writer, PhaseLog(writer)))
+    assert run[0].input == "memory" and not [event for event in run if event.kind == "waits"]
+    epochs = [event for event in run if event.kind == "epoch"]
+    assert [(event.steps, event.images) for event in epochs] == [(9, 4608), (9, 4608)]
 
 
 def test_the_last_predictions_give_the_claimed_count(run, tmp_path):
