@@ -172,7 +172,7 @@ int nvmlDeviceGetCurrentClocksEventReasons(void *handle, unsigned long long *bit
 }
 #endif
 
-/* nvmlProcessInfo_t, the same in v2 and v3 */
+/* nvmlProcessInfo_t, of v2 and v3; that of the first 535 drivers had one number more in v3 */
 typedef struct {
     unsigned pid;
     unsigned long long used;
@@ -199,7 +199,7 @@ static void children(char *out, size_t length)
 }
 
 /* The first of two calls, without an array, only counts; both must see the same answer. */
-static int processes(void *handle, unsigned *count, Process *out)
+static int processes(void *handle, unsigned *count, char *out, size_t size)
 {
     Line *line = line_of(gpu_of(handle), "processes");
     char text[TEXT], own[TEXT], *rest = text, *word;
@@ -213,7 +213,10 @@ static int processes(void *handle, unsigned *count, Process *out)
         if (strcmp(word, "children") == 0) children(pids = own, sizeof own);
         while ((pid = strsep(&pids, " ")) != NULL) {
             if (!*pid || *pid == '-') continue;
-            if (out && found < room) out[found] = (Process){(unsigned)atoi(pid), 1ULL << 30, ~0u, ~0u};
+            if (out && found < room) {
+                memset(out + found * size, 0, size);
+                *(Process *)(void *)(out + found * size) = (Process){(unsigned)atoi(pid), 1ULL << 30, ~0u, ~0u};
+            }
             found++;
         }
     }
@@ -221,14 +224,14 @@ static int processes(void *handle, unsigned *count, Process *out)
     return found > room ? TOO_SMALL : SUCCESS;
 }
 
-int nvmlDeviceGetComputeRunningProcesses_v2(void *handle, unsigned *count, Process *out)
+int nvmlDeviceGetComputeRunningProcesses_v2(void *handle, unsigned *count, char *out)
 {
-    return processes(handle, count, out);
+    return processes(handle, count, out, sizeof(Process));
 }
 #if DRIVER >= 510
-int nvmlDeviceGetComputeRunningProcesses_v3(void *handle, unsigned *count, Process *out)
+int nvmlDeviceGetComputeRunningProcesses_v3(void *handle, unsigned *count, char *out)
 {
-    return processes(handle, count, out);
+    return processes(handle, count, out, sizeof(Process) + (DRIVER == 535) * sizeof(unsigned long long));
 }
 #endif
 

@@ -180,10 +180,11 @@ def _is_sliced(nvml: Any, handle: Any, gpu: Gpu) -> bool:
 
 
 def _calls(nvml: Any, handle: Any) -> dict[str, tuple[Callable[[], Any], ...]]:
-    """Every call of a tick or an edge by its name in records, the newest form first.
+    """Every call of a tick or an edge by its name in records, the form to be preferred first.
 
-    Bindings and drivers know different forms: event reasons were throttle reasons before 535, and the process list's
-    structure has changed twice (the unversioned name of the binding is its newest, and fails on a driver without it).
+    Bindings and drivers know different forms: event reasons were throttle reasons before 535. Of the process list the
+    older form is taken first, because the structure of the newer was another in the first drivers of 535, and gave
+    numbers that are no process's (nvitop#79, gpustat#161); the binding's unversioned name is its newest form.
     """
 
     def forms(*names: str, arguments: tuple[Any, ...] = ()) -> tuple[Callable[[], Any], ...]:
@@ -199,5 +200,5 @@ def _calls(nvml: Any, handle: Any) -> dict[str, tuple[Callable[[], Any], ...]]:
         "memory_clock": forms("nvmlDeviceGetClockInfo", arguments=(nvml.NVML_CLOCK_MEM,)),
         "temperature": forms("nvmlDeviceGetTemperature", arguments=(nvml.NVML_TEMPERATURE_GPU,)),
         "event_reasons": forms("nvmlDeviceGetCurrentClocksEventReasons", "nvmlDeviceGetCurrentClocksThrottleReasons"),
-        "processes": forms("nvmlDeviceGetComputeRunningProcesses_v3", "nvmlDeviceGetComputeRunningProcesses_v2"),
+        "processes": forms("nvmlDeviceGetComputeRunningProcesses_v2", "nvmlDeviceGetComputeRunningProcesses_v3"),
     }

@@ -193,6 +193,17 @@ def test_a_foreign_process_is_among_those_on_the_card(driver: Path) -> None:
     assert found == sorted([4242, pid])
 
 
+def test_processes_are_told_right_by_a_driver_with_another_structure_under_the_same_name(tmp_path: Path) -> None:
+    pytest.importorskip("pynvml", reason="needs nvidia-ml-py")
+    library = fake_nvml.build(tmp_path, "DRIVER=535")
+    by_binding = "[each.pid for each in pynvml.nvmlDeviceGetComputeRunningProcesses(card_0)]"
+    setup = "import pynvml; pynvml.nvmlInit(); card_0 = pynvml.nvmlDeviceGetHandleByIndex(0)"
+    lines = ("gpu 0 processes 41,42,43",)
+    found, wrong = ask(library, lines, "card.sample(slow=True).processes", by_binding, setup=setup)
+    assert found == [41, 42, 43]
+    assert wrong != found  # or this test would say nothing
+
+
 def test_a_process_with_two_contexts_is_one_process(driver: Path) -> None:
     (found,) = ask(driver, ("gpu 0 processes 7,5,7",), "card.sample(slow=True).processes")
     assert found == [5, 7]
