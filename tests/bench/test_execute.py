@@ -69,7 +69,7 @@ def test_events_are_stamped_when_they_come(tmp_path: Path) -> None:
     assert all(0 <= late < 50 for late in late_ms), late_ms
 
 
-def test_the_trainer_gets_the_three_variables_and_nothing_that_was_not_given(tmp_path: Path) -> None:
+def test_the_trainer_gets_the_variables_of_the_protocol_and_nothing_that_was_not_given(tmp_path: Path) -> None:
     work = job(tmp_path)
     script = "import json, os; print(json.dumps(dict(os.environ)))"
     work = Job(**{**vars(work), "argv": [sys.executable, "-I", "-S", "-c", script], "env": {"TF_X": "1"}})
@@ -84,6 +84,7 @@ def test_the_trainer_gets_the_three_variables_and_nothing_that_was_not_given(tmp
         "BENCH_EVENTS": str(work.folder / "events.fifo"),
         "BENCH_SEED": "3",
         "BENCH_TARGET_PERCENT": "94.0",
+        "BENCH_STARTED_NS": str(events(work)[0]["spawned_ns"]),
     }
 
 
