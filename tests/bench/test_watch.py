@@ -14,6 +14,7 @@ from bench.journal import Journal
 from bench.referee import Asked, Referee
 from bench.signals import SignalPipe
 from bench.watch import Limits, Watch
+from tests.bench.test_referee import epoch, hello
 
 
 class Wedged:
@@ -77,3 +78,73 @@ def test_the_sleep_is_never_cut_short_of_what_is_due(parts: tuple[Fifo, SignalPi
     watched(parts, process, Limits())
 
     assert process.asked <= 0.3 / 0.02 + 5
+
+
+# Enough of a run
+
+
+class Obedient:
+    """A process that ends when it is asked to."""
+
+    def __init__(self) -> None:
+        self.signals: list[signal.Signals] = []
+
+    def ended(self) -> bool:
+        return bool(self.signals)
+
+    def signal(self, number: signal.Signals) -> None:
+        self.signals.append(number)
+
+
+class Passes:
+    """A clock on which ``seconds`` pass after every event."""
+
+    def __init__(self, seconds: int) -> None:
+        self._seconds, self._now_ns = seconds, 0
+
+    def __call__(self) -> int:
+        return self._now_ns
+
+    def event(self, event: protocol.Event, received_ns: int) -> None:
+        self._now_ns += self._seconds * 1_000_000_000
+
+    def tick(self, now_ns: int) -> None:
+        return None
+
+
+@pytest.mark.parametrize(
+    ("enough_epochs", "enough_seconds", "reason"),
+    [
+        (2, 0, "2 epochs and 20 s were asked for and no more"),
+        (1, 25, "3 epochs and 30 s were asked for and no more"),
+        (2.5, 0, "3 epochs and 30 s were asked for and no more"),
+    ],
+)
+def test_a_run_is_ended_at_the_first_epoch_with_which_both_are_enough(
+    parts: tuple[Fifo, SignalPipe, Journal, Referee], enough_epochs: float, enough_seconds: float, reason: str
+) -> None:
+    fifo, signals, journal, referee = parts
+    process, clock = Obedient(), Passes(10)
+    with open(fifo.path, "w") as stream:
+        events = (hello(epochs=9), *(epoch(number, 1) for number in (1, 2, 3, 4)))
+        stream.write("".join(protocol.encode(event) + "\n" for event in events))
+    limits = Limits(grace_seconds=1000, enough_epochs=enough_epochs, enough_seconds=enough_seconds)
+    watch = Watch(process, fifo, signals, journal, referee, [clock], limits, clock)
+
+    watch.until_ended()
+
+    assert watch.stopped == ("cut_short", reason)
+    assert process.signals == [signal.SIGTERM]
+
+
+def test_a_wish_to_stop_says_more_than_that_enough_was_seen(parts: tuple[Fifo, SignalPipe, Journal, Referee]) -> None:
+    fifo, signals, journal, referee = parts
+    process, clock = Obedient(), Passes(10)
+    with open(fifo.path, "w") as stream:
+        stream.write(protocol.encode(hello()) + "\n" + protocol.encode(epoch(1, 1)) + "\n")
+    watch = Watch(process, fifo, signals, journal, referee, [clock], Limits(enough_epochs=1), clock)
+    signal.raise_signal(signal.SIGINT)
+
+    watch.until_ended()
+
+    assert watch.stopped == ("interrupted", "stopped by Ctrl-C")
