@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -9,8 +10,20 @@ import click
 
 #: More than eleven days; what poll(2) can wait for ends after twenty-four.
 _LONGEST_SILENCE_SECONDS = 1_000_000
-#: A target: more than nothing, and of 100 % no more than all.
-PERCENT = click.FloatRange(0, 100, min_open=True)
+
+
+class Percent(click.FloatRange):
+    """A target: above 0 and at most 100, which click takes `nan` for."""
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> float:
+        """The number. Raises BadParameter."""
+        number: float = super().convert(value, parameter, context)
+        if math.isnan(number):
+            self.fail(f"{value} is no number.", parameter, context)
+        return number
+
+
+PERCENT = Percent(0, 100, min_open=True)
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 

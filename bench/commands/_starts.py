@@ -60,6 +60,8 @@ class Aftermath:
 
     def ended(self) -> None:
         """Give what the process has started a moment to end, note what does not, and end it."""
+        if self.ended_ns is not None:  # It is told once more when all else about the run is closed.
+            return
         self.ended_ns = time.monotonic_ns()
         until_ns = self.ended_ns + round(_PATIENCE_SECONDS * 1e9)
         while (left := self._left()) and time.monotonic_ns() < until_ns:
