@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import pytest
 
@@ -40,6 +41,10 @@ def sampled(tmp_path: Path, *lines: str, seconds: float) -> Path:
     return tmp_path / "seed-003"
 
 
+def lines_of(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
+
+
 def rows_of(folder: Path) -> list[dict[str, str]]:
     with open(folder / "telemetry.csv", newline="") as stream:
         return list(csv.DictReader(stream))
@@ -51,10 +56,25 @@ def test_a_run_beside_a_card_has_the_cards_values_in_its_rows_and_edges(tmp_path
     row = rows_of(folder)[0]
     names = ("gpu_utilisation_percent", "sm_clock_mhz", "gpu_memory_bytes", "gpu_temperature_celsius")
     assert [row[name] for name in names] == ["90", "1234", str(1 << 30), "55"]
-    lines = [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
-    energies = [line["energy_mj"] for line in lines if line["event"] == "harness_edge"]
+    energies = [line["energy_mj"] for line in lines_of(folder) if line["event"] == "harness_edge"]
     assert energies == sorted(energies)
-    assert lines[0]["gpu"]["name"] == "NVIDIA A100-SXM4-80GB"
+    assert lines_of(folder)[0]["gpu"]["name"] == "NVIDIA A100-SXM4-80GB"
+
+
+def test_a_card_that_is_lost_costs_its_values_and_not_the_run(tmp_path: Path) -> None:
+    folder = sampled(tmp_path, "gpu 0 sm_clock 1410 lost", seconds=0)  # it answers when it is opened
+
+    (lost,) = [line for line in lines_of(folder) if line["event"] == "harness_gpu_lost"]
+    assert lost["why"] == "The GPU stopped answering (GPU is lost, code 15)."
+    row = rows_of(folder)[0]
+    assert (row["gpu_utilisation_percent"], row["sm_clock_mhz"]) == ("", "")
+    assert int(row["trainer_memory_bytes"]) > 0
+
+
+def test_somebody_elses_process_on_the_card_is_foreign(tmp_path: Path) -> None:
+    folder = sampled(tmp_path, "gpu 0 processes 4194304", seconds=0)  # no process has so high a number (PID_MAX_LIMIT)
+
+    assert (rows_of(folder)[0]["gpu_processes"], rows_of(folder)[0]["foreign_processes"]) == ("1", "1")
 
 
 @pytest.mark.slow
