@@ -15,7 +15,8 @@ WARM_UP_FOLDER = "warm-up"
 #: A warm-up ends itself after one epoch and a minute, whichever is later: a card of the size of a V100 is then within a
 #: few degrees of where it stays, everything on disk has been read once, and a recipe of hours on a CPU is not paid for.
 WARM_UP_EPOCHS, WARM_UP_SECONDS = 1.0, 60.0
-_LARGEST_SEED = 2**31 - 1
+#: Larger than the seeds that people choose, and small enough for a trainer that keeps them in 31 bits.
+_FIRST_SEED = 1_000_000_000
 
 
 @dataclass(frozen=True)
@@ -66,5 +67,5 @@ def warm_up_limits(limits: Limits) -> Limits:
 
 
 def warm_up_seed(counted: Container[int]) -> int:
-    """The seed of a warm-up run: the largest that a campaign may have and that is none of those ``counted``."""
-    return next(seed for seed in count(_LARGEST_SEED, -1) if seed not in counted)
+    """The seed of a warm-up run: 1,000,000,000, or the next that is none of those ``counted``."""
+    return next(seed for seed in count(_FIRST_SEED) if seed not in counted)

@@ -16,6 +16,7 @@ from bench.execute import Outcome
 from bench.record import load_campaign
 from bench.run_protocol import UNSTATED, RunProtocol, WarmUp, warm_up_limits, warm_up_seed
 from bench.watch import Limits
+from resnet9.__main__ import LARGEST_SEED
 from tests.bench.records import Run
 
 CONFIGURATION = Configuration(
@@ -92,8 +93,12 @@ def test_a_campaign_that_states_no_protocol_is_none_of_todays(tmp_path: Path) ->
 
 
 def test_the_seed_of_a_warm_up_is_none_that_counts() -> None:
-    assert warm_up_seed((0, 1)) == 2**31 - 1
-    assert warm_up_seed((2**31 - 1, 2**31 - 2, 5)) == 2**31 - 3
+    assert warm_up_seed((0, 1)) == 10**9
+    assert warm_up_seed((10**9, 10**9 + 1, 5)) == 10**9 + 2
+
+
+def test_the_trainer_takes_the_seed_of_a_warm_up() -> None:
+    assert warm_up_seed(range(1000)) < LARGEST_SEED
 
 
 def test_a_warm_up_has_the_limits_of_the_other_runs_and_an_end() -> None:
