@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from bench import record as records_on_disk
 from bench.checks import judged
 from bench.clocks import HEADLINE, cumulative_seconds, to_target_seconds
-from bench.errors import Refused
+from bench.errors import Refused, one_line
 from bench.record import Evaluation, Record
 
 #: The nets of the recipes, as a board's reader knows them.
@@ -141,6 +141,32 @@ def _one_an_epoch(record: Record) -> list[tuple[Evaluation, float]]:
     return list(kept.values())
 
 
+def _described(record: Record, recipe: dict[str, Any]) -> dict[str, Any]:
+    """What an entry tells of a run's trainer: of ours by the recipe's table, of another one by its ``hello``.
+
+    Raises Refused where neither says what the model was.
+    """
+    name = one_line(str(record.recipe.get("name")))
+    model = MODELS.get(str(recipe.get("net")))
+    if model is not None:
+        return {
+            "model": f"{model} ({name})",
+            "recipe": {**recipe, **record.recipe},
+            "cudnn_version": record.fingerprint.get("package.nvidia-cudnn-cu12"),
+            "commit": record.fingerprint.get("git.commit"),
+        }
+    own = record.recipe.get("model")
+    if recipe or not isinstance(own, str) or not own.strip():
+        raise Refused(
+            f"what the recipe {name} was is neither in campaign.json nor in this checkout, and an entry has to tell "
+            "it; a trainer of your own says it with `recipe.model` in its hello."
+        )
+    # The commit and the libraries of this checkout are not those of somebody else's program.
+    told = {key: record.recipe[key] for key in ("name", "sha256", "batch", "steps_per_epoch")}
+    cudnn_version = record.fingerprint.get("build.cudnn_version")
+    return {"model": f"{one_line(own)[:100]} ({name})", "recipe": told, "cudnn_version": cudnn_version}
+
+
 def write_dawnbench(
     folder: Path, records: Sequence[Record], claims: Claims, recipe: dict[str, Any], shown_folder: str, *,
     allow_unverified_data: bool,
@@ -154,6 +180,8 @@ def write_dawnbench(
     from bench.dawnbench import entry
     from bench.dawnbench.details import Facts
 
+    if any(each.input == "memory" for each in records):
+        raise Refused("INPUT=memory repeats the first epoch's batches, so its accuracy is nobody's; use INPUT=host.")
     counted = [each for each in records if each.status == "done" and each.verdict and each.verdict.level != "invalid"]
     times = {each.seed: to_target_seconds(HEADLINE, each) for each in counted}
     known = {seed: seconds for seed, seconds in times.items() if seed is not None and seconds is not None}
@@ -164,25 +192,16 @@ def write_dawnbench(
     record = next(each for each in counted if each.seed == chosen)
     if lacking:
         return f"For the DAWNBench pair type, with your own values: {_pair_command(record, shown_folder, lacking)}"
-    model = MODELS.get(str(recipe.get("net")))
-    if model is None:
-        raise Refused(
-            f"what the recipe {record.recipe.get('name')} was is neither in campaign.json nor in this checkout, and an "
-            "entry has to tell it."
-        )
     facts = Facts(
         framework=record.framework or "",
         dataset_state=str(record.dataset.get("state")),
         clock=HEADLINE.label,
         seed=chosen,
         selection=entry.selection(known),
-        recipe={**recipe, **record.recipe},
-        model=f"{model} ({record.recipe.get('name')})",
         dataset_sha256=record.dataset.get("sha256"),
         precision=record.precision,
-        cudnn_version=record.fingerprint.get("package.nvidia-cudnn-cu12"),
-        commit=record.fingerprint.get("git.commit"),
         command_line=" ".join(record.argv) or None,
+        **_described(record, recipe),
     )
     evaluations = _one_an_epoch(record)
     pair = entry.from_record(

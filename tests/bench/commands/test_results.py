@@ -171,3 +171,41 @@ def test_unverified_data_needs_to_be_allowed(tmp_path: Path) -> None:
     misc = written(tmp_path)["misc"]
     assert isinstance(misc, dict)
     assert misc["datasetState"] == "unverified"
+
+
+# A trainer of somebody else's
+
+
+def of_another_trainer(**recipe: object) -> list[Record]:
+    usual = {
+        "name": "mine",
+        "sha256": "ab" * 32,
+        "target_percent": 94.0,
+        "epochs": 5,
+        "steps_per_epoch": 97,
+        "batch": 512,
+    }
+    hello = {"trainer": "mine 1", "framework": "pytorch 2.9", "build": {"cudnn_version": "9.1"}}
+    return records(Run(hello={**hello, "recipe": {**usual, **recipe}}, start={"fingerprint": {"git.commit": "c" * 40}}))
+
+
+def test_another_trainer_names_its_model_itself(tmp_path: Path) -> None:
+    told = of_another_trainer(model="WideResNet-16", learning_rate={"odd": 1}, views="six", views_share="?")
+
+    _results.write_dawnbench(tmp_path, told, CLAIMS, {}, "results/x", allow_unverified_data=False)
+
+    entry = written(tmp_path)
+    assert (entry["model"], entry["framework"]) == ("WideResNet-16 (mine)", "pytorch 2.9")
+    misc = entry["misc"]
+    assert isinstance(misc, dict)
+    assert (misc["recipe"], misc["batchSize"], misc["CuDNN version"]) == ("mine", 512, "9.1")
+    # The commit of this checkout says nothing about a program from elsewhere, and words of its own are not ours.
+    assert misc.keys().isdisjoint({"commitHash", "learningRate", "testTimeAugmentation"})
+
+
+@pytest.mark.parametrize("model", [None, "  ", 7])
+def test_a_trainer_that_names_no_model_is_told_how_to(tmp_path: Path, model: object) -> None:
+    with pytest.raises(Refused, match=r"says it with `recipe\.model` in its hello"):
+        _results.write_dawnbench(
+            tmp_path, of_another_trainer(model=model), CLAIMS, {}, "results/x", allow_unverified_data=False
+        )
