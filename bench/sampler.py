@@ -9,10 +9,9 @@ costs itself, is described in ``bench.record.telemetry``; nothing it keeps grows
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from operator import attrgetter
 from pathlib import Path
 from types import TracebackType
@@ -24,7 +23,7 @@ from bench.probes.family import Family
 from bench.probes.load import Load
 from bench.record.telemetry import TELEMETRY_FILE
 from bench.telemetry_file import TelemetryFile
-from bench.watch import Clock
+from bench.tick_times import Clocks, Cost, Schedule
 from bench.watched_card import Card, Chosen, WatchedCard
 
 #: NVML's own utilisation period is 1/6 s to 1 s, by product: more ticks would read the same values again.
@@ -48,14 +47,6 @@ _SYSTEM_VALUES = attrgetter(
 _NO_SYSTEM_VALUES: tuple[None, ...] = (None,) * 7
 
 
-@dataclass(frozen=True)
-class Clocks:
-    """Nanoseconds of CLOCK_MONOTONIC, as events have them, and of the CPU time of the thread that samples."""
-
-    now: Clock = time.monotonic_ns
-    cpu: Clock = time.thread_time_ns
-
-
 class Samplers:
     """Makes the sampler of each run of a campaign, and holds what the runs share, the opened card; a context manager.
 
@@ -72,7 +63,7 @@ class Samplers:
         period_seconds: float = PERIOD_SECONDS,
         open_card: Callable[[str], Card] = gpu.open_card,
         root: Path = Path("/"),
-        clocks: Clocks = Clocks(),
+        clocks: Clocks = Clocks(),  # noqa: B008 (frozen)
     ) -> None:
         self._card = WatchedCard(chosen, why_no_gpu, open_card, root)
         self._off, self._period_ns, self._root, self._clocks = off, round(period_seconds * 1e9), root, clocks
@@ -99,8 +90,8 @@ class Sampler:
 
     def __init__(self, card: WatchedCard, off: bool, period_ns: int, root: Path, clocks: Clocks) -> None:
         self._card, self._off, self._root, self._clocks = card, off, root, clocks
-        self._schedule = _Schedule(period_ns)
-        self._cost = _Cost(clocks)
+        self._schedule = Schedule(period_ns)
+        self._cost = Cost(clocks)
         self._open = ExitStack()
         self._load: Load | None = None
         self._file: TelemetryFile | None = None
@@ -213,68 +204,6 @@ class Sampler:
         if self._card.lost and not self._lost_told:
             self._lost_told = True
             self._write({"event": "harness_gpu_lost", "t_ns": self._clocks.now(), "why": self._card.lost})
-
-
-class _Schedule:
-    """Ticks that are due at ``start + k x period``, and whose turn it is on every so manieth of them."""
-
-    def __init__(self, period_ns: int) -> None:
-        self.period_ns = period_ns
-        self._start_ns: int | None = None
-        self._number = 0
-        self._turns: dict[int, int] = {}
-
-    def begin(self, now_ns: int) -> tuple[int, int]:
-        """The number of the tick that begins now and when it was due; the first sets the start."""
-        if self._start_ns is None:
-            self._start_ns = now_ns
-        return self._number, self._start_ns + self._number * self.period_ns
-
-    def is_turn(self, every: int) -> bool:
-        """Whether this tick is the first since the last multiple of ``every``: also where that one was missed."""
-        if self._number < self._turns.get(every, 0):
-            return False
-        self._turns[every] = (self._number // every + 1) * every
-        return True
-
-    def next_due(self, now_ns: int) -> int:
-        """When the next tick is due; those whose time has passed are missed."""
-        assert self._start_ns is not None
-        self._number = max(self._number, (now_ns - self._start_ns) // self.period_ns) + 1
-        return self._start_ns + self._number * self.period_ns
-
-
-class _Cost:
-    """What reading and writing takes, in microseconds of CPU and of the clock on the wall.
-
-    The price of writing a line down cannot stand in it; it is owed and counted with the next.
-    """
-
-    def __init__(self, clocks: Clocks) -> None:
-        self._clocks = clocks
-        self._cpu_ns = self._wall_ns = 0
-        self._owed_cpu_ns = self._owed_wall_ns = 0
-
-    def begin(self) -> int:
-        """Begin to count; the moment (CLOCK_MONOTONIC)."""
-        self._wall_ns, self._cpu_ns = self._clocks.now(), self._clocks.cpu()
-        return self._wall_ns
-
-    def so_far(self) -> tuple[float, float]:
-        """CPU and wall-clock time since ``begin``, with what was owed; what follows until ``end`` is owed."""
-        cpu_ns, wall_ns = self._clocks.cpu(), self._clocks.now()
-        spent_us = (
-            (cpu_ns - self._cpu_ns + self._owed_cpu_ns) / 1000,
-            (wall_ns - self._wall_ns + self._owed_wall_ns) / 1000,
-        )
-        self._cpu_ns, self._wall_ns = cpu_ns, wall_ns
-        return spent_us
-
-    def end(self) -> int:
-        """Put down what is owed; the moment (CLOCK_MONOTONIC)."""
-        cpu_ns, wall_ns = self._clocks.cpu(), self._clocks.now()
-        self._owed_cpu_ns, self._owed_wall_ns = cpu_ns - self._cpu_ns, wall_ns - self._wall_ns
-        return wall_ns
 
 
 def _write_nothing(line: Mapping[str, Any]) -> None:

@@ -4,154 +4,20 @@ import csv
 import os
 import resource
 import tracemalloc
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from bench import protocol
 from bench.errors import EnvironmentProblem
 from bench.probes.environment import hashed
-from bench.probes.gpu import Counters, Gpu, GpuLost, GpuProblem, Sample
-from bench.probes.gpu.energy import EnergyStep
 from bench.record.telemetry import COLUMNS
-from bench.sampler import Clocks, Sampler, Samplers
-from bench.watched_card import Chosen
-from tests.bench.made_up_kernel import machine, process
-
-START_NS = 5_000_000_000
-PERIOD_NS = 250_000_000
-TRAINER = 4321
-HOST_PIDS = "pid:[4026531836]"
-CPUINFO = {"proc/cpuinfo": "processor: 0\ncpu MHz\t\t: 2600.000\n"}
-SYSTEM = ("16.0", "5.0", "2600.0", "1.25", "51200", "30720", str(7 * os.sysconf("SC_PAGE_SIZE")))
-
-
-class Time:
-    """Clocks that stand still unless something takes time."""
-
-    def __init__(self) -> None:
-        self.now_ns = START_NS
-        self.cpu_ns = 0
-
-    def takes(self, wall_ms: float, cpu_us: float) -> None:
-        self.now_ns += round(wall_ms * 1e6)
-        self.cpu_ns += round(cpu_us * 1e3)
-
-    @property
-    def clocks(self) -> Clocks:
-        return Clocks(lambda: self.now_ns, lambda: self.cpu_ns)
-
-
-class FakeCard:
-    """A card that answers at once, or after ``wall_ms`` and ``cpu_us``, or with ``trouble``."""
-
-    def __init__(self, time: Time, processes: tuple[int, ...] | None = ()) -> None:
-        self._time = time
-        self.gpu = Gpu(0, "GPU-1234", "Made-up 100", 1 << 34, "575.1", "12.9", (9, 0))
-        self.calls: Mapping[str, str] = {"utilisation": "yes", "energy": "yes", "power": "not supported"}
-        self.processes = processes
-        self.energy_mj = 1000
-        self.wall_ms = self.cpu_us = 0.0
-        self.trouble: Exception | None = None
-        self.steps_measured = 0
-        self.closed = False
-
-    def _ask(self) -> None:
-        self._time.takes(self.wall_ms, self.cpu_us)
-        if self.trouble is not None:
-            raise self.trouble
-
-    def sample(self, slow: bool = False) -> Sample:
-        self._ask()
-        return Sample(
-            gpu_utilisation_percent=90,
-            memory_utilisation_percent=40,
-            gpu_memory_bytes=1 << 30,
-            gpu_power_watts=None,
-            sm_clock_mhz=1530,
-            memory_clock_mhz=877,
-            event_reasons=4,
-            gpu_temperature_celsius=55 if slow else None,
-            processes=self.processes if slow else None,
-        )
-
-    def counters(self) -> Counters:
-        self._ask()
-        return Counters(self.energy_mj, {"software_power_cap": 7}, 54)
-
-    def measure_energy_step(self) -> EnergyStep | None:
-        self.steps_measured += 1
-        return EnergyStep(period_ms=20.0, step_mj=5000.0)
-
-    def close(self) -> None:
-        self.closed = True
-
-
-class Lab:
-    """A sampler on a made-up machine, the lines and rows it wrote, and the time that passes."""
-
-    def __init__(self, folder: Path, namespace: str = HOST_PIDS) -> None:
-        self.time = Time()
-        self.card = FakeCard(self.time, processes=(TRAINER,))
-        self.opened = 0
-        self.lines: list[dict[str, Any]] = []
-        self.writing = 0.0, 0.0
-        self.folder = folder / "run"
-        self.folder.mkdir()
-        self.root = machine(folder / "root", without=("sys/devices",), **CPUINFO)
-        process(self.root, os.getpid(), (0, 0, 0, 0), disk_bytes=0)
-        process(self.root, TRAINER, (150, 50, 0, 0), disk_bytes=8192)
-        (self.root / "proc/self/ns").mkdir()
-        (self.root / "proc/self/ns/pid").symlink_to(namespace)
-
-    def samplers(self, chosen: Chosen | None = Chosen("GPU-1234"), **how: Any) -> Samplers:  # noqa: B008 (frozen)
-        return Samplers(chosen, open_card=self._open, root=self.root, clocks=self.time.clocks, **how)
-
-    def _open(self, uuid: str) -> FakeCard:
-        self.opened += 1
-        self.time.takes(0, 0)
-        if self.card.trouble is not None:
-            raise self.card.trouble
-        return self.card
-
-    def begin(self, samplers: Samplers | None = None) -> Sampler:
-        sampler = (samplers or self.samplers()).make()
-        sampler.prepare(self.folder, self.write)
-        sampler.began(TRAINER)
-        return sampler
-
-    def write(self, line: Mapping[str, Any]) -> None:
-        self.lines.append(dict(line))
-        self.time.takes(*self.writing)
-
-    def tick(self, sampler: Sampler, ticks: int = 1) -> int:
-        """So many ticks, each as soon as it is due; when the next one is."""
-        for _ in range(ticks):
-            due = sampler.tick(self.time.now_ns)
-            assert due is not None
-            self.time.now_ns = max(self.time.now_ns, due)
-        return due
-
-    def rows(self) -> list[dict[str, str]]:
-        with open(self.folder / "telemetry.csv", newline="") as stream:
-            return list(csv.DictReader(stream))
-
-    def column(self, name: str) -> list[str]:
-        return [row[name] for row in self.rows()]
-
-    def of(self, event: str) -> list[dict[str, Any]]:
-        return [line for line in self.lines if line["event"] == event]
+from tests.bench.sampler_lab import PERIOD_NS, START_NS, SYSTEM, Lab, phase
 
 
 @pytest.fixture
 def lab(tmp_path: Path) -> Lab:
     return Lab(tmp_path)
-
-
-def phase(name: str, epoch: float | None = None) -> protocol.Phase:
-    return protocol.Phase(name, 0, 1, epoch)
 
 
 # A row
@@ -360,32 +226,6 @@ def test_without_a_card_the_host_is_sampled_and_the_line_says_why(lab: Lab) -> N
     assert lab.of("harness_gpu_lost") == []
 
 
-@pytest.mark.parametrize(
-    ("trouble", "told"),
-    [
-        (GpuProblem("No GPU can be read: the driver is not loaded."), "No GPU can be read: the driver is not loaded."),
-        (AttributeError("nvmlInit"), "AttributeError: nvmlInit"),
-    ],
-)
-def test_a_driver_that_does_not_open_costs_no_run(lab: Lab, trouble: Exception, told: str) -> None:
-    lab.card.trouble = trouble
-    lab.tick(lab.begin())
-
-    assert (lab.lines[0]["gpu"], lab.lines[0]["why_no_gpu"]) == (None, told)
-    assert lab.of("harness_gpu_lost") == []
-
-
-def test_the_card_is_opened_and_its_counter_measured_once_for_all_runs(lab: Lab, tmp_path: Path) -> None:
-    with lab.samplers() as samplers:
-        lab.begin(samplers).ended()
-        lab.folder = tmp_path / "second"
-        lab.folder.mkdir()
-        lab.begin(samplers).ended()
-
-    assert (lab.opened, lab.card.steps_measured, lab.card.closed) == (1, 1, True)
-    assert [line["gpu"]["energy_step_ms"] for line in lab.of("harness_sampler")] == [20.0, 20.0]
-
-
 def test_telemetry_that_is_off_touches_nothing(lab: Lab) -> None:
     sampler = lab.begin(lab.samplers(off=True))
     sampler.event(protocol.Done("done"), START_NS)
@@ -394,111 +234,6 @@ def test_telemetry_that_is_off_touches_nothing(lab: Lab) -> None:
     sampler.ended()
     assert lab.lines == [{"event": "harness_sampler", "period_ms": 250.0, "off": True}]
     assert (lab.opened, list(lab.folder.iterdir())) == (0, [])
-
-
-# A card that is lost
-
-
-@pytest.mark.parametrize(
-    ("trouble", "why"),
-    [
-        (GpuLost("The GPU stopped answering (code 15)."), "The GPU stopped answering (code 15)."),
-        (ValueError("an answer of\nsome other form"), "ValueError: an answer of some other form"),
-    ],
-)
-def test_a_lost_card_is_told_once_and_the_host_is_sampled_on(lab: Lab, trouble: Exception, why: str) -> None:
-    sampler = lab.begin()
-    lab.tick(sampler)
-    lab.card.trouble = trouble
-    lab.tick(sampler, ticks=3)
-    sampler.ended()
-
-    assert [line["why"] for line in lab.of("harness_gpu_lost")] == [why]
-    assert lab.column("gpu_utilisation_percent") == ["90", "", "", ""]
-    assert lab.column("trainer_cpu_seconds") == ["2.0"] * 4
-    last = lab.of("harness_edge")[-1]
-    assert (last["edge"], "energy_mj" in last, last["trainer_cpu_seconds"]) == ("exit", False, 2.0)
-    assert lab.card.closed
-
-
-def test_a_card_lost_at_an_edge_is_told_there(lab: Lab) -> None:
-    sampler = lab.begin()
-    lab.card.trouble = GpuLost("The GPU stopped answering.")
-    sampler.event(phase("train_k", 1.0), START_NS + 5)
-
-    assert [line["event"] for line in lab.lines[2:]] == ["harness_edge", "harness_gpu_lost"]
-    assert "energy_mj" not in lab.lines[2]
-
-
-def test_a_lost_card_is_opened_again_for_the_next_run(lab: Lab, tmp_path: Path) -> None:
-    samplers = lab.samplers()
-    sampler = lab.begin(samplers)
-    lab.card.trouble = GpuLost("The GPU stopped answering.")
-    lab.tick(sampler)
-    sampler.ended()
-    lab.card.trouble = None
-    lab.folder = tmp_path / "second"
-    lab.folder.mkdir()
-
-    lab.tick(lab.begin(samplers))
-
-    assert (lab.opened, lab.card.steps_measured) == (2, 1)
-    assert lab.column("gpu_utilisation_percent") == ["90"]
-    assert len(lab.of("harness_gpu_lost")) == 1
-
-
-# Whose processes are on the card
-
-
-def test_processes_that_are_not_the_trainers_are_foreign(lab: Lab) -> None:
-    process(lab.root, TRAINER, (0, 0, 0, 0), children=(777,))
-    process(lab.root, 777, (0, 0, 0, 0))
-    lab.card.processes = (TRAINER, 777, 31337)
-    lab.tick(lab.begin())
-
-    assert (lab.column("gpu_processes"), lab.column("foreign_processes")) == (["3"], ["1"])
-
-
-def test_a_child_born_since_the_last_look_is_not_foreign(lab: Lab) -> None:
-    sampler = lab.begin()
-    lab.tick(sampler, ticks=10)  # tick 10 looks at processes, tick 8 was the last to look for children
-    process(lab.root, TRAINER, (0, 0, 0, 0), children=(777,))
-    process(lab.root, 777, (0, 0, 0, 0))
-    lab.card.processes = (TRAINER, 777)
-    lab.tick(sampler)
-
-    assert lab.column("foreign_processes")[10] == "0"
-
-
-def test_where_numbers_mean_nothing_all_but_one_are_foreign_once_the_trainer_is_there(tmp_path: Path) -> None:
-    lab = Lab(tmp_path, namespace="pid:[4026532198]")
-    lab.card.processes = (900,)
-    sampler = lab.begin()
-    lab.tick(sampler)  # nobody trains within a millisecond of its birth
-    lab.card.processes = (900, 901)
-    lab.tick(sampler, ticks=10)
-    lab.card.processes = (901,)
-    lab.tick(sampler, ticks=10)
-
-    assert lab.lines[0]["gpu"]["processes"] == "counts"
-    assert [cell for cell in lab.column("foreign_processes") if cell] == ["1", "1", "0"]
-
-
-def test_a_card_that_is_only_watched_has_no_process_of_ours(tmp_path: Path) -> None:
-    lab = Lab(tmp_path, namespace="pid:[4026532198]")
-    lab.card.processes = (900,)
-    sampler = lab.begin(lab.samplers(Chosen("GPU-1234", role="watched")))
-    lab.tick(sampler, ticks=11)
-
-    assert lab.lines[0]["gpu"]["role"] == "watched"
-    assert [cell for cell in lab.column("foreign_processes") if cell] == ["1", "1"]
-
-
-def test_a_card_that_lists_no_processes_leaves_both_columns_empty(lab: Lab) -> None:
-    lab.card.processes = None
-    lab.tick(lab.begin())
-
-    assert (lab.column("gpu_processes"), lab.column("foreign_processes")) == ([""], [""])
 
 
 # The end
