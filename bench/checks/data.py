@@ -14,6 +14,8 @@ CACHED_SHARE = 0.95
 STALL_SHARE = 0.10
 #: A buffer that is full half of the time is not what the step waits for.
 EMPTY_SHARE = 0.5
+#: The rule that keeps the control of `bench stalls` out of every statistic of results.
+MEMORY_INPUT = "memory-input"
 
 
 def _data(facts: Facts) -> Finding:
@@ -42,6 +44,10 @@ def _synthetic(record: Record) -> str | None:
     return (
         "trained on the built-in stand-in: no CIFAR-10 result" if record.dataset.get("state") == "synthetic" else None
     )
+
+
+def _memory(record: Record) -> str | None:
+    return "its batches were the first epoch's, again and again" if record.input == "memory" else None
 
 
 def _page_cache(facts: Facts) -> Finding | None:
@@ -105,6 +111,8 @@ DATA = (
          _unverified),
     Rule("synthetic", "stand-in", "note", "for a CIFAR-10 result type `make bench RECIPE=hive`",
          "the built-in stand-in", after=_synthetic),
+    Rule(MEMORY_INPUT, "control", "invalid", "for a result type INPUT=host or INPUT=device; this one only tells time",
+         "the input `memory`, the control of `bench stalls`", after=_memory),
     Rule("page-cache", "page cache", "note",
          "make a warm-up run first, as `make bench` does unless told otherwise; times with data loading include a disk",
          f"before: less than {percent(CACHED_SHARE)} of the files in memory; after: {COLD_BYTES / 1e6:.0f} MB or more "

@@ -37,7 +37,9 @@ def variable(name: str, help_text: str, **how: Any) -> Decorator:
 
 data = variable("DATA", "where CIFAR-10 is: an archive or a folder; or `synthetic`  [default: data/, downloaded]")
 input_ = variable(
-    "INPUT", "tf.data on CPU cores, or augmented on the device", type=click.Choice(["auto", "host", "device"])
+    "INPUT",
+    "tf.data on CPU cores, or augmented on the device; memory is a control that repeats batches, no result",
+    type=click.Choice(["auto", "host", "device", "memory"]),
 )
 precision = variable("PRECISION", "of the computation", type=click.Choice(["auto", "bf16", "fp16", "fp32"]))
 device = variable("DEVICE", "auto, cpu, gpu, or a GPU's index or UUID  [default: auto]")

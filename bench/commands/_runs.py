@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,11 +57,10 @@ class Runner:
     """Makes runs one after the other, each shown on the terminal; ``total`` is how many will count."""
 
     def __init__(
-        self, total: int, timeout: int | None, wishes: SignalPipe, protocol: RunProtocol, samplers: Samplers
+        self, total: int, limits: Limits, wishes: SignalPipe, protocol: RunProtocol, samplers: Samplers
     ) -> None:
         self.display = progress.of(sys.stdout, total)
-        self._limits = Limits() if timeout is None else Limits(start_seconds=timeout, silence_seconds=timeout)
-        self._wishes, self._protocol, self._samplers = wishes, protocol, samplers
+        self._limits, self._wishes, self._protocol, self._samplers = limits, wishes, protocol, samplers
         self._told: set[str] = set()
         self._warmed_up = False
         self._exited_ns: int | None = None
@@ -161,13 +161,18 @@ def _command(todo: Plan, data: Data, seed: int, env: Mapping[str, str]) -> train
 
 
 @contextmanager
-def runner(total: int, timeout: int | None, protocol: RunProtocol, watched: Watched) -> Iterator[Runner]:
-    """A Runner, which samples the GPU that is ``watched``. Within a run a wish to stop ends the run; between two it
-    waits until what the last one gave is written.
+def runner(
+    total: int, timeout: int | None, protocol: RunProtocol, watched: Watched, enough_epochs: int | None = None
+) -> Iterator[Runner]:
+    """A Runner, which samples the GPU that is ``watched`` and ends each run after ``enough_epochs``. Within a run a
+    wish to stop ends the run; between two it waits until what the last one gave is written.
     """
     off = not protocol.telemetry
+    limits = Limits(enough_epochs=enough_epochs)
+    if timeout is not None:
+        limits = replace(limits, start_seconds=timeout, silence_seconds=timeout)
     with SignalPipe() as wishes, Samplers(watched.chosen, watched.why_none, off=off) as samplers:
-        made = Runner(total, timeout, wishes, protocol, samplers)
+        made = Runner(total, limits, wishes, protocol, samplers)
         if watched.notice and not off:
             made.display.say(watched.notice)
         yield made

@@ -93,10 +93,10 @@ def _planned(wishes: Wishes, where: Device, trainer: str | None, target: float |
     _own.no_target(target)
     name = plan.recipe_name(wishes, where)
     chosen = recipes.load(name)
-    return chosen, plan.complete(wishes, where, _anywhere(name), chosen.dataset)
+    return chosen, plan.complete(wishes, where, anywhere(name), chosen.dataset)
 
 
-def _anywhere(recipe: str) -> str:
+def anywhere(recipe: str) -> str:
     """The name of a recipe as the trainer understands it, too, which runs in a folder of its own."""
     place, _, table = recipe.rpartition(":")
     return f"{Path(place).absolute()}:{table}" if place.endswith(".json") else recipe

@@ -1,0 +1,165 @@
+"""What the host's input costs: its runs beside those of the control, whose batches are ready in memory.
+
+A wait alone does not say that the input is to blame: work on a device goes on while the host waits. So the answer
+``input-bound`` needs two witnesses: steps that waited, and either a prefetch buffer that was empty or a control that
+was faster. The first epoch, which has first-use costs, is left out.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from bench.analysis import frames, welch
+from bench.analysis.stall_columns import STALLS
+from bench.checks import judged
+from bench.checks.data import EMPTY_SHARE, MEMORY_INPUT, STALL_SHARE
+from bench.record import Evaluation, Record
+from bench.record.stalls import HOST, MEMORY
+
+INPUT_BOUND, NOT_INPUT_BOUND = "input-bound", "not input-bound"
+NOT_ENOUGH = "not enough runs"
+#: What the control has to save of the host's training time to count as a witness: the same as of waiting.
+COST_SHARE = STALL_SHARE
+#: Invalid as results, and just what is compared here: a run that was ended after enough epochs, and the control.
+_MEANT = frozenset({"finished", MEMORY_INPUT})
+
+
+@dataclass(frozen=True)
+class Cost:
+    """The share of the host's training time that its input costs, with the ends of its 95 % interval.
+
+    NaN is not known: a side without runs, and for the ends a side with fewer than two.
+    """
+
+    share: float
+    low: float
+    high: float
+
+    @property
+    def judged(self) -> bool:
+        """There is an interval."""
+        return not math.isnan(self.low)
+
+
+def table(records: Mapping[str, Sequence[Record]]) -> pd.DataFrame:
+    """One row an epoch after the first that both inputs have trained, and one of all: the frame of ``stalls.csv``.
+
+    ``records`` are those of each input, by name.
+    """
+    host, memory = (counted(records.get(name, ())) for name in (HOST, MEMORY))
+    epochs = sorted(set(_epochs(host)) & set(_epochs(memory)))
+    rows = [_row(host, memory, [epoch], epoch) for epoch in epochs]
+    return frames.frame(STALLS, [*rows, _row(host, memory, epochs, None)])
+
+
+def counted(records: Sequence[Record]) -> list[Record]:
+    """The runs that can be compared: ended well, or ended by us after enough epochs, and nothing else wrong."""
+    return [each for each in records if _counts(each if each.verdict else judged(each))]
+
+
+def _counts(record: Record) -> bool:
+    if record.status not in ("done", "cut_short") or record.verdict is None:
+        return False
+    return all(reason.rule in _MEANT for reason in record.verdict.reasons if reason.level == "invalid")
+
+
+def answer(stall_share: float | None, empty_share: float | None, cost: Cost) -> str:
+    """Whether training is input-bound, by two witnesses that agree; None is a witness that saw nothing."""
+    if stall_share is None:
+        return NOT_ENOUGH
+    if stall_share <= STALL_SHARE:
+        return NOT_INPUT_BOUND
+    if empty_share is not None and empty_share >= EMPTY_SHARE:
+        return INPUT_BOUND
+    if not cost.judged:
+        return NOT_ENOUGH
+    return INPUT_BOUND if cost.low > 0 and cost.share > COST_SHARE else NOT_INPUT_BOUND
+
+
+def cost(host_seconds: Sequence[float], memory_seconds: Sequence[float]) -> Cost:
+    """What the input costs, from training times of either side, by Welch's t test on their logarithms."""
+    found = welch.difference([math.log(each) for each in host_seconds], [math.log(each) for each in memory_seconds])
+    # A difference d of logarithms says that the control takes exp(-d) of the host's time.
+    share, low, high = (-_expm1(-each) for each in (found.estimate, found.low, found.high))
+    return Cost(share, low, high)
+
+
+def _expm1(value: float) -> float:
+    try:
+        return math.expm1(value)
+    except OverflowError:
+        return math.inf
+
+
+def _row(host: Sequence[Record], memory: Sequence[Record], epochs: Sequence[float], epoch: float | None) -> Any:
+    ours, theirs = _seconds(host, epochs), _seconds(memory, epochs)
+    saved = cost(ours, theirs)
+    stalled, buffer = _stall_share(host, epochs), _buffer(host, epochs)
+    ours_mean, theirs_mean = _geometric_mean(ours), _geometric_mean(theirs)
+    return {
+        "epoch": epoch,
+        "host_runs": len(ours),
+        "memory_runs": len(theirs),
+        "host_seconds": ours_mean,
+        "memory_seconds": theirs_mean,
+        "stall_share": stalled,
+        **buffer,
+        "cost_seconds": None if ours_mean is None or theirs_mean is None else ours_mean - theirs_mean,
+        "cost_share": saved.share,
+        "cost_share_low": saved.low,
+        "cost_share_high": saved.high,
+        "answer": answer(stalled, buffer.get("buffer_empty_share"), saved),
+    }
+
+
+def _trained(record: Record) -> dict[float, Evaluation]:
+    """The evaluations with their training time, by epoch; of several of one epoch the one that has the work."""
+    return {each.epoch: each for each in record.epochs if each.steps and each.train_seconds}
+
+
+def _epochs(records: Sequence[Record]) -> set[float]:
+    """The epochs after the first that any of these runs has trained."""
+    return {epoch for record in records for epoch in list(_trained(record))[1:]}
+
+
+def _seconds(records: Sequence[Record], epochs: Sequence[float]) -> list[float]:
+    """The training time of these epochs together, of every run that has them all."""
+    runs = [
+        [trained[epoch].train_seconds for epoch in epochs if epoch in trained] for trained in map(_trained, records)
+    ]
+    return [math.fsum(each or 0.0 for each in run) for run in runs if epochs and len(run) == len(epochs)]
+
+
+def _stall_share(records: Sequence[Record], epochs: Sequence[float]) -> float | None:
+    known = [
+        (each.stall_seconds, each.train_seconds)
+        for trained in map(_trained, records)
+        for epoch, each in trained.items()
+        if epoch in epochs and each.stall_seconds is not None and each.train_seconds is not None
+    ]
+    train_seconds = math.fsum(train for _, train in known)
+    return math.fsum(stall for stall, _ in known) / train_seconds if train_seconds > 0 else None
+
+
+def _buffer(records: Sequence[Record], epochs: Sequence[float]) -> dict[str, Any]:
+    """The level of the prefetch buffer over all looks, as cells; nothing where nobody could look."""
+    seen = [each for record in records for each in record.waits if each.epoch in epochs and each.level_samples]
+    samples = sum(each.level_samples or 0 for each in seen)
+    if not samples:
+        return {}
+    level = math.fsum((each.level_samples or 0) * (each.level_mean or 0.0) for each in seen)
+    empty = math.fsum((each.level_samples or 0) * (each.level_empty_share or 0.0) for each in seen)
+    return {
+        "buffer_level_mean": level / samples,
+        "buffer_capacity": seen[0].level_capacity,
+        "buffer_empty_share": empty / samples,
+    }
+
+
+def _geometric_mean(values: Sequence[float]) -> float | None:
+    return math.exp(math.fsum(map(math.log, values)) / len(values)) if values else None

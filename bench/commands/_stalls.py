@@ -1,0 +1,30 @@
+"""The table of a measurement of the input, for the command that makes one and the one that reports on it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TextIO
+
+TABLE_FILE = "stalls.csv"
+
+
+def write(folder: Path) -> None:
+    """Write ``stalls.csv`` from the events of both inputs. Raises EnvironmentProblem where the disk is full."""
+    from bench.analysis import stalls
+    from bench.analysis.stall_columns import STALLS
+    from bench.output import tables
+    from bench.record import replace_file
+    from bench.record.stalls import load_stalls
+
+    _, records = load_stalls(folder)
+    replace_file(folder / TABLE_FILE, tables.text(stalls.table(records), STALLS))
+
+
+def show(folder: Path, out: TextIO) -> None:
+    """Print the table and its answer."""
+    from bench.analysis import stalls
+    from bench.output import stalls as shown
+    from bench.record.stalls import load_stalls
+
+    stored, records = load_stalls(folder)
+    shown.show(stored, stalls.table(records), out)
