@@ -1,0 +1,156 @@
+"""``bench run --trainer``: a campaign of a person's own program, here the minimal one of examples/."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shlex
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from bench.__main__ import main
+from bench.commands import run
+from bench.record import load_campaign
+from resnet9 import dataset, synthetic
+
+MINIMAL = Path(__file__).parents[3] / "examples" / "minimal_trainer.py"
+
+
+@cache
+def small() -> dataset.Dataset:
+    return synthetic.make(train=300, test=100)
+
+
+class Bench:
+    """``python -m bench run`` on the CPU and on built-in data, in a folder with a copy of the minimal trainer."""
+
+    def __init__(self, folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+        self.source, self._capfd = folder / "trainer.py", capfd
+        self.source.write_text(MINIMAL.read_text())
+        self.results = folder / "results"
+        self.trainer = f"{shlex.quote(sys.executable)} -I -S trainer.py"
+
+    def change(self, old: str, new: str) -> None:
+        """Change one text of the trainer."""
+        assert self.source.read_text().count(old) == 1
+        self.source.write_text(self.source.read_text().replace(old, new))
+
+    def __call__(self, *words: str, trainer: str | None = None) -> tuple[int, str, str]:
+        """The exit code, what was printed, and what was complained of."""
+        typed = ("--trainer", self.trainer if trainer is None else trainer, "--device", "cpu", "--timeout", "20")
+        code = main(["run", *typed, "--warm-up", "0", *words])
+        told = self._capfd.readouterr()
+        assert "Traceback" not in told.err
+        return code, told.out, told.err
+
+    @property
+    def folders(self) -> list[Path]:
+        """Every campaign made, oldest first."""
+        return sorted(self.results.iterdir()) if self.results.exists() else []
+
+
+@pytest.fixture
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Bench:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(dataset, "load", lambda where, default=None: small())
+    made = Bench(tmp_path, capfd)
+    monkeypatch.setattr(run, "RESULTS", made.results)
+    return made
+
+
+def test_a_campaign_of_ones_own_trainer_ends_in_tables(bench: Bench) -> None:
+    code, out, err = bench("--data", "synthetic", "--seeds", "2", "--target", "5")
+
+    assert (code, err) == (0, "")
+    assert out.startswith("The built-in stand-in checks a trainer; a result on it is no CIFAR-10 result.")
+    with open(bench.folders[0] / "runs.csv", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [(row["seed"], row["recipe"], row["status"]) for row in rows] == [
+        ("0", "minimal", "done"),
+        ("1", "minimal", "done"),
+    ]
+    assert all(float(row["dawnbench_seconds"]) > 0 and row["target_percent"] == "5.0" for row in rows)
+
+
+def test_what_identifies_it_is_its_command_and_its_code(bench: Bench) -> None:
+    bench("--data", "synthetic", "--seeds", "1", "--recipe", "mine")
+
+    made = load_campaign(bench.folders[0]).configuration
+    assert (made["recipe"], made["input"], made["precision"], made["target_percent"]) == ("mine", "own", "own", 94.0)
+    assert made["trainer"] == f"{Path(sys.executable).name} -I -S trainer.py"
+    assert bench.folders[0].name.endswith("-mine-cpu")
+
+
+def test_the_same_command_continues_and_another_code_begins_anew(bench: Bench) -> None:
+    bench.change("sys.exit(4)", "sys.exit(3)")
+    bench.change('if os.environ["BENCH_DEVICE"] != "cpu":', 'if seed == 1 and not os.path.exists("mended"):')
+    assert bench("--data", "synthetic", "--seeds", "2")[0] == 3
+    Path("mended").touch()
+
+    code, out, _ = bench("--data", "synthetic", "--seeds", "2")
+
+    assert (code, len(bench.folders)) == (0, 1)
+    assert "seed 0 kept, 1 to run" in out
+    bench.change("RATE = 0.01", "RATE = 0.02")
+    bench("--data", "synthetic", "--seeds", "3")
+    assert len(bench.folders) == 2
+
+
+def test_a_trainer_that_claims_another_accuracy_is_not_believed(bench: Bench) -> None:
+    bench.change("correct=correct", "correct=correct + 1")
+
+    code, _, err = bench("--data", "synthetic", "--seeds", "1")
+
+    assert code == 5
+    assert "but its predictions give" in err
+
+
+def test_its_file_may_not_change_while_it_runs(bench: Bench) -> None:
+    bench.change('phase("exit")', 'open(__file__, "a").write("#\\n")\nphase("exit")')
+
+    code, _, err = bench("--data", "synthetic", "--seeds", "2")
+
+    assert code == 6
+    assert "a file of the trainer trainer has changed since this campaign began" in err
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--input", "host"), "a trainer of your own decides on INPUT itself; leave INPUT out."),
+        (("--precision", "bf16"), "decides on PRECISION itself"),
+        (("--smoke",), "type DATA=synthetic for a short check"),
+        (("--target", "101"), "--target"),
+    ],
+)
+def test_what_only_our_trainer_can_be_told_is_refused(words: tuple[str, ...], told: str, bench: Bench) -> None:
+    code, _, err = bench(*words)
+
+    assert (code, bench.folders) == (2, [])
+    assert told in err
+
+
+def test_a_command_that_starts_nothing_costs_no_campaign(bench: Bench) -> None:
+    code, _, err = bench(trainer="./missing.sh")
+
+    assert (code, bench.folders) == (2, [])
+    assert "there is no file ./missing.sh" in err
+
+
+def test_a_target_needs_a_trainer_of_ones_own(bench: Bench, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "--device", "cpu", "--target", "90"]) == 2
+    assert "TARGET goes with TRAINER" in capfd.readouterr().err
+
+
+def test_the_record_holds_no_path_of_this_host(bench: Bench, tmp_path: Path) -> None:
+    code, _, _ = bench("--data", "synthetic", "--seeds", "1", trainer=f"{sys.executable} -I -S {tmp_path}/trainer.py")
+
+    assert code == 0
+    events = (bench.folders[0] / "seed-000" / "events.jsonl").read_text()
+    assert json.loads(events.splitlines()[0])["event"].startswith("harness_")
+    for path in bench.folders[0].rglob("*.json*"):
+        assert str(tmp_path) not in path.read_text()
