@@ -7,61 +7,36 @@ import json
 import os
 import re
 import signal
-import sys
 import time
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bench import checks, kernel_cache, trainers
-from bench.__main__ import main
-from bench.commands import _results, run
+from bench import checks, kernel_cache
+from bench.commands import _results
 from bench.record import Record, fold_file, load_campaign
-from resnet9 import dataset, recipe
+from tests.bench.commands.scripted_bench import Bench, installed
 
-SCRIPTED = Path(__file__).parents[1] / "scripted_trainer.py"
-SMOKE = recipe.load("smoke")
 WARM_UP_SEED = 10**9
-stand_in = cache(dataset.load)
 
 
-class Bench:
-    """``python -m bench run`` on the CPU, its trainers doing what each seed's script says, else one honest epoch."""
+class Warm(Bench):
+    """The same with all that comes before the first seed, into the folder ``mine``."""
 
-    def __init__(self, folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
-        self.place, self.folder = folder, folder / "mine"
-        self.scripts: dict[int, list[Any]] = {}
-        self.seeds: list[int] = []
-        (folder / "labels.u8").write_bytes(stand_in("synthetic").test_labels.tobytes())
-        self._capfd = capfd
+    usual = ("--out", "mine")
 
-    def argv(self, request: trainers.Request) -> list[str]:
-        self.seeds.append(request.seed)
-        script = self.place / f"script-{request.seed}.json"
-        script.write_text(json.dumps(self.scripts.get(request.seed, self.honest())))
-        return [sys.executable, "-I", "-S", str(SCRIPTED), str(script)]
+    def __call__(self, *words: str, seeds: str = "1", device: str = "cpu") -> tuple[int, str, str]:
+        return super().__call__("--seeds", seeds, *words, device=device)
 
-    def hello(self) -> list[Any]:
-        data = stand_in("synthetic")
-        table = {"name": "smoke", "sha256": SMOKE.sha256, "target_percent": 94.0, "epochs": 1}
-        facts = {"recipe": {**table, "steps_per_epoch": 5, "batch": 4}}
-        facts["dataset"] = {"name": data.name, "sha256": data.sha256, "state": data.state}
-        return ["hello", facts]
+    @property
+    def folder(self) -> Path:
+        return self.results.with_name("mine")
 
-    def honest(self) -> list[Any]:
-        return [
-            self.hello(), ["phase", {"name": "import"}], ["phase", {"name": "train_k", "epoch": 1}],
-            ["predict", str(self.place / "labels.u8"), 1880], ["phase", {"name": "eval_k", "epoch": 1}],
-            ["epoch", {"epoch": 1, "correct": 1880, "total": 2000}], ["done"],
-        ]  # fmt: skip
-
-    def __call__(self, *words: str, seeds: str = "1") -> tuple[int, str, str]:
-        code = main(["run", "--device", "cpu", "--timeout", "20", "--out", "mine", "--seeds", seeds, *words])
-        told = self._capfd.readouterr()
-        assert "Traceback" not in told.err
-        return code, told.out, told.err
+    @property
+    def seeds(self) -> list[int]:
+        """Of the runs that were made."""
+        return [request.seed for request in self.requests]
 
     def record(self, seed: int) -> Record:
         return fold_file(self.folder / f"seed-{seed:03d}" / "events.jsonl")
@@ -70,25 +45,20 @@ class Bench:
         return sorted(path.name for path in self.folder.glob("warm-up*"))
 
     def rows(self, table: str) -> list[str]:
+        """The seeds in a table, each once."""
         with open(self.folder / table, newline="") as stream:
-            return [row["seed"] for row in csv.DictReader(stream)]
+            return sorted({row["seed"] for row in csv.DictReader(stream)})
 
 
 @pytest.fixture
-def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Bench:
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(dataset, "load", stand_in)
-    made = Bench(tmp_path, capfd)
-    monkeypatch.setattr(run, "RESULTS", tmp_path / "results")
-    monkeypatch.setitem(trainers.TRAINERS, "resnet9", made.argv)
-    return made
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Warm:
+    return installed(Warm, tmp_path, monkeypatch, capfd)
 
 
 # The warm-up run
 
 
-def test_a_campaign_begins_with_a_run_that_is_in_no_table(bench: Bench) -> None:
+def test_a_campaign_begins_with_a_run_that_is_in_no_table(bench: Warm) -> None:
     code, out, err = bench(seeds="2")
 
     assert (code, err) == (0, "")
@@ -96,7 +66,7 @@ def test_a_campaign_begins_with_a_run_that_is_in_no_table(bench: Bench) -> None:
     lines = out.splitlines()
     assert "smoke with seed 0, 1, into mine; 1 warm-up run first, 0 s idle between runs, kernel cache kept" in lines
     assert any(re.fullmatch(r"warm-up  over after \d+\.\d s, discarded", line) for line in lines)
-    assert "warm-up  epoch    1/1  94.00 %" in out
+    assert "warm-up  epoch    2/2  94.00 %" in out
     assert bench.rows("runs.csv") == bench.rows("epochs.csv") == ["0", "1"]
     assert sorted(path.name for path in (bench.folder / "warm-up").iterdir()) == [
         "events.jsonl", "predictions.u8", "record.json", "telemetry.csv", "trainer.log",
@@ -104,7 +74,7 @@ def test_a_campaign_begins_with_a_run_that_is_in_no_table(bench: Bench) -> None:
     assert [record.seed for record in load_campaign(bench.folder).records] == [0, 1]
 
 
-def test_every_record_tells_what_came_before_it(bench: Bench) -> None:
+def test_every_record_tells_what_came_before_it(bench: Warm) -> None:
     bench()
 
     warm_up, counted = fold_file(bench.folder / "warm-up" / "events.jsonl"), bench.record(0)
@@ -118,7 +88,7 @@ def test_every_record_tells_what_came_before_it(bench: Bench) -> None:
     assert counted.circumstances["idle_seconds"] == (counted.spawned_ns - warm_up.exited_ns) / 1e9
 
 
-def test_without_a_warm_up_nothing_precedes_the_first_seed(bench: Bench) -> None:
+def test_without_a_warm_up_nothing_precedes_the_first_seed(bench: Warm) -> None:
     code, out, _ = bench("--warm-up", "0")
 
     assert code == 0
@@ -129,7 +99,7 @@ def test_without_a_warm_up_nothing_precedes_the_first_seed(bench: Bench) -> None
     assert bench.warm_ups() == []
 
 
-def test_each_start_with_seeds_left_warms_up_anew_and_keeps_the_older_one_aside(bench: Bench) -> None:
+def test_each_start_with_seeds_left_warms_up_anew_and_keeps_the_older_one_aside(bench: Warm) -> None:
     bench()
     code, _, _ = bench(seeds="2")
     bench(seeds="2")
@@ -139,7 +109,7 @@ def test_each_start_with_seeds_left_warms_up_anew_and_keeps_the_older_one_aside(
     assert bench.warm_ups() == ["warm-up", "warm-up.done-1"]
 
 
-def test_several_warm_ups_are_made_one_after_the_other(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_several_warm_ups_are_made_one_after_the_other(bench: Warm, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WARMUP", "2")
 
     code, out, _ = bench()
@@ -150,14 +120,14 @@ def test_several_warm_ups_are_made_one_after_the_other(bench: Bench, monkeypatch
     assert "2 warm-up runs first" in out
 
 
-def test_the_seed_of_a_warm_up_gives_way_to_one_that_counts(bench: Bench) -> None:
+def test_the_seed_of_a_warm_up_gives_way_to_one_that_counts(bench: Warm) -> None:
     code, _, _ = bench(seeds=f"{WARM_UP_SEED},")
 
     assert code == 0
     assert bench.seeds == [WARM_UP_SEED + 1, WARM_UP_SEED]
 
 
-def test_a_warm_up_that_fails_is_told_and_the_seeds_are_run(bench: Bench) -> None:
+def test_a_warm_up_that_fails_is_told_and_the_seeds_are_run(bench: Warm) -> None:
     bench.scripts[WARM_UP_SEED] = [bench.hello(), ["exit", 1]]
 
     code, out, err = bench()
@@ -167,7 +137,7 @@ def test_a_warm_up_that_fails_is_told_and_the_seeds_are_run(bench: Bench) -> Non
     assert bench.record(0).circumstances["warm_up"] is False
 
 
-def test_a_warm_up_that_fails_and_a_first_seed_that_does_are_two_in_a_row(bench: Bench) -> None:
+def test_a_warm_up_that_fails_and_a_first_seed_that_does_are_two_in_a_row(bench: Warm) -> None:
     bench.scripts[WARM_UP_SEED] = bench.scripts[0] = [bench.hello(), ["exit", 1]]
 
     code, _, err = bench(seeds="3")
@@ -180,7 +150,7 @@ def test_a_warm_up_that_fails_and_a_first_seed_that_does_are_two_in_a_row(bench:
 
 
 @pytest.mark.parametrize("code", [2, 3, 4])
-def test_what_no_seed_could_fare_better_with_ends_the_campaign_in_its_warm_up(bench: Bench, code: int) -> None:
+def test_what_no_seed_could_fare_better_with_ends_the_campaign_in_its_warm_up(bench: Warm, code: int) -> None:
     error = {"event": "error", "message": "no such thing", "hint": "type another"}
     bench.scripts[WARM_UP_SEED] = [["event", error], ["exit", code]]
 
@@ -191,7 +161,7 @@ def test_what_no_seed_could_fare_better_with_ends_the_campaign_in_its_warm_up(be
     assert bench.seeds == [WARM_UP_SEED]
 
 
-def test_ctrl_c_in_a_warm_up_stops_and_the_same_command_begins_anew(bench: Bench) -> None:
+def test_ctrl_c_in_a_warm_up_stops_and_the_same_command_begins_anew(bench: Warm) -> None:
     bench.scripts[WARM_UP_SEED] = [bench.hello(), ["signal_parent", int(signal.SIGINT)], ["sleep"]]
 
     code, out, err = bench(seeds="2")
@@ -210,7 +180,7 @@ def test_ctrl_c_in_a_warm_up_stops_and_the_same_command_begins_anew(bench: Bench
 # Rest between runs
 
 
-def test_the_rest_between_runs_is_asked_for_measured_and_stated(bench: Bench) -> None:
+def test_the_rest_between_runs_is_asked_for_measured_and_stated(bench: Warm) -> None:
     code, out, _ = bench("--idle", "0.2", "--warm-up", "0", seeds="2")
 
     assert code == 0
@@ -224,7 +194,7 @@ def test_the_rest_between_runs_is_asked_for_measured_and_stated(bench: Bench) ->
     assert told["idle_seconds"] == (second.spawned_ns - first.exited_ns) / 1e9 >= 0.2
 
 
-def test_a_wish_to_stop_ends_the_rest_at_once(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wish_to_stop_ends_the_rest_at_once(bench: Warm, monkeypatch: pytest.MonkeyPatch) -> None:
     fold = _results.write_record
 
     def stopped_after(folder: Path) -> Any:
@@ -241,7 +211,7 @@ def test_a_wish_to_stop_ends_the_rest_at_once(bench: Bench, monkeypatch: pytest.
     assert "the same command again runs seed 1." in err
 
 
-def test_a_campaign_is_not_continued_under_another_protocol(bench: Bench) -> None:
+def test_a_campaign_is_not_continued_under_another_protocol(bench: Warm) -> None:
     bench()
 
     code, _, err = bench("--idle", "0.1", seeds="2")
@@ -255,7 +225,7 @@ def test_a_campaign_is_not_continued_under_another_protocol(bench: Bench) -> Non
 # The kernel cache
 
 
-def test_a_cold_cache_is_stated_by_its_name_alone_and_gone_after_the_campaign(bench: Bench) -> None:
+def test_a_cold_cache_is_stated_by_its_name_alone_and_gone_after_the_campaign(bench: Warm) -> None:
     code, out, _ = bench("--cache", "cold")
 
     assert code == 0
@@ -265,7 +235,7 @@ def test_a_cold_cache_is_stated_by_its_name_alone_and_gone_after_the_campaign(be
     assert list(kernel_cache.FOLDER.parent.glob("cold-*")) == []
 
 
-def test_the_folder_that_is_kept_is_stated_by_its_name_alone(bench: Bench) -> None:
+def test_the_folder_that_is_kept_is_stated_by_its_name_alone(bench: Warm) -> None:
     bench("--warm-up", "0")
 
     assert bench.record(0).fingerprint["env.CUDA_CACHE_PATH"] == "cuda"
@@ -286,7 +256,7 @@ def test_the_folder_that_is_kept_is_stated_by_its_name_alone(bench: Bench) -> No
         (["--telemetry", "maybe"], "'maybe' is not one of 'on', 'off'"),
     ],
 )
-def test_what_cannot_be_meant_is_told_before_anything_runs(bench: Bench, words: list[str], says: str) -> None:
+def test_what_cannot_be_meant_is_told_before_anything_runs(bench: Warm, words: list[str], says: str) -> None:
     code, _, err = bench(*words)
 
     assert code == 2
@@ -294,7 +264,7 @@ def test_what_cannot_be_meant_is_told_before_anything_runs(bench: Bench, words: 
     assert bench.seeds == []
 
 
-def test_empty_variables_were_not_given(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_empty_variables_were_not_given(bench: Warm, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("WARMUP", "IDLE", "CACHE", "TELEMETRY", "WATCH"):
         monkeypatch.setenv(name, "")
 
