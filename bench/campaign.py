@@ -20,9 +20,6 @@ from bench.run_protocol import UNSTATED, WARM_UP_FOLDER, RunProtocol, WarmUp
 
 #: A trainer that fails twice in a row will fail again, and on a rented machine every try costs.
 FAILURES_IN_A_ROW = 2
-_EXAMPLE = "type a count, SEEDS=5, or a list, SEEDS=0,3 or SEEDS=3, for one"
-_MOST_SEEDS = 1000
-_LARGEST_SEED = 2**31 - 1
 #: What names a run among those made together: its seed, or more.
 Run = TypeVar("Run", bound=Hashable)
 
@@ -145,26 +142,6 @@ def _vacated(folder: Path) -> Path:
             (folder / FIFO_FILE).unlink(missing_ok=True)
             folder.rename(folder.with_name(f"{folder.name}.{status}-{number}"))
     return folder
-
-
-def parse_seeds(text: str) -> tuple[int, ...]:
-    """``5`` as the count it is (0 to 4), ``0,3`` and ``3,`` as lists. Raises UsageError with an example."""
-    words = [word.strip() for word in text.split(",")]
-    listed = len(words) > 1
-    if listed and not words[-1]:
-        words.pop()
-    wrong = [word for word in words if not re.fullmatch(r"[0-9]{1,10}", word) or int(word) > _LARGEST_SEED]
-    if wrong:
-        raise UsageError(f"SEEDS={text!r} is no list of seeds: {wrong[0]!r} is no whole number from 0; {_EXAMPLE}.")
-    seeds = [int(word) for word in words]
-    if not listed:
-        seeds = list(range(min(seeds[0], _MOST_SEEDS + 1)))
-    twice = sorted({seed for seed in seeds if seeds.count(seed) > 1})
-    if twice:
-        raise UsageError(f"SEEDS={text!r} has seed {twice[0]} twice, which tells nothing new; {_EXAMPLE}.")
-    if not 0 < len(seeds) <= _MOST_SEEDS:
-        raise UsageError(f"SEEDS={text!r} asks for no run, or for more than {_MOST_SEEDS}; {_EXAMPLE}.")
-    return tuple(seeds)
 
 
 def read(folder: Path) -> Campaign:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from bench.campaign import parse_seeds
+from bench import seeds
 from bench.errors import EnvironmentProblem, UsageError
 from bench.probes import gpu, host
 from bench.probes.environment import hashed
@@ -189,7 +189,7 @@ def complete(wishes: Wishes, where: Device, recipe: str, dataset: str) -> Plan:
         data = SYNTHETIC
     return Plan(
         recipe=recipe,
-        seeds=parse_seeds(wishes.seeds or (_SMOKE_SEEDS if recipe == SMOKE else _FULL_SEEDS)),
+        seeds=seeds.parse(wishes.seeds or (_SMOKE_SEEDS if recipe == SMOKE else _FULL_SEEDS)),
         data=data,
         input=_given(wishes.input) or ("device" if where.kind == "gpu" else "host"),
         precision=wishes.precision or "auto",
