@@ -176,12 +176,16 @@ def train(options: argparse.Namespace, writer: protocol.Writer, phases: Phases) 
     train_images = F.pad(train_images, (PAD,) * 4, mode="reflect").contiguous(memory_format=torch.channels_last)
     labels = torch.from_numpy(data.train_labels).long().to(device)
     phases.end("preprocess")
+    crossed = False
     for epoch in range(1, options.epochs + 1):
         loss = training.epoch(train_images, labels)
         phases.end("train_k", epoch)
         predicted = training.predict(test_images)
         correct = int((predicted == torch.from_numpy(data.test_labels)).sum())
-        writer.write_predictions(predicted.numpy().tobytes())
+        crosses = not crossed and 100 * correct >= target * len(predicted)
+        crossed = crossed or crosses
+        if crosses or epoch == options.epochs:
+            writer.write_predictions(predicted.numpy().tobytes())
         phases.end("eval_k", epoch)
         print(f"epoch {epoch}: loss {loss:.4f}, {100 * correct / len(predicted):.2f} %")
         writer.emit(protocol.Epoch(epoch, steps, steps * options.batch, loss, correct, len(predicted), "plain"))

@@ -36,6 +36,9 @@ class Check:
     def trainer(self, *changes: tuple[str, str]) -> str:
         """The command of the minimal trainer with these texts changed."""
         source = MINIMAL.read_text()
+        if not any("EPOCHS" in old for old, _ in changes):
+            # So the crossing is the last evaluation, and no later one can be counted for it on a loaded machine.
+            source = source.replace("EPOCHS = 3", "EPOCHS = 1")
         for old, new in changes:
             assert source.count(old) == 1, old
             source = source.replace(old, new)

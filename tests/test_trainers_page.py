@@ -1,0 +1,93 @@
+"""docs/trainers.md and the protocol: what the page says is what the code takes."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from bench import conformance, protocol
+from bench.__main__ import main
+from bench.probes.environment import PREFIXES
+from resnet9 import dataset, synthetic
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGE = (ROOT / "docs" / "trainers.md").read_text()
+TABLE = PAGE[PAGE.index("| event | field |") : PAGE.index("**Phases**")]
+
+
+def named(text: str) -> set[str]:
+    """Every word of code in a text."""
+    return {word for code in re.findall(r"`([^`]+)`", text) for word in re.findall(r"\w+", code)}
+
+
+def rows(kind: str) -> str:
+    """The rows of the table of events that are of one event."""
+    lines = TABLE.splitlines()
+    (first,) = [index for index, line in enumerate(lines) if line.startswith(f"| `{kind}` |")]
+    later = (index for index, line in enumerate(lines[first + 1 :], first + 1) if not line.startswith("| |"))
+    return "\n".join(lines[first : next(later, len(lines))])
+
+
+@pytest.mark.parametrize("kind", protocol.KINDS)
+def test_every_event_and_every_field_is_told(kind: str) -> None:
+    own = {each.name for each in fields(protocol.KINDS[kind])} - {"run", "t_ns"}
+
+    assert own <= named(rows(kind))
+
+
+def test_no_event_is_told_that_there_is_not() -> None:
+    assert set(re.findall(r"^\| `(\w+)` \|", TABLE, re.MULTILINE)) == set(protocol.KINDS)
+
+
+def test_the_keys_of_every_object_in_hello_are_told() -> None:
+    wanted = {*("name", "sha256", "target_percent", "epochs", "steps_per_epoch", "batch"), *("state", "kind", "uuid")}
+
+    assert wanted | {"on", "flags", "view", "model"} <= named(rows("hello"))
+
+
+def test_every_phase_view_and_variable_is_told() -> None:
+    variables = {value for name, value in vars(protocol).items() if name.endswith("_VARIABLE")}
+
+    assert set(re.findall(r"^\| `(BENCH_\w+)` \|", PAGE, re.MULTILINE)) == variables
+    assert {*protocol.ONCE_PHASES, *protocol.EPOCH_PHASES, *protocol.VIEWS} <= named(PAGE)
+    assert all(variable in (protocol.__doc__ or "") for variable in variables)
+    assert {f"{prefix}" for prefix in ("CUDA_", "OMP_", "NCCL_", "CUDNN_")} <= set(PREFIXES)
+
+
+def test_every_rule_of_the_check_is_told_in_its_order() -> None:
+    told = PAGE[PAGE.index("## What check-trainer asks") :]
+
+    assert re.findall(r"^\| `([\w-]+)` \|", told, re.MULTILINE) == [rule.name for rule in conformance.RULES]
+
+
+def test_the_thirty_lines_keep_the_contract(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (lines,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    assert len(lines.splitlines()) <= 35
+    # What is left to the reader: a training that guesses, differently with each seed, and is honest about it.
+    yours = (
+        "import random\nrandom.seed(int(os.environ['BENCH_SEED']))\n"
+        "def train(seed, steps, batch): return random.random()\n"
+        "def predict(): return bytes(random.choices(range(10), k=tests))\n"
+    )
+    source = tmp_path / "trainer.py"
+    source.write_text(lines.replace("\nsteps, batch", f"\n{yours}\nsteps, batch", 1))
+    small = synthetic.make(train=1000, test=100)
+    monkeypatch.setattr(dataset, "load", lambda where: small)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+
+    # Once, to a target it does not reach: what takes no time may be over before its crossing was counted.
+    main(["check-trainer", "--quick", shlex.join([sys.executable, "-I", "-S", str(source)])])
+
+    out = capfd.readouterr().out
+    broken = re.findall(r"^broken +([\w-]+)", out, re.MULTILINE)
+    # Its life takes no time either, in which the way of its last line to the harness is more than 1 %.
+    assert set(broken) <= {"phases", "stamps"}, out
+    assert len(re.findall(r"^kept ", out, re.MULTILINE)) >= len(conformance.RULES) - 4
