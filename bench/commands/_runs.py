@@ -36,6 +36,10 @@ if TYPE_CHECKING:
     from resnet9.recipe import Recipe
 
 
+#: Who waits longer than this wants to know what for.
+_LONG_REST_NS = 1_000_000_000
+
+
 def configuration(todo: Plan, recipe: Recipe | Own, data: Data) -> Configuration:
     """What every run of a plan shares."""
     return Configuration(
@@ -102,10 +106,11 @@ class Runner:
         """Wait until the rest since the run before is over; at once False where somebody wishes to stop."""
         poller = select.poll()
         poller.register(self._wishes, select.POLLIN)
+        until_ns = 0 if self._exited_ns is None else self._exited_ns + round(self._protocol.idle_seconds * 1e9)
+        if until_ns - time.monotonic_ns() > _LONG_REST_NS:
+            self.display.say(f"resting until {self._protocol.idle_seconds:g} s after the run before")
         while not self._wishes.take():
-            left_ns = 0
-            if self._exited_ns is not None:
-                left_ns = self._exited_ns + round(self._protocol.idle_seconds * 1e9) - time.monotonic_ns()
+            left_ns = until_ns - time.monotonic_ns()
             if left_ns <= 0:
                 return True
             poller.poll(left_ns / 1e6)

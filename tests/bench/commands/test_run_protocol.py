@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -198,16 +199,17 @@ def test_a_wish_to_stop_ends_the_rest_at_once(bench: Warm, monkeypatch: pytest.M
     fold = _results.write_record
 
     def stopped_after(folder: Path) -> Any:
-        os.kill(os.getpid(), signal.SIGTERM)
+        threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGTERM)).start()
         return fold(folder)
 
     monkeypatch.setattr(_results, "write_record", stopped_after)
     began = time.monotonic()
 
-    code, _, err = bench("--idle", "3600", "--warm-up", "0", seeds="2")
+    code, out, err = bench("--idle", "3600", "--warm-up", "0", seeds="2")
 
     assert code == 130
     assert time.monotonic() - began < 60
+    assert "resting until 3600 s after the run before" in out
     assert "the same command again runs seed 1." in err
 
 
