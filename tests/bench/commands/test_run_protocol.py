@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from bench import checks, kernel_cache
+from bench import checks, kernel_cache, run_protocol
 from bench.commands import _results
 from bench.record import Record, fold_file, load_campaign
 from tests.bench.commands.scripted_bench import Bench, installed
@@ -87,6 +87,21 @@ def test_every_record_tells_what_came_before_it(bench: Warm) -> None:
     assert counted.spawned_ns is not None
     assert warm_up.exited_ns is not None
     assert counted.circumstances["idle_seconds"] == (counted.spawned_ns - warm_up.exited_ns) / 1e9
+
+
+def test_a_warm_up_is_ended_when_it_has_lasted_long_enough_and_counts_as_made(
+    bench: Warm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_protocol, "WARM_UP_SECONDS", 0.0)
+    first_epoch = next(index for index, step in enumerate(bench.honest(1880)) if step[0] == "epoch")
+    bench.scripts[WARM_UP_SEED] = [*bench.honest(1880)[: first_epoch + 1], ["sleep"]]
+
+    code, out, err = bench()
+
+    assert (code, err) == (0, "")
+    assert "warm-up  over after " in out
+    assert fold_file(bench.folder / "warm-up" / "events.jsonl").status == "cut_short"
+    assert bench.record(0).circumstances["warm_up"] is True
 
 
 def test_without_a_warm_up_nothing_precedes_the_first_seed(bench: Warm) -> None:
