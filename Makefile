@@ -10,7 +10,7 @@
 #: RECIPE         a name that `.venv/bin/python -m resnet9 recipes` lists, or FILE.json:TABLE of your own
 #: SEEDS          how many (SEEDS=5), or which (SEEDS=0,3)
 #: DATA           where CIFAR-10 is: an archive or a folder
-#: INPUT          host (tf.data on CPU cores) or device (augmented on the device)
+#: INPUT          host (tf.data on CPU cores), device (augmented on the device), or memory, a control without a result
 #: PRECISION      auto, bf16, fp16 or fp32
 #: DEVICE         auto, cpu, gpu, or the UUID of one GPU
 #: WARMUP         discarded runs before the first seed, 1 unless told; 0 for none

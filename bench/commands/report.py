@@ -22,7 +22,8 @@ RESULTS = Path(__file__).parents[2] / "results"
 @click.option("--plot", type=click.Path(path_type=Path), metavar="FILE", help="draw the runs into a .svg, .png or .pdf")
 @_claims.options
 def command(folder: Path | None, plot: Path | None, **claims: Any) -> None:
-    """Rebuild a campaign's records and tables from its events, and print its summary; or an ablation's.
+    """Rebuild a campaign's records and tables from its events, and print its summary; or an ablation's, or those of
+    `bench stalls`.
 
     DIR is a campaign's folder; without it the one in OUT is meant, or else the newest under results/. Given an author,
     an e-mail address and the hardware, the DAWNBench pair is written, too.
@@ -30,10 +31,14 @@ def command(folder: Path | None, plot: Path | None, **claims: Any) -> None:
     from bench.checks import judged
     from bench.commands import _results
     from bench.record import ABLATION_FILE, load_campaign
+    from bench.record.stalls import STALLS_FILE
 
     folder = folder or newest(RESULTS)
     if (folder / ABLATION_FILE).is_file():
         _ablation(folder, asked=plot is not None or any(claims.values()))
+        return
+    if (folder / STALLS_FILE).is_file():
+        _stalls(folder, asked=plot is not None or any(claims.values()))
         return
     campaign = load_campaign(folder)
     claimed = _claims.together(campaign.claims, claims, folder)
@@ -132,6 +137,30 @@ def _ablation(folder: Path, asked: bool) -> None:
             _rebuild(campaign, tuple(judged(record) for record in campaign.records))
         _results.write_ablation(folder)
     _results.show_ablation(folder, sys.stdout)
+    done = f"Records and tables in {folder} are rebuilt from its events."
+    click.echo(done if writable else f"{folder} is read-only: its files were left as they are.")
+
+
+def _stalls(folder: Path, asked: bool) -> None:
+    """Rebuild a measurement of the input and its two campaigns. Raises UsageError where more is ``asked`` of it."""
+    from bench.checks import judged
+    from bench.commands import _stalls as table
+    from bench.errors import UsageError
+    from bench.record import CAMPAIGN_FILE, load_campaign
+    from bench.record.stalls import INPUTS
+
+    if asked:
+        raise UsageError(
+            f"{folder} measures an input, of which there is neither a picture nor a DAWNBench pair; name a campaign."
+        )
+    writable = os.access(folder, os.W_OK)
+    if writable:
+        for name in INPUTS:
+            if (folder / name / CAMPAIGN_FILE).is_file():
+                campaign = load_campaign(folder / name)
+                _rebuild(campaign, tuple(judged(record) for record in campaign.records))
+        table.write(folder)
+    table.show(folder, sys.stdout)
     done = f"Records and tables in {folder} are rebuilt from its events."
     click.echo(done if writable else f"{folder} is read-only: its files were left as they are.")
 

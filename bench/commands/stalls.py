@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from resnet9.recipe import Recipe
 
 RESULTS = Path(__file__).parents[2] / "results"
-_MOST_PAIRS = 100
+#: Enough for an interval, and minutes where an epoch takes seconds.
+_PAIRS = "3"
 
 
 @dataclass(frozen=True)
@@ -36,16 +37,27 @@ class _Pairs:
     def runs(self) -> list[tuple[str, int]]:
         """Every run in turn, host memory memory host ...: whatever drifts weighs on both alike."""
         names = list(self.campaigns)
-        return [(name, seed) for seed in self.stored.seeds for name in (names if seed % 2 == 0 else names[::-1])]
+        turns = enumerate(self.stored.seeds)
+        return [(name, seed) for turn, seed in turns for name in (names[::-1] if turn % 2 else names)]
 
 
 @click.command("stalls")
 @_options.variable("RECIPE", "its name, or FILE.json:TABLE  [default: hive on a GPU, else smoke]")
-@click.option("--pairs", type=click.IntRange(1, _MOST_PAIRS), default=3, show_default=True, help="runs of each input")
 @click.option(
-    "--epochs", type=click.IntRange(min=2), default=3, show_default=True,
+    "--pairs",
+    "seeds",
+    envvar="SEEDS",
+    show_envvar=True,
+    metavar="N",
+    help="runs of each input: how many, 5, or with which seeds, 0,3  [default: 3]",
+)
+@click.option(
+    "--epochs",
+    type=click.IntRange(min=2),
+    default=3,
+    show_default=True,
     help="after which a run is ended; the first is left out",
-)  # fmt: skip
+)
 @_options.data
 @_options.variable("INPUT", "host; device has nothing to measure", type=click.Choice(["auto", "host", "device"]))
 @_options.precision
@@ -55,7 +67,7 @@ class _Pairs:
 @_options.timeout
 @_protocol.options
 def command(
-    recipe: str | None, pairs: int, epochs: int, data: str | None, input: str | None, precision: str | None,
+    recipe: str | None, seeds: str | None, epochs: int, data: str | None, input: str | None, precision: str | None,
     device: str | None, out: str | None, threads: int | None, timeout: int | None, warm_up: int | None,
     idle: float | None, cache: str | None, telemetry: str | None, watch: str | None,
 ) -> int:  # fmt: skip
@@ -74,7 +86,9 @@ def command(
     protocol = _protocol.of(warm_up, idle, cache, telemetry)
     where = plan.device(device)
     watched = plan.watched(watch, where)
-    chosen, todo = _planned(plan.Wishes(recipe, str(pairs), data, "host", precision, device, threads), where, epochs)
+    chosen, todo = _planned(
+        plan.Wishes(recipe, seeds or _PAIRS, data, "host", precision, device, threads), where, epochs
+    )
     with signals.asked_politely(), locks.held(locks.device_lock(where.key), f"the device {where.name}"):
         loaded = _dataset.load(todo.data)
         made = _made(chosen, todo, loaded, epochs, Path(out) if out else None, protocol)

@@ -1,0 +1,199 @@
+"""``bench stalls``: both inputs through the harness in turn, the table and its answer, and what is said otherwise."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench import trainers
+from bench.__main__ import main
+from bench.campaign import Claims
+from bench.checks import judged
+from bench.commands import _results, stalls
+from bench.errors import Refused
+from bench.record.stalls import read_stalls
+from resnet9 import dataset, recipe
+from tests.bench.records import Run
+
+SCRIPTED = Path(__file__).parents[1] / "scripted_trainer.py"
+VARIABLES = ("RECIPE", "SEEDS", "DATA", "INPUT", "PRECISION", "DEVICE", "OUT", "WARMUP", "TELEMETRY")
+stand_in = cache(dataset.load)
+
+
+class Bench:
+    """``python -m bench stalls`` in a place of its own, on the CPU, with a trainer that waits as it is told."""
+
+    def __init__(self, folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+        self.place, self.results = folder, folder / "results"
+        self.stalled_us, self.empty = 0.0, 0.0
+        self.asked: list[tuple[str, int]] = []
+        self.scripts: dict[tuple[str, int], list[Any]] = {}
+        self._capfd = capfd
+
+    def argv(self, request: trainers.Request) -> list[str]:
+        run = (request.input, request.seed)
+        self.asked.append(run)
+        script = self.scripts.get(run) or self.honest(request)
+        return [sys.executable, "-I", "-S", str(SCRIPTED), json.dumps(script)]
+
+    def honest(self, request: trainers.Request) -> list[Any]:
+        """The trainer of a recipe of five epochs, which goes on until it is ended."""
+        chosen, data = recipe.load(request.recipe), stand_in("synthetic")
+        table = {"name": chosen.name, "sha256": chosen.sha256, "target_percent": 94.0, "epochs": 5}
+        facts = {"recipe": {**table, "steps_per_epoch": 5, "batch": 4}, "input": request.input}
+        facts["dataset"] = {"name": data.name, "sha256": data.sha256, "state": data.state}
+        steps: list[Any] = [["hello", facts], ["phase", {"name": "import"}]]
+        for epoch in range(1, 6):
+            steps.append(["phase", {"name": "train_k", "epoch": epoch}])
+            if request.input == "host":
+                steps.append(["event", self.waits(epoch)])
+            steps.append(["phase", {"name": "eval_k", "epoch": epoch}])
+            steps.append(["epoch", {"epoch": epoch, "correct": 200, "total": 2000}])
+            steps += [["sleep"]] if epoch == 2 else []
+        return steps
+
+    def waits(self, epoch: int) -> dict[str, Any]:
+        looks = {"level_samples": 4, "level_mean": 4 - 4 * self.empty, "level_capacity": 4}
+        told = {"edges_us": [1e3], "counts": [5, 0], "floor_us": 0.0, "sum_us": self.stalled_us}
+        return {"event": "waits", "epoch": epoch, **told, **looks, "level_empty_share": self.empty}
+
+    def __call__(self, *words: str) -> tuple[int, str, str]:
+        fixed = ("--device", "cpu", "--timeout", "20", "--warm-up", "0", "--telemetry", "off", "--epochs", "2")
+        code = main(["stalls", *fixed, *words])
+        told = self._capfd.readouterr()
+        assert "Traceback" not in told.err
+        return code, told.out, told.err
+
+    @property
+    def folder(self) -> Path:
+        (only,) = self.results.iterdir()
+        return only
+
+    def table(self) -> list[dict[str, str]]:
+        with open(self.folder / "stalls.csv", newline="") as stream:
+            return list(csv.DictReader(stream))
+
+
+@pytest.fixture
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Bench:
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(dataset, "load", stand_in)
+    made = Bench(tmp_path, capfd)
+    monkeypatch.setattr(stalls, "RESULTS", made.results)
+    monkeypatch.setitem(trainers.TRAINERS, "resnet9", made.argv)
+    return made
+
+
+def test_the_inputs_take_turns_with_the_same_seeds_and_the_order_of_a_pair_alternates(bench: Bench) -> None:
+    code, out, err = bench()
+
+    assert (code, err) == (0, "")
+    assert bench.asked == [
+        ("host", 0), ("memory", 0), ("memory", 1), ("host", 1), ("host", 2), ("memory", 2),
+    ]  # fmt: skip
+    assert bench.folder.name.endswith("Z-stalls-smoke-cpu")
+    assert sorted(path.name for path in bench.folder.iterdir()) == ["host", "memory", "stalls.csv", "stalls.json"]
+    assert read_stalls(bench.folder).seeds == (0, 1, 2)
+    assert "input-bound needs two witnesses" in out.partition("host, seed 0 (run 1 of 6)")[0]
+
+
+def test_runs_that_were_ended_after_enough_epochs_are_compared_without_their_first(bench: Bench) -> None:
+    bench("--pairs", "2")
+
+    assert [(row["epoch"], row["host_runs"], row["memory_runs"]) for row in bench.table()] == [
+        ("2.0", "2", "2"), ("", "2", "2"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("stalled_us", "empty", "answer"),
+    [(10e6, 1.0, "input-bound"), (0.0, 1.0, "not input-bound"), (0.0, 0.0, "not input-bound")],
+)
+def test_the_answer_is_printed_with_its_witnesses(bench: Bench, stalled_us: float, empty: float, answer: str) -> None:
+    bench.stalled_us, bench.empty = stalled_us, empty
+
+    code, out, _ = bench("--pairs", "2")
+
+    assert code == 0
+    assert f"\n{answer}: steps waited for input in " in out
+    assert f"empty in {100 * empty:.3g}" in out and "beside its control the input costs" in out
+    assert "says nothing about CIFAR-10's" in out
+    assert [row["answer"] for row in bench.table()] == [answer, answer]
+
+
+def test_a_report_writes_and_prints_the_same_again(bench: Bench, capfd: pytest.CaptureFixture[str]) -> None:
+    _, out, _ = bench("--pairs", "2")
+    table = (bench.folder / "stalls.csv").read_bytes()
+    (bench.folder / "stalls.csv").unlink()
+
+    assert main(["report", str(bench.folder)]) == 0
+
+    again = capfd.readouterr().out
+    assert (bench.folder / "stalls.csv").read_bytes() == table
+    shown = out[out.index("epoch  waited") : out.index("The table, its records")]
+    assert again.startswith(shown)
+    assert main(["report", str(bench.folder), "--plot", "x.svg"]) == 2
+    assert "name a campaign" in capfd.readouterr().err
+
+
+def test_an_input_on_the_device_is_not_applicable_and_not_zero(bench: Bench) -> None:
+    code, out, _ = bench("--input", "device")
+
+    assert code == 0 and "not applicable" in out and "0 %" not in out
+    assert bench.asked == [] and not bench.results.exists()
+
+
+def test_one_pair_of_runs_that_waited_and_had_batches_ready_is_not_enough(bench: Bench) -> None:
+    bench.stalled_us = 10e6
+
+    _, out, _ = bench("--pairs", "1")
+
+    assert "\nnot enough runs: " in out and "--pairs 5" in out
+
+
+def test_a_run_that_fails_is_left_out_and_told(bench: Bench) -> None:
+    bench.scripts["memory", 1] = [["print", "out of luck"], ["exit", 1]]
+
+    code, out, err = bench()
+
+    assert code == 5 and "memory, seed 1" in err and "out of luck" in err
+    assert "Of 3 pairs only 2 can be compared" in out
+    assert bench.table()[-1]["memory_runs"] == "2" and len(bench.asked) == 6
+
+
+def test_a_folder_with_something_in_it_is_left_alone(bench: Bench) -> None:
+    (bench.place / "full").mkdir()
+    (bench.place / "full" / "letter.txt").write_text("dear")
+
+    code, _, err = bench("--out", "full")
+
+    assert code == 2 and "letter.txt" in err and bench.asked == []
+
+
+def test_a_recipe_of_one_epoch_is_refused_in_a_sentence(bench: Bench) -> None:
+    (bench.place / "mine.json").write_text(json.dumps({"short": {"extends": "smoke", "epochs": 1}}))
+
+    code, _, err = bench("--recipe", "mine.json:short")
+
+    assert code == 2 and "the first is left out" in err and bench.asked == []
+
+
+def test_a_run_of_the_control_is_no_result_and_makes_no_entry(tmp_path: Path) -> None:
+    record = judged(Run(hello={"input": "memory"}).record())
+    assert record.verdict is not None and record.verdict.level == "invalid"
+    assert [each.rule for each in record.verdict.reasons if each.level == "invalid"] == ["memory-input"]
+    trusted = replace(record, verdict=replace(record.verdict, level="clean"))
+    for each in (record, trusted):
+        with pytest.raises(Refused, match="INPUT=memory repeats"):
+            _results.write_dawnbench(tmp_path, [each], Claims(), {}, "x", allow_unverified_data=False)
