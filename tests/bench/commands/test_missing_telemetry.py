@@ -1,0 +1,40 @@
+"""What is said on the terminal of what a sampler could not read."""
+
+from __future__ import annotations
+
+from bench.commands._runs import missing
+from bench.record.telemetry import Telemetry
+
+
+def test_a_machine_that_shows_everything_needs_no_word() -> None:
+    assert missing(Telemetry(gpu={"calls": {"power": "yes"}})) == []
+    assert missing(Telemetry(why_no_gpu="a CPU trains and no other card was named")) == []
+
+
+def test_calls_that_give_nothing_are_named_in_one_sentence() -> None:
+    calls = {"power": "yes", "energy": "no permission", "sm_clock": "not supported"}
+
+    assert missing(Telemetry(gpu={"calls": calls})) == [
+        "The GPU's driver does not give energy (no permission), sm_clock (not supported); what these would tell stays "
+        "empty."
+    ]
+
+
+def test_of_the_names_of_lost_time_a_driver_need_know_only_some() -> None:
+    known, unknown = {"lost_thermal": "yes"}, {"lost_hardware_thermal": "missing in the driver"}
+
+    assert missing(Telemetry(gpu={"calls": {**known, **unknown}})) == []
+    (sentence,) = missing(Telemetry(gpu={"calls": unknown}))
+    assert "lost_hardware_thermal (missing in the driver)" in sentence
+
+
+def test_what_the_host_does_not_show_comes_with_what_to_type() -> None:
+    assert missing(Telemetry(host_absent=("cpu_mhz", "pressure_seconds"))) == [
+        "This machine does not show cpu_mhz, pressure_seconds; these stay empty, and `make doctor` says what to change."
+    ]
+
+
+def test_a_lost_gpu_is_told_in_the_drivers_words() -> None:
+    assert missing(Telemetry(gpu_lost="The GPU stopped answering (fake, code 15).")) == [
+        "The GPU was lost while it was sampled, and the run went on: The GPU stopped answering (fake, code 15)."
+    ]
