@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
 import os
 import sys
 import time
@@ -26,6 +25,7 @@ from torch.nn import functional as F
 from bench import protocol
 from resnet9 import dataset
 
+SEED = int(os.environ.get("BENCH_SEED", 0))
 PAD = 4
 TEST_BATCH = 500
 
@@ -43,9 +43,8 @@ class Phases:
         """The stretch up to now was ``name``; before ``hello`` it is held back, as that event comes first."""
         if torch.cuda.is_available():
             torch.cuda.synchronize()
-        now_ns = time.monotonic_ns()
-        self.held.append(protocol.Phase(name, self.began_ns, now_ns, epoch))
-        self.began_ns = now_ns
+        began_ns, self.began_ns = self.began_ns, time.monotonic_ns()
+        self.held.append(protocol.Phase(name, began_ns, self.began_ns, epoch))
         while self.greeted and self.held:
             self.writer.emit(self.held.pop(0))
 
@@ -57,15 +56,11 @@ class Block(nn.Sequential):
         super().__init__(nn.Conv2d(before, after, 3, padding=1, bias=False), nn.BatchNorm2d(after), nn.ReLU())
 
 
-class Residual(nn.Module):
-    """Two blocks beside a shortcut."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.blocks = nn.Sequential(Block(width, width), Block(width, width))
+class Residual(nn.Sequential):
+    """What is inside, beside a shortcut."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x + self.blocks(x)
+        return x + super().forward(x)
 
 
 def resnet9(width: int) -> nn.Module:
@@ -73,9 +68,9 @@ def resnet9(width: int) -> nn.Module:
     pool = nn.MaxPool2d(2)
     return nn.Sequential(
         Block(3, width),
-        *(Block(width, 2 * width), pool, Residual(2 * width)),
+        *(Block(width, 2 * width), pool, Residual(Block(2 * width, 2 * width), Block(2 * width, 2 * width))),
         *(Block(2 * width, 4 * width), pool),
-        *(Block(4 * width, 8 * width), pool, Residual(8 * width)),
+        *(Block(4 * width, 8 * width), pool, Residual(Block(8 * width, 8 * width), Block(8 * width, 8 * width))),
         *(nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(8 * width, 10)),
     )
 
@@ -86,18 +81,17 @@ class Training:
     def __init__(self, options: argparse.Namespace, steps: int, device: torch.device) -> None:
         self.options = options
         self.net = resnet9(options.width).to(device, memory_format=torch.channels_last)
-        self.optimizer = torch.optim.SGD(
-            self.net.parameters(), lr=options.rate, momentum=0.9, nesterov=True, weight_decay=5e-4
-        )
-        rise = 0.2 * steps
-        self.scheduler = torch.optim.lr_scheduler.LambdaLR(
-            self.optimizer, lambda step: min((step + 1) / rise, (steps - step) / (steps - rise))
-        )
+        self.optimizer = torch.optim.SGD(self.net.parameters(), options.rate, 0.9, weight_decay=5e-4, nesterov=True)
+
+        def share(step: int) -> float:
+            return min((step + 1) / (0.2 * steps), (steps - step) / (0.8 * steps))
+
+        self.scheduler = torch.optim.lr_scheduler.LambdaLR(self.optimizer, share)
 
     def step(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """One step of SGD; the loss stays on the device, so that no step waits for the host."""
         self.net.train()
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad()
         loss = F.cross_entropy(self.net(images), labels)
         loss.backward()
         self.optimizer.step()
@@ -117,6 +111,14 @@ class Training:
         return torch.cat([self.net(part).argmax(1) for part in images.split(TEST_BATCH)]).to(torch.uint8).cpu()
 
 
+def normalised(data: dataset.Dataset, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    """Training images [N,3,32 + 2 PAD,32 + 2 PAD] and test images [M,3,32,32] on the device, mean 0 and deviation 1."""
+    train, test = (torch.from_numpy(each).to(device).float() for each in (data.train_images, data.test_images))
+    mean, std = train.mean((0, 1, 2)), train.std((0, 1, 2))
+    train, test = (((each - mean) / std).permute(0, 3, 1, 2) for each in (train, test))
+    return F.pad(train, (PAD,) * 4, mode="reflect").contiguous(memory_format=torch.channels_last), test
+
+
 def augmented(images: torch.Tensor) -> torch.Tensor:
     """A random 32 x 32 part of each padded image, and every other one mirrored."""
     count = len(images)
@@ -130,21 +132,20 @@ def augmented(images: torch.Tensor) -> torch.Tensor:
 
 def hello(options: argparse.Namespace, data: dataset.Dataset, device: torch.device, target: float) -> protocol.Hello:
     """What this run is, for the harness and every reader of its record."""
-    recipe = {**vars(options), "code": hashlib.sha256(Path(__file__).read_bytes()).hexdigest()}
+    build = {"cuda_version": torch.version.cuda, "cudnn_version": torch.backends.cudnn.version()}
     gpu = device.type == "cuda"
     return protocol.Hello(
-        trainer="pytorch example 1", framework=f"pytorch {torch.__version__}", runs=1,
-        seed=int(os.environ["BENCH_SEED"]),
+        trainer="pytorch example 1", framework=f"pytorch {torch.__version__}", runs=1, seed=SEED,
         recipe={
             "name": f"resnet9-{options.width}", "model": "ResNet9", "target_percent": target, "epochs": options.epochs,
-            "sha256": hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest(),
+            "sha256": hashlib.sha256(repr(options).encode() + Path(__file__).read_bytes()).hexdigest(),
             "steps_per_epoch": len(data.train_labels) // options.batch, "batch": options.batch,
         },
         dataset={"name": data.name, "sha256": data.sha256, "state": data.state},
         precision="fp32", input="device", threads=torch.get_num_threads(), xla={"on": False, "flags": ""},
         device={"kind": "gpu" if gpu else "cpu", "name": torch.cuda.get_device_name() if gpu else "CPU",
                 "uuid": os.environ["BENCH_DEVICE"] if gpu else ""},
-        build={"cuda_version": str(torch.version.cuda), "cudnn_version": str(torch.backends.cudnn.version())},
+        build={name: str(version) for name, version in build.items() if version is not None},
     )  # fmt: skip
 
 
@@ -152,31 +153,27 @@ def train(options: argparse.Namespace, writer: protocol.Writer, phases: Phases) 
     """One run, from the device to the last evaluation."""
     phases.end("import")
     torch.set_num_threads(int(os.environ["BENCH_THREADS"]))
+    torch.backends.cudnn.allow_tf32 = False  # `precision` says fp32
     # CUDA_VISIBLE_DEVICES shows the GPU of BENCH_DEVICE alone, so it is the first one.
     device = torch.device("cpu" if os.environ["BENCH_DEVICE"] == "cpu" else "cuda")
     float(torch.ones(8, device=device).sum())  # the first operation starts the device
     phases.end("device_init")
-    data = dataset.load(os.environ["BENCH_DATA"])
-    target = float(os.environ["BENCH_TARGET_PERCENT"])
+    data, target = dataset.load(os.environ["BENCH_DATA"]), float(os.environ["BENCH_TARGET_PERCENT"])
     writer.emit(hello(options, data, device, target))
     phases.greeted = True
     phases.end("data_load")
-    steps = len(data.train_labels) // options.batch
+    steps, crossed = len(data.train_labels) // options.batch, False
     warm_up = Training(options, steps, device)  # on random data: libraries choose their kernels at a shape's first use
     images = torch.rand(options.batch, 3, 32, 32, device=device)
     warm_up.step(images, torch.zeros(options.batch, dtype=torch.long, device=device))
     warm_up.predict(torch.rand(TEST_BATCH, 3, 32, 32, device=device))
     phases.end("compile")
-    torch.manual_seed(int(os.environ["BENCH_SEED"]))
+    torch.manual_seed(SEED)
     training = Training(options, options.epochs * steps, device)
     phases.end("build")
-    train_images, test_images = (torch.from_numpy(each).to(device) for each in (data.train_images, data.test_images))
-    mean, std = (each(train_images.float(), (0, 1, 2)) for each in (torch.mean, torch.std))
-    train_images, test_images = (((each - mean) / std).permute(0, 3, 1, 2) for each in (train_images, test_images))
-    train_images = F.pad(train_images, (PAD,) * 4, mode="reflect").contiguous(memory_format=torch.channels_last)
+    train_images, test_images = normalised(data, device)
     labels = torch.from_numpy(data.train_labels).long().to(device)
     phases.end("preprocess")
-    crossed = False
     for epoch in range(1, options.epochs + 1):
         loss = training.epoch(train_images, labels)
         phases.end("train_k", epoch)
@@ -193,18 +190,11 @@ def train(options: argparse.Namespace, writer: protocol.Writer, phases: Phases) 
     writer.emit(protocol.Done("done", events=writer.events + 1, emit_ns=writer.emit_ns))
 
 
-def parsed(words: list[str]) -> argparse.Namespace:
-    """The options of this program."""
-    parser = argparse.ArgumentParser(description="ResNet9 in PyTorch, timed by the harness.", allow_abbrev=False)
-    parser.add_argument("--epochs", type=int, default=6)
-    parser.add_argument("--width", type=int, default=16)
-    parser.add_argument("--batch", type=int, default=100)
-    parser.add_argument("--rate", type=float, default=0.1, help="the highest learning rate")
-    return parser.parse_args(words)
-
-
 if __name__ == "__main__":
     if "BENCH_EVENTS" not in os.environ:
         sys.exit("The harness starts this program: make bench TRAINER='python examples/pytorch_trainer.py'")
+    parser = argparse.ArgumentParser(description="A narrow ResNet9 in PyTorch.", allow_abbrev=False)
+    for name, value in (("epochs", 6), ("width", 16), ("batch", 100), ("rate", 0.1)):
+        parser.add_argument(f"--{name}", type=type(value), default=value)
     with protocol.Writer.from_environment() as events:
-        train(parsed(sys.argv[1:]), events, Phases(events))
+        train(parser.parse_args(), events, Phases(events))

@@ -47,8 +47,9 @@ def command(
     from bench import conformance
     from bench.commands import _starts
 
+    typed = _typed(words)
     try:
-        with _bench(_typed(words), data, device, target, seed, threads, timeout, keep) as bench:
+        with _bench(typed, data, device, target, seed, threads, timeout, keep) as bench:
             starts = bench.all(quick)
     except _starts.Interrupted:
         raise KeyboardInterrupt from None
@@ -59,7 +60,7 @@ def command(
         return 1 if broken else 0
     for each in findings:
         _tell(each)
-    click.echo(_conclusion(broken, sum(each.verdict == conformance.UNSEEN for each in findings)))
+    click.echo(_conclusion(typed, broken, sum(each.verdict == conformance.UNSEEN for each in findings)))
     if keep is not None:
         click.echo(f"Events, logs and predictions of every start are in {keep}.")
     return 1 if broken else 0
@@ -151,9 +152,11 @@ def _tell(finding: Finding) -> None:
             click.echo(f"{'':21}{'-> ' if line == finding.advice else ''}{one_line(line)}")
 
 
-def _conclusion(broken: list[str], unseen: int) -> str:
+def _conclusion(typed: str, broken: list[str], unseen: int) -> str:
+    import shlex
+
     if broken:
         count = "1 rule" if len(broken) == 1 else f"{len(broken)} rules"
         return f"It breaks {count}: {', '.join(broken)}. Mend the first one first; docs/trainers.md tells each."
     seen = "every rule" if not unseen else "every rule that was seen"
-    return f"It keeps {seen}. A campaign: make bench TRAINER='...'"
+    return f"It keeps {seen}. A campaign: make bench TRAINER={shlex.quote(typed)}"
