@@ -54,7 +54,7 @@ SET_UP = @command -v "$$PYTHON" >/dev/null 2>&1 || { \
 help: ## print this
 	@echo 'make COMMAND [VARIABLE=value ...]'
 	@echo
-	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@sed -n 's/^#: /  /p' Makefile
 
@@ -73,6 +73,10 @@ ablate: runtime ## what does each choice buy? the variants of SET in turn; witho
 .PHONY: stalls
 stalls: runtime ## does the GPU or the net wait for the input? runs with it and without, in turn
 	@$(RUN) -m bench stalls
+
+.PHONY: check-trainer
+check-trainer: runtime ## does TRAINER keep the contract of docs/trainers.md? rule by rule
+	@$(RUN) -m bench check-trainer
 
 .PHONY: doctor
 doctor: runtime ## say whether this machine can give a clean result, and what to change

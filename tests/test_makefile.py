@@ -19,7 +19,7 @@ VARIABLES = [
     "AUTHOR", "EMAIL", "HARDWARE", "COST_PER_HOUR", "CODE_URL",
 ]  # fmt: skip
 TARGETS = [
-    "help", "bench", "smoke", "ablate", "stalls", "doctor", "data", "report", "net", "augmented",
+    "help", "bench", "smoke", "ablate", "stalls", "check-trainer", "doctor", "data", "report", "net", "augmented",
     "test", "test-slow", "test-deep", "lint", "perf", "perf-gpu", "perf-sampler", "lock", "clean",
 ]  # fmt: skip
 

@@ -123,6 +123,10 @@ class Runner:
         warming_up = isinstance(run, WarmUp)
         seed = warm_up_seed(campaign.seeds) if isinstance(run, WarmUp) else run
         command, own = _command(todo, data, seed, env), todo.own is not None
+        # Of the trainer's own variables: what it will find is looked at where it will look.
+        found = machine.fingerprint(trainers.ROOT, execute.ask, device=todo.device.asked, environ=command.env)
+        if own:  # The packages are of this environment, in which a person's own program does not run.
+            found = {name: value for name, value in found.items() if not name.startswith("package.")}
         return execute.Job(
             argv=command.argv,
             shown=command.shown,
@@ -141,8 +145,7 @@ class Runner:
                 precision="" if own or todo.precision == "auto" else todo.precision,
                 test_labels=data.test_labels,
             ),
-            # Of the trainer's own variables: what it will find is looked at where it will look.
-            fingerprint=machine.fingerprint(trainers.ROOT, execute.ask, device=todo.device.asked, environ=command.env),
+            fingerprint=found,
             circumstances={
                 "rules": checks.RULES,
                 "warm_up": self._warmed_up,

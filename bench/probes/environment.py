@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from bench.metadata import hashed as hashed
 
-#: Read by TensorFlow, XLA, the CUDA libraries, oneDNN and OpenMP; each can change speed or accuracy.
+#: Read by TensorFlow, XLA, PyTorch, JAX, the CUDA libraries, oneDNN, MKL and OpenMP; each can change speed or accuracy.
 PREFIXES = (
     "TF_",
     "XLA_",
@@ -28,6 +28,10 @@ PREFIXES = (
     "ONEDNN_",
     "DNNL_",
     "KMP_",
+    "TORCH_",
+    "PYTORCH_",
+    "JAX_",
+    "MKL_",
 )
 #: What stands for a value that is there and not told.
 WITHHELD = "(withheld)"

@@ -147,6 +147,15 @@ def test_a_target_needs_a_trainer_of_ones_own(bench: Bench, capfd: pytest.Captur
     assert "TARGET goes with TRAINER" in capfd.readouterr().err
 
 
+def test_the_packages_of_our_environment_are_not_told_as_the_programs(bench: Bench) -> None:
+    bench("--data", "synthetic", "--seeds", "1")
+
+    events = (bench.folders[0] / "seed-000" / "events.jsonl").read_text().splitlines()
+    start = next(line for line in map(json.loads, events) if line["event"] == "harness_start")
+    assert "git.commit" in start["fingerprint"]
+    assert not [name for name in start["fingerprint"] if name.startswith("package.")]
+
+
 def test_the_record_holds_no_path_of_this_host(bench: Bench, tmp_path: Path) -> None:
     code, _, _ = bench("--data", "synthetic", "--seeds", "1", trainer=f"{sys.executable} -I -S {tmp_path}/trainer.py")
 
