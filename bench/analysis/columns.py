@@ -5,9 +5,11 @@ The frames are built from these lists, the files are read and written by them, a
 
 from __future__ import annotations
 
-from bench.record.column import Column
+from bench.analysis import energy, telemetry, waits
+from bench.record import Column
+from bench.record.telemetry import COLUMNS as TICKS
 
-__all__ = ["ABLATION", "EPOCHS", "FILES", "RUNS", "SUMMARY", "Column", "page"]
+__all__ = ["ABLATION", "EPOCHS", "FILES", "RUNS", "SUMMARY", "TICKS", "Column", "page"]
 
 
 _CONFIGURATION = (
@@ -68,6 +70,9 @@ RUNS = (
     Column("events", "whole", "", "events the harness received"),
     Column("emit_seconds", "number", "s", "time the trainer spent writing its events, its own account"),
     Column("final_plain_accuracy_percent", "number", "%", "test accuracy after the whole schedule without any views"),
+    *telemetry.RUN_COLUMNS,
+    *waits.RUN_COLUMNS,
+    *energy.RUN_COLUMNS,
 )
 
 EPOCHS = (
@@ -89,6 +94,9 @@ EPOCHS = (
     Column("wait_share", "number", "", "wait_seconds / train_seconds"),
     Column("dawnbench_seconds", "number", "s", "the headline clock at this evaluation"),
     Column("wall_seconds", "number", "s", "the wall clock at this evaluation"),
+    *telemetry.EPOCH_COLUMNS,
+    *waits.EPOCH_COLUMNS,
+    *energy.EPOCH_COLUMNS,
 )
 
 SUMMARY = (
@@ -124,6 +132,9 @@ SUMMARY = (
     *_CONFIGURATION,
     Column("accuracy_view", "text", "", "view of the final accuracies: plain, flip or six"),
     Column("plain_accuracy_mean", "number", "%", "mean final accuracy without any views"),
+    *telemetry.SUMMARY_COLUMNS,
+    Column("stall_share", "number", "", "median over the runs of their stall_share; empty for input `device`"),
+    *energy.SUMMARY_COLUMNS,
 )
 
 ABLATION = (
@@ -172,6 +183,7 @@ FILES: dict[str, tuple[Column, ...]] = {
     "epochs.csv": EPOCHS,
     "summary.csv": SUMMARY,
     "ablation.csv": ABLATION,
+    "telemetry.csv": TICKS,
 }
 
 _INTRODUCTION = {
@@ -179,6 +191,8 @@ _INTRODUCTION = {
     "epochs.csv": "One row an evaluation, of every run, in the order they came.",
     "summary.csv": "One row a configuration, from the rows of `runs.csv` that count.",
     "ablation.csv": "One row a variant of an ablation (`make ablate`), above the folders of its variants' campaigns.",
+    "telemetry.csv": "One row a tick of the sampler, in the folder of the run (`seed-000/`). This is what happened; "
+    "it cannot be made again. Counters that only grow are read at the edges of phases and are in `events.jsonl`.",
 }
 
 
@@ -187,15 +201,16 @@ def page() -> str:
     lines = [
         "# The columns of a campaign's tables, and of an ablation's",
         "",
-        "Every table is made from `seed-*/events.jsonl` and can be made again with `python -m bench report DIR`.",
+        "Every table but `telemetry.csv` is made from that and `seed-*/events.jsonl`, and can be made again with "
+        "`python -m bench report DIR`.",
         "",
         "- An empty cell is a value that is not known. It is never written as 0.",
-        "- `inf` is a time that was never reached.",
+        "- `inf` is a time that was never reached, or what it takes to get there.",
         "- Numbers are written in full, so reading them back gives the same number.",
         "- A text that a spreadsheet would take for a formula has a `'` before it.",
         "- Clocks and what they count: `bench/clocks.py`. Rules behind a verdict: `bench/checks.py`.",
         "",
-        "This page is made from `bench/analysis/columns.py`; a test holds the two together.",
+        "This page is made from `bench/analysis/columns.py` and what it imports; a test holds the two together.",
     ]
     for file, columns in FILES.items():
         lines += ["", f"## {file}", "", _INTRODUCTION[file], "", "| column | unit | meaning |", "|---|---|---|"]

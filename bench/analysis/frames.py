@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from bench.analysis import censored
+from bench.analysis import censored, energy, telemetry, waits
 from bench.analysis.columns import EPOCHS, RUNS, SUMMARY, Column
 from bench.checks import judged
 from bench.clocks import CLOCKS, HEADLINE, cumulative_seconds, fixed_work_seconds, to_target_seconds
@@ -43,9 +43,12 @@ def _cell(column: Column, value: Any) -> Any:
     return value
 
 
-def runs(records: Iterable[Record]) -> pd.DataFrame:
-    """One row a run, in the order of the records; a record without a verdict is judged first."""
-    return frame(RUNS, [_run(record if record.verdict else judged(record)) for record in records])
+def runs(records: Iterable[Record], cost_per_hour: float | None = None) -> pd.DataFrame:
+    """One row a run, in the order of the records; a record without a verdict is judged first.
+
+    ``cost_per_hour`` is what the whole machine costs on demand, in US dollars; None where nobody said.
+    """
+    return frame(RUNS, [_run(record if record.verdict else judged(record), cost_per_hour) for record in records])
 
 
 def epochs(records: Iterable[Record]) -> pd.DataFrame:
@@ -53,7 +56,7 @@ def epochs(records: Iterable[Record]) -> pd.DataFrame:
     return frame(EPOCHS, [row for record in records for row in _epochs(record)])
 
 
-def _run(record: Record) -> Row:
+def _run(record: Record, cost_per_hour: float | None) -> Row:
     verdict, last = record.verdict, record.epochs[-1] if record.epochs else None
     life, cost = _seconds(record.life_ns), record.harness
     row: Row = {
@@ -83,6 +86,9 @@ def _run(record: Record) -> Row:
         "harness_involuntary_switches": cost.involuntary_switches,
         "events": cost.events,
         "emit_seconds": _seconds(cost.emit_ns),
+        **telemetry.run_cells(record),
+        **waits.run_cells(record),
+        **energy.run_cells(record, cost_per_hour),
     }
     if (record.runs or 1) == 1:  # Several runs in one process share its start, so none of them has a time of its own.
         row |= {f"{name.replace('-', '_')}_seconds": to_target_seconds(clock, record) for name, clock in CLOCKS.items()}
@@ -113,7 +119,12 @@ def _configuration(record: Record) -> Row:
 
 def _epochs(record: Record) -> Iterable[Row]:
     clocks = zip(cumulative_seconds(HEADLINE, record), cumulative_seconds(CLOCKS["wall"], record), strict=True)
-    for each, (headline_seconds, wall_seconds) in zip(record.epochs, clocks, strict=True):
+    machine, joules = telemetry.epoch_cells(record), energy.epoch_cells(record)
+    unseen = {"telemetry_note": telemetry.note(record.telemetry)}
+    for each, (headline_seconds, wall_seconds), waited in zip(
+        record.epochs, clocks, waits.epoch_cells(record), strict=True
+    ):
+        trained = each.train_seconds is not None  # Another view of weights is no training of its own.
         yield {
             "seed": record.seed,
             "epoch": each.epoch,
@@ -131,6 +142,9 @@ def _epochs(record: Record) -> Iterable[Row]:
             "wait_share": _ratio(each.wait_seconds, each.train_seconds),
             "dawnbench_seconds": headline_seconds,
             "wall_seconds": wall_seconds,
+            **waited,
+            **(machine.get(each.epoch, unseen) if trained else {}),
+            **(joules.get(each.epoch, {}) if trained else {}),
         }
 
 
@@ -203,6 +217,9 @@ def _summary_row(group: pd.DataFrame) -> Row:
         "suspect": int((counted["verdict"] == "suspect").sum()),
         "invalid": len(done) - len(counted),
         "unfinished": len(group) - len(done),
+        "stall_share": censored.median(_known(counted["stall_share"])),
+        **{name: censored.median(_known(counted[column])) for name, column in telemetry.SUMMARISED.items()},
+        **energy.summary_cells(group, counted),
     }
 
 

@@ -5,7 +5,7 @@ Shared by the commands that run a campaign and that report on one, so that both 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timezone
 from pathlib import Path
@@ -67,25 +67,37 @@ def record_accuracy(correct: int, total: int) -> str:
     return accuracy_text(correct, total)
 
 
-def write_tables(folder: Path) -> tuple[Record, ...]:
-    """Write ``runs.csv``, ``epochs.csv`` and ``summary.csv`` of a campaign; the judged records they are made of."""
+def write_tables(folder: Path, cost_per_hour: float | None = None) -> tuple[Record, ...]:
+    """Write ``runs.csv``, ``epochs.csv`` and ``summary.csv`` of a campaign; the judged records they are made of.
+
+    ``cost_per_hour`` (US dollars) is said now; without it the campaign's own claim holds.
+    """
     from bench.analysis import frames
     from bench.output import tables
 
-    records = tuple(judged(record) for record in records_on_disk.load_campaign(folder).records)
-    runs = frames.runs(records)
+    stored = records_on_disk.load_campaign(folder)
+    records = tuple(judged(record) for record in stored.records)
+    runs = frames.runs(records, price(stored.claims) if cost_per_hour is None else cost_per_hour)
     for name, frame in (("runs", runs), ("epochs", frames.epochs(records)), ("summary", frames.summary(runs))):
         tables.write(frame, folder / f"{name}.csv")
     return records
 
 
-def show(records: Sequence[Record], out: TextIO) -> None:
-    """Print the summary of a campaign."""
+def price(claims: Mapping[str, Any]) -> float | None:
+    """The COST_PER_HOUR among a campaign's claims; None where there is none that could be one."""
+    from bench.dawnbench.claims import is_price
+
+    claimed = claims.get("cost_per_hour")
+    return float(claimed) if claimed is not None and is_price(claimed) else None
+
+
+def show(records: Sequence[Record], out: TextIO, cost_per_hour: float | None = None) -> None:
+    """Print the summary of a campaign; ``cost_per_hour`` is the price of its machine in US dollars."""
     from bench.analysis import first_run, frames, mixture
     from bench.commands import _evidence
     from bench.output import console
 
-    runs = frames.runs(records)
+    runs = frames.runs(records, cost_per_hour)
     differing = mixture.differences(records)
     notes = [f"the runs differ in {', '.join(differing)}, so they are no one sample"] if differing else []
     slow = first_run.note(records)

@@ -45,10 +45,13 @@ def command(folder: Path | None, plot: Path | None, **claims: Any) -> None:
     records = tuple(judged(record) for record in campaign.records)
     click.echo(f"{folder}: {describe(campaign)}\n")
     if records:
-        _results.show(records, sys.stdout)
+        _results.show(records, sys.stdout, claimed.cost_per_hour)
         click.echo()
     writable = os.access(folder, os.W_OK)
-    click.echo(_rebuild(campaign, records) if writable else f"{folder} is read-only: its files were left as they are.")
+    price = claimed.cost_per_hour
+    click.echo(
+        _rebuild(campaign, records, price) if writable else f"{folder} is read-only: its files were left as they are."
+    )
     if plot is not None:
         _draw(campaign, records, plot)
     if writable and campaign.configuration.get("dataset") != "synthetic" and any(each.reached for each in records):
@@ -105,14 +108,14 @@ def recipe_table(campaign: StoredCampaign) -> dict[str, Any]:
     return asdict(known) if same and known is not None else {}
 
 
-def _rebuild(campaign: StoredCampaign, records: tuple[Record, ...]) -> str:
+def _rebuild(campaign: StoredCampaign, records: tuple[Record, ...], cost_per_hour: float | None = None) -> str:
     from bench.commands import _results
     from bench.record import RECORD_FILE, seed_folder, write
 
     for record in records:
         if record.seed is not None:
             write(record, seed_folder(campaign.path, record.seed) / RECORD_FILE)
-    _results.write_tables(campaign.path)
+    _results.write_tables(campaign.path, cost_per_hour)
     return f"Records and tables in {campaign.folder} are rebuilt from its events."
 
 

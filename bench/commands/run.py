@@ -150,7 +150,7 @@ def _show(campaign: Campaign) -> tuple[Record, ...]:
 
     records = _results.write_tables(campaign.folder)
     if any(each.status == "done" for each in records):
-        _results.show(records, sys.stdout)
+        _results.show(records, sys.stdout, campaign.claims.cost_per_hour)
     return records
 
 

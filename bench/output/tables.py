@@ -17,7 +17,7 @@ import pandas as pd
 from bench.analysis.columns import FILES, Column
 from bench.analysis.frames import frame
 from bench.errors import DataError
-from bench.record import replace_file
+from bench.record import TELEMETRY_FILE, replace_file
 
 #: A spreadsheet runs a cell that begins like this as a formula (OWASP, CSV injection); a `'` before it makes it text.
 #: Texts that have such a `'` of their own get one more, so that reading takes away exactly what writing put there.
@@ -25,7 +25,7 @@ _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 
 
 def write(frame: pd.DataFrame, path: Path) -> None:
-    """Write a frame as one of the three files, told by its name. Raises EnvironmentProblem for a full disk."""
+    """Write a frame as one of the files, told by its name. Raises EnvironmentProblem for a full disk."""
     replace_file(path, text(frame, FILES[path.name]))
 
 
@@ -46,6 +46,7 @@ def read(path: Path) -> pd.DataFrame:
     """
     columns = FILES[path.name]
     again = f"make it again with `python -m bench report {path.parent}`"
+    again = "it cannot be made again; take it from a backup" if path.name == TELEMETRY_FILE else again
     try:
         with open(path, encoding="utf-8-sig", newline="") as stream:
             header, *rows = list(csv.reader(stream, strict=True)) or [[]]

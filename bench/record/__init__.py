@@ -8,6 +8,7 @@ from bench.record.ablation import (
     read_ablation,
     write_ablation,
 )
+from bench.record.column import Column
 from bench.record.files import (
     CAMPAIGN_FILE,
     EVENTS_FILE,
@@ -62,6 +63,7 @@ __all__ = [
     "STAMP_TOLERANCE_NS",
     "STATUSES",
     "TELEMETRY_FILE",
+    "Column",
     "Energy",
     "EpochUsage",
     "Evaluation",

@@ -74,7 +74,7 @@ def test_several_runs_in_one_process_have_no_time() -> None:
 def test_what_is_not_known_is_missing_and_never_zero() -> None:
     row = frames.runs([fold([])]).iloc[0]
     known = {name for name in row.index if not pd.isna(row[name])}
-    assert known == {"status", "verdict", "verdict_reasons", "rules", "clocks"}
+    assert known == {"status", "verdict", "verdict_reasons", "rules", "clocks", "telemetry_note"}
 
 
 def test_throughput_leaves_the_first_epoch_out_where_it_says_warm() -> None:

@@ -16,8 +16,10 @@ from bench.analysis.columns import EPOCHS, FILES, RUNS, SUMMARY
 from bench.errors import DataError, EnvironmentProblem
 from bench.output import tables
 from bench.record import fold
+from tests.bench.machines import Machine, telemetry_text
 from tests.bench.records import Run, ablation, finals, five_seeds, variant
 
+TICKS = Run(machine=Machine()).ticks() or []
 MISS = Run(seed=1, correct=(1, 2, 3, 4, 9399))
 
 
@@ -34,6 +36,7 @@ def folder(tmp_path: Path) -> Path:
     tables.write(frames.epochs(records), tmp_path / "epochs.csv")
     tables.write(frames.summary(runs), tmp_path / "summary.csv")
     tables.write(ablation_frame(), tmp_path / "ablation.csv")
+    (tmp_path / "telemetry.csv").write_text(telemetry_text(TICKS))
     return tmp_path
 
 
@@ -55,6 +58,7 @@ def test_what_is_read_back_is_what_was_written(folder: Path, file: str) -> None:
         "epochs.csv": frames.epochs(records),
         "summary.csv": frames.summary(frames.runs(records)),
         "ablation.csv": ablation_frame(),
+        "telemetry.csv": frames.frame(FILES["telemetry.csv"], TICKS),
     }
     pd.testing.assert_frame_equal(frame, made[file])
 

@@ -118,7 +118,9 @@ def test_missed_ticks_are_the_gaps_in_the_schedule() -> None:
 
 @pytest.mark.parametrize(("counts", "most"), [([0, 2, 1], 2), ([0, 0, 0], 0), ([None, None, None], None)])
 def test_foreign_processes_are_the_most_that_were_seen(counts: list[int | None], most: int | None) -> None:
-    ticks = [{"t_ns": (1026 + k) * NS, **({} if n is None else {"foreign_processes": n})} for k, n in enumerate(counts)]
+    ticks: list[Tick] = [
+        {"t_ns": (1026 + k) * NS, **({} if n is None else {"foreign_processes": n})} for k, n in enumerate(counts)
+    ]
     assert fold(Run().lines(), telemetry=ticks).telemetry.foreign_processes == most
 
 

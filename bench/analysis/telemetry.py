@@ -1,0 +1,127 @@
+"""What the machine did, as columns of ``runs.csv``, ``epochs.csv`` and ``summary.csv``, and what the sampler cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from bench.record import Column, Record, Spread, Telemetry, Usage
+
+#: Quantity, its unit, and what it is; each has four columns in a row of a run or an epoch.
+_QUANTITIES = (
+    ("gpu_utilisation_percent", "%", "share of the driver's last period in which a kernel ran"),
+    ("gpu_power_watts", "W", "power of the whole board"),
+    ("gpu_memory_bytes", "bytes", "memory in use on the card, by anybody"),
+    ("sm_clock_mhz", "MHz", "clock of the multiprocessors"),
+    ("trainer_cpu_cores", "cores", "cores kept busy by the trainer"),
+    ("other_cpu_cores", "cores", "cores kept busy by everything else, the harness included"),
+)
+_TICKS = (
+    Column(
+        "telemetry_ticks", "whole", "", "ticks of the sampler that fell into training; empty where none was running"
+    ),
+    Column("telemetry_note", "text", "", "why telemetry columns are empty, or those of the GPU"),
+)
+
+
+def _usage_columns() -> tuple[Column, ...]:
+    columns = []
+    for name, unit, meaning in _QUANTITIES:
+        columns += [
+            Column(f"{name}_mean", "number", unit, f"{meaning}: mean of the ticks in training"),
+            Column(f"{name}_median", "number", unit, "their median"),
+            Column(f"{name}_max", "number", unit, "the largest of them"),
+            Column(f"{name}_ticks", "whole", "", "the ticks at which it was read"),
+        ]
+    return tuple(columns)
+
+
+EPOCH_COLUMNS = (*_TICKS, *_usage_columns())
+RUN_COLUMNS = (
+    *_TICKS,
+    *_usage_columns(),
+    Column("start_temperature_celsius", "number", "C", "temperature of the card when the run began"),
+    Column("idle_seconds", "number", "s", "time between the end of the run before and the start of this one"),
+    Column("sampler_period_ms", "number", "ms", "time from one tick to the next, as planned"),
+    Column("sampler_missed", "whole", "", "planned ticks that did not happen"),
+    Column("sampler_cpu_seconds", "number", "s", "CPU time of the harness for all ticks and readings of counters"),
+    Column("sampler_tick_median_us", "number", "us", "CPU time of a tick, median"),
+    Column("sampler_tick_max_us", "number", "us", "CPU time of the most expensive tick"),
+    Column("sampler_late_median_ms", "number", "ms", "how long a tick began after its due time, median"),
+    Column("sampler_late_max_ms", "number", "ms", "the latest tick"),
+)
+#: In a summary: the median over the runs of the runs' medians.
+_SUMMARY = tuple(each for each in _QUANTITIES if each[0] != "gpu_memory_bytes")
+SUMMARY_COLUMNS = tuple(
+    Column(name, "number", unit, f"{meaning}: median over the runs of their medians in training")
+    for name, unit, meaning in _SUMMARY
+)
+#: Where a column of the summary comes from in the rows of the runs.
+SUMMARISED = {name: f"{name}_median" for name, _, _ in _SUMMARY}
+
+
+def run_cells(record: Record) -> dict[str, Any]:
+    """The cells of RUN_COLUMNS; what is not known is None."""
+    found, own = record.telemetry, record.telemetry.sampling
+    return {
+        **_usage_cells(found.training if found.training.ticks else None),
+        "telemetry_ticks": found.training.ticks if own.ticks else None,
+        "telemetry_note": note(found),
+        "start_temperature_celsius": found.start_temperature_celsius,
+        "idle_seconds": _number(record.circumstances, "idle_seconds"),
+        "sampler_period_ms": own.period_ms,
+        "sampler_missed": own.missed,
+        "sampler_cpu_seconds": own.cpu_seconds,
+        "sampler_tick_median_us": own.cost_median_us,
+        "sampler_tick_max_us": own.cost_max_us,
+        "sampler_late_median_ms": own.late_median_ms,
+        "sampler_late_max_ms": own.late_max_ms,
+    }
+
+
+def epoch_cells(record: Record) -> dict[float, dict[str, Any]]:
+    """The cells of EPOCH_COLUMNS by the epoch of the evaluation that followed the training; without one there is none.
+
+    An epoch with too few ticks has their number and the reason, and nothing else.
+    """
+    found = record.telemetry
+    return {
+        each.epoch: {
+            **_usage_cells(each.usage),
+            "telemetry_ticks": each.ticks if found.sampling.ticks else None,
+            "telemetry_note": each.why_empty or note(found),
+        }
+        for each in found.epochs
+    }
+
+
+def note(found: Telemetry) -> str | None:
+    """Why nothing is known of a run, or nothing of its GPU; None where all of it is."""
+    if found == Telemetry():
+        return "no telemetry was recorded"
+    if found.sampling.off:
+        return "telemetry was off"
+    if found.sampling.why_no_ticks:
+        return found.sampling.why_no_ticks
+    if found.gpu_lost:
+        return f"the GPU was lost: {found.gpu_lost}"
+    if found.gpu:
+        return None
+    return f"no GPU: {found.why_no_gpu}" if found.why_no_gpu else "no GPU"
+
+
+def _usage_cells(usage: Usage | None) -> dict[str, Any]:
+    if usage is None:
+        return {}
+    spreads: dict[str, Spread | None] = {name: getattr(usage, name) for name, _, _ in _QUANTITIES}
+    return {
+        f"{name}_{figure}": getattr(each, figure)
+        for name, each in spreads.items()
+        if each is not None
+        for figure in ("mean", "median", "max", "ticks")
+    }
+
+
+def _number(table: Mapping[str, Any], key: str) -> float | None:
+    value = table.get(key)
+    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None

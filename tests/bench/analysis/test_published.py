@@ -1,0 +1,38 @@
+"""What was published before a column was added reads as it did, and gives the same values in the columns it had."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+import pytest
+
+from bench.analysis import frames
+from bench.analysis.columns import FILES
+from bench.output import tables
+from bench.record import load_campaign
+
+PUBLISHED = Path(__file__).parents[3] / "results" / "published"
+CAMPAIGNS = sorted(path.parent for path in PUBLISHED.rglob("campaign.json") if (path.parent / "runs.csv").is_file())
+#: What newer rules say of an old run may be more.
+JUDGED = {"verdict", "verdict_reasons", "rules", "suspect", "invalid"}
+
+
+def rows(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+@pytest.mark.parametrize("folder", CAMPAIGNS, ids=lambda path: str(path.relative_to(PUBLISHED)))
+def test_published_tables_keep_their_values(folder: Path) -> None:
+    records = load_campaign(folder).records
+    runs = frames.runs(records)
+    made = {"runs.csv": runs, "epochs.csv": frames.epochs(records), "summary.csv": frames.summary(runs)}
+    for name, frame in made.items():
+        before, now = rows((folder / name).read_text()), rows(tables.text(frame, FILES[name]))
+        kept = [{key: row[key] for key in old if key not in JUDGED} for old, row in zip(before, now, strict=True)]
+        assert kept == [{key: value for key, value in old.items() if key not in JUDGED} for old in before]
+
+
+def test_something_was_published() -> None:
+    assert len(CAMPAIGNS) > 1
