@@ -64,6 +64,19 @@ def load(where: str | Path | None = None, default: Path = DEFAULT_FOLDER) -> Dat
     return cifar10.load(Path(default if where is None else where))
 
 
+def source(where: str | Path | None = None, default: Path = DEFAULT_FOLDER) -> tuple[str, tuple[Path, ...]]:
+    """The state that ``load`` would give the dataset at ``where`` once it has passed its checks, and its files.
+
+    Nothing is read but names and sizes. Raises DataError where nothing is there.
+    """
+    if where == SYNTHETIC:
+        return SYNTHETIC, ()
+    from resnet9 import cifar10
+
+    found = cifar10.find(Path(default if where is None else where))
+    return found.state, (found.path,) if found.path.is_file() else tuple(sorted(found.path.glob("*.bin")))
+
+
 def describe(where: str | Path | None = None, default: Path = DEFAULT_FOLDER) -> str:
     """One line on the dataset at ``where``, from names and sizes alone: it costs no time, and ``load`` may still refuse
     what is there.

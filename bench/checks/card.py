@@ -108,7 +108,7 @@ def _persistence(facts: Facts) -> Finding | None:
 
 
 def _without_persistence(record: Record) -> str | None:
-    off = record.fingerprint.get("gpu.persistence_mode") is False
+    off = record.fingerprint.get("gpu.persistence") is False
     return "the driver was loaded anew for the run, which takes seconds" if off else None
 
 
@@ -166,8 +166,12 @@ def _clock_limit(facts: Facts) -> Finding | None:
 
 
 def _clocked_down(record: Record) -> str | None:
-    names = "gpu.application_clock_mhz", "gpu.default_application_clock_mhz"
-    return _lowered(record, *names, "its clock for applications was", "MHz")
+    names = "gpu.application_sm_clock_mhz", "gpu.default_application_sm_clock_mhz"
+    lowered = _lowered(record, *names, "its clock for applications was", "MHz")
+    share = record.telemetry.reason_shares.get("application_clocks", 0.0)
+    if lowered is not None or not trains(record) or share <= CAPPED_SHARE:
+        return lowered
+    return f"a clock that somebody had set held it down at {percent(share)} of the ticks in training"
 
 
 def _lowered(record: Record, name: str, usual_name: str, what: str, unit: str) -> str | None:
@@ -234,7 +238,8 @@ CARD = (
     Rule("power-limit", "GPU power limit", "note", "type `nvidia-smi -q -d POWER` for the default; set it with "
          "`sudo nvidia-smi -pl WATTS`, and undo that likewise", "below the card's default", _power_limit, _limited),
     Rule("clock-limit", "GPU clock limit", "note", "type `sudo nvidia-smi -rac` and `sudo nvidia-smi -rgc`",
-         "below the card's default", _clock_limit, _clocked_down),
+         f"below the card's default, or after: what held it down at more than {percent(CAPPED_SHARE)} of the ticks",
+         _clock_limit, _clocked_down),
     Rule("throttled", "GPU throttling", "suspect", "cool the card, or let it rest between runs with IDLE=60",
          f"slowed down by heat or hardware for more than {percent(THROTTLED_SHARE)} of training, by the driver's "
          "counters, or else of the ticks", after=_throttled),

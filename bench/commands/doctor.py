@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from bench.preflight import Data
+    from bench.checks import Data
 
 CHECKOUT = Path(__file__).parents[2]
 _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
@@ -27,21 +27,22 @@ def command(data: str | None, out: str | None, device: str, as_json: bool) -> in
     import json
     from dataclasses import asdict
 
-    from bench import execute, preflight
+    from bench import checks, execute, preflight
     from bench.errors import EnvironmentProblem
 
     results = Path(out) if out else CHECKOUT / "results"
     facts = preflight.gather(CHECKOUT, results, device or "auto", _look_for_data(data), execute.ask)
-    findings = preflight.examine(facts)
-    failed = [finding.check for finding in findings if finding.verdict == preflight.FAIL]
+    found = checks.examine(facts)
+    failed = [each.check for each in found if each.verdict == checks.FAIL]
     if as_json:
-        click.echo(json.dumps({"good": not failed, "checks": [asdict(finding) for finding in findings]}, indent=1))
+        body = {"good": not failed, "rules": checks.RULES, "checks": [asdict(each) for each in found]}
+        click.echo(json.dumps(body, indent=1))
         return EnvironmentProblem.exit_code if failed else 0
-    for finding in findings:
-        verdict = click.style(f"{finding.verdict:5}", fg=_COLOURS[finding.verdict])
-        click.echo(f"{verdict}{finding.check:16}{finding.value}")
-        if finding.advice:
-            click.echo(f"{'':21}-> {finding.advice}")
+    for each in found:
+        verdict = click.style(f"{each.verdict:5}", fg=_COLOURS[each.verdict])
+        click.echo(f"{verdict}{each.check:18}{each.value}")
+        if each.advice:
+            click.echo(f"{'':23}-> {each.advice}")
     if failed:
         raise EnvironmentProblem(f"This machine cannot run a campaign yet: see {', '.join(failed)} above.")
     return 0
@@ -49,11 +50,21 @@ def command(data: str | None, out: str | None, device: str, as_json: bool) -> in
 
 def _look_for_data(where: str | None) -> Data:
     """CIFAR-10 at ``where``, or where the checkout keeps it; nothing is read but names and sizes."""
-    from bench.preflight import Data
+    from bench.checks import Data
+    from bench.probes.page_cache import cached_bytes
     from resnet9 import dataset
 
+    place = (where or None, CHECKOUT / dataset.DEFAULT_FOLDER)
     try:
-        return Data("present", dataset.describe(where or None, CHECKOUT / dataset.DEFAULT_FOLDER))
+        state, files = dataset.source(*place)
+        cached = [cached_bytes(path) for path in files]
+        return Data(
+            "present",
+            dataset.describe(*place),
+            will_be=state,
+            bytes=sum(path.stat().st_size for path in files),
+            cached_bytes=None if None in cached else sum(filter(None, cached)),
+        )
     except Exception as error:
         if getattr(error, "exit_code", None) != 3:  # the trainer's errors carry the codes of the contract
             raise

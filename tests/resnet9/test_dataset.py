@@ -37,6 +37,19 @@ def test_a_description_says_what_is_there_without_reading_it(tmp_path):
     assert "cifar-10-python.tar.gz (an official archive, canonical once" in dataset.describe(tmp_path)
 
 
+def test_the_files_of_a_dataset_are_known_with_the_state_they_will_have(tmp_path):
+    assert dataset.source("synthetic") == ("synthetic", ())
+    with pytest.raises(DataError):
+        dataset.source(tmp_path)
+    batches = [tmp_path / "data_batch_1.bin", tmp_path / "data_batch_2.bin"]
+    for path in batches:
+        path.write_bytes(b"")
+    assert dataset.source(None, default=tmp_path) == ("unverified", tuple(batches))
+    archive = tmp_path / "cifar-10-python.tar.gz"
+    archive.write_bytes(b"")
+    assert dataset.source(tmp_path) == ("canonical", (archive,))
+
+
 def test_the_content_hash_is_over_labels_then_pixels():
     labels = np.array([7, 2], np.uint8)
     pixels = np.arange(2 * 3072, dtype=np.uint32).astype(np.uint8).reshape(2, 3, 32, 32)

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from bench.checks import RULES
+
 CHECKOUT = Path(__file__).parents[3]
 
 
@@ -36,15 +38,16 @@ def test_a_machine_that_can_run_leaves_with_0_and_a_line_for_each_check(modules:
     done = doctor(modules)
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
-    assert "ok   TensorFlow      9.9.9" in lines
-    assert "ok   GPU             not used, as DEVICE=cpu says" in lines
+    assert "ok   TensorFlow        9.9.9" in lines
+    assert "ok   GPU               not used, as DEVICE=cpu says" in lines
     assert {line.split()[0] for line in lines} <= {"ok", "warn", "->"}
 
 
 def test_json_holds_value_verdict_and_advice_of_each_check(modules: Path) -> None:
     answer = json.loads(doctor(modules, "--json").stdout)
     assert answer["good"] is True
-    assert {tuple(check) for check in answer["checks"]} == {("check", "value", "verdict", "advice")}
+    assert {tuple(check) for check in answer["checks"]} == {("rule", "check", "value", "verdict", "advice")}
+    assert answer["rules"] == RULES
 
 
 def test_a_machine_that_cannot_leaves_with_4_and_names_what_fails(modules: Path) -> None:
