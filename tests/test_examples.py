@@ -63,7 +63,7 @@ def test_the_pytorch_example_keeps_every_rule(
 ) -> None:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
 
-    code = main(["check-trainer", shlex.join([_python_with_torch(), str(PYTORCH)])])
+    code = main(["check-trainer", "--device", "cpu", shlex.join([_python_with_torch(), str(PYTORCH)])])
 
     out = capfd.readouterr().out
     assert code == 0, out

@@ -84,7 +84,7 @@ def test_the_thirty_lines_keep_the_contract(
     monkeypatch.chdir(tmp_path)
 
     # Once, to a target it does not reach: what takes no time may be over before its crossing was counted.
-    main(["check-trainer", "--quick", shlex.join([sys.executable, "-I", "-S", str(source)])])
+    main(["check-trainer", "--device", "cpu", "--quick", shlex.join([sys.executable, "-I", "-S", str(source)])])
 
     out = capfd.readouterr().out
     broken = re.findall(r"^broken +([\w-]+)", out, re.MULTILINE)

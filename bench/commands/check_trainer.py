@@ -4,26 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from bench.commands import _options
 
 if TYPE_CHECKING:
+    from bench.commands._starts import Bench
     from bench.conformance import Finding
+    from bench.plan import Wishes
+    from bench.referee import Asked
 
 _COLOURS = {"kept": "green", "broken": "red", "unseen": "yellow", "hint": "cyan"}
 
 
 @click.command("check-trainer")
 @click.argument("words", nargs=-1, metavar="'CMD ...'", type=click.UNPROCESSED)
-@click.option("--data", default="synthetic", help="what to train on: an archive or a folder  [default: synthetic]")
-@click.option("--device", default="cpu", help="cpu, gpu, or a GPU's index or UUID  [default: cpu]")
-@click.option(
-    "--target", type=_options.PERCENT, default=94.0, help="target of the first run, in percent  [default: 94]"
-)
+@_options.variable("DATA", "what to train on: an archive or a folder  [default: synthetic, which is built in]")
+@_options.device
+@_options.variable("TARGET", "percent the first run has to reach  [default: 94]", type=_options.PERCENT)
 @click.option("--seed", type=click.IntRange(0, 2**31 - 4), default=0, help="of the first run  [default: 0]")
 @_options.threads
 @click.option(
@@ -33,8 +35,8 @@ _COLOURS = {"kept": "green", "broken": "red", "unseen": "yellow", "hint": "cyan"
 @click.option("--keep", type=click.Path(path_type=Path), metavar="PATH", help="a new folder for what the runs leave")
 @click.option("--json", "as_json", is_flag=True, help="one JSON object instead of lines to read")
 def command(
-    words: tuple[str, ...], data: str, device: str, target: float, seed: int, threads: int | None, timeout: int,
-    quick: bool, keep: Path | None, as_json: bool,
+    words: tuple[str, ...], data: str | None, device: str | None, target: float | None, seed: int,
+    threads: int | None, timeout: int, quick: bool, keep: Path | None, as_json: bool,
 ) -> int:  # fmt: skip
     """Start a trainer of your own a few times and say which rule of the contract it breaks (docs/trainers.md).
 
@@ -42,14 +44,16 @@ def command(
     with 1.
     """
     import json
-    from dataclasses import asdict
 
     from bench import conformance
-    from bench.commands import _starts
+    from bench.commands import _own, _starts
+    from bench.plan import Wishes
+    from bench.referee import Asked
 
-    typed = _typed(words)
+    typed, wishes = _typed(words), Wishes(data=data, device=device, threads=threads)
+    asked = Asked(seed, target or _own.TARGET_PERCENT)
     try:
-        with _bench(typed, data, device, target, seed, threads, timeout, keep) as bench:
+        with _bench(typed, wishes, asked, timeout, keep) as bench:
             starts = bench.all(quick)
     except _starts.Interrupted:
         raise KeyboardInterrupt from None
@@ -80,39 +84,36 @@ def _typed(words: tuple[str, ...]) -> str:
 
 
 @contextmanager
-def _bench(
-    typed: str, data: str, device: str, target: float, seed: int, threads: int | None, timeout: int, keep: Path | None
-) -> Iterator[Any]:
+def _bench(typed: str, wishes: Wishes, asked: Asked, timeout: int, keep: Path | None) -> Iterator[Bench]:
     """What starts the program, with its data, its device and a folder, for as long as the ``with`` lasts."""
     import os
 
     from bench import locks, plan, programs, signals
     from bench.commands import _dataset, _flat, _starts
     from bench.probes import host
-    from bench.referee import Asked
     from bench.trainers import Given
     from bench.watch import Limits
+    from resnet9 import dataset
 
     program = programs.read(typed, Path.cwd(), os.environ.get("PATH"))
-    where = plan.device(device)
+    where = plan.device(wishes.device)
     with (
         signals.asked_politely(),
         locks.held(locks.device_lock(where.key), f"the device {where.name}"),
         _place(keep) as folder,
     ):
-        loaded = _dataset.load(data)
-        with _flat.file_of(loaded) as flat:
-            cores = threads or plan.usable_cpus(host.read())
+        data = _dataset.load(wishes.data or dataset.SYNTHETIC)
+        with _flat.file_of(data) as flat:
+            threads = wishes.threads or plan.usable_cpus(host.read())
             yield _starts.Bench(
                 program=program,
-                given=Given(loaded.where, loaded.state, flat, len(loaded.test_labels), where.asked, cores),
-                asked=Asked(
-                    seed=seed,
-                    target_percent=target,
-                    dataset_sha256=loaded.sha256,
-                    dataset_state=loaded.state,
+                given=Given(data.where, data.state, flat, len(data.test_labels), where.asked, threads),
+                asked=replace(
+                    asked,
+                    dataset_sha256=data.sha256,
+                    dataset_state=data.state,
                     device_kind=where.kind,
-                    test_labels=loaded.test_labels,
+                    test_labels=data.test_labels,
                 ),
                 limits=Limits(start_seconds=timeout, silence_seconds=timeout),
                 folder=folder,

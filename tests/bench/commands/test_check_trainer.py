@@ -48,7 +48,7 @@ class Check:
 
     def __call__(self, *words: str) -> tuple[int, str, str]:
         """The exit code, what was printed, and what was complained of."""
-        code = main(["check-trainer", "--timeout", "60", *words])
+        code = main(["check-trainer", "--device", "cpu", "--timeout", "60", *words])
         told = self._capfd.readouterr()
         assert "Traceback" not in told.err
         return code, told.out, told.err
@@ -143,6 +143,14 @@ def test_a_trainer_that_crashes_is_told_with_its_last_words(check: Check) -> Non
     assert "the last line of trainer.log is: ValueError: no luck" in out
     assert "It breaks 1 rule: greeting." in out
     assert "start that is told to end" not in err  # what never greeted would not be told after its greeting
+
+
+def test_ctrl_c_ends_the_check_and_its_trainer(check: Check) -> None:
+    stops = ('phase("exit")', "import signal\nos.kill(os.getppid(), signal.SIGINT)\ntime.sleep(600)")
+
+    code, out, _ = check(check.trainer(stops))
+
+    assert (code, out) == (130, "")
 
 
 def test_what_was_printed_and_told_can_be_kept(check: Check, tmp_path: Path) -> None:
