@@ -210,7 +210,8 @@ class Record:
     trainer_cpu_seconds: float | None = None
     harness: HarnessCost = HarnessCost()
     fingerprint: dict[str, Any] = field(default_factory=dict)
-    #: How the run came about: ``rules`` in force before it, ``warm_up``, ``idle_seconds`` before it, asked and real.
+    #: How the run came about: ``rules`` in force before it, ``warm_up`` (did one precede it in this process),
+    #: ``idle_seconds`` before it and ``idle_seconds_asked``, ``kernel_cache`` (``kept``, or ``cold`` for each run).
     circumstances: dict[str, Any] = field(default_factory=dict)
     telemetry: Telemetry = field(default_factory=Telemetry)
     verdict: Verdict | None = None
