@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.clocks import CLOCKS, HEADLINE
+from bench.output import machine_lines
 from bench.record import Reason, Record
 
 UNKNOWN = "-"
@@ -85,7 +86,7 @@ def render(
     console = Console(
         file=io.StringIO(), width=max(width, 20), force_terminal=colour, no_color=not colour, highlight=False
     )
-    lines = [line for _, row in summary.iterrows() for line in (_BLANK, *_headlines(row, several=len(summary) > 1))]
+    lines = [line for _, row in summary.iterrows() for line in (_BLANK, *_headlines(row, records, len(summary) > 1))]
     remarks = [*_remarks(records), *(("Note", _line(note)) for note in notes)]
     lines += [*_costs(runs), *([_BLANK, *remarks] if remarks else [])]
     with console.capture() as capture:
@@ -165,14 +166,17 @@ def _labelled(lines: Sequence[Labelled]) -> Table:
     return table
 
 
-def _headlines(row: Any, several: bool) -> Iterator[Labelled]:
-    """What one configuration's runs say together: time, how sure it is, how well they trained, what is left out."""
+def _headlines(row: Any, records: Sequence[Record], several: bool) -> Iterator[Labelled]:
+    """What one configuration's runs say together: time, how sure it is, how well they trained, what the machine did and
+    what is left out.
+    """
     if several:
         names = (row[key] for key in ("recipe", "dataset", "device", "precision", "input"))
         yield "Configuration", _line(", ".join(UNKNOWN if pd.isna(name) else str(name) for name in names))
     if row["runs"]:
         yield from _times(row)
         yield from _success(row)
+        yield from machine_lines.lines(row, records)
     if row["invalid"] or row["unfinished"]:
         counts = [f"{row[name]} {name}" for name in ("invalid", "unfinished") if row[name]]
         yield "Left out", Text(f"{' and '.join(counts)}: in none of these figures, and counted as no misses either")
@@ -212,7 +216,10 @@ def _costs(runs: pd.DataFrame) -> Iterator[Labelled]:
     emit = runs["emit_seconds"].max()
     events = "" if pd.isna(emit) else f"; events cost the trainer {1000 * emit:.1f} ms"
     woken = "" if pd.isna(switches) else f", woken {switches:,} times"
-    yield "Harness cost", Text(f"at most {100 * share:.2f} % of one core in a run{woken}{events}")
+    yield (
+        "Harness cost",
+        Text(f"at most {100 * share:.2f} % of one core in a run{woken}{events}{machine_lines.sampler(runs)}"),
+    )
 
 
 def _remarks(records: Sequence[Record]) -> Iterator[Labelled]:

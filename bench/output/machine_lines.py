@@ -1,0 +1,92 @@
+"""What the machine did, in lines of the summary: the card and its energy, the CPUs, the input, and the sampler's price.
+
+A line is left out where nothing is known; a dataset that rests on the device has no stalls, which is not 0 %.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pandas as pd
+from rich.text import Text
+
+from bench.record import Record
+
+_AT_REST = "not applicable: the dataset rests on the device"
+
+
+def lines(row: Any, records: Sequence[Record]) -> Iterator[tuple[str, Text]]:
+    """The lines of one configuration, from its row of the summary; ``records`` are those of the campaign."""
+    watched = any(each.telemetry.gpu.get("role") == "watched" for each in records)
+    card = [_card(row, watched), _energy(row)]
+    for label, text in zip(("GPU", ""), filter(None, card), strict=False):
+        yield label, Text(text)
+    if not pd.isna(row["cost_to_target_usd"]):
+        middle = "one run" if row["runs"] == 1 else f"median of {row['runs']}, misses infinite"
+        cost = f"{dollars(row['cost_to_target_usd'])} for the whole machine on demand; {middle}"
+        yield f"Cost to {row['target_percent']:g} %", Text(cost)
+    if not pd.isna(row["trainer_cpu_cores"]):
+        others = row["other_cpu_cores"]
+        beside = "" if pd.isna(others) else f", {others:.2f} by everything else"
+        yield (
+            "CPU",
+            Text(f"{row['trainer_cpu_cores']:.2f} cores kept busy by the trainer{beside} (medians of training)"),
+        )
+    stalls = _stalls(row)
+    if stalls:
+        yield "Input stalls", Text(stalls)
+
+
+def _card(row: Any, watched: bool) -> str:
+    forms = (
+        ("gpu_utilisation_percent", "busy {:.0f} %"),
+        ("gpu_power_watts", "{:.0f} W"),
+        ("sm_clock_mhz", "{:,.0f} MHz"),
+    )
+    parts = [form.format(row[name]) for name, form in forms if not pd.isna(row[name])]
+    role = "; it was watched and did not train" if watched else ""
+    return f"{', '.join(parts)} (medians of training){role}" if parts else ""
+
+
+def _energy(row: Any) -> str:
+    if pd.isna(row["energy_joules"]):
+        return ""
+    uncertain = row["energy_uncertainty_joules"]
+    spread = "" if pd.isna(uncertain) else f" ± {joules(uncertain)}"
+    steps = "" if pd.isna(uncertain) else ", ± the steps of the counter"
+    to_target = row["energy_to_target_joules"]
+    reached = "" if pd.isna(to_target) else f", {joules(to_target)} J to {row['target_percent']:g} %"
+    return f"{joules(row['energy_joules'])}{spread} J a run ({row['energy_basis']}{steps}){reached}"
+
+
+def _stalls(row: Any) -> str:
+    if row["input"] == "device":
+        return _AT_REST
+    if pd.isna(row["stall_share"]):
+        return ""
+    return f"{100 * row['stall_share']:.1f} % of training was spent waiting for batches (median of the runs)"
+
+
+def joules(value: float) -> str:
+    """An amount of energy, or its uncertainty, as people read it: ``16,100``, ``85.3``, ``0.4`` or ``inf``."""
+    if math.isinf(value):
+        return "inf"
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def dollars(value: float) -> str:
+    """A price as DAWNBench's board shows it, to the nearest cent; one below a cent shows what it is."""
+    if math.isinf(value):
+        return "inf"
+    return f"${value:,.2f}" if value >= 0.005 else f"${value:.2g}"
+
+
+def sampler(runs: pd.DataFrame) -> str:
+    """What watching the machine cost, for the line about the harness; empty where nothing watched it."""
+    cost_us, late_ms = runs["sampler_tick_median_us"].max(), runs["sampler_late_max_ms"].max()
+    if pd.isna(cost_us):
+        return ""
+    late = "" if pd.isna(late_ms) else f", at most {late_ms:.1f} ms late"
+    return f"; the sampler {cost_us:.0f} us a tick{late}"
