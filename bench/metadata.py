@@ -19,7 +19,7 @@ class Key:
     """One fact of a fingerprint. ``mixable`` says that runs which differ in it may stand in one table.
 
     ``type`` is the type of a known value; a ``list`` is one of texts. ``unit`` is empty where there is none. ``told``
-    is a fact that the trainer tells when it greets, so that a record has it and the machine's fingerprint has not.
+    is a fact of the trainer, most told when it greets, so that a record has it and the machine's fingerprint has not.
     """
 
     name: str
@@ -40,6 +40,8 @@ KEYS = (
     Key("image", str, "", "container image of the trainer, by name and digest; none for a native run"),
     Key("git.commit", str, "", "commit of the checkout"),
     Key("git.dirty", bool, "", "whether the checkout had changes outside results/ that are not committed"),
+    Key("trainer.commit", str, "", "commit of the folder a person's own trainer was started in", told=True),
+    Key("trainer.dirty", bool, "", "whether that folder had changes that are not committed", told=True),
     Key("lock.name", str, "", "lock file that the environment was installed from"),
     Key("lock.sha256", str, "", "its sha256"),
     Key("python.version", str, "", "version of Python"),

@@ -125,8 +125,8 @@ class Runner:
         command, own = _command(todo, data, seed, env), todo.own is not None
         # Of the trainer's own variables: what it will find is looked at where it will look.
         found = machine.fingerprint(trainers.ROOT, execute.ask, device=todo.device.asked, environ=command.env)
-        if own:  # The packages are of this environment, in which a person's own program does not run.
-            found = {name: value for name, value in found.items() if not name.startswith("package.")}
+        if todo.own is not None:
+            found = _of_own_trainer(found, todo.own.cwd)
         return execute.Job(
             argv=command.argv,
             shown=command.shown,
@@ -166,6 +166,16 @@ def _command(todo: Plan, data: Data, seed: int, env: Mapping[str, str]) -> train
     tests = len(data.test_labels)
     given = trainers.Given(data.where, data.state, data.flat, tests, todo.device.asked, todo.threads)
     return trainers.own_command(todo.own, given, env)
+
+
+def _of_own_trainer(found: Mapping[str, Any], cwd: Path) -> dict[str, Any]:
+    """A fingerprint without our own environment, in which a person's program does not run, and with its folder's
+    commit.
+    """
+    kept = {name: value for name, value in found.items() if not name.startswith("package.")}
+    ours = dict.fromkeys(name for name in kept if name.startswith(("lock.", "python.")))
+    state = machine.git_state(cwd, execute.ask)
+    return {**kept, **ours, "trainer.commit": state["git.commit"], "trainer.dirty": state["git.dirty"]}
 
 
 @contextmanager

@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import json
 import shlex
+import subprocess
 import sys
 from functools import cache
 from pathlib import Path
 
 import pytest
 
+from bench import metadata
 from bench.__main__ import main
 from bench.commands import run
 from bench.record import load_campaign
@@ -147,13 +149,20 @@ def test_a_target_needs_a_trainer_of_ones_own(bench: Bench, capfd: pytest.Captur
     assert "TARGET goes with TRAINER" in capfd.readouterr().err
 
 
-def test_the_packages_of_our_environment_are_not_told_as_the_programs(bench: Bench) -> None:
+def test_our_environment_is_not_told_as_the_programs(bench: Bench, tmp_path: Path) -> None:
+    git = ["git", "-c", "user.name=Ada", "-c", "user.email=ada@example.org", "-C", str(tmp_path)]
+    for words in (["init", "-q"], ["commit", "-q", "--allow-empty", "-m", "one"]):
+        subprocess.run([*git, *words], check=True)
     bench("--data", "synthetic", "--seeds", "1")
 
     events = (bench.folders[0] / "seed-000" / "events.jsonl").read_text().splitlines()
     start = next(line for line in map(json.loads, events) if line["event"] == "harness_start")
-    assert "git.commit" in start["fingerprint"]
-    assert not [name for name in start["fingerprint"] if name.startswith("package.")]
+    found = start["fingerprint"]
+    assert not [name for name in found if name.startswith("package.")]
+    assert (found["python.version"], found["lock.name"]) == (None, None)
+    assert len(found["trainer.commit"]) == 40 and found["trainer.commit"] != found["git.commit"]
+    assert found["trainer.dirty"] is True
+    assert metadata.check(found) == ()
 
 
 def test_the_record_holds_no_path_of_this_host(bench: Bench, tmp_path: Path) -> None:
