@@ -17,13 +17,14 @@ from bench.checks.claims import CLAIMS
 from bench.checks.data import DATA
 from bench.checks.facts import CardState, Data, Facts
 from bench.checks.machine import MACHINE
-from bench.checks.rule import FAIL, OK, RULES, WARN, Finding, Rule
+from bench.checks.rule import FAIL, LEVELS_OF_RULES, OK, RULES, WARN, Finding, Rule
 from bench.checks.software import SOFTWARE
 from bench.checks.telemetry import TELEMETRY
 from bench.record import LEVELS, Reason, Record, Verdict
 
 __all__ = [
     "FAIL",
+    "LEVELS_OF_RULES",
     "OK",
     "RULES",
     "RULE_LIST",

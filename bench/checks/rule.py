@@ -15,6 +15,8 @@ from bench.record import Record
 RULES = 2
 
 OK, WARN, FAIL = "ok", "warn", "fail"
+#: What a finding makes of a run, from bad to harmless.
+LEVELS_OF_RULES = ("invalid", "suspect", "note")
 
 
 @dataclass(frozen=True)

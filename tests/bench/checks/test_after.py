@@ -1,0 +1,200 @@
+"""The rules on what the machine did while a run lasted: each finds its disturbance, and nothing where nothing is."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.checks import LEVELS_OF_RULES, RULE_LIST, RULES, judge
+from bench.checks.claims import CLAIMS
+from bench.metadata import hashed
+from bench.record import LEVELS, Record, WaitHistogram, fold_file
+from bench.record.telemetry import EpochUsage, Sampling, Spread, Telemetry, Usage
+from tests.bench.records import Run
+
+PUBLISHED = Path(__file__).parents[3] / "results" / "published"
+UUID = "GPU-aaaa"
+#: A run of 5 epochs of 10 s on a GPU that was sampled, and that nothing disturbed.
+QUIET = replace(
+    Run().record(),
+    input="host",
+    device={"kind": "gpu", "name": "V100", "uuid": UUID},
+    fingerprint={
+        "cpu.online": 8, "cpu.governor": "performance", "cpu.turbo": True, "gpu.persistence": True, "gpu.ecc": True,
+        "gpu.mig": False, "gpu.power_limit_watts": 300.0, "gpu.default_power_limit_watts": 300.0,
+        "gpu.application_sm_clock_mhz": 1312, "gpu.default_application_sm_clock_mhz": 1312, "git.dirty": False,
+    },
+    circumstances={"rules": RULES},
+)  # fmt: skip
+
+
+def spread(value: float) -> Spread:
+    return Spread(10, value, value, value, value)
+
+
+def epochs(*clocks_mhz: float) -> tuple[EpochUsage, ...]:
+    return tuple(EpochUsage(n + 1.0, 10, Usage(10, sm_clock_mhz=spread(mhz))) for n, mhz in enumerate(clocks_mhz))
+
+
+CALM = Telemetry(
+    sampling=Sampling(period_ms=250.0, ticks=300),
+    gpu={"name": "V100", "uuid_hash": hashed(UUID), "role": "trains", "processes": "pids"},
+    training=Usage(200, other_cpu_cores=spread(0.3)),
+    epochs=epochs(1530, 1530, 1530, 1530, 1530),
+    start_temperature_celsius=45.0,
+    foreign_processes=0,
+    reason_shares={"software_power_cap": 0.1, "software_thermal": 0.0},
+    lost_seconds={"thermal": 0.0},
+    steal_share=0.0,
+    swapped_bytes=0,
+    read_bytes=0,
+    throttled_seconds=0.0,
+    pressure_shares={"cpu": 0.9, "memory": 0.0, "io": 0.1},
+)
+QUIET = replace(QUIET, telemetry=CALM)
+
+
+def telemetry(**changes: Any) -> Record:
+    return replace(QUIET, telemetry=replace(CALM, **changes))
+
+
+def card(**changes: Any) -> dict[str, Any]:
+    return {**CALM.gpu, **changes}
+
+
+def fingerprint(**changes: Any) -> Record:
+    return replace(
+        QUIET, fingerprint={**QUIET.fingerprint, **{key.replace("__", "."): changes[key] for key in changes}}
+    )
+
+
+def inputs(stalled: float, empty: float | None, **changes: Any) -> Record:
+    """Steps that waited that share of every epoch after the first, and a buffer found empty in that share of looks."""
+    timed = tuple(
+        replace(each, stall_seconds=stalled * each.train_seconds if index and each.train_seconds else 9.0)
+        for index, each in enumerate(QUIET.epochs)
+    )
+    looks = tuple(
+        WaitHistogram(each.epoch, (10.0,), (0, 97), 5.0, 1.0, level_samples=40, level_empty_share=empty)
+        for each in QUIET.epochs
+    )
+    return replace(QUIET, epochs=timed, waits=looks, **changes)
+
+
+FOUND: list[tuple[Record, str, str, str]] = [
+    (telemetry(foreign_processes=2), "foreign-process", "invalid", "2 compute processes that are not the trainer's"),
+    (telemetry(start_temperature_celsius=71.0), "temperature", "suspect", "71 C when the run began"),
+    (telemetry(start_temperature_celsius=4.0), "temperature", "suspect", "4 C"),
+    (telemetry(lost_seconds={"thermal": 1.1}), "throttled", "suspect", r"for 1.1 s of 50.0 s training \(thermal\)"),
+    (telemetry(lost_seconds={"hardware_thermal": 1.1, "software_power_cap": 9.0}), "throttled", "suspect", "1.1 s"),
+    (telemetry(lost_seconds={}, reason_shares={"hardware_thermal": 0.03}), "throttled", "suspect",
+     "3.0 % of the ticks in training .hardware thermal"),
+    (telemetry(reason_shares={"software_power_cap": 0.11}), "power-capped", "note", "11 % of the ticks"),
+    (telemetry(epochs=epochs(1530, 1500, 1480, 1470, 1460)), "clock-drift", "suspect", "fell from 1530 to 1460 MHz"),
+    (telemetry(epochs=epochs(1300, 1300, 1350, 1350, 1400, 1400)), "clock-drift", "suspect", "rose from 1300 to 1400"),
+    (fingerprint(gpu__persistence=False), "persistence", "note", "loaded anew"),
+    (fingerprint(gpu__ecc=False), "ecc", "note", "ECC off"),
+    (fingerprint(gpu__mig=True), "mig", "note", "slice"),
+    (fingerprint(gpu__power_limit_watts=250.0), "power-limit", "note", "was 250 W, by default 300"),
+    (fingerprint(gpu__application_sm_clock_mhz=1000), "clock-limit", "note", "was 1000 MHz, by default 1312"),
+    (telemetry(reason_shares={"application_clocks": 0.5}), "clock-limit", "note", "50 % of the ticks"),
+    (telemetry(throttled_seconds=2.0), "cpu-limit", "suspect", "stopped for 2.0 s, .* in a life of 86.0 s"),
+    (telemetry(training=Usage(200, other_cpu_cores=spread(2.1))), "cpu-contention", "suspect", "2.1 of 8 cores busy"),
+    (telemetry(steal_share=0.03), "steal", "suspect", "3.0 % of the CPU time"),
+    (fingerprint(cpu__governor="powersave"), "governor", "note", "was powersave"),
+    (fingerprint(cpu__turbo=False), "turbo", "note", "base frequency"),
+    (telemetry(pressure_shares={"memory": 0.05}), "memory", "suspect", "memory in 5.0 % of the time"),
+    (telemetry(swapped_bytes=65 * 2**20), "swap", "suspect", "65 MiB"),
+    (telemetry(host_absent=("/proc/stat",)), "unreadable", "note", "does not show it: /proc/stat"),
+    (telemetry(read_bytes=170_000_000), "page-cache", "note", "170 MB from a disk"),
+    (inputs(0.11, 0.6), "input-bound", "note", "11 % of training after the first epoch, and 60 % of the looks"),
+    (replace(QUIET, input="memory"), "memory-input", "invalid", "again and again"),
+    (fingerprint(git__dirty=True), "dirty", "suspect", "not committed"),
+    (replace(QUIET, dataset={"name": "cifar10", "state": "unverified"}), "unverified-data", "note", "archive"),
+    (replace(QUIET, dataset={"name": "synthetic", "state": "synthetic"}), "synthetic", "note", "no CIFAR-10"),
+    (replace(QUIET, circumstances={"rules": 1}), "rules-changed", "note", f"version 1 .* judged by version {RULES}"),
+    (replace(QUIET, telemetry=Telemetry(sampling=Sampling(off=True))), "telemetry-off", "note", "as asked"),
+    (telemetry(sampling=Sampling(250.0, why_no_ticks="the file is cut")), "telemetry-damaged", "suspect", "is cut"),
+    (telemetry(gpu={}, why_no_gpu="no permission"), "gpu-unwatched", "note", "not watched: no permission"),
+    (telemetry(gpu_lost="Unknown Error"), "gpu-lost", "suspect", "stopped answering .* Unknown Error"),
+    (telemetry(gpu=card(uuid_hash="0" * 16)), "other-card", "suspect", "not the one that the trainer names"),
+]  # fmt: skip
+
+
+def test_a_run_that_nothing_disturbed_is_clean() -> None:
+    verdict = judge(QUIET)
+    assert (verdict.level, verdict.reasons) == ("clean", ())
+
+
+@pytest.mark.parametrize(("record", "rule", "level", "evidence"), FOUND)
+def test_each_disturbance_is_found_alone_and_with_what_to_do(
+    record: Record, rule: str, level: str, evidence: str
+) -> None:
+    verdict = judge(record)
+    assert [(each.rule, each.level) for each in verdict.reasons] == [(rule, level)]
+    assert verdict.reasons[0].advice
+    assert re.search(evidence, verdict.reasons[0].evidence)
+    assert verdict.level == (level if level in LEVELS else "clean")
+
+
+def test_every_rule_on_a_machine_or_its_data_has_a_test_here() -> None:
+    asked_after = {rule.name for rule in RULE_LIST if rule.after is not None}
+    assert {rule for _, rule, *_ in FOUND} == asked_after - {rule.name for rule in CLAIMS}
+
+
+def test_a_rule_that_judges_a_run_has_a_level_and_advice_and_every_rule_a_threshold() -> None:
+    for rule in RULE_LIST:
+        assert rule.threshold
+        assert (rule.after is None) == (rule.level == "") == (rule.advice == "")
+        assert rule.level in ("", *LEVELS_OF_RULES)
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        telemetry(start_temperature_celsius=70.0),
+        telemetry(lost_seconds={"thermal": 1.0}),
+        telemetry(lost_seconds={"thermal": 0.0}, reason_shares={"software_thermal": 0.5}),
+        telemetry(lost_seconds={"software_power_cap": 40.0, "low_utilisation": 40.0}),
+        telemetry(epochs=epochs(1530, 1500, 1500, 1500, 1490)),
+        telemetry(epochs=epochs(1530, 1000)),
+        telemetry(epochs=(*epochs(1530, 1530), EpochUsage(3.0, 2, None, "too few ticks"))),
+        telemetry(training=Usage(200, other_cpu_cores=spread(2.0))),
+        telemetry(steal_share=0.02, swapped_bytes=64 * 2**20, throttled_seconds=1.7),
+        telemetry(read_bytes=84_999_999),
+        telemetry(gpu=card(role="watched"), foreign_processes=3, start_temperature_celsius=90.0, gpu_lost="gone"),
+        replace(telemetry(gpu=card(uuid_hash="0" * 16)), device={"kind": "gpu", "name": "A100", "uuid": "MIG-1"}),
+        replace(telemetry(read_bytes=10**9), dataset={"name": "synthetic", "state": "canonical"}),
+        fingerprint(cpu__governor=None, cpu__turbo=None, gpu__ecc=None, gpu__power_limit_watts=None),
+        fingerprint(gpu__power_limit_watts=350.0),
+        inputs(0.09, 0.9),
+        inputs(0.5, 0.4),
+        inputs(0.5, None),
+        inputs(0.5, 0.9, input="device"),
+    ],
+)  # fmt: skip
+def test_what_is_below_a_threshold_or_not_this_runs_is_not_held_against_it(record: Record) -> None:
+    assert judge(record).reasons == ()
+
+
+def test_the_harness_is_not_its_own_disturbance() -> None:
+    other = telemetry(training=Usage(200, other_cpu_cores=spread(2.1)))
+    life_seconds = (other.life_ns or 0) / 1e9
+    own = replace(other.harness, cpu_seconds=0.2 * life_seconds)
+    assert judge(replace(other, harness=own)).reasons == ()
+
+
+def test_a_record_older_than_telemetry_is_not_blamed_for_having_none() -> None:
+    old = replace(Run().record(), telemetry=Telemetry(), device={"kind": "gpu", "name": "V100", "uuid": UUID})
+    assert judge(old).reasons == ()
+
+
+@pytest.mark.parametrize(
+    "events", sorted(PUBLISHED.glob("**/seed-*/events.jsonl"))[:: max(1, len(list(PUBLISHED.glob("**/seed-*"))) // 8)]
+)
+def test_published_runs_can_be_judged_by_rules_made_after_them(events: Path) -> None:
+    assert {each.rule for each in judge(fold_file(events)).reasons} <= {rule.name for rule in RULE_LIST}
