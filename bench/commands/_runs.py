@@ -124,7 +124,13 @@ class Runner:
         seed = warm_up_seed(campaign.seeds) if isinstance(run, WarmUp) else run
         command, own = _command(todo, data, seed, env), todo.own is not None
         # Of the trainer's own variables: what it will find is looked at where it will look.
-        found = machine.fingerprint(trainers.ROOT, execute.ask, device=todo.device.asked, environ=command.env)
+        found = machine.fingerprint(
+            trainers.ROOT,
+            execute.ask,
+            device=todo.device.asked,
+            image=os.environ.get(machine.IMAGE_VARIABLE),
+            environ=command.env,
+        )
         if todo.own is not None:
             found = _of_own_trainer(found, todo.own.cwd)
         return execute.Job(
