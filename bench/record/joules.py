@@ -86,8 +86,7 @@ def _counted(meter: Meter, record: Record, why_none: str) -> Energy:
     begin, end = named(meter.edges, "spawn"), named(meter.edges[::-1], "exit")
     begin_mj = None if begin is None else begin.energy_mj
     end_mj = None if end is None else end.energy_mj
-    epoch = crossing_phase_epoch(record)
-    crossed = None if epoch is None else named(meter.edges, "train_k", epoch)
+    crossed = _crossing_edge(meter.edges, record)
     missing = "start" if begin_mj is None else "end" if end_mj is None else ""
     return Energy(
         run_joules=_joules(begin_mj, end_mj),
@@ -98,6 +97,16 @@ def _counted(meter: Meter, record: Record, why_none: str) -> Energy:
         begin_mj=begin_mj,
         end_mj=end_mj,
     )
+
+
+def _crossing_edge(edges: Sequence[Edge], record: Record) -> Edge | None:
+    """The edge at the end of the training that reached the target, None where it was read too long after that."""
+    epoch = crossing_phase_epoch(record)
+    found = None if epoch is None else named(edges, "train_k", epoch)
+    trained = next((each for each in record.phases if (each.name, each.epoch) == ("train_k", epoch)), None)
+    if found is None or trained is None:
+        return None
+    return found if abs(found.t_ns - trained.end_ns) <= _LARGEST_SLIP * trained.duration_ns else None
 
 
 def _joules(begin_mj: int | None, end_mj: int | None) -> float | None:

@@ -153,6 +153,15 @@ def test_edges_that_were_read_late_are_not_those_of_an_epoch() -> None:
     assert [each.train_joules for each in found.epochs] == [2500.0, 2500.0, None, 2500.0, 2500.0]
 
 
+def test_an_edge_that_was_read_late_does_not_tell_the_energy_to_the_target() -> None:
+    run = Run(machine=Machine())
+    lines = run.lines()
+    index = [i for i, line in enumerate(lines) if line.get("edge") == "train_k"][3]
+    lines[index] = {**lines[index], "t_ns": lines[index]["t_ns"] + 1_100_000_000}
+    energy = fold(lines, telemetry=run.ticks()).telemetry.energy
+    assert (energy.run_joules, energy.to_target_joules) == (16_100.0, None)
+
+
 @pytest.mark.parametrize(("gpu", "joules"), [
     ({"energy_step_mj": 2000, "energy_step_ms": 100}, 4.0),
     ({"energy_step_ms": 100}, 50.0),  # 100 ms at no more than 250 W, twice
