@@ -34,11 +34,11 @@ def planned(typed: str, wishes: Wishes, where: Device, target_percent: float | N
 
     Raises UsageError for a command that names no program, and for what only our own trainer can be told.
     """
-    asked = {"INPUT": wishes.input, "PRECISION": wishes.precision, "smoke": "asked for" if wishes.smoke else None}
-    for name, value in asked.items():
+    if wishes.smoke:
+        raise UsageError("the smoke check trains a recipe of its own; for a check of TRAINER type make check-trainer.")
+    for name, value in (("INPUT", wishes.input), ("PRECISION", wishes.precision)):
         if value not in (None, "auto"):
-            instead = "type DATA=synthetic for a short check" if name == "smoke" else f"leave {name} out"
-            raise UsageError(f"a trainer of your own decides on {name} itself; {instead}.")
+            raise UsageError(f"a trainer of your own decides on {name} itself; leave {name} out.")
     program = programs.read(typed, Path.cwd(), os.environ.get("PATH"))
     own = Own(wishes.recipe or program.name, program.sha256, target_percent or TARGET_PERCENT)
     todo = plan.complete(replace(wishes, input=None, precision=None), where, own.name, _CIFAR10)

@@ -136,6 +136,21 @@ def test_a_process_that_outlives_its_trainer_is_named_and_ended(check: Check, tm
     assert not place.exists() or place.read_text().rsplit(")", 1)[1].split()[0] in "ZX"
 
 
+@pytest.mark.slow
+def test_a_trainer_that_does_not_mind_sigterm_is_killed_and_told(check: Check) -> None:
+    stubborn = "import signal\nif seed == 2:\n    signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+
+    found = check.rules(
+        check.trainer(
+            ("imported_ns = ", f"{stubborn}imported_ns = "),
+            ('phase("data_load")', 'if seed == 2:\n    time.sleep(600)\nphase("data_load")'),
+        ),
+        "--quick",
+    )
+
+    assert found["sigterm"]["evidence"] == "it still ran 5 s after SIGTERM and was killed"
+
+
 def test_a_trainer_that_crashes_is_told_with_its_last_words(check: Check) -> None:
     code, out, err = check(check.trainer(("random.seed(seed)", "raise ValueError('no luck')")), "--quick")
 

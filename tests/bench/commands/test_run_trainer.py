@@ -126,7 +126,7 @@ def test_its_file_may_not_change_while_it_runs(bench: Bench) -> None:
     [
         (("--input", "host"), "a trainer of your own decides on INPUT itself; leave INPUT out."),
         (("--precision", "bf16"), "decides on PRECISION itself"),
-        (("--smoke",), "type DATA=synthetic for a short check"),
+        (("--smoke",), "for a check of TRAINER type make check-trainer."),
         (("--target", "101"), "--target"),
     ],
 )
