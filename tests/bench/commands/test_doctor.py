@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from bench.checks import RULES
+from tests import fake_nvml
 
 CHECKOUT = Path(__file__).parents[3]
 
@@ -22,16 +23,30 @@ def doctor(modules: Path, *arguments: str, **environ: str) -> subprocess.Complet
     return subprocess.run(argv, cwd=CHECKOUT, env=environ, capture_output=True, text=True)
 
 
+TENSORFLOW = """
+from types import SimpleNamespace as Space
+__version__ = '9.9.9'
+config = Space(list_physical_devices=lambda kind: [Space(name=name) for name in {gpus}])
+test = Space(is_built_with_cuda=lambda: False)
+"""
+
+
 @pytest.fixture
 def modules(tmp_path: Path) -> Path:
     """A folder with a TensorFlow of a few lines."""
-    (tmp_path / "tensorflow.py").write_text(
-        "from types import SimpleNamespace as Space\n"
-        "__version__ = '9.9.9'\n"
-        "config = Space(list_physical_devices=lambda kind: [])\n"
-        "test = Space(is_built_with_cuda=lambda: False)\n"
-    )
+    (tmp_path / "tensorflow.py").write_text(TENSORFLOW.format(gpus=[]))
     return tmp_path
+
+
+def on_a_gpu(modules: Path, *lines: str) -> tuple[int, dict[str, dict[str, str]]]:
+    """Its exit code and its checks by rule on a V100 whose driver answers with ``lines`` for what differs."""
+    library = fake_nvml.build(modules)
+    story = fake_nvml.scenario(modules / "scenario", "gpu 0 processes -", *lines, profile="V100")
+    (modules / "tensorflow.py").write_text(TENSORFLOW.format(gpus=["/GPU:0"]))
+    driver = {"LD_LIBRARY_PATH": str(library.parent), fake_nvml.VARIABLE: str(story)}
+    done = doctor(modules, "--json", DEVICE="auto", **driver)
+    assert done.stderr == ""
+    return done.returncode, {each["rule"]: each for each in json.loads(done.stdout)["checks"]}
 
 
 def test_a_machine_that_can_run_leaves_with_0_and_a_line_for_each_check(modules: Path) -> None:
@@ -64,6 +79,63 @@ def test_data_that_is_named_and_is_not_there_fails(modules: Path) -> None:
     done = doctor(modules, DATA=str(modules / "nothing"))
     assert done.returncode == 4
     assert "see CIFAR-10 above" in done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_a_gpu_that_will_do_is_described_by_what_the_driver_says(modules: Path) -> None:
+    code, checks = on_a_gpu(modules)
+    assert code == 0
+    shown = {rule: checks[rule]["value"] for rule in ("gpu", "foreign-process", "temperature", "persistence", "ecc")}
+    assert shown == {
+        "gpu": "Tesla V100-SXM2-16GB (driver 550.54.15)",
+        "foreign-process": "none",
+        "temperature": "55 C",
+        "persistence": "on",
+        "ecc": "on",
+    }
+    assert (checks["power-limit"]["value"], checks["clock-limit"]["value"]) == ("300 W", "1312 MHz for applications")
+    assert "mig" not in checks
+
+
+def test_a_card_that_is_set_up_otherwise_is_warned_of_with_the_way_back(modules: Path) -> None:
+    lowered = ("gpu 0 power_limit 200000", "gpu 0 persistence 0", "gpu 0 temperature 80")
+    code, checks = on_a_gpu(modules, *lowered)
+    assert code == 0
+    assert {rule for rule in ("power-limit", "persistence", "temperature") if checks[rule]["verdict"] == "warn"} == {
+        "power-limit", "persistence", "temperature",
+    }  # fmt: skip
+    assert checks["power-limit"]["advice"].endswith("later undo it with `sudo nvidia-smi -pl 200`")
+
+
+def test_somebody_else_on_the_card_fails(modules: Path) -> None:
+    code, checks = on_a_gpu(modules, *fake_nvml.FOREIGN_PROCESS)
+    assert (code, checks["foreign-process"]["verdict"]) == (4, "fail")
+    assert checks["foreign-process"]["value"] == "1 compute process"
+
+
+def test_what_the_driver_does_not_let_us_see_is_left_out_and_no_reproach(modules: Path) -> None:
+    code, checks = on_a_gpu(modules, "gpu 0 processes no-permission", "gpu 0 ecc not-supported")
+    assert code == 0
+    assert {"foreign-process", "ecc"} & checks.keys() == set()
+
+
+@pytest.mark.parametrize(
+    ("line", "device", "sentence"),
+    [
+        ("driver init mismatch", "auto", "restart the machine"),
+        ("driver init no-permission", "auto", "join the group that owns /dev/nvidia*"),
+        ("", "GPU-zzzz", "No one GPU here is 'GPU-zzzz': choose of 0 (GPU-aaaaaaaa-0000)"),
+    ],
+)
+def test_a_driver_or_a_choice_that_cannot_work_fails_in_one_sentence(
+    modules: Path, line: str, device: str, sentence: str
+) -> None:
+    library = fake_nvml.build(modules)
+    story = fake_nvml.scenario(modules / "scenario", *filter(None, [line]), profile="V100")
+    driver = {"LD_LIBRARY_PATH": str(library.parent), fake_nvml.VARIABLE: str(story)}
+    done = doctor(modules, DEVICE=device, **driver)
+    assert done.returncode == 4
+    assert sentence in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
 
 
