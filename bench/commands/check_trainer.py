@@ -28,15 +28,13 @@ _COLOURS = {"kept": "green", "broken": "red", "unseen": "yellow", "hint": "cyan"
 @_options.variable("TARGET", "percent the first run has to reach  [default: 94]", type=_options.PERCENT)
 @click.option("--seed", type=click.IntRange(0, 2**31 - 4), default=0, help="of the first run  [default: 0]")
 @_options.threads
-@click.option(
-    "--timeout", type=click.IntRange(1, 1_000_000), default=600, help="seconds it may keep silent  [default: 600]"
-)
+@_options.timeout
 @click.option("--quick", is_flag=True, help="leave out the second run, with another seed and another target")
 @click.option("--keep", type=click.Path(path_type=Path), metavar="PATH", help="a new folder for what the runs leave")
 @click.option("--json", "as_json", is_flag=True, help="one JSON object instead of lines to read")
 def command(
     words: tuple[str, ...], data: str | None, device: str | None, target: float | None, seed: int,
-    threads: int | None, timeout: int, quick: bool, keep: Path | None, as_json: bool,
+    threads: int | None, timeout: int | None, quick: bool, keep: Path | None, as_json: bool,
 ) -> int:  # fmt: skip
     """Start a trainer of your own a few times and say which rule of the contract it breaks (docs/trainers.md).
 
@@ -84,7 +82,7 @@ def _typed(words: tuple[str, ...]) -> str:
 
 
 @contextmanager
-def _bench(typed: str, wishes: Wishes, asked: Asked, timeout: int, keep: Path | None) -> Iterator[Bench]:
+def _bench(typed: str, wishes: Wishes, asked: Asked, timeout: int | None, keep: Path | None) -> Iterator[Bench]:
     """What starts the program, with its data, its device and a folder, for as long as the ``with`` lasts."""
     import os
 
@@ -115,7 +113,7 @@ def _bench(typed: str, wishes: Wishes, asked: Asked, timeout: int, keep: Path | 
                     device_kind=where.kind,
                     test_labels=data.test_labels,
                 ),
-                limits=Limits(start_seconds=timeout, silence_seconds=timeout),
+                limits=Limits() if timeout is None else Limits(start_seconds=timeout, silence_seconds=timeout),
                 folder=folder,
                 told=lambda what: click.echo(f"{program.name}: {what} ...", err=True),
             )
