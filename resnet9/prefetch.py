@@ -12,7 +12,7 @@ CPU = "/CPU:0"
 #: Batches in flight between the augmenting threads and the step.
 BUFFER_BATCHES = 4
 #: The floor is the median of this many pulls, or of what these milliseconds allow.
-_FLOOR_PULLS, _FLOOR_MS = 24, 40.0
+_FLOOR_PULLS, _FLOOR_MS = 16, 25.0
 #: A step that blocks lets the pipeline's threads and the core they ran on fall asleep, and waking them is part of a
 #: pull: 40 us without a pause and 200 us after one were measured on 2 cores, the longer from about a millisecond on.
 _PAUSE_SECONDS = 1e-3
@@ -22,7 +22,7 @@ class Prefetch:
     """The last stage of a pipeline, with a count of the batches that entered it.
 
     The count less what was pulled is the level of the buffer. It is a variable that the pipeline's own thread adds 1 to
-    (15 to 25 us a batch there, 6 us a look), so it needs no autotuning, which is a source of noise, and works on every
+    (15 to 25 us a batch there, 10 us a look), so it needs no autotuning, which is a source of noise, and works on every
     TensorFlow; ``tf.data.experimental.get_model_proto`` shows the same level from 2.17 on, and only with autotuning.
     """
 
@@ -53,8 +53,8 @@ class Prefetch:
     def floor_us(self, spec: Any, blocking: bool) -> float:
         """Median microseconds of pulling an element of this ``spec`` that is always ready: a wait where nothing waits.
 
-        ``blocking``: the step ends before it returns, as on a CPU, so a pull comes after a pause. Takes at most 50 ms,
-        most of it for what makes the pipeline.
+        ``blocking``: the step ends before it returns, as on a CPU, so a pull comes after a pause. Pulls for 25 ms at
+        most, after the 15 ms that making the pipeline takes.
         """
         times: list[float] = []
         with tf.device(CPU):

@@ -9,7 +9,7 @@ from bench.protocol import Waits
 
 #: Microseconds: half a decade a bucket, from below what a ready batch costs to a second.
 EDGES_US = (10.0, 30.0, 100.0, 300.0, 1e3, 3e3, 1e4, 3e4, 1e5, 3e5, 1e6)
-#: Looks at the buffer in an epoch: enough for a share of 3 %, and 0.2 ms an epoch at 6 us each.
+#: Looks at the buffer in an epoch: enough for a share of 3 %, and 0.3 ms an epoch at 10 us each.
 MOST_LOOKS = 32
 
 

@@ -6,15 +6,16 @@ The frames are built from these lists, the files are read and written by them, a
 from __future__ import annotations
 
 from bench.analysis import energy, telemetry, waits
+from bench.analysis.stall_columns import STALLS
 from bench.record import Column
 from bench.record.telemetry import COLUMNS as TICKS
 
-__all__ = ["ABLATION", "EPOCHS", "FILES", "RUNS", "SUMMARY", "TICKS", "Column", "page"]
+__all__ = ["ABLATION", "EPOCHS", "FILES", "RUNS", "STALLS", "SUMMARY", "TICKS", "Column", "page"]
 
 
 _CONFIGURATION = (
     Column("precision", "text", "", "number format of the training step: fp32, bf16 or fp16"),
-    Column("input", "text", "", "where batches are made: host or device"),
+    Column("input", "text", "", "where batches are made: host or device; memory is the control that repeats some"),
     Column("threads", "whole", "threads", "CPU threads of the trainer"),
     Column("target_percent", "number", "%", "test accuracy that counts as reached"),
 )
@@ -183,6 +184,7 @@ FILES: dict[str, tuple[Column, ...]] = {
     "epochs.csv": EPOCHS,
     "summary.csv": SUMMARY,
     "ablation.csv": ABLATION,
+    "stalls.csv": STALLS,
     "telemetry.csv": TICKS,
 }
 
@@ -191,6 +193,8 @@ _INTRODUCTION = {
     "epochs.csv": "One row an evaluation, of every run, in the order they came.",
     "summary.csv": "One row a configuration, from the rows of `runs.csv` that count.",
     "ablation.csv": "One row a variant of an ablation (`make ablate`), above the folders of its variants' campaigns.",
+    "stalls.csv": "One row an epoch after the first, of the pairs of runs of `make stalls`, and one of all together; "
+    "above the folders of the two campaigns.",
     "telemetry.csv": "One row a tick of the sampler, in the folder of the run (`seed-000/`). This is what happened; "
     "it cannot be made again. Counters that only grow are read at the edges of phases and are in `events.jsonl`.",
 }

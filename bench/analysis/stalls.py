@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 
 from bench.analysis import frames, welch
-from bench.analysis.stall_columns import STALLS
+from bench.analysis.columns import STALLS
 from bench.checks import judged
 from bench.checks.data import EMPTY_SHARE, MEMORY_INPUT, STALL_SHARE
 from bench.record import Evaluation, Record

@@ -11,13 +11,11 @@ TABLE_FILE = "stalls.csv"
 def write(folder: Path) -> None:
     """Write ``stalls.csv`` from the events of both inputs. Raises EnvironmentProblem where the disk is full."""
     from bench.analysis import stalls
-    from bench.analysis.stall_columns import STALLS
     from bench.output import tables
-    from bench.record import replace_file
     from bench.record.stalls import load_stalls
 
     _, records = load_stalls(folder)
-    replace_file(folder / TABLE_FILE, tables.text(stalls.table(records), STALLS))
+    tables.write(stalls.table(records), folder / TABLE_FILE)
 
 
 def show(folder: Path, out: TextIO) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.analysis import ablation as compared
-from bench.analysis import frames
+from bench.analysis import frames, stalls
 from bench.analysis.columns import EPOCHS, FILES, RUNS, SUMMARY
 from bench.errors import DataError, EnvironmentProblem
 from bench.output import tables
@@ -36,6 +37,7 @@ def folder(tmp_path: Path) -> Path:
     tables.write(frames.epochs(records), tmp_path / "epochs.csv")
     tables.write(frames.summary(runs), tmp_path / "summary.csv")
     tables.write(ablation_frame(), tmp_path / "ablation.csv")
+    tables.write(stalls_frame(), tmp_path / "stalls.csv")
     (tmp_path / "telemetry.csv").write_text(telemetry_text(TICKS))
     return tmp_path
 
@@ -44,6 +46,12 @@ def ablation_frame() -> pd.DataFrame:
     declared = ablation(variant("base"), variant("other", "base"), variant("unseen", "base"))
     runs = {"base": finals(94.1, 94.0, 93.7), "other": finals(94.2, 93.9)}
     return compared.table(declared, {name: [run.record() for run in each] for name, each in runs.items()})
+
+
+def stalls_frame() -> pd.DataFrame:
+    slower = replace(Run(), seed=1, train_seconds=10.5)
+    memory = [replace(each, hello={"input": "memory"}, train_seconds=9.0) for each in (Run(), slower)]
+    return stalls.table({"host": [Run().record(), slower.record()], "memory": [each.record() for each in memory]})
 
 
 @pytest.mark.parametrize("file", FILES)
@@ -58,6 +66,7 @@ def test_what_is_read_back_is_what_was_written(folder: Path, file: str) -> None:
         "epochs.csv": frames.epochs(records),
         "summary.csv": frames.summary(frames.runs(records)),
         "ablation.csv": ablation_frame(),
+        "stalls.csv": stalls_frame(),
         "telemetry.csv": frames.frame(FILES["telemetry.csv"], TICKS),
     }
     pd.testing.assert_frame_equal(frame, made[file])
