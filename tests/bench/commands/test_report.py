@@ -19,6 +19,7 @@ from bench.commands import _results, report
 from bench.output import tables
 from bench.record import read
 from resnet9 import recipe
+from tests.bench.machines import Machine
 from tests.bench.records import Run, ablation, ablation_folder, finals, five_seeds, variant, write_campaign
 
 CLAIMS = {"AUTHOR": "Ada Lovelace", "EMAIL": "ada@example.org", "HARDWARE": "1 V100"}
@@ -65,6 +66,43 @@ def test_everything_is_rebuilt_from_the_events(folder: Path, bench: Callable[...
     record = read(folder / "seed-003" / "record.json")
     assert record.verdict is not None
     assert {path: content for path, content in contents(folder).items() if path in before} == before
+
+
+def test_what_the_machine_did_is_rebuilt_from_events_and_ticks(tmp_path: Path, bench: Callable[..., Told]) -> None:
+    folder = write_campaign(tmp_path / "20260304T050607Z-page24-gpu", [Run(machine=Machine()), Run(seed=1)])
+    before = contents(folder)
+    code, out, _ = bench("report", folder)
+    assert code == 0
+    assert "busy 90 %, 250 W, 1,530 MHz" in out
+    runs = tables.read(folder / "runs.csv")
+    assert (runs["energy_joules"][0], runs["telemetry_note"][1]) == (16_100.0, "no telemetry was recorded")
+    assert list(tables.read(folder / "epochs.csv")["train_joules"][:5]) == [2500.0] * 5
+    assert tables.read(folder / "seed-000" / "telemetry.csv")["gpu_power_watts"].max() == 250.0
+    assert read(folder / "seed-000" / "record.json").telemetry.energy.run_joules == 16_100.0
+    assert {path: content for path, content in contents(folder).items() if path in before} == before
+
+
+def test_a_damaged_table_of_ticks_is_told_and_the_rest_is_kept(tmp_path: Path, bench: Callable[..., Told]) -> None:
+    folder = write_campaign(tmp_path / "20260304T050607Z-page24-gpu", [Run(machine=Machine())])
+    (folder / "seed-000" / "telemetry.csv").write_text("hours,accuracy\n1,2\n")
+    code, _, _ = bench("report", folder)
+    assert code == 0
+    row = tables.read(folder / "runs.csv").iloc[0]
+    assert row["telemetry_note"].startswith("telemetry.csv is no table of this harness")
+    assert row["energy_joules"] == 16_100.0
+
+
+def test_a_price_gives_the_cost_whether_it_was_said_before_or_now(folder: Path, bench: Callable[..., Told]) -> None:
+    _, out, _ = bench("report", folder)
+    assert "Cost to" not in out
+    assert tables.read(folder / "summary.csv")["cost_to_target_usd"].isna().all()
+    _, out, _ = bench("report", folder, "--cost-per-hour", "3.06")
+    assert "Cost to 94 %    $0.05 for the whole machine on demand; median of 5, misses infinite" in out
+    assert tables.read(folder / "summary.csv")["cost_to_target_usd"][0] == pytest.approx(3.06 * 53.0 / 3600)
+    said = json.loads((folder / "campaign.json").read_text())
+    (folder / "campaign.json").write_text(json.dumps({**said, "claims": {**said["claims"], "cost_per_hour": 7.2}}))
+    bench("report", folder)
+    assert tables.read(folder / "runs.csv")["cost_to_target_usd"][0] == pytest.approx(7.2 * 51.5 / 3600)
 
 
 def test_damaged_records_and_tables_do_no_harm(folder: Path, bench: Callable[..., Told]) -> None:
