@@ -42,6 +42,8 @@ def test_a_file_begins_with_the_columns_of_the_contract(file: str) -> None:
 @pytest.mark.parametrize("file", FILES)
 def test_a_unit_in_a_name_is_the_unit_on_the_page(file: str) -> None:
     units = {"_seconds": "s", "_bytes": "bytes", "_percent": "%", "images_per_second": "images/s"}
+    units |= {"_joules": "J", "_millijoules": "mJ", "_usd": "USD", "_watts": "W", "_mhz": "MHz", "_celsius": "C"}
+    units |= {"_cores": "cores", "_ms": "ms", "_us": "us", "_ns": "ns"}
     for column in FILES[file]:
         for ending, unit in units.items():
             assert not column.name.endswith(ending) or column.unit == unit

@@ -169,6 +169,11 @@ def test_a_missing_table_is_named(tmp_path: Path) -> None:
         tables.read(tmp_path / "runs.csv")
 
 
+def test_ticks_that_are_lost_are_not_promised_to_come_back(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="it cannot be made again; take it from a backup"):
+        tables.read(tmp_path / "telemetry.csv")
+
+
 def test_a_disk_that_takes_nothing_is_told_in_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(EnvironmentProblem, match="cannot write"):
         tables.write(frames.runs([]), tmp_path / "nowhere" / "runs.csv")
