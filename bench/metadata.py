@@ -175,3 +175,29 @@ def _is(value: object, expected: type) -> bool:
     if expected is list:
         return isinstance(value, list) and all(isinstance(item, str) for item in value)
     return isinstance(value, expected)
+
+
+def page() -> str:
+    """``docs/fingerprint.md``: every key of the registry."""
+    rows = "".join(f"| `{key.name}` | {key.unit} | {_mixing(key)} | {key.meaning} |\n" for key in KEYS)
+    return f"{_PAGE}\n| key | unit | may differ in one table | meaning |\n|---|---|---|---|\n{rows}"
+
+
+def _mixing(key: Key) -> str:
+    if key.name == "package.*":
+        return f"{', '.join(sorted(name for name in PACKAGES if PACKAGES[name]))}: yes; others: no"
+    return "yes" if key.mixable else "no"
+
+
+_PAGE = """# The fingerprint of a run
+
+Every record says under `fingerprint` what it ran on, in these keys. One without a value is not known, or this machine
+has not got it; it is never 0 or an empty text for that. Runs that differ in a key whose third column says no are not
+put into one table.
+
+No host name, user, address, home folder or absolute path is in it: a value that holds one is `(withheld)`, a path in a
+variable becomes its last part, and a GPU's UUID a hash.
+
+This page is made from `bench/metadata.py`; a test holds the two together. After a change, type
+`python -c "from bench.metadata import page; print(page(), end='')" > docs/fingerprint.md`.
+"""

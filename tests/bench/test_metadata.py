@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.metadata import KEYS, PACKAGES, check, conflicts, find, may_be_mixed
+from bench.metadata import KEYS, PACKAGES, check, conflicts, find, may_be_mixed, page
 
 EMPTY: dict[str, Any] = {key.name: None for key in KEYS if not key.is_family and not key.told}
 
@@ -107,3 +108,8 @@ def test_every_recorded_package_is_in_the_family() -> None:
         key = find(f"package.{name}")
         assert key is not None
         assert key.name == "package.*"
+
+
+def test_the_page_of_the_keys_is_made_from_the_registry() -> None:
+    assert (Path(__file__).parents[2] / "docs" / "fingerprint.md").read_text() == page()
+    assert [page().count(f"| `{key.name}` |") for key in KEYS] == [1] * len(KEYS)
