@@ -17,6 +17,8 @@ ENOUGH_MEMORY_BYTES = 3 * 2**30 * 9 // 8
 SWAPPED_BYTES = 64 * 2**20
 #: Tasks of a machine with free memory never wait for it (kernel documentation, accounting/psi).
 MEMORY_WAIT_SHARE = 0.02
+#: What many machines lack by right: frequencies in a cloud, a limit on CPU time, pressure in kernels built without it.
+NOT_EVERYWHERE = ("cpu_mhz", "throttled_seconds", "pressure_seconds")
 
 
 def _cpu(facts: Facts) -> Finding:
@@ -149,7 +151,7 @@ def _unreadable(facts: Facts) -> Finding | None:
 
 
 def _was_unreadable(record: Record) -> str | None:
-    absent = record.telemetry.host_absent
+    absent = [name for name in record.telemetry.host_absent if not name.startswith(NOT_EVERYWHERE)]
     return f"not recorded, as this machine does not show it: {', '.join(absent)}" if absent else None
 
 
@@ -175,6 +177,7 @@ MACHINE = (
     Rule("swap", "swap", "suspect", "close other programs, or type `sudo swapoff -a`; later undo it with `swapon -a`",
          f"before: over {SWAPPED_BYTES / 2**20:.0f} MiB in use and too little memory free; after: over "
          f"{SWAPPED_BYTES / 2**20:.0f} MiB moved while it ran", _swap, _swapped),
-    Rule("unreadable", "/proc and /sys", "note", _SHOW_PROC, "a file of the kernel that cannot be read",
+    Rule("unreadable", "/proc and /sys", "note", _SHOW_PROC, "before: a file of the kernel that cannot be read; after: what it would have shown, save frequencies, limits and "
+         "pressure, which not every kernel shows",
          _unreadable, _was_unreadable),
 )  # fmt: skip

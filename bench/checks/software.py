@@ -58,7 +58,9 @@ def _checkout(facts: Facts) -> Finding:
 
 
 def _was_dirty(record: Record) -> str | None:
-    return "the checkout had changes that are not committed" if record.fingerprint.get("git.dirty") is True else None
+    places = {"git.dirty": "the checkout", "trainer.dirty": "the folder of the trainer"}
+    dirty = [place for key, place in places.items() if record.fingerprint.get(key) is True]
+    return f"{' and '.join(dirty)} had changes that are not committed" if dirty else None
 
 
 def _rules_changed(record: Record) -> str | None:
@@ -77,7 +79,8 @@ SOFTWARE = (
     Rule("results", "results folder", threshold="cannot be written", before=_results),
     Rule("dirty", "checkout", "suspect",
          "commit or drop your changes, so that others can get the code this number came from",
-         "a change outside results/ that is not committed", before=_checkout, after=_was_dirty),
+         "a change outside results/ that is not committed, in the checkout or, after, in the folder of a trainer of "
+         "one's own", before=_checkout, after=_was_dirty),
     Rule("rules-changed", "rules", "note",
          "compare it with runs judged by one version: `python -m bench report DIR` judges a folder again",
          "not the version that was fixed before the run", after=_rules_changed),
