@@ -177,7 +177,7 @@ MACHINE = (
     Rule("swap", "swap", "suspect", "close other programs, or type `sudo swapoff -a`; later undo it with `swapon -a`",
          f"before: over {SWAPPED_BYTES / 2**20:.0f} MiB in use and too little memory free; after: over "
          f"{SWAPPED_BYTES / 2**20:.0f} MiB moved while it ran", _swap, _swapped),
-    Rule("unreadable", "/proc and /sys", "note", _SHOW_PROC, "before: a file of the kernel that cannot be read; after: what it would have shown, save frequencies, limits and "
-         "pressure, which not every kernel shows",
-         _unreadable, _was_unreadable),
+    Rule("unreadable", "/proc and /sys", "note", _SHOW_PROC,
+         "before: a file of the kernel that cannot be read; after: what it would have shown, save frequencies, limits "
+         "and pressure, which not every kernel shows", _unreadable, _was_unreadable),
 )  # fmt: skip
