@@ -77,6 +77,7 @@ def newest(results: Path) -> Path:
 def describe(campaign: StoredCampaign) -> str:
     """What a campaign trains, on what data and device, and whether it is finished, in one line."""
     from bench.record import ABLATION_FILE
+    from bench.record.stalls import STALLS_FILE
 
     asked = campaign.configuration
     recipe, dataset, state = (asked.get(key, "?") for key in ("recipe", "dataset", "dataset_state"))
@@ -86,9 +87,12 @@ def describe(campaign: StoredCampaign) -> str:
     device = run.device.get("name") if run else asked.get("device", "?")
     precision = run.precision if run else asked.get("precision", "?")
     line = f"{recipe} on {data}, {device}, {precision}, input {asked.get('input', '?')}"
+    above = campaign.path.absolute().parent
+    if (above / STALLS_FILE).is_file():
+        return f"{line}; one side of a comparison of inputs, each run ended after a few epochs"
     done = sum(record.status == "done" for record in campaign.records)
     left = len(campaign.seeds) - done
-    again = "make ablate" if (campaign.path.absolute().parent / ABLATION_FILE).is_file() else "make bench"
+    again = "make ablate" if (above / ABLATION_FILE).is_file() else "make bench"
     return f"{line}; unfinished: {left} of {len(campaign.seeds)} seeds are left, `{again}` continues" if left else line
 
 

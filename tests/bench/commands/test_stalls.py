@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import signal
 import sys
 from dataclasses import replace
 from functools import cache
@@ -170,6 +171,25 @@ def test_a_run_that_fails_is_left_out_and_told(bench: Bench) -> None:
     assert code == 5 and "memory, seed 1" in err and "out of luck" in err
     assert "Of 3 pairs only 2 can be compared" in out
     assert bench.table()[-1]["memory_runs"] == "2" and len(bench.asked) == 6
+
+
+def test_an_interruption_keeps_what_is_finished_and_makes_its_table(bench: Bench) -> None:
+    bench.scripts["memory", 1] = [["signal_parent", int(signal.SIGINT)], ["sleep"]]
+
+    code, out, err = bench()
+
+    assert code == 130 and "Stopped. What is finished is in results/" in err and "Traceback" not in out
+    assert bench.asked == [("host", 0), ("memory", 0), ("memory", 1)]
+    assert bench.table()[-1]["host_runs"] == "1"
+
+
+def test_a_side_of_the_comparison_is_no_campaign_to_continue(bench: Bench, capfd: pytest.CaptureFixture[str]) -> None:
+    bench("--pairs", "1")
+
+    assert main(["report", str(bench.folder / "host")]) == 0
+
+    told = capfd.readouterr().out
+    assert "one side of a comparison of inputs" in told and "continues" not in told
 
 
 def test_a_folder_with_something_in_it_is_left_alone(bench: Bench) -> None:
