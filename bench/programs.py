@@ -17,7 +17,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from bench.errors import UsageError
-from bench.probes.environment import WITHHELD, Identity
+from bench.probes.environment import WITHHELD, Identity, without_uuids
 
 _EXAMPLE = "such as 'python train.py --width 64'"
 _ONLY_A_SHELL_KNOWS = ("|", "||", "&", "&&", ";", "<", ">", ">>", "2>&1")
@@ -111,8 +111,10 @@ def _hint(word: str, cwd: Path) -> str:
 
 
 def _shown(word: str, identity: Identity) -> str:
-    """A word without the paths of this host, and none at all where it names its user or the host itself."""
-    bare = _ABSOLUTE.sub(lambda path: path[0].rstrip("/").rpartition("/")[2], word)
+    """A word without the paths of this host and the UUIDs of its GPUs, and none at all where it names its user or the
+    host itself.
+    """
+    bare = _ABSOLUTE.sub(lambda path: path[0].rstrip("/").rpartition("/")[2], without_uuids(word))
     return WITHHELD if identity.is_told_by(bare) else bare
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bench import kernel_cache, protocol
 from bench.errors import Refused
-from bench.probes.environment import PREFIXES
+from bench.probes.environment import PREFIXES, without_uuids
 from bench.programs import Program
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -120,10 +120,12 @@ def environment(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def shown(word: str) -> str:
-    """A word of a command as a record shows it: a path relative to the checkout or, outside it, its last part alone."""
+    """A word of a command as a record shows it: a path relative to the checkout or, outside it, its last part alone, a
+    GPU by the hash of its UUID.
+    """
     path = Path(word)
     if not path.is_absolute():
-        return word
+        return without_uuids(word) if word.startswith(("GPU-", "MIG-")) else word
     if word == sys.executable:
         return "python"
     return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else path.name

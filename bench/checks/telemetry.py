@@ -34,10 +34,10 @@ def _lost(record: Record) -> str | None:
 
 def _another(record: Record) -> str | None:
     uuid, watched = record.device.get("uuid"), record.telemetry.gpu.get("uuid_hash")
-    # A slice has a UUID of its own, which its card does not know.
-    if not isinstance(uuid, str) or not watched or uuid.startswith("MIG-") or not trains(record):
+    # A slice has a UUID of its own, which its card does not know; a trainer that does not know its card names none.
+    if not isinstance(uuid, str) or not uuid or not watched or uuid.startswith("MIG-") or not trains(record):
         return None
-    if watched in (uuid, hashed(uuid)):
+    if watched in (uuid.removeprefix("GPU-"), hashed(uuid)):
         return None
     return f"the card that was watched ({watched}) is not the one that the trainer names"
 

@@ -96,6 +96,11 @@ class Identity:
         )
 
 
+def without_uuids(text: str) -> str:
+    """The text with the UUID of each GPU, or slice of one, as its hash: ``GPU-`` and 16 hexadecimal digits."""
+    return _GPU_UUID.sub(lambda match: f"{match[1].upper()}-{hashed(match[0])}", text)
+
+
 def recorded(environ: Mapping[str, str], identity: Identity) -> dict[str, str]:
     """The variables of PREFIXES by name, their values as they may be published.
 
@@ -118,7 +123,7 @@ def _value(name: str, value: str, identity: Identity) -> str:
     if _ADDRESS.search(value):
         return WITHHELD
     value = value.encode("utf-8", "replace").decode()
-    value = _GPU_UUID.sub(lambda match: f"{match[1].upper()}-{hashed(match[0])}", value)
+    value = without_uuids(value)
     value = _PATH.sub(lambda match: match[0].rstrip("/").rpartition("/")[2], _HOME_OF_SOMEBODY.sub("~", value))
     if len(value) > _LONGEST:
         value = f"sha256:{hashed(value)}"

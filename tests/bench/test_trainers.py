@@ -7,6 +7,7 @@ import pytest
 
 from bench import kernel_cache, programs, trainers
 from bench.errors import Refused
+from bench.metadata import hashed
 from bench.trainers import ROOT, Given, Request
 
 REQUEST = Request("page24", "/data/cifar", "host", "bf16", "cpu", 7, 2)
@@ -41,6 +42,10 @@ def test_what_is_shown_has_no_path_of_this_host() -> None:
 def test_a_recipe_of_a_file_is_shown_by_the_files_name() -> None:
     assert trainers.shown("/home/me/my.json:mine") == "my.json:mine"
     assert trainers.shown(f"{ROOT}/own/my.json:mine") == "own/my.json:mine"
+
+
+def test_a_gpu_is_shown_by_the_hash_of_its_uuid() -> None:
+    assert trainers.shown("GPU-aaaaaaaa-0000") == f"GPU-{hashed('GPU-aaaaaaaa-0000')}"
 
 
 def test_words_that_are_no_paths_are_shown_as_they_are() -> None:

@@ -115,7 +115,8 @@ def test_the_card_that_trains_is_the_card_that_is_sampled_however_the_driver_cou
 
     gpu = made.record.telemetry.gpu
     assert (gpu["uuid_hash"], gpu["role"]) == (hashed(SECOND), "trains")
-    assert made.record.device["uuid"] == SECOND
+    assert made.record.device["uuid"] == f"GPU-{hashed(SECOND)}"
+    assert SECOND not in "".join(path.read_text() for path in made.folder.rglob("*.json*"))
     assert set(made.column("gpu_power_watts")) == {"111.0"}
     assert "other-card" not in made.reasons
 
