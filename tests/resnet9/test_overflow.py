@@ -44,9 +44,7 @@ def test_an_overflow_ends_the_run_with_the_scale_and_what_to_do(name):
     evaluation = Evaluation(step.net, len(data.test_labels), tf.float16, xla=False)
     evaluation.load(data.test_images, data.test_labels)
     writer = Writer(None)
-    course = Course(
-        Parts(step, loop, evaluation, data.test_labels, 0.0, "fp16"), 94.0, "last", writer, PhaseLog(writer)
-    )
+    course = Course(Parts(step, loop, evaluation, data.test_labels, "fp16"), 94.0, "last", writer, PhaseLog(writer))
     sentence = r"after epoch 1: fp16 has overflowed \(loss scale 1e\+09\), or .*; try PRECISION=bf16 or fp32"
     with pytest.raises(TrainingFailed, match=sentence):
         course.run(0)

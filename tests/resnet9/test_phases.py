@@ -47,10 +47,6 @@ def test_waits_are_counted_into_half_decades():
     assert sum(counts) == 6 and len(counts) == len(stalls.EDGES_US) + 1
 
 
-def test_an_input_that_is_always_ready_has_a_floor_of_microseconds():
-    assert 0 < stalls.floor_us(pulls=50) < 50_000
-
-
 def test_the_table_has_the_columns_of_cifar10_fast_and_one_heading():
     stream = io.StringIO()
     table = EpochTable(stream)
