@@ -35,6 +35,12 @@ ifneq ($(unknown),)
 $(error there is no variable $(unknown); `make help` lists them: $(VARIABLES))
 endif
 
+# Nor must results be read as those of a trainer that no command has started.
+own := $(filter TRAINER TARGET,$(given))
+ifneq ($(and $(own),$(filter-out bench check-trainer,$(MAKECMDGOALS))),)
+$(error $(own): a trainer of your own is started by `make bench` and `make check-trainer` alone; leave it out here)
+endif
+
 # Whoever names a Python gets that one, or a sentence; the default may give way to another one on PATH.
 PYTHON ?= python3
 EXACT := $(if $(filter file,$(origin PYTHON)),,--exact)

@@ -130,6 +130,15 @@ def test_unknown_variable_stops_before_anything_is_spent(folder: Path) -> None:
     assert result.stdout == ""
 
 
+@pytest.mark.parametrize("target", ["stalls", "ablate", "smoke", "report"])
+def test_a_trainer_that_a_target_would_not_start_is_refused(folder: Path, target: str) -> None:
+    result = make(folder, target, "TRAINER=python train.py")
+
+    assert result.returncode == 2
+    assert result.stdout == ""
+    assert "started by `make bench` and `make check-trainer` alone" in result.stderr
+
+
 def test_failed_set_up_stops_the_target(folder: Path) -> None:
     (folder / "requirements" / "install.py").write_text("import sys\nsys.exit('no room')\n")
     result = make(folder, "bench")
