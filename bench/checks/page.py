@@ -7,7 +7,7 @@ from bench.checks import RULE_LIST, RULES, Rule
 _HEAD = f"""# The rules, version {RULES}
 
 One list is asked before a run, by `make doctor`, and of its record afterwards, for its verdict. A rule that is asked at
-both times has one threshold for both.
+both times is about one thing; where a machine at rest shows it otherwise than a record, both thresholds are given.
 
 - **invalid**: the run is left out of every statistic, and shown as left out.
 - **suspect**: the run counts and is marked.

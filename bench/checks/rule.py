@@ -1,4 +1,4 @@
-"""A rule: what is asked of a machine before a run, of its record afterwards, or of both under one threshold."""
+"""A rule: what is asked of a machine before a run, of its record afterwards, or of both."""
 
 from __future__ import annotations
 
