@@ -7,6 +7,7 @@ import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench import seeds
@@ -49,7 +50,8 @@ class Device:
     """Where to train.
 
     ``kind`` is ``cpu`` or ``gpu``, ``asked`` what the trainer is given, ``key`` what identifies it in files that are
-    published, ``name`` what a person calls it; ``why_no_gpu`` is a clause, where nobody asked for the CPU.
+    published, ``name`` what a person calls it; ``why_no_gpu`` is a clause, where nobody asked for the CPU, and so is
+    ``unwatched``, where it is a GPU that NVML does not show.
     """
 
     kind: str
@@ -57,6 +59,7 @@ class Device:
     key: str
     name: str
     why_no_gpu: str = ""
+    unwatched: str = ""
 
 
 CPU = Device("cpu", "cpu", "cpu", "cpu")
@@ -82,11 +85,15 @@ class Plan:
 
 
 def device(
-    asked: str | None, look: Callable[[], gpu.Sight] = gpu.look, environ: Mapping[str, str] = os.environ
+    asked: str | None,
+    look: Callable[[], gpu.Sight] = gpu.look,
+    environ: Mapping[str, str] = os.environ,
+    root: Path = Path("/"),
 ) -> Device:
     """The device that ``asked`` (auto, cpu, gpu, an index or a UUID) means here; ``cpu`` does not even look for a GPU.
 
-    Raises UsageError for a word that is none of these, EnvironmentProblem where there is no such GPU.
+    A container may have a GPU and no NVML: ``gpu`` then is whichever the trainer finds, and nobody watches it. ``root``
+    is where /dev is. Raises UsageError for a word that is none of these, EnvironmentProblem where there is no such GPU.
     """
     asked = asked or "auto"
     if asked == "cpu":
@@ -102,6 +109,8 @@ def device(
         why = sight.why_none or f"CUDA_VISIBLE_DEVICES={visible} hides it"
         if asked == "auto":
             return replace(CPU, why_no_gpu=why)
+        if asked == "gpu" and not sight.gpus and any(root.glob("dev/nvidia[0-9]*")):
+            return Device("gpu", "gpu", "gpu", "gpu", unwatched=why)
         raise EnvironmentProblem(f"DEVICE={asked} asks for a GPU and there is none: {why}; DEVICE=cpu uses the CPU.")
     # A slice of a GPU has a name that only CUDA understands, so it is passed on as it came.
     sliced = next((word for word in (asked, (visible or "").split(",")[0]) if word.startswith("MIG-")), None)
@@ -130,6 +139,9 @@ def watched(asked: str | None, where: Device, look: Callable[[], gpu.Sight] = gp
     asked = asked or "auto"
     if asked == "none":
         return Watched(None, "nobody wanted one sampled (WATCH=none)")
+    if asked == "auto" and where.unwatched:
+        hint = "start the container with the driver capability `utility` to have it sampled"
+        return Watched(None, where.unwatched, f"The GPU trains unwatched: {where.unwatched}; {hint}.")
     if asked == "auto":
         trains = where.kind == "gpu"
         return Watched(Chosen(where.asked)) if trains else Watched(None, "a CPU trains and no other card was named")

@@ -99,16 +99,18 @@ def own_command(program: Program, given: Given, environ: Mapping[str, str]) -> C
             f"a file of the trainer {program.name} has changed since this campaign began, so its next run would be "
             "another trainer's; type the same command again for a campaign of its own."
         )
+    # CUDA's own way to choose: nothing but the GPU that is sampled, none for a run on the CPU. One that NVML does not
+    # show (`gpu`) has no name to give.
+    visible = {} if given.device == "gpu" else {"CUDA_VISIBLE_DEVICES": "" if given.device == "cpu" else given.device}
     env = {
         **environment(environ),
+        **visible,
         protocol.DATA_VARIABLE: given.data,
         protocol.DATA_STATE_VARIABLE: given.data_state,
         protocol.DATA_FLAT_VARIABLE: str(given.data_flat),
         protocol.TEST_IMAGES_VARIABLE: str(given.test_images),
         protocol.DEVICE_VARIABLE: given.device,
         protocol.THREADS_VARIABLE: str(given.threads),
-        # CUDA's own way to choose: nothing but the GPU that is sampled, and none for a run on the CPU.
-        "CUDA_VISIBLE_DEVICES": "" if given.device == "cpu" else given.device,
     }
     return Command(program.argv, program.shown, env, program.cwd)
 

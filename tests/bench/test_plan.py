@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -66,6 +67,24 @@ def test_a_slice_of_a_gpu_is_passed_on_by_its_own_name() -> None:
 
     assert plan.device("MIG-77", lambda: one, {}).asked == "MIG-77"
     assert plan.device("auto", lambda: one, {"CUDA_VISIBLE_DEVICES": "MIG-78,MIG-79"}).asked == "MIG-78"
+
+
+def test_a_gpu_that_nvml_does_not_show_trains_unwatched_where_it_was_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "dev").mkdir()
+    (tmp_path / "dev" / "nvidia0").touch()
+
+    device = plan.device("gpu", no_cards, {}, tmp_path)
+
+    assert (device.kind, device.asked, device.unwatched) == ("gpu", "gpu", "there is no NVIDIA driver library")
+    watched = plan.watched(None, device, never)
+    assert (watched.chosen, watched.why_none) == (None, "there is no NVIDIA driver library")
+    assert "capability `utility`" in watched.notice
+
+
+@pytest.mark.parametrize("asked", ["gpu", "0"])
+def test_without_a_node_in_dev_there_is_no_gpu_to_train_on(asked: str, tmp_path: Path) -> None:
+    with pytest.raises(EnvironmentProblem, match="there is no NVIDIA driver library; DEVICE=cpu uses the CPU"):
+        plan.device(asked, no_cards, {}, tmp_path)
 
 
 def test_cpu_does_not_even_look_for_a_gpu() -> None:

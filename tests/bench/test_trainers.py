@@ -110,7 +110,7 @@ def test_an_own_program_is_told_the_rest_of_the_request_in_variables(tmp_path: P
     assert "OUT" not in command.env
 
 
-@pytest.mark.parametrize(("device", "visible"), [("GPU-1", "GPU-1"), ("cpu", "")])
+@pytest.mark.parametrize(("device", "visible"), [("GPU-1", "GPU-1"), ("cpu", ""), ("gpu", "0,1")])
 def test_an_own_program_sees_the_gpu_it_trains_on_and_no_other(device: str, visible: str, tmp_path: Path) -> None:
     command = trainers.own_command(own(tmp_path), given(device), {"CUDA_VISIBLE_DEVICES": "0,1"})
 
