@@ -25,6 +25,8 @@ _ONLY_A_SHELL_KNOWS = ("|", "||", "&", "&&", ";", "<", ">", ">>", "2>&1")
 _INTERPRETER = re.compile(r"(python|pypy|bash|sh|dash|zsh|env|node|deno|julia|perl|ruby|Rscript|lua|uv|java)[\d.]*")
 #: An absolute path in a word: at its beginning, behind `=`, `:` or `,`, or behind an option of one letter (`-I/usr`).
 _ABSOLUTE = re.compile(r"(?:^|(?<=[=:,])|(?<=^-[A-Za-z]))/[^\s=:,;|&<>()\[\]{}'\"]*")
+#: What Python takes behind `-m`. Behind that of another program there may be anything, a folder such as `.` among it.
+_MODULE = re.compile(r"\w+(\.\w+)*")
 _CHUNK_BYTES = 1 << 20
 
 
@@ -122,7 +124,7 @@ def _name(words: Sequence[str], cwd: Path) -> str:
     """What the results of a command are called: its program, or the script or module that an interpreter runs."""
     first, own = Path(words[0]).stem, None
     if _INTERPRETER.fullmatch(Path(words[0]).name):
-        module = next((after for word, after in pairwise(words) if word == "-m"), None)
+        module = next((after for word, after in pairwise(words) if word == "-m" and _MODULE.fullmatch(after)), None)
         own = module or next((Path(word).stem for word in words[1:] if (cwd / word).is_file()), None)
     return own or first
 
@@ -146,7 +148,7 @@ def _sha256(argv: Sequence[str], shown: Sequence[str], cwd: Path) -> str:
 def _files(argv: Sequence[str], cwd: Path) -> Iterator[Path]:
     """The files that the words name, also behind ``=``, and the sources of a module that ``-m`` runs."""
     for before, word in zip(("", *argv), argv, strict=False):
-        if before == "-m":
+        if before == "-m" and _MODULE.fullmatch(word):
             module = cwd / word.replace(".", "/")
             yield from sorted(module.glob("**/*.py"))
             named = [module.with_name(f"{module.name}.py")]

@@ -115,6 +115,7 @@ def test_a_word_that_names_the_user_is_withheld(tmp_path: Path) -> None:
         ("bin/python train.py", "train"),
         ("./own.sh net.json", "own"),
         ("python -c pass", "python"),
+        ("python train.py -m ./model", "train"),
     ],
 )
 def test_results_are_called_by_the_program_and_not_by_what_interprets_it(typed: str, name: str, tmp_path: Path) -> None:
@@ -171,3 +172,14 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     executable(tmp_path / "train").chmod(0o111)
 
     assert "cannot read train" in refusal("./train", tmp_path)
+
+
+@pytest.mark.parametrize("word", [".", "..", "./model", "/"])
+def test_a_folder_behind_m_of_a_program_is_no_module_whose_sources_count(word: str, tmp_path: Path) -> None:
+    executable(tmp_path / "train")
+    (tmp_path / "mine.py").write_text("1\n")
+    program = read(f"./train -m {word}", tmp_path)
+
+    (tmp_path / "mine.py").write_text("2\n")
+
+    assert not program.changed()
