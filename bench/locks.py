@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bench.errors import EnvironmentProblem, Refused
+from bench.journal import disk_trouble_told
 
 FOLDER_LOCK = ".lock"
 
@@ -23,8 +24,9 @@ def held(path: Path, what: str) -> Iterator[None]:
     """
     descriptor = _locked(path, what)
     try:
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, f"{os.getpid()}\n".encode())
+        with disk_trouble_told(path):
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, f"{os.getpid()}\n".encode())
         yield
     finally:
         # Removed while still held: whoever waits with the old file open sees in _locked that it is no longer this one.
