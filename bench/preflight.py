@@ -111,9 +111,9 @@ def _state(chosen: gpu.Gpu) -> CardState:
     try:
         fixed = gpu.facts(chosen.uuid)
         with gpu.open_card(chosen.uuid) as card:
-            sample = card.sample(slow=True)
-    except gpu.GpuProblem:
-        return CardState(chosen.name)
+            sample, calls = card.sample(slow=True), dict(card.calls)
+    except gpu.GpuProblem as problem:
+        return CardState(chosen.name, problem=str(problem))
     return CardState(
         name=chosen.name,
         foreign_processes=None if sample.processes is None else len(sample.processes),
@@ -126,4 +126,5 @@ def _state(chosen: gpu.Gpu) -> CardState:
         default_power_limit_watts=fixed.default_power_limit_watts,
         clock_limit_mhz=fixed.application_sm_clock_mhz,
         default_clock_limit_mhz=fixed.default_application_sm_clock_mhz,
+        calls=calls,
     )

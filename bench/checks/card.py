@@ -11,7 +11,7 @@ from bench.record import Record
 #: Idle cards of a data centre have 25 to 45 C, and 50 to 65 C right after a run. V100, A100 and H100 begin to slow
 #: themselves down between 83 and 90 C (their data sheets), and one that starts at over 70 gets there.
 COOLEST_CELSIUS, WARMEST_CELSIUS = 10, 70
-#: Slowing down for a fiftieth of the training moves a time by about that, which five runs can tell.
+#: Slowing down for a fiftieth of a run moves its time by about that, which five runs can tell.
 THROTTLED_SHARE = 0.02
 #: The software power cap is how a card at full load works; below this it is not worth a word.
 CAPPED_SHARE = 0.10
@@ -19,8 +19,8 @@ CAPPED_SHARE = 0.10
 CLOCK_DRIFT = 0.03
 #: With fewer epochs there are no thirds to compare.
 LEAST_EPOCHS = 3
-#: Causes of a slowdown that is no way to work, as the driver's counters and its event reasons are called; one event
-#: may be under several of these, so that the largest counts and not their sum.
+#: Causes of a slowdown that is no way to work, as the driver's counters and its event reasons are called. Some have a
+#: counter, some a reason, some both; one event may be under several, so that each is looked at and never their sum.
 THROTTLES = (
     "thermal",
     "software_thermal",
@@ -64,8 +64,11 @@ def trains(record: Record) -> bool:
 
 
 def _others(facts: Facts) -> Finding | None:
-    if facts.card is None or facts.card.foreign_processes is None:
+    if facts.card is None:
         return None
+    if facts.card.foreign_processes is None:
+        why = facts.card.calls.get("processes", "yes")  # which may answer once and not again
+        return ok(f"not known, as the driver does not list them{'' if why == 'yes' else f' ({why})'}")
     if not facts.card.foreign_processes:
         return ok("none")
     return fail(_processes(facts.card.foreign_processes), "type `nvidia-smi` to see whose they are, and end them")
@@ -182,25 +185,29 @@ def _lowered(record: Record, name: str, usual_name: str, what: str, unit: str) -
 
 
 def _throttled(record: Record) -> str | None:
-    """By the driver's counters where it has them: a poll can miss what they count."""
+    """By the driver's counters or by its event reasons, either alone: each of them misses what the other sees.
+
+    A poll misses what is short. A counter that stands still proves nothing: which of them a driver fills is not
+    documented, before driver 575 there is none for power brakes, and of an older call for such times it is documented
+    that its part on heat does not work (NVML API reference, nvmlDeviceGetViolationStatus).
+    """
     if not trains(record):
         return None
-    train_seconds = sum(each.train_seconds or 0.0 for each in record.epochs)
-    lost = {name: seconds for name, seconds in record.telemetry.lost_seconds.items() if name in THROTTLES}
-    if lost:
-        name = max(lost, key=lambda each: lost[each])
-        if not train_seconds or lost[name] <= THROTTLED_SHARE * train_seconds:
-            return None
-        return f"the GPU slowed itself down for {lost[name]:.1f} s of {train_seconds:.1f} s training ({_words(name)})"
-    seen = {name: share for name, share in record.telemetry.reason_shares.items() if name in THROTTLES}
-    name = max(seen, key=lambda each: seen[each], default="")
-    if not name or seen[name] <= THROTTLED_SHARE:
-        return None
-    return f"the GPU slowed itself down at {percent(seen[name])} of the ticks in training ({_words(name)})"
+    found = [(cause, _witnesses(record, cause)) for cause in THROTTLES]
+    told = [f"{cause.replace('_', ' ')} {' and '.join(witnesses)}" for cause, witnesses in found if witnesses]
+    return f"the GPU slowed itself down: {', '.join(told)}" if told else None
 
 
-def _words(cause: str) -> str:
-    return cause.replace("_", " ")
+def _witnesses(record: Record, cause: str) -> list[str]:
+    """What says that ``cause`` held the clocks down for too long: its counter, its reason, or both."""
+    told = []
+    lost, life_seconds = record.telemetry.lost_seconds.get(cause, 0.0), (record.life_ns or 0) / 1e9
+    if life_seconds and lost > THROTTLED_SHARE * life_seconds:
+        told.append(f"for {lost:.1f} s of its life of {life_seconds:.1f} s by the driver's counter")
+    share = record.telemetry.reason_shares.get(cause, 0.0)
+    if share > THROTTLED_SHARE:
+        told.append(f"at {percent(share)} of the ticks in training")
+    return told
 
 
 def _power_capped(record: Record) -> str | None:
@@ -224,10 +231,13 @@ def _drifted(record: Record) -> str | None:
 
 
 CARD = (
-    Rule("gpu", "GPU", threshold="not there, not working, or not to be used by TensorFlow", before=_gpu),
-    Rule("nvml-package", "GPU binding", threshold="not from nvidia-ml-py 12.535 up to 12", before=_nvml_package),
+    Rule("gpu", "GPU", threshold="not there where one is asked for, not working, not to be used by TensorFlow, or used "
+         "by it and not to be watched", before=_gpu),
+    Rule("nvml-package", "GPU binding", threshold="not NVIDIA's nvidia-ml-py, or one older than 12.535 or from 13 on",
+         before=_nvml_package),
     Rule("foreign-process", "others on the GPU", "invalid", "type `nvidia-smi` to see whose they are, end them, and "
-         "run it again", "one compute process or more", _others, _foreign),
+         "run it again", "before: one compute process or more; after: one or more beside the trainer's, on the card "
+         "that trains", _others, _foreign),
     Rule("temperature", "GPU temperature", "suspect", "let it rest between runs with IDLE=60, and look at its fans",
          f"at the start outside {COOLEST_CELSIUS} to {WARMEST_CELSIUS} C", _temperature, _started_warm),
     Rule("persistence", "GPU persistence", "note", "type `sudo nvidia-smi -pm 1`; undo it with `sudo nvidia-smi -pm 0`",
@@ -241,12 +251,13 @@ CARD = (
          f"below the card's default, or after: what held it down at more than {percent(CAPPED_SHARE)} of the ticks",
          _clock_limit, _clocked_down),
     Rule("throttled", "GPU throttling", "suspect", "cool the card, or let it rest between runs with IDLE=60",
-         f"slowed down by heat or hardware for more than {percent(THROTTLED_SHARE)} of training, by the driver's "
-         "counters, or else of the ticks", after=_throttled),
+         f"one cause, heat or hardware, by either of two witnesses: more than {percent(THROTTLED_SHARE)} of the life "
+         f"of the process by the driver's counter, or more than {percent(THROTTLED_SHARE)} of the ticks in training",
+         after=_throttled),
     Rule("power-capped", "GPU power cap", "note", "none is needed: it is how a card at full load works",
          f"more than {percent(CAPPED_SHARE)} of the ticks in training", after=_power_capped),
     Rule("clock-drift", "GPU clock drift", "suspect", "make a warm-up run first, or fix the clocks with "
          "`sudo nvidia-smi -lgc MHZ`; undo that with `sudo nvidia-smi -rgc`",
-         f"more than {percent(CLOCK_DRIFT)} between the medians of the first and the last third of the epochs",
-         after=_drifted),
+         f"more than {percent(CLOCK_DRIFT)} between the medians of the first and the last third of the epochs, of "
+         f"{LEAST_EPOCHS} or more",          after=_drifted),
 )  # fmt: skip

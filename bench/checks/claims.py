@@ -182,6 +182,7 @@ def _warnings(record: Record) -> str | None:
     return f"the trainer warns: {record.warnings[0].message}{more}"
 
 
+_STAMP_MS = f"{STAMP_TOLERANCE_NS / 1e6:.0f} ms"
 CLAIMS = (
     Rule("finished", "ending", "invalid",
          "read trainer.log in the run's folder, then type `make bench` to run this seed again",
@@ -203,22 +204,25 @@ CLAIMS = (
          "a loss that is no finite number", after=_loss),
     Rule("stamps", "receipts", "suspect",
          "close what else runs on this machine; a trainer must write an event when it happens, not later",
-         "an event that arrives more than 50 ms after the time it claims", after=_stamps),
+         f"an event that arrives more than {_STAMP_MS} after the time it claims", after=_stamps),
     Rule("future", "future", "invalid",
          "times must be CLOCK_MONOTONIC nanoseconds of this machine (bench/protocol.py)",
-         "an event, or the end of a phase, more than 50 ms after its receipt", after=_future),
+         f"an event, or the end of a phase, more than {_STAMP_MS} after its receipt, or a phase that ends before it "
+         "begins", after=_future),
     Rule("life", "life", "suspect",
          "a phase lies inside the life of the trainer's process; look at how the trainer takes its times",
-         "a phase more than 50 ms outside the life of the process", after=_life),
+         f"a phase more than {_STAMP_MS} outside the life of the process", after=_life),
     Rule("overlap", "overlap", "suspect",
          "phases follow one another; a stretch of time must not be charged twice, or to the cheaper phase",
          f"phases that overlap by more than {OVERLAP_TOLERANCE_NS / 1e6:.0f} ms", after=_overlap),
     Rule("gaps", "gaps", "suspect",
          "every stretch of the process's life belongs to a phase; time in none of them is on no clock",
-         f"phases that miss the life of the process by more than {percent(LARGEST_GAP_SHARE)}", after=_gaps),
+         "phases of a good run that sum to more or less than the time from the start of the process to `done`, by more "
+         f"than {percent(LARGEST_GAP_SHARE)} of it", after=_gaps),
     Rule("recount", "recount", "invalid",
          "the accuracy must be that of predictions.u8, one class byte per test image in the dataset's order",
-         "predictions that give another count than the trainer claims", after=_recount),
+         "predictions that give another count than the trainer claims, or of an epoch that it never announced",
+         after=_recount),
     Rule("predictions", "predictions", "suspect",
          "write predictions.u8 before the evaluation that crosses the target and before the last one",
          "none for the evaluation that crosses the target, or for the last", after=_predictions),

@@ -106,7 +106,8 @@ def _input_bound(record: Record) -> str | None:
 
 _VERIFY = "`make data` fetches the official archive and checks it; or give it with DATA=/path/to/archive"
 DATA = (
-    Rule("data", "CIFAR-10", threshold="missing, or not to be used where the person says it is", before=_data),
+    Rule("data", "CIFAR-10", threshold="missing where a GPU would train, or not to be used where the person says it is",
+         before=_data),
     Rule("unverified-data", "archive", "note", _VERIFY, "not from the official archive", _will_be_unverified,
          _unverified),
     Rule("synthetic", "stand-in", "note", "for a CIFAR-10 result type `make bench RECIPE=hive`",

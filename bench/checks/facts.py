@@ -5,7 +5,8 @@ None is a value that is not known, or that this machine has not.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,8 @@ class CardState:
     """The card that a run would get, as the driver shows it now.
 
     ``foreign_processes`` counts the compute processes on it, as none of them is ours yet. ``clock_limit_mhz`` is the
-    clock that somebody has set for applications, ``max_clock_mhz`` the card's highest; both of the multiprocessors.
+    clock of the multiprocessors that somebody has set for applications. ``calls`` has ``yes`` for each call of the
+    sampler that the driver answers and why not for others; ``problem`` says why the card could not be opened at all.
     """
 
     name: str
@@ -44,6 +46,8 @@ class CardState:
     default_power_limit_watts: float | None = None
     clock_limit_mhz: float | None = None
     default_clock_limit_mhz: float | None = None
+    calls: Mapping[str, str] = field(default_factory=dict)
+    problem: str = ""
 
 
 @dataclass(frozen=True)

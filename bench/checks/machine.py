@@ -178,6 +178,7 @@ MACHINE = (
          f"before: over {SWAPPED_BYTES / 2**20:.0f} MiB in use and too little memory free; after: over "
          f"{SWAPPED_BYTES / 2**20:.0f} MiB moved while it ran", _swap, _swapped),
     Rule("unreadable", "/proc and /sys", "note", _SHOW_PROC,
-         "before: a file of the kernel that cannot be read; after: what it would have shown, save frequencies, limits "
-         "and pressure, which not every kernel shows", _unreadable, _was_unreadable),
+         "before: a file that every Linux shows and that cannot be read here; after: a value that the sampler could "
+         "not read from the kernel, save frequencies, limits and pressure, which not every kernel shows",
+         _unreadable, _was_unreadable),
 )  # fmt: skip

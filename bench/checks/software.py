@@ -8,6 +8,7 @@ from bench.record import Record
 
 #: TensorFlow 2.21 has wheels for these (its package metadata).
 OLDEST_PYTHON, NEWEST_PYTHON = (3, 10), (3, 13)
+_PYTHONS = " to ".join(f"{major}.{minor}" for major, minor in (OLDEST_PYTHON, NEWEST_PYTHON))
 #: A campaign writes a few MB; the archive of CIFAR-10 has 170.
 RESULTS_BYTES = 100_000_000
 DATA_BYTES = 200_000_000
@@ -17,7 +18,7 @@ def _python(facts: Facts) -> Finding:
     value = f"{facts.python[0]}.{facts.python[1]}"
     if OLDEST_PYTHON <= facts.python <= NEWEST_PYTHON:
         return ok(value)
-    return fail(value, "install one of Python 3.10 to 3.13, then type `make bench`")
+    return fail(value, f"install one of Python {_PYTHONS}, then type `make bench`")
 
 
 def _packages(facts: Facts) -> Finding:
@@ -71,8 +72,9 @@ def _rules_changed(record: Record) -> str | None:
 
 
 SOFTWARE = (
-    Rule("python", "Python", threshold="outside 3.10 to 3.13", before=_python),
-    Rule("packages", "packages", threshold="a version unlike its lock file", before=_packages),
+    Rule("python", "Python", threshold=f"outside {_PYTHONS}", before=_python),
+    Rule("packages", "packages", threshold="a version unlike its lock file, or not installed from one",
+         before=_packages),
     Rule("tensorflow", "TensorFlow", threshold="cannot be imported", before=_tensorflow),
     Rule("disk", "disk", threshold=f"less than {RESULTS_BYTES / 1e6:.0f} MB free, and {DATA_BYTES / 1e6:.0f} more "
          "where CIFAR-10 is to be downloaded", before=_disk),
@@ -80,7 +82,7 @@ SOFTWARE = (
     Rule("dirty", "checkout", "suspect",
          "commit or drop your changes, so that others can get the code this number came from",
          "a change outside results/ that is not committed, in the checkout or, after, in the folder of a trainer of "
-         "one's own", before=_checkout, after=_was_dirty),
+         "one's own; before: also a checkout of which git tells nothing", before=_checkout, after=_was_dirty),
     Rule("rules-changed", "rules", "note",
          "compare it with runs judged by one version: `python -m bench report DIR` judges a folder again",
          "not the version that was fixed before the run", after=_rules_changed),

@@ -2,10 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from bench.checks.card import trains
-from bench.checks.rule import Rule
+from bench.checks.facts import Facts
+from bench.checks.rule import Finding, Rule, ok, warn
 from bench.metadata import hashed
 from bench.record import Record
+
+#: What helps where a call is not answered, by the beginning of why; what a card does not have, nobody can change.
+_REMEDIES = {
+    "no permission": "ask who runs this machine to let this user, or this container, read them",
+    "missing in the driver": "install a newer driver",
+    "not supported while MIG is on": "type `sudo nvidia-smi -mig 0`; later undo it with `sudo nvidia-smi -mig 1`",
+    "code": "type `nvidia-smi` to see what it says",
+}
+
+
+def unanswered(calls: Mapping[str, str]) -> dict[str, str]:
+    """The calls of a sampler that give nothing, with why.
+
+    Drivers count lost time under some names and seldom under all; one that has any of them is not asked for the rest.
+    """
+    counts = any(why == "yes" for name, why in calls.items() if name.startswith("lost_"))
+    return {name: why for name, why in calls.items() if why != "yes" and not (counts and name.startswith("lost_"))}
+
+
+def _calls(facts: Facts) -> Finding | None:
+    if facts.card is None:
+        return None
+    if facts.card.problem:
+        return warn(facts.card.problem, "mend that, or records will tell nothing of the GPU")
+    if not facts.card.calls:
+        return None
+    silent = unanswered(facts.card.calls)
+    if not silent:
+        return ok("the driver gives all that is asked for")
+    value = f"the driver does not give {', '.join(f'{name} ({why})' for name, why in silent.items())}"
+    helps = [advice for why, advice in _REMEDIES.items() if any(each.startswith(why) for each in silent.values())]
+    return warn(value, f"{'; '.join(helps)}; or expect these to stay empty in records") if helps else ok(value)
 
 
 def _off(record: Record) -> str | None:
@@ -48,8 +83,11 @@ TELEMETRY = (
     Rule("telemetry-damaged", "telemetry file", "suspect",
          "take telemetry.csv from a backup; without it nobody can see what the machine did",
          "a sampler ran and left no ticks that can be read", after=_damaged),
-    Rule("gpu-unwatched", "GPU telemetry", "note", "type `make doctor`, which says what the driver lacks",
-         "a run on a GPU that could not be read", after=_unwatched),
+    Rule("gpu-unwatched", "GPU telemetry", "note",
+         "leave WATCH=none away, and type `make doctor`, whose lines on the GPU say what its driver does not give",
+         "before: a call of the sampler that the driver refuses or lacks, or a card that cannot be opened (what a card "
+         "does not support is shown and no reproach); after: a GPU that trained and of which nothing was read",
+         before=_calls, after=_unwatched),
     # The times are the trainer's and were stamped on receipt, so they stand; what disturbed them is not known.
     Rule("gpu-lost", "GPU lost", "suspect", "restart the container, or the machine, and run it again",
          "the driver stopped answering for the card that trains", after=_lost),

@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 
 from bench.checks import LEVELS_OF_RULES, RULE_LIST, RULES, judge
+from bench.checks.card import THROTTLES
 from bench.checks.claims import CLAIMS
 from bench.metadata import hashed
+from bench.probes.gpu import LOST_TIME_FIELDS
 from bench.record import LEVELS, Record, WaitHistogram, fold_file
-from bench.record.telemetry import EpochUsage, Sampling, Spread, Telemetry, Usage
+from bench.record.telemetry import REASON_BITS, EpochUsage, Sampling, Spread, Telemetry, Usage
 from tests.bench.records import Run
 
 PUBLISHED = Path(__file__).parents[3] / "results" / "published"
@@ -89,10 +91,12 @@ FOUND: list[tuple[Record, str, str, str]] = [
     (telemetry(foreign_processes=2), "foreign-process", "invalid", "2 compute processes that are not the trainer's"),
     (telemetry(start_temperature_celsius=71.0), "temperature", "suspect", "71 C when the run began"),
     (telemetry(start_temperature_celsius=4.0), "temperature", "suspect", "4 C"),
-    (telemetry(lost_seconds={"thermal": 1.1}), "throttled", "suspect", r"for 1.1 s of 50.0 s training \(thermal\)"),
-    (telemetry(lost_seconds={"hardware_thermal": 1.1, "software_power_cap": 9.0}), "throttled", "suspect", "1.1 s"),
+    (telemetry(lost_seconds={"thermal": 1.8}), "throttled", "suspect",
+     "down: thermal for 1.8 s of its life of 86.0 s by the driver's counter$"),
+    (telemetry(lost_seconds={"hardware_thermal": 1.8, "software_power_cap": 9.0}), "throttled", "suspect",
+     "down: hardware thermal for 1.8 s of"),
     (telemetry(lost_seconds={}, reason_shares={"hardware_thermal": 0.03}), "throttled", "suspect",
-     "3.0 % of the ticks in training .hardware thermal"),
+     "down: hardware thermal at 3.0 % of the ticks in training$"),
     (telemetry(reason_shares={"software_power_cap": 0.11}), "power-capped", "note", "11 % of the ticks"),
     (telemetry(epochs=epochs(1530, 1500, 1480, 1470, 1460)), "clock-drift", "suspect", "fell from 1530 to 1460 MHz"),
     (telemetry(epochs=epochs(1300, 1300, 1350, 1350, 1400, 1400)), "clock-drift", "suspect", "rose from 1300 to 1400"),
@@ -158,14 +162,17 @@ def test_a_rule_that_judges_a_run_has_a_level_and_advice_and_every_rule_a_thresh
     "record",
     [
         telemetry(start_temperature_celsius=70.0),
-        telemetry(lost_seconds={"thermal": 1.0}),
-        telemetry(lost_seconds={"thermal": 0.0}, reason_shares={"software_thermal": 0.5}),
+        telemetry(lost_seconds={"thermal": 1.7}, reason_shares={"hardware_thermal": 0.02}),
+        telemetry(lost_seconds={"thermal": 1.7, "hardware_thermal": 1.7}),
+        replace(telemetry(lost_seconds={"thermal": 9.0}), exited_ns=None),
+        telemetry(gpu=card(role="watched"), lost_seconds={"thermal": 9.0}, reason_shares={"power_brake": 1.0}),
+        telemetry(reason_shares={"application_clocks": 0.10}),
         telemetry(lost_seconds={"software_power_cap": 40.0, "low_utilisation": 40.0}),
         telemetry(epochs=epochs(1530, 1500, 1500, 1500, 1490)),
         telemetry(epochs=epochs(1530, 1000)),
         telemetry(epochs=(*epochs(1530, 1530), EpochUsage(3.0, 2, None, "too few ticks"))),
         telemetry(training=Usage(200, other_cpu_cores=spread(2.0))),
-        telemetry(steal_share=0.02, swapped_bytes=64 * 2**20, throttled_seconds=1.7),
+        telemetry(steal_share=0.02, swapped_bytes=64 * 2**20, throttled_seconds=1.7, pressure_shares={"memory": 0.02}),
         telemetry(read_bytes=84_999_999),
         telemetry(host_absent=("cpu_mhz", "throttled_seconds", "pressure_seconds.io")),
         telemetry(gpu=card(role="watched"), foreign_processes=3, start_temperature_celsius=90.0, gpu_lost="gone"),
@@ -181,6 +188,33 @@ def test_a_rule_that_judges_a_run_has_a_level_and_advice_and_every_rule_a_thresh
 )  # fmt: skip
 def test_what_is_below_a_threshold_or_not_this_runs_is_not_held_against_it(record: Record) -> None:
     assert judge(record).reasons == ()
+
+
+@pytest.mark.parametrize("counter", ["thermal", "power_brake", "software_power_cap"])
+def test_a_counter_that_stands_still_does_not_overrule_what_was_seen_at_the_ticks(counter: str) -> None:
+    seen = {"power_brake": 1.0, "hardware_slowdown": 1.0}
+    (reason,) = judge(telemetry(lost_seconds={counter: 0.0}, reason_shares=seen)).reasons
+    assert reason.rule == "throttled"
+    assert "hardware slowdown at 100 % of the ticks in training" in reason.evidence
+    assert "power brake at 100 % of the ticks in training" in reason.evidence
+
+
+def test_ticks_that_missed_it_do_not_overrule_a_counter() -> None:
+    (reason,) = judge(telemetry(lost_seconds={"thermal": 8.6}, reason_shares=dict.fromkeys(REASON_BITS, 0.0))).reasons
+    assert (reason.rule, "ticks" in reason.evidence) == ("throttled", False)
+
+
+def test_two_witnesses_of_one_cause_are_told_together() -> None:
+    both = telemetry(lost_seconds={"power_brake": 43.0}, reason_shares={"power_brake": 0.5, "hardware_thermal": 0.01})
+    (reason,) = judge(both).reasons
+    assert reason.evidence == (
+        "the GPU slowed itself down: power brake for 43.0 s of its life of 86.0 s by the driver's counter and at 50 % "
+        "of the ticks in training"
+    )
+
+
+def test_every_cause_of_throttling_is_one_that_records_know() -> None:
+    assert set(THROTTLES) <= {*REASON_BITS, *(field.cause for field in LOST_TIME_FIELDS)}
 
 
 def test_the_harness_is_not_its_own_disturbance() -> None:

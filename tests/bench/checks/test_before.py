@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from bench.checks import FAIL, OK, RULE_LIST, WARN, CardState, Check, Data, Facts, examine
+from bench.probes.gpu.binding import OLDEST, TOO_NEW
 
-CARD = CardState("V100", 0, 35, True, True, True, False, 300, 300, 1530, 1530)
+CALLS = {"power": "yes", "processes": "yes", "lost_thermal": "yes", "lost_power_brake": "missing in the driver"}
+CARD = CardState("V100", 0, 35, True, True, True, False, 300, 300, 1530, 1530, CALLS)
 GOOD = Facts(
     device="auto",
     python=(3, 11),
@@ -94,6 +96,13 @@ WRONG: list[tuple[Facts, str, str, str, str]] = [
     (card(ecc=False, ecc_pending=False), "ecc", WARN, "off", "undo it with `sudo nvidia-smi -e 0"),
     (card(ecc_pending=False), "ecc", WARN, "off after the next restart", "restart"),
     (card(mig=True), "mig", WARN, "slice", "undo it with `sudo nvidia-smi -mig 1"),
+    (card(calls={"energy": "no permission", "power": "yes"}), "gpu-unwatched", WARN,
+     "does not give energy (no permission)", "ask who runs this machine to let this user"),
+    (card(calls={"energy": "missing in the driver"}), "gpu-unwatched", WARN, "energy", "a newer driver"),
+    (card(calls={"lost_thermal": "missing in the driver"}), "gpu-unwatched", WARN, "lost_thermal", "a newer driver"),
+    (card(calls={"utilisation": "not supported while MIG is on"}), "gpu-unwatched", WARN, "utilisation", "-mig 0"),
+    (card(calls={"power": "code 999 (Unknown Error)"}), "gpu-unwatched", WARN, "power (code 999", "nvidia-smi"),
+    (facts(card=CardState("V100", problem="A GPU is lost.")), "gpu-unwatched", WARN, "A GPU is lost.", "mend that"),
     (card(power_limit_watts=200.0), "power-limit", WARN, "200 W of 300",
      "-pl 300`; later undo it with `sudo nvidia-smi -pl 200"),
     (card(clock_limit_mhz=1200.0), "clock-limit", WARN, "1200 MHz", "undo it with `sudo nvidia-smi -lgc 1200"),
@@ -156,7 +165,15 @@ def test_what_makes_a_run_invalid_is_no_mere_warning_before_it() -> None:
         (facts(load_average=2.1, cpu_cores=4, cpu_online=64), "cpu-contention"),
         (facts(memory_total_bytes=None), "memory"),
         (facts(swap_used_bytes=2**31), "swap"),
+        (card(foreign_processes=None), "foreign-process"),
+        (card(calls={"energy": "not supported", "power": "yes"}), "gpu-unwatched"),
         (card(temperature_celsius=70), "temperature"),
+        (card(temperature_celsius=10), "temperature"),
+        (facts(free_bytes=100_000_000), "disk"),
+        (facts(free_bytes=300_000_000, data=MISSING, gpu_names=(), card=None, tensorflow_gpus=0), "disk"),
+        (facts(data=replace(GOOD.data, cached_bytes=161_500_000)), "page-cache"),
+        (facts(memory_limit_bytes=3 * 2**30 * 9 // 8, memory_available_bytes=3 * 2**30 * 9 // 8), "memory"),
+        (facts(swap_used_bytes=64 * 2**20, memory_available_bytes=2**30), "swap"),
         (card(power_limit_watts=350), "power-limit"),
         (card(default_power_limit_watts=None), "power-limit"),
     ],
@@ -170,12 +187,36 @@ def test_what_is_not_known_or_not_needed_is_no_reproach(found: Facts, rule: str)
 @pytest.mark.parametrize(
     ("found", "rules"),
     [
-        (replace(GOOD, card=CardState("K80")), ["foreign-process", "temperature", "persistence", "ecc", "mig",
-                                                "power-limit", "clock-limit"]),
-        (NO_GPU, ["foreign-process", "temperature", "persistence", "ecc", "mig", "power-limit", "nvml-package"]),
+        (replace(GOOD, card=CardState("K80")), ["temperature", "persistence", "ecc", "mig", "power-limit",
+                                                "clock-limit", "gpu-unwatched"]),
+        (NO_GPU, ["foreign-process", "temperature", "persistence", "ecc", "mig", "power-limit", "nvml-package",
+                  "gpu-unwatched"]),
         (facts(cpu_turbo=None, swap_used_bytes=None), ["turbo", "swap", "unreadable"]),
         (facts(data=MISSING), ["page-cache", "unverified-data"]),
     ],
 )  # fmt: skip
 def test_a_rule_that_does_not_concern_this_machine_says_nothing(found: Facts, rules: list[str]) -> None:
     assert [rule for rule in rules if check(found, rule)] == []
+
+
+def test_processes_that_the_driver_does_not_list_are_not_known_and_say_why() -> None:
+    seen = check(card(foreign_processes=None, calls={"processes": "no permission"}), "foreign-process")
+    assert seen is not None
+    assert seen.value == "not known, as the driver does not list them (no permission)"
+    seen = check(card(foreign_processes=None), "foreign-process")  # a call that answered when it was tried
+    assert seen is not None
+    assert seen.value == "not known, as the driver does not list them"
+
+
+def test_all_that_a_driver_does_not_give_is_listed_and_advice_is_on_what_can_be_had() -> None:
+    calls = {"energy": "not supported", "processes": "no permission", "event_reasons": "missing in the driver"}
+    seen = check(card(foreign_processes=None, calls=calls), "gpu-unwatched")
+    assert seen is not None
+    assert all(f"{name} ({why})" in seen.value for name, why in calls.items())
+    assert (seen.advice.count("ask who runs"), seen.advice.count("newer driver"), seen.advice.count("MIG")) == (1, 1, 0)
+
+
+def test_what_is_written_of_versions_is_what_is_asked_for() -> None:
+    oldest, first_too_new = (".".join(map(str, version)) for version in (OLDEST, TOO_NEW))
+    thresholds = {rule.name: rule.threshold for rule in RULE_LIST}
+    assert thresholds["nvml-package"].endswith(f"older than {oldest} or from {first_too_new} on")

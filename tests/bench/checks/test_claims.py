@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.checks import RULES, judge, judged
+from bench.checks.claims import CLAIMS
 from bench.record import LEVELS, Malformed, Record, Remark, fold
 from tests.bench.record.test_folding import HOSTILE_LINES, REAL_LINES, bent_lines
 from tests.bench.records import NS, Run, changed
@@ -118,6 +119,10 @@ def test_each_rule_finds_what_it_is_for(rule: str, level: str, change: Callable[
 ])  # fmt: skip
 def test_what_an_honest_run_may_do_is_not_held_against_it(change: Callable[[Lines], Lines]) -> None:
     assert judge(fold(change(Run().lines()))).reasons == ()
+
+
+def test_every_rule_on_claims_has_a_test_here() -> None:
+    assert {rule.name for rule in CLAIMS} <= {rule for rule, *_ in FINDINGS}
 
 
 def test_the_worst_reason_gives_the_level_and_notes_give_none() -> None:

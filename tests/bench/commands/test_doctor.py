@@ -95,6 +95,7 @@ def test_a_gpu_that_will_do_is_described_by_what_the_driver_says(modules: Path) 
     }
     assert (checks["power-limit"]["value"], checks["clock-limit"]["value"]) == ("300 W", "1312 MHz for applications")
     assert "mig" not in checks
+    assert checks["gpu-unwatched"]["value"] == "the driver gives all that is asked for"
 
 
 def test_a_card_that_is_set_up_otherwise_is_warned_of_with_the_way_back(modules: Path) -> None:
@@ -113,10 +114,14 @@ def test_somebody_else_on_the_card_fails(modules: Path) -> None:
     assert checks["foreign-process"]["value"] == "1 compute process"
 
 
-def test_what_the_driver_does_not_let_us_see_is_left_out_and_no_reproach(modules: Path) -> None:
-    code, checks = on_a_gpu(modules, "gpu 0 processes no-permission", "gpu 0 ecc not-supported")
+def test_what_the_driver_does_not_let_us_see_is_told_and_stops_nobody(modules: Path) -> None:
+    code, checks = on_a_gpu(modules, *fake_nvml.LOCKED_COUNTERS, "gpu 0 ecc not-supported")
     assert code == 0
-    assert {"foreign-process", "ecc"} & checks.keys() == set()
+    assert checks["foreign-process"]["value"] == "not known, as the driver does not list them (no permission)"
+    assert (checks["gpu-unwatched"]["check"], checks["gpu-unwatched"]["verdict"]) == ("GPU telemetry", "warn")
+    assert "energy (no permission), processes (no permission)" in checks["gpu-unwatched"]["value"]
+    assert "let this user, or this container, read them" in checks["gpu-unwatched"]["advice"]
+    assert "ecc" not in checks
 
 
 @pytest.mark.parametrize(

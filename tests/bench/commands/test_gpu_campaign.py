@@ -182,6 +182,13 @@ def test_a_card_that_slowed_down_makes_the_run_suspect(tmp_path: Path, library: 
     assert made.row("runs.csv")["start_temperature_celsius"] == "88.0"
 
 
+def test_a_power_brake_that_this_driver_does_not_count_makes_the_run_suspect(tmp_path: Path, library: Path) -> None:
+    made = bench(tmp_path, library, "gpu 0 event_reasons 0x88", "gpu 0 processes -", seconds=0.6)
+
+    assert made.record.telemetry.lost_seconds["thermal"] == 0
+    assert made.reasons["throttled"] == "suspect"
+
+
 @pytest.mark.parametrize(
     ("line", "why"),
     [
