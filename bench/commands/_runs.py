@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 from bench import checks, errors, execute, kernel_cache, progress, trainers
 from bench.campaign import ENDED_WELL, Campaign, Configuration, Ending, Run
+from bench.checks.machine import NOT_EVERYWHERE
+from bench.checks.telemetry import unanswered
 from bench.commands import _results
 from bench.journal import disk_trouble_told
 from bench.probes import machine
@@ -215,17 +217,17 @@ def missing(telemetry: Telemetry) -> list[str]:
     told = []
     if telemetry.gpu_lost:
         told.append(f"The GPU was lost while it was sampled, and the run went on: {telemetry.gpu_lost.rstrip('.')}.")
-    calls = telemetry.gpu.get("calls", {})
-    # Drivers count lost time under some of these names and never under all; the record has each.
-    counts = any(why == "yes" for name, why in calls.items() if name.startswith("lost_"))
-    refused = [
-        f"{name} ({why})" for name, why in calls.items() if why != "yes" and not (counts and name.startswith("lost_"))
-    ]
-    if refused:
-        told.append(f"The GPU's driver does not give {', '.join(refused)}; what these would tell stays empty.")
-    if telemetry.host_absent:
-        absent = ", ".join(telemetry.host_absent)
-        told.append(f"This machine does not show {absent}; these stay empty, and `make doctor` says what to change.")
+    silent = [f"{name} ({why})" for name, why in unanswered(telemetry.gpu.get("calls", {})).items()]
+    if silent:
+        empty = "what these would tell stays empty, and `make doctor` says what helps, if anything"
+        told.append(f"The GPU's driver does not give {', '.join(silent)}; {empty}.")
+    rare = [name for name in telemetry.host_absent if name.startswith(NOT_EVERYWHERE)]
+    hidden = [name for name in telemetry.host_absent if name not in rare]
+    if rare:
+        told.append(f"This machine does not show {', '.join(rare)}, as many do not; these stay empty.")
+    if hidden:
+        mend = "start a container with /proc and /sys mounted as usual"
+        told.append(f"This machine does not show {', '.join(hidden)}; these stay empty: {mend}.")
     return told
 
 

@@ -16,7 +16,7 @@ def test_calls_that_give_nothing_are_named_in_one_sentence() -> None:
 
     assert missing(Telemetry(gpu={"calls": calls})) == [
         "The GPU's driver does not give energy (no permission), sm_clock (not supported); what these would tell stays "
-        "empty."
+        "empty, and `make doctor` says what helps, if anything."
     ]
 
 
@@ -28,10 +28,23 @@ def test_of_the_names_of_lost_time_a_driver_need_know_only_some() -> None:
     assert "lost_hardware_thermal (missing in the driver)" in sentence
 
 
-def test_what_the_host_does_not_show_comes_with_what_to_type() -> None:
-    assert missing(Telemetry(host_absent=("cpu_mhz", "pressure_seconds"))) == [
-        "This machine does not show cpu_mhz, pressure_seconds; these stay empty, and `make doctor` says what to change."
+def test_what_many_machines_do_not_show_comes_without_advice() -> None:
+    assert missing(Telemetry(host_absent=("cpu_mhz", "pressure_seconds.io"))) == [
+        "This machine does not show cpu_mhz, pressure_seconds.io, as many do not; these stay empty."
     ]
+
+
+def test_what_a_container_hides_comes_with_what_to_do() -> None:
+    assert missing(Telemetry(host_absent=("read_bytes", "cpu_mhz", "swapped_bytes")))[1:] == [
+        "This machine does not show read_bytes, swapped_bytes; these stay empty: start a container with /proc and /sys "
+        "mounted as usual."
+    ]
+
+
+def test_doctor_is_named_only_for_what_it_looks_at() -> None:
+    found = missing(Telemetry(host_absent=("cpu_mhz", "swapped_bytes", "read_bytes", "pressure_seconds.cpu")))
+    assert len(found) == 2
+    assert "doctor" not in " ".join(found)
 
 
 def test_a_lost_gpu_is_told_in_the_drivers_words() -> None:
