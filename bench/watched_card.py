@@ -18,6 +18,7 @@ from bench.probes.environment import hashed
 from bench.probes.family import Family
 from bench.probes.gpu import Counters, Gpu, GpuProblem, Sample, open_card
 from bench.probes.gpu.energy import EnergyStep
+from bench.probes.ownership import Owner
 
 #: Of a sample, in the order of the columns of ``telemetry.csv``; the two about processes follow.
 _VALUES = attrgetter(
@@ -86,6 +87,8 @@ class WatchedCard:
         self._card: Card | None = None
         self._energy_step: EnergyStep | None = None
         self._told_by_pids = _sees_host_pids(root)
+        #: Processes that were on the card before the trainer was started.
+        self._earlier: frozenset[int] = frozenset()
 
     def prepare(self) -> dict[str, Any] | None:
         """Have the card open for a run: what ``harness_sampler`` says of it, None where there is none."""
@@ -96,6 +99,7 @@ class WatchedCard:
                 self._card = self._open_card(self._chosen.uuid)
                 self._energy_step = self._energy_step or self._card.measure_energy_step()
             self.why_none = self.lost = ""
+            self._earlier = _processes(self._card)
             return self._description(self._card, self._chosen.role)
         except Exception as error:  # whatever a driver does, it costs no run
             self._lose(error)
@@ -150,18 +154,34 @@ class WatchedCard:
             "processes": "pids" if self._told_by_pids else "counts",
         }
 
-    def _foreign(self, on_card: tuple[int, ...], family: Family | None, young: bool) -> int:
-        """How many of the card's processes are not the trainer's."""
-        if self._told_by_pids:
-            others = set(on_card) - (family.pids if family else frozenset())
-            if others and family:  # perhaps a child born since the last look
-                family.refresh()
-                others -= family.pids
-            return len(others)
-        # In a namespace of our own the driver's numbers mean nothing to us, so they can only be counted.
-        assert self._chosen is not None
-        ours = 0 if young or self._chosen.role != "trains" else 1
-        return max(0, len(on_card) - ours)
+    def _foreign(self, on_card: tuple[int, ...], family: Family | None, young: bool) -> int | None:
+        """How many of the card's processes are not the trainer's; None where that cannot be told."""
+        if not self._told_by_pids:
+            # In a namespace of our own the driver's numbers mean nothing to us, so they can only be counted.
+            assert self._chosen is not None
+            ours = 0 if young or self._chosen.role != "trains" else 1
+            return max(0, len(on_card) - ours)
+        if family is None:
+            return len(on_card)
+        strangers = set(on_card) - family.pids
+        if strangers:  # perhaps a child born since the last look
+            family.refresh()
+            strangers -= family.pids
+        owners = family.ownership.of(strangers)
+        strangers = {pid for pid in strangers if owners[pid] is not Owner.TRAINER}
+        foreign = {pid for pid in strangers if owners[pid] is Owner.SOMEBODY_ELSE or pid in self._earlier}
+        if not strangers.issuperset(on_card):
+            # Who may not be looked into could only be a trainer that a daemon started, and this one is on the card.
+            foreign |= {pid for pid in strangers if owners[pid] is Owner.HIDDEN}
+        return len(foreign) if foreign or not strangers else None
+
+
+def _processes(card: Card) -> frozenset[int]:
+    """Those on the card now; a card that does not answer is found lost with the next tick."""
+    try:
+        return frozenset(card.sample(slow=True).processes or ())
+    except Exception:
+        return frozenset()
 
 
 def _sees_host_pids(root: Path) -> bool:

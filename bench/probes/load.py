@@ -142,7 +142,7 @@ def _frequency_files(root: Path, cpus: list[int]) -> list[PseudoFile]:
     """Files with the frequency of some of these CPUs, taken evenly."""
     folder = root / "sys/devices/system/cpu"
     paths = [folder / f"cpu{cpu}" / "cpufreq/scaling_cur_freq" for cpu in cpus]
-    there = [path for path in paths if path.exists()]
+    there = [path for path in paths if os.path.exists(path)]  # False also where we may not look
     return [PseudoFile(path) for path in there[:: -(-len(there) // _MOST_CPUS) or 1]]
 
 

@@ -42,15 +42,25 @@ def process(
     times: tuple[int, int, int, int],
     children: tuple[int, ...] = (),
     disk_bytes: int | None = None,
+    session: int = 1,
+    environ: str | None = None,
+    start: int = 99,
 ) -> None:
-    """The files of a process whose name is as awkward as names may be; ``times`` as in its ``stat``."""
+    """The files of a process whose name is as awkward as names may be; ``times`` as in its ``stat``.
+
+    ``environ`` is one setting; there is no such file where it is None.
+    """
     folder = root / "proc" / str(pid)
     (folder / "task" / str(pid)).mkdir(parents=True, exist_ok=True)
-    (folder / "stat").write_text(f"{pid} (a ) b) S 1 1 1 0 -1 0 0 0 0 0 {' '.join(map(str, times))} 20 0 1 0 99\n")
+    (folder / "stat").write_text(
+        f"{pid} (a ) b) S 1 1 {session} 0 -1 0 0 0 0 0 {' '.join(map(str, times))} 20 0 1 0 {start} 9\n"
+    )
     (folder / "statm").write_text("500 25 10 1 0 9 0\n")
     (folder / "task" / str(pid) / "children").write_text(" ".join(map(str, children)) + " ")
     if disk_bytes is not None:
         (folder / "io").write_text(f"rchar: 1\nread_bytes: {disk_bytes}\nwrite_bytes: 3\n")
+    if environ is not None:
+        (folder / "environ").write_bytes(b"A=1\0" + environ.encode() + b"\0")
 
 
 def end(root: Path, pid: int) -> None:

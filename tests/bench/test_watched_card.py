@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench.probes.gpu import GpuLost, GpuProblem
+from bench.sampler import Sampler
 from bench.watched_card import Chosen
 from tests.bench.made_up_kernel import process
 from tests.bench.sampler_lab import START_NS, TRAINER, Lab, phase
@@ -118,6 +119,49 @@ def test_a_child_born_since_the_last_look_is_not_foreign(lab: Lab) -> None:
     lab.tick(sampler)
 
     assert lab.column("foreign_processes")[10] == "0"
+
+
+@pytest.mark.parametrize("token", ["BENCH_EVENTS=/runs/1/events.fifo", None], ids=["by its variable", "by its session"])
+def test_a_process_of_the_trainer_that_is_no_known_child_is_not_foreign(lab: Lab, token: str | None) -> None:
+    process(lab.root, TRAINER, (0, 0, 0, 0), environ="BENCH_EVENTS=/runs/1/events.fifo")
+    process(lab.root, 777, (0, 0, 0, 0), session=1 if token else TRAINER, environ=token)
+    newcomer(lab, TRAINER, 777)
+
+    assert lab.column("foreign_processes")[10] == "0"
+
+
+def test_a_process_that_came_during_the_run_without_the_runs_variable_is_foreign(lab: Lab) -> None:
+    process(lab.root, TRAINER, (0, 0, 0, 0), environ="BENCH_EVENTS=/runs/1/events.fifo")
+    process(lab.root, 777, (0, 0, 0, 0), environ="BENCH_EVENTS=/runs/2/events.fifo")
+    newcomer(lab, 777)
+
+    assert lab.column("foreign_processes")[10] == "1"
+
+
+def test_one_that_may_not_be_looked_into_is_unknown_unless_the_trainer_is_on_the_card_itself(lab: Lab) -> None:
+    process(lab.root, 777, (0, 0, 0, 0))
+    (lab.root / "proc/777/environ").mkdir()  # cannot be read, by nobody
+    sampler = newcomer(lab, 777)
+    lab.card.processes = (TRAINER, 777)
+    lab.tick(sampler, ticks=10)
+
+    assert [lab.column("foreign_processes")[tick] for tick in (10, 20)] == ["", "1"]
+
+
+def test_one_that_is_gone_before_it_is_looked_at_is_unknown(lab: Lab) -> None:
+    newcomer(lab, TRAINER, 777)
+
+    assert lab.column("foreign_processes")[10] == ""
+
+
+def newcomer(lab: Lab, *processes: int) -> Sampler:
+    """A run whose card has nobody on it at first, and these processes on the second look at tick 10."""
+    lab.card.processes = ()
+    sampler = lab.begin()
+    lab.tick(sampler)
+    lab.card.processes = processes
+    lab.tick(sampler, ticks=10)
+    return sampler
 
 
 def test_where_numbers_mean_nothing_all_but_one_are_foreign_once_the_trainer_is_there(tmp_path: Path) -> None:

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import sys
 from pathlib import Path
 
-from bench.probes.family import Family
+from bench.probes.family import HELD_OPEN, MOST_DESCENDANTS, Family
 from tests.bench.made_up_kernel import end, process
 
 
@@ -85,6 +86,68 @@ def test_bytes_are_unknown_where_the_process_may_not_be_asked(tmp_path: Path) ->
     process(tmp_path, 10, (0, 0, 0, 0))
 
     assert Family(10, tmp_path).disk_bytes() is None
+
+
+def descriptors() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+def with_children(root: Path, count: int) -> Family:
+    """A process that has spent a second with so many children that have spent a hundredth each."""
+    children = tuple(range(11, 11 + count))
+    process(root, 10, (100, 0, 0, 0), children=children)
+    for pid in children:
+        process(root, pid, (1, 0, 0, 0))
+    family = Family(10, root)
+    family.refresh()
+    return family
+
+
+def test_hundreds_of_children_take_a_dozen_descriptors_and_are_read_up_to_a_limit(tmp_path: Path) -> None:
+    before = descriptors()
+    family = with_children(tmp_path, MOST_DESCENDANTS + 300)
+
+    assert len(family.pids) == 1 + MOST_DESCENDANTS
+    assert family.cpu_seconds() == (100 + MOST_DESCENDANTS) / 100
+    assert descriptors() - before <= 12
+    family.close()
+    assert descriptors() == before
+
+
+def test_a_child_past_the_limit_is_read_once_there_is_room(tmp_path: Path) -> None:
+    family = with_children(tmp_path, MOST_DESCENDANTS + 1)
+    process(tmp_path, 10, (100, 0, 0, 0), children=tuple(range(13, 12 + MOST_DESCENDANTS)))
+    for pid in (11, 12):
+        end(tmp_path, pid)
+
+    assert family.cpu_seconds() == (100 + MOST_DESCENDANTS - 2) / 100
+    family.refresh()
+    assert 11 + MOST_DESCENDANTS in family.pids
+
+
+def test_a_number_that_somebody_else_has_by_now_is_not_counted(tmp_path: Path) -> None:
+    family = with_children(tmp_path, HELD_OPEN + 2)
+    last = 10 + HELD_OPEN + 2
+    assert family.cpu_seconds() == (100 + HELD_OPEN + 2) / 100
+
+    process(tmp_path, last, (5000, 0, 0, 0), start=12345)
+
+    assert family.cpu_seconds() == (100 + HELD_OPEN + 1) / 100
+    assert last not in family.pids
+
+
+def test_without_descriptors_time_is_unknown_and_nobody_is_taken_for_gone(tmp_path: Path) -> None:
+    family = with_children(tmp_path, HELD_OPEN + 2)
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, limits[1]))  # those that are open stay so
+    try:
+        family.refresh()
+        lacking = family.cpu_seconds(), family.disk_bytes(), Family(10, tmp_path).cpu_seconds()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+    assert lacking == (None, None, None)
+    assert family.cpu_seconds() == (100 + HELD_OPEN + 2) / 100
 
 
 def test_a_real_child_is_found_and_read_until_it_is_reaped() -> None:

@@ -79,6 +79,14 @@ def test_without_a_frequency_driver_the_list_of_cpus_tells(tmp_path: Path) -> No
     assert Load(root, cpus=(0, 1)).state().cpu_mhz == 2700.25
 
 
+def test_a_frequency_that_cannot_be_looked_for_is_missing(tmp_path: Path) -> None:
+    root = machine(tmp_path, without=("sys/devices",))
+    (root / "sys/devices/system/cpu/cpu0").mkdir(parents=True)
+    (root / "sys/devices/system/cpu/cpu0/cpufreq").symlink_to("a" * 300)  # a name too long to be asked for
+
+    assert Load(root, cpus=[0]).state().cpu_mhz is None
+
+
 def test_only_so_many_frequencies_are_read_as_a_tick_has_time_for(tmp_path: Path) -> None:
     moments = iter((0.0, 0.01))  # the first read took 10 ms, as before Linux 5.18
 
