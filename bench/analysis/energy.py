@@ -6,7 +6,7 @@ A miss never gets to the target, so its energy and its price to it are infinite,
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from bench.analysis import censored
 from bench.clocks import HEADLINE, to_target_seconds
 from bench.record import Column, Record
+from bench.record.telemetry import DIVIDED
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,21 +24,33 @@ if TYPE_CHECKING:
 SHORT_RUN_SECONDS = 10.0
 #: When a run began is known to a whole second, and so is the gap between two.
 _CLOCK_SLIP_SECONDS = 2.0
+#: Roles of a card, as records tell them.
+_TRAINS, _WATCHED = "trains", "watched"
 
 _PRICE = f"price to the target: COST_PER_HOUR x {HEADLINE.name}_seconds / 3600"
 EPOCH_COLUMNS = (
     Column("train_joules", "number", "J", "energy of the card while this was trained; empty where nothing tells it"),
+    Column("train_joules_uncertainty", "number", "J", "what that can be off by, as energy_uncertainty_joules of a run"),
 )
 RUN_COLUMNS = (
+    Column("gpu_role", "text", "", f"what the card does, of which all here is: {_TRAINS}, or {_WATCHED} beside a CPU"),
     Column("energy_joules", "number", "J", "energy of the card from the start of the trainer's process to its exit"),
     Column(
-        "energy_to_target_joules", "number", "J", "the same to the end of the training that reached it; inf for a miss"
+        "energy_to_target_joules",
+        "number",
+        "J",
+        f"the same to the end of the training that reached it; inf for a miss, empty unless gpu_role is {_TRAINS}",
     ),
-    Column("energy_uncertainty_joules", "number", "J", "what these can be off by, the counter moving in steps"),
+    Column(
+        "energy_uncertainty_joules",
+        "number",
+        "J",
+        "what these can be off by: at each end one step of the counter at the largest power read",
+    ),
     Column(
         "energy_source", "text", "", "counter, or power: the readings of power over time, where there is no counter"
     ),
-    Column("energy_note", "text", "", "why the energy is not known"),
+    Column("energy_note", "text", "", "why an energy is not known, or whose it is where it is not the run's alone"),
     Column("energy_begin_millijoules", "whole", "mJ", "the card's counter at the start of the process"),
     Column(
         "energy_end_millijoules", "whole", "mJ", "and at its exit, so that runs made back to back can be put together"
@@ -45,34 +58,72 @@ RUN_COLUMNS = (
     Column("cost_to_target_usd", "number", "USD", f"{_PRICE}; inf for a miss, empty without a price"),
 )
 SUMMARY_COLUMNS = (
+    Column("gpu_role", "text", "", f"what the card does in the runs that count: {_TRAINS} or {_WATCHED}"),
     Column("energy_joules", "number", "J", "energy of the card for one run, mean"),
-    Column("energy_uncertainty_joules", "number", "J", "what that can be off by, the counter moving in steps"),
+    Column("energy_uncertainty_joules", "number", "J", "what that can be off by, as of a run"),
     Column(
         "energy_basis", "text", "", "what the mean is of: single runs, or runs back to back with the gaps in between"
     ),
-    Column("energy_to_target_joules", "number", "J", "median energy to the target, misses being infinite"),
+    Column(
+        "energy_to_target_joules",
+        "number",
+        "J",
+        f"median energy to the target, misses being infinite; empty unless gpu_role is {_TRAINS}",
+    ),
     Column("cost_to_target_usd", "number", "USD", f"median {_PRICE}; misses being infinite"),
 )
 
 
 def run_cells(record: Record, cost_per_hour: float | None) -> dict[str, Any]:
     """The cells of RUN_COLUMNS; ``cost_per_hour`` is the price of the whole machine on demand, in US dollars."""
+    role = record.telemetry.gpu.get("role")
     if (record.runs or 1) > 1:  # What several runs in one process share is none of theirs.
-        return {"energy_note": f"{record.runs} runs shared one process"}
+        return {"gpu_role": role, "energy_note": f"{record.runs} runs shared one process"}
     found = record.telemetry.energy
-    to_target = found.to_target_joules
-    if record.status == "done" and record.crossing_index is None and found.run_joules is not None:
-        to_target = math.inf
     return {
+        "gpu_role": role,
         "energy_joules": found.run_joules,
-        "energy_to_target_joules": to_target,
+        "energy_to_target_joules": _to_target_joules(record),
         "energy_uncertainty_joules": found.uncertainty_joules if found.run_joules is not None else None,
         "energy_source": found.source or None,
-        "energy_note": found.why_empty or None,
+        "energy_note": "; ".join(_notes(record)) or None,
         "energy_begin_millijoules": found.begin_mj,
         "energy_end_millijoules": found.end_mj,
         "cost_to_target_usd": cost_usd(cost_per_hour, to_target_seconds(HEADLINE, record)),
     }
+
+
+def _to_target_joules(record: Record) -> float | None:
+    """The energy to the target; a card that did not train spent none on getting there."""
+    found = record.telemetry.energy
+    if record.telemetry.gpu.get("role") != _TRAINS:
+        return None
+    missed = record.status == "done" and record.crossing_index is None
+    return math.inf if missed and found.run_joules is not None else found.to_target_joules
+
+
+def _notes(record: Record) -> Iterator[str]:
+    """Why an energy of a run is empty, and what one that is not is of."""
+    telemetry, found = record.telemetry, record.telemetry.energy
+    if found.why_empty:
+        yield found.why_empty
+    known = found.run_joules is not None
+    if not known and found.begin_mj is None:
+        return
+    if telemetry.gpu.get("role") != _TRAINS:
+        yield "of a card that was watched and did not train"
+    elif _to_target_joules(record) is None:
+        yield from _why_not_to_target(record)
+    calls = telemetry.gpu.get("calls")
+    if known and isinstance(calls, Mapping) and calls.get("utilisation") == DIVIDED:
+        yield "MIG is on, and this is the energy of the whole card"
+
+
+def _why_not_to_target(record: Record) -> Iterator[str]:
+    if record.crossing_index is not None:
+        yield "the energy was not read at the end of the training that reached the target"
+    elif record.status != "done":
+        yield "the run ended before it reached the target"
 
 
 def cost_usd(cost_per_hour: float | None, seconds: float | None) -> float | None:
@@ -82,12 +133,19 @@ def cost_usd(cost_per_hour: float | None, seconds: float | None) -> float | None
 
 def epoch_cells(record: Record) -> dict[float, dict[str, Any]]:
     """The cells of EPOCH_COLUMNS by the epoch of the evaluation that followed the training."""
-    return {each.epoch: {"train_joules": each.train_joules} for each in record.telemetry.epochs}
+    return {
+        each.epoch: {
+            "train_joules": each.train_joules,
+            "train_joules_uncertainty": each.train_uncertainty_joules,
+        }
+        for each in record.telemetry.epochs
+    }
 
 
 def summary_cells(group: pd.DataFrame, counted: pd.DataFrame) -> dict[str, Any]:
     """The cells of SUMMARY_COLUMNS, of one configuration's runs, all of them and those that count."""
     return {
+        "gpu_role": ";".join(sorted(set(counted["gpu_role"].dropna()))) or None,
         **(_back_to_back(group, counted) or _single(counted)),
         "energy_to_target_joules": censored.median(_known(counted["energy_to_target_joules"])),
         "cost_to_target_usd": censored.median(_known(counted["cost_to_target_usd"])),
@@ -121,10 +179,11 @@ def _back_to_back(group: pd.DataFrame, counted: pd.DataFrame) -> dict[str, Any] 
         return None
     first, last, count = stretch[0], stretch[-1], len(stretch)
     gaps_seconds = math.fsum(float(row["idle_seconds"]) for row in stretch[1:])
-    uncertain = None if _unknown(first, "energy_uncertainty_joules") else first["energy_uncertainty_joules"]
+    # One edge is of the first run and one of the last; each is half of its run's uncertainty; NaN is not known.
+    uncertain = [row["energy_uncertainty_joules"] for row in (first, last)]
     return {
         "energy_joules": (last["energy_end_millijoules"] - first["energy_begin_millijoules"]) / 1000 / count,
-        "energy_uncertainty_joules": None if uncertain is None else uncertain / count,
+        "energy_uncertainty_joules": math.fsum(uncertain) / 2 / count,
         "energy_basis": f"{count} runs back to back, {gaps_seconds:.1f} s between them included",
     }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bench.record import Column, Record, Spread, Telemetry, Usage
+from bench.record import LEAST_TICKS, Column, Record, Spread, Telemetry, Usage
 
 #: Quantity, its unit, and what it is; each has four columns in a row of a run or an epoch.
 _QUANTITIES = (
@@ -24,19 +24,20 @@ _TICKS = (
 )
 
 
-def _usage_columns() -> tuple[Column, ...]:
+def _usage_columns(read: str = "the ticks at which it was read") -> tuple[Column, ...]:
     columns = []
     for name, unit, meaning in _QUANTITIES:
         columns += [
             Column(f"{name}_mean", "number", unit, f"{meaning}: mean of the ticks in training"),
             Column(f"{name}_median", "number", unit, "their median"),
             Column(f"{name}_max", "number", unit, "the largest of them"),
-            Column(f"{name}_ticks", "whole", "", "the ticks at which it was read"),
+            Column(f"{name}_ticks", "whole", "", read),
         ]
     return tuple(columns)
 
 
-EPOCH_COLUMNS = (*_TICKS, *_usage_columns())
+_READ_IN_EPOCH = f"the ticks at which it was read; below {LEAST_TICKS} nothing else is told of it"
+EPOCH_COLUMNS = (*_TICKS, *_usage_columns(_READ_IN_EPOCH))
 RUN_COLUMNS = (
     *_TICKS,
     *_usage_columns(),
@@ -82,12 +83,13 @@ def run_cells(record: Record) -> dict[str, Any]:
 def epoch_cells(record: Record) -> dict[float, dict[str, Any]]:
     """The cells of EPOCH_COLUMNS by the epoch of the evaluation that followed the training; without one there is none.
 
-    An epoch with too few ticks has their number and the reason, and nothing else.
+    An epoch with too few ticks has their number and the reason, and nothing else; a quantity that was read at too few
+    of them has their number.
     """
     found = record.telemetry
     return {
         each.epoch: {
-            **_usage_cells(each.usage),
+            **_usage_cells(each.usage, LEAST_TICKS),
             "telemetry_ticks": each.ticks if found.sampling.ticks else None,
             "telemetry_note": each.why_empty or note(found),
         }
@@ -110,7 +112,8 @@ def note(found: Telemetry) -> str | None:
     return f"no GPU: {found.why_no_gpu}" if found.why_no_gpu else "no GPU"
 
 
-def _usage_cells(usage: Usage | None) -> dict[str, Any]:
+def _usage_cells(usage: Usage | None, least: int = 1) -> dict[str, Any]:
+    """The cells of each quantity, of one that was read at fewer ticks than ``least`` only their number."""
     if usage is None:
         return {}
     spreads: dict[str, Spread | None] = {name: getattr(usage, name) for name, _, _ in _QUANTITIES}
@@ -118,7 +121,7 @@ def _usage_cells(usage: Usage | None) -> dict[str, Any]:
         f"{name}_{figure}": getattr(each, figure)
         for name, each in spreads.items()
         if each is not None
-        for figure in ("mean", "median", "max", "ticks")
+        for figure in (("mean", "median", "max", "ticks") if each.ticks >= least else ("ticks",))
     }
 
 

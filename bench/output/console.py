@@ -86,7 +86,7 @@ def render(
     console = Console(
         file=io.StringIO(), width=max(width, 20), force_terminal=colour, no_color=not colour, highlight=False
     )
-    lines = [line for _, row in summary.iterrows() for line in (_BLANK, *_headlines(row, records, len(summary) > 1))]
+    lines = [line for _, row in summary.iterrows() for line in (_BLANK, *_headlines(row, len(summary) > 1))]
     remarks = [*_remarks(records), *(("Note", _line(note)) for note in notes)]
     lines += [*_costs(runs), *([_BLANK, *remarks] if remarks else [])]
     with console.capture() as capture:
@@ -166,7 +166,7 @@ def _labelled(lines: Sequence[Labelled]) -> Table:
     return table
 
 
-def _headlines(row: Any, records: Sequence[Record], several: bool) -> Iterator[Labelled]:
+def _headlines(row: Any, several: bool) -> Iterator[Labelled]:
     """What one configuration's runs say together: time, how sure it is, how well they trained, what the machine did and
     what is left out.
     """
@@ -176,7 +176,7 @@ def _headlines(row: Any, records: Sequence[Record], several: bool) -> Iterator[L
     if row["runs"]:
         yield from _times(row)
         yield from _success(row)
-        yield from machine_lines.lines(row, records)
+        yield from machine_lines.lines(row)
     if row["invalid"] or row["unfinished"]:
         counts = [f"{row[name]} {name}" for name in ("invalid", "unfinished") if row[name]]
         yield "Left out", Text(f"{' and '.join(counts)}: in none of these figures, and counted as no misses either")

@@ -6,21 +6,19 @@ A line is left out where nothing is known; a dataset that rests on the device ha
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
 from rich.text import Text
 
-from bench.record import Record
-
 _AT_REST = "not applicable: the dataset rests on the device"
 
 
-def lines(row: Any, records: Sequence[Record]) -> Iterator[tuple[str, Text]]:
-    """The lines of one configuration, from its row of the summary; ``records`` are those of the campaign."""
-    watched = any(each.telemetry.gpu.get("role") == "watched" for each in records)
-    card = [_card(row, watched), _energy(row)]
+def lines(row: Any) -> Iterator[tuple[str, Text]]:
+    """The lines of one configuration, from its row of the summary."""
+    watched = not pd.isna(row["gpu_role"]) and row["gpu_role"] != "trains"
+    card = [_card(row, watched), _energy(row, watched)]
     for label, text in zip(("GPU", ""), filter(None, card), strict=False):
         yield label, Text(text)
     if not pd.isna(row["cost_to_target_usd"]):
@@ -50,7 +48,7 @@ def _card(row: Any, watched: bool) -> str:
     return f"{', '.join(parts)} (medians of training){role}" if parts else ""
 
 
-def _energy(row: Any) -> str:
+def _energy(row: Any, watched: bool) -> str:
     if pd.isna(row["energy_joules"]):
         return ""
     uncertain = row["energy_uncertainty_joules"]
@@ -58,7 +56,8 @@ def _energy(row: Any) -> str:
     steps = "" if pd.isna(uncertain) else ", ± the steps of the counter"
     to_target = row["energy_to_target_joules"]
     reached = "" if pd.isna(to_target) else f", {joules(to_target)} J to {row['target_percent']:g} %"
-    return f"{joules(row['energy_joules'])}{spread} J a run ({row['energy_basis']}{steps}){reached}"
+    whose = ", of the watched card and not of the training" if watched else ""
+    return f"{joules(row['energy_joules'])}{spread} J a run ({row['energy_basis']}{steps}){reached}{whose}"
 
 
 def _stalls(row: Any) -> str:

@@ -66,12 +66,17 @@ class Meter:
         return known != sorted(known)
 
     def uncertainty_joules(self) -> float | None:
-        """What the difference of two edges can be off by, each by one step of the counter; None where it is unknown."""
-        step_mj = bounded(self.gpu, "energy_step_mj")
+        """What the difference of two edges can be off by, each by one step of the counter; None where it is unknown.
+
+        A step is what the card took since the step before, so it grows with the load, and ``energy_step_mj`` was seen
+        while the card was idle. Each edge is taken for as uncertain as the larger of that and of ``energy_step_ms`` at
+        the largest power that was read in the run; where no power was read, nothing tells how large a step became.
+        """
         step_ms = bounded(self.gpu, "energy_step_ms")
-        if step_mj is None and step_ms is not None and self.power.watts:
-            step_mj = step_ms * max(self.power.watts)
-        return None if step_mj is None or step_mj < 0 else 2 * step_mj / 1000
+        if step_ms is None or step_ms < 0 or not self.power.watts:
+            return None
+        idle_mj = bounded(self.gpu, "energy_step_mj") or 0.0
+        return 2 * max(idle_mj, step_ms * max(self.power.watts)) / 1000
 
 
 def energy(meter: Meter, record: Record, why_none: str) -> Energy:
@@ -138,10 +143,24 @@ def crossing_phase_epoch(record: Record) -> float | None:
     return max((epoch for epoch in trained if epoch <= record.crossing.epoch), default=None)
 
 
-def train_joules(meter: Meter, training: Training) -> float | None:
-    """The energy of the card while this was trained, None where nothing was read at both its ends."""
+@dataclass(frozen=True)
+class TrainEnergy:
+    """The energy of the card while something was trained, and what it can be off by; None where it is not known.
+
+    Where power was summed there is no counter whose steps could be told.
+    """
+
+    joules: float | None = None
+    uncertainty_joules: float | None = None
+
+
+def train_energy(meter: Meter, training: Training) -> TrainEnergy:
+    """The energy of the card while this was trained, not known where nothing was read at both ends of a phase.
+
+    Each phase has two edges of its own, so each adds the uncertainty of two.
+    """
     if meter.was_reset:
-        return None
+        return TrainEnergy()
     parts = []
     for phase in training.phases:
         if meter.counts:
@@ -149,7 +168,10 @@ def train_joules(meter: Meter, training: Training) -> float | None:
         else:
             parts.append(meter.power.joules(phase.begin_ns, phase.end_ns, LEAST_TICKS))
     known = [each for each in parts if each is not None]
-    return math.fsum(known) if len(known) == len(parts) else None
+    if len(known) < len(parts):
+        return TrainEnergy()
+    uncertainty = meter.uncertainty_joules() if meter.counts else None
+    return TrainEnergy(math.fsum(known), None if uncertainty is None else uncertainty * len(parts))
 
 
 def _counted_between(edges: Sequence[Edge], begin_ns: int, end_ns: int, epoch: float | None) -> float | None:

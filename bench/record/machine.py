@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bench.record.edges import Edge, amount, amounts, bounded, edge, named
-from bench.record.joules import Meter, Power, energy, train_joules
+from bench.record.joules import Meter, Power, energy, train_energy
 from bench.record.lines import table, text
 from bench.record.shape import Record
 from bench.record.telemetry import LEAST_TICKS, TELEMETRY_FILE, EpochUsage, Sampling, Telemetry, Usage
@@ -115,9 +115,11 @@ def _epochs(found: tuple[Training, ...], seen: Ticks, meter: Meter, why_none: st
             ticks=usage.ticks,
             usage=usage if usage.ticks >= LEAST_TICKS else None,
             why_empty=_why_empty(usage, why_none),
-            train_joules=train_joules(meter, training),
+            train_joules=spent.joules,
+            train_uncertainty_joules=spent.uncertainty_joules,
         )
         for training, usage in zip(found, seen.usages(), strict=True)
+        for spent in (train_energy(meter, training),)
     )
 
 

@@ -6,9 +6,9 @@ epochs and are lines of ``events.jsonl``:
 
 ``harness_sampler``
     once, before the trainer is started: ``period_ms``, ``gpu`` (None, or ``name``, ``uuid_hash``, ``role`` (``trains``
-    or ``watched``), ``calls`` (each with ``yes`` or why not), ``energy_step_ms``, ``energy_step_mj``, ``processes``
-    (``pids`` or ``counts``: how foreign ones are told)), ``why_no_gpu``, ``host_absent`` (names of what cannot be
-    read), ``off`` (true where the person switched telemetry off).
+    or ``watched``), ``calls`` (each with ``yes`` or why not), ``energy_step_ms`` and ``energy_step_mj`` (of the energy
+    counter, before the run), ``processes`` (``pids`` or ``counts``: how foreign ones are told)), ``why_no_gpu``,
+    ``host_absent`` (names of what cannot be read), ``off`` (true where the person switched telemetry off).
 ``harness_edge``
     ``edge`` (``spawn``, ``hello``, a phase's name for its end, ``done``, ``exit``), ``epoch`` (of a ``_k`` phase),
     ``t_ns``, ``cost_us``, and what was read: ``energy_mj``, ``lost_ns`` (cause to nanoseconds),
@@ -27,6 +27,8 @@ from typing import Any
 from bench.record.column import Column
 
 TELEMETRY_FILE = "telemetry.csv"
+#: What ``calls`` says of ``utilisation`` where the card is divided (MIG); all else that is read is the whole card's.
+DIVIDED = "not supported while MIG is on"
 #: Fewer ticks than this say nothing about an epoch (NVML's own utilisation period is 1/6 to 1 s).
 LEAST_TICKS = 5
 
@@ -110,6 +112,7 @@ class EpochUsage:
     usage: Usage | None = None
     why_empty: str = ""
     train_joules: float | None = None
+    train_uncertainty_joules: float | None = None
 
 
 @dataclass(frozen=True)

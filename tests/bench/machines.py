@@ -19,8 +19,8 @@ Spans = Sequence[tuple[int, int]]
 class Machine:
     """A card that takes ``training_watts`` while it trains and ``idle_watts`` else, and CPUs kept busy evenly.
 
-    A tick is ``late_ms`` behind its schedule of ``period_ms``. ``gpu`` false: there is no card. ``sampler``, ``edges``
-    and ``every_tick`` change what is written; None takes a value away.
+    The energy counter moves every 20 ms. A tick is ``late_ms`` behind its schedule of ``period_ms``. ``gpu`` false:
+    there is no card. ``sampler``, ``edges`` and ``every_tick`` change what is written; None takes a value away.
     """
 
     training_watts: float = 250.0
@@ -32,16 +32,19 @@ class Machine:
     period_ms: float = 500.0
     late_ms: float = 1.0
     gpu: bool = True
+    role: str = "trains"
+    calls: Mapping[str, str] = field(default_factory=dict)
     sampler: Mapping[str, Any] = field(default_factory=dict)
     edges: Mapping[str, Any] = field(default_factory=dict)
     every_tick: Mapping[str, float | None] = field(default_factory=dict)
 
     def sampler_line(self) -> dict[str, Any]:
         """``harness_sampler``."""
-        card = {"name": "Tesla V100-SXM2-16GB", "uuid_hash": "0" * 16, "role": "trains", "energy_step_mj": 2000}
+        card = {"name": "Tesla V100-SXM2-16GB", "uuid_hash": "0" * 16, "role": self.role, "calls": dict(self.calls)}
+        step = {"energy_step_ms": 20.0, "energy_step_mj": 20.0 * self.idle_watts}
         return {
             "period_ms": self.period_ms,
-            "gpu": {**card, "calls": {}, "processes": "pids"} if self.gpu else None,
+            "gpu": {**card, **step, "processes": "pids"} if self.gpu else None,
             "why_no_gpu": "" if self.gpu else "there is no NVIDIA driver library (libnvidia-ml.so.1)",
             "host_absent": [],
             "off": False,

@@ -19,6 +19,7 @@ from bench.probes.gpu.binding import refuse_unofficial
 from bench.probes.gpu.devices import Gpu, find
 from bench.probes.gpu.lost_time import LostTime
 from bench.probes.gpu.nvml import Absent, GpuLost, GpuProblem, value
+from bench.record.telemetry import DIVIDED
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ class Card:
         self._readers["lost_time"] = lost_time.read
         self._calls.update(lost_time.calls)
         if self._calls["utilisation"] == "not supported" and _is_sliced(nvml, handle, gpu):
-            self._calls["utilisation"] = "not supported while MIG is on"
+            self._calls["utilisation"] = DIVIDED
 
     @property
     def calls(self) -> Mapping[str, str]:
@@ -98,22 +99,22 @@ class Card:
         """What the card does now; with ``slow`` its temperature and processes too. Raises GpuLost where it is gone."""
         utilisation = self._read("utilisation")
         memory = self._read("memory")
-        milliwatts = self._read("power")
+        milliwatts = self._number("power")
         return Sample(
-            gpu_utilisation_percent=None if utilisation is None else int(utilisation.gpu),
-            memory_utilisation_percent=None if utilisation is None else int(utilisation.memory),
-            gpu_memory_bytes=None if memory is None else int(memory.used),
+            gpu_utilisation_percent=None if utilisation is None else driver.percent(utilisation.gpu),
+            memory_utilisation_percent=None if utilisation is None else driver.percent(utilisation.memory),
+            gpu_memory_bytes=None if memory is None else driver.known(memory.used),
             gpu_power_watts=None if milliwatts is None else milliwatts / 1000,
-            sm_clock_mhz=self._read("sm_clock"),
-            memory_clock_mhz=self._read("memory_clock"),
-            event_reasons=self._read("event_reasons"),
-            gpu_temperature_celsius=self._read("temperature") if slow else None,
+            sm_clock_mhz=self._number("sm_clock"),
+            memory_clock_mhz=self._number("memory_clock"),
+            event_reasons=self._number("event_reasons"),
+            gpu_temperature_celsius=self._number("temperature") if slow else None,
             processes=self._processes() if slow else None,
         )
 
     def counters(self) -> Counters:
         """The counters as they stand now. Raises GpuLost where the card is gone."""
-        return Counters(self._read("energy"), self._read("lost_time") or {}, self._read("temperature"))
+        return Counters(self._number("energy"), self._read("lost_time") or {}, self._number("temperature"))
 
     def measure_energy_step(
         self,
@@ -122,7 +123,7 @@ class Card:
         sleep: Callable[[float], None] = time.sleep,
     ) -> energy.EnergyStep | None:
         """How the energy counter moves, watched for at most ``seconds``; None where it does not. Raises GpuLost."""
-        return energy.measure(lambda: self._read("energy"), seconds, clock, sleep)
+        return energy.measure(lambda: self._number("energy"), seconds, clock, sleep)
 
     def close(self) -> None:
         """Leave the driver; the card cannot be read afterwards."""
@@ -167,6 +168,10 @@ class Card:
             if driver.is_lost(self._nvml, error.value):
                 raise GpuLost(f"The GPU stopped answering ({error}, code {error.value}).") from None
             return None
+
+    def _number(self, name: str) -> int | None:
+        """The unsigned number that a call answers, None where it says that there is none. Raises GpuLost."""
+        return driver.known(self._read(name))
 
     def _processes(self) -> tuple[int, ...] | None:
         found = self._read("processes")

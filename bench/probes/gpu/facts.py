@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.probes.gpu.devices import find
-from bench.probes.gpu.nvml import Absent, GpuProblem, session, text, value
+from bench.probes.gpu.nvml import Absent, GpuProblem, known, session, text, value
 
 #: ``nvmlComputeMode_t`` and ``nvmlGpuVirtualizationMode_t``, by value (NVML API reference).
 _COMPUTE_MODES = ("default", "exclusive thread", "prohibited", "exclusive process")
@@ -54,6 +54,9 @@ def _read(nvml: Any, handle: Any) -> CardFacts:
     def ask(name: str, *arguments: Any) -> Any:
         return value(nvml, name, handle, *arguments)
 
+    def number(name: str, *arguments: Any) -> int | None:
+        return known(ask(name, *arguments))
+
     vbios = ask("nvmlDeviceGetVbiosVersion")
     ecc = ask("nvmlDeviceGetEccMode") or (None, None)
     mig = ask("nvmlDeviceGetMigMode") or (None, None)
@@ -61,21 +64,21 @@ def _read(nvml: Any, handle: Any) -> CardFacts:
         vbios=None if vbios is None else text(vbios),
         ecc=_flag(ecc[0]),
         pending_ecc=_flag(ecc[1]),
-        power_limit_watts=_watts(ask("nvmlDeviceGetEnforcedPowerLimit")),
-        default_power_limit_watts=_watts(ask("nvmlDeviceGetPowerManagementDefaultLimit")),
+        power_limit_watts=_watts(number("nvmlDeviceGetEnforcedPowerLimit")),
+        default_power_limit_watts=_watts(number("nvmlDeviceGetPowerManagementDefaultLimit")),
         persistence=_flag(ask("nvmlDeviceGetPersistenceMode")),
         mig=_flag(mig[0]),
         virtualisation=_named(_VIRTUALISATION, ask("nvmlDeviceGetVirtualizationMode")),
         compute_mode=_named(_COMPUTE_MODES, ask("nvmlDeviceGetComputeMode")),
-        pcie_generation=ask("nvmlDeviceGetCurrPcieLinkGeneration"),
-        max_pcie_generation=ask("nvmlDeviceGetMaxPcieLinkGeneration"),
-        pcie_lanes=ask("nvmlDeviceGetCurrPcieLinkWidth"),
-        max_pcie_lanes=ask("nvmlDeviceGetMaxPcieLinkWidth"),
-        max_sm_clock_mhz=ask("nvmlDeviceGetMaxClockInfo", nvml.NVML_CLOCK_SM),
-        max_memory_clock_mhz=ask("nvmlDeviceGetMaxClockInfo", nvml.NVML_CLOCK_MEM),
-        application_sm_clock_mhz=ask("nvmlDeviceGetApplicationsClock", nvml.NVML_CLOCK_SM),
-        application_memory_clock_mhz=ask("nvmlDeviceGetApplicationsClock", nvml.NVML_CLOCK_MEM),
-        default_application_sm_clock_mhz=ask("nvmlDeviceGetDefaultApplicationsClock", nvml.NVML_CLOCK_SM),
+        pcie_generation=number("nvmlDeviceGetCurrPcieLinkGeneration"),
+        max_pcie_generation=number("nvmlDeviceGetMaxPcieLinkGeneration"),
+        pcie_lanes=number("nvmlDeviceGetCurrPcieLinkWidth"),
+        max_pcie_lanes=number("nvmlDeviceGetMaxPcieLinkWidth"),
+        max_sm_clock_mhz=number("nvmlDeviceGetMaxClockInfo", nvml.NVML_CLOCK_SM),
+        max_memory_clock_mhz=number("nvmlDeviceGetMaxClockInfo", nvml.NVML_CLOCK_MEM),
+        application_sm_clock_mhz=number("nvmlDeviceGetApplicationsClock", nvml.NVML_CLOCK_SM),
+        application_memory_clock_mhz=number("nvmlDeviceGetApplicationsClock", nvml.NVML_CLOCK_MEM),
+        default_application_sm_clock_mhz=number("nvmlDeviceGetDefaultApplicationsClock", nvml.NVML_CLOCK_SM),
     )
 
 

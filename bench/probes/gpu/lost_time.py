@@ -59,7 +59,9 @@ class LostTime:
         found = {}
         for each, value in zip(self._fields, values, strict=True):
             if value.nvmlReturn == self._nvml.NVML_SUCCESS:
-                found[each.cause] = int(getattr(value.value, _MEMBERS[value.valueType]))
+                lost_ns = driver.known(getattr(value.value, _MEMBERS[value.valueType]))
+                if lost_ns is not None:
+                    found[each.cause] = lost_ns
             elif driver.is_lost(self._nvml, value.nvmlReturn):
                 raise self._nvml.NVMLError(value.nvmlReturn)
         return found

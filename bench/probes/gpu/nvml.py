@@ -96,6 +96,20 @@ def value(nvml: Any, name: str, *arguments: Any) -> Any:
         raise problem(nvml, error, "reading a GPU") from None
 
 
+#: ``NVML_VALUE_NOT_AVAILABLE``, -1, as an unsigned number of 32 and of 64 bits: a call may succeed and answer this.
+_NOT_AVAILABLE = (0xFFFF_FFFF, 0xFFFF_FFFF_FFFF_FFFF)
+
+
+def known(answer: int | None) -> int | None:
+    """An unsigned number that the driver answered, None for the one that says that there is none."""
+    return None if answer is None or answer in _NOT_AVAILABLE else int(answer)
+
+
+def percent(answer: int | None) -> int | None:
+    """A share in percent that the driver answered, None for a number that is no share."""
+    return None if answer is None or not 0 <= answer <= 100 else int(answer)
+
+
 def text(answer: str | bytes) -> str:
     """``answer`` as text; bindings up to 11.495 answer with bytes."""
     return answer.decode("utf-8", "replace") if isinstance(answer, bytes) else answer

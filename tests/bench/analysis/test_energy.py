@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from bench.analysis import energy, frames
-from bench.record import Record
+from bench.record import Record, fold
 from tests.bench.machines import NS, Machine
 from tests.bench.records import Run
 
@@ -29,9 +29,15 @@ def summary(*records: Record, cost_per_hour: float | None = None) -> dict[str, A
 def test_a_run_has_its_energy_and_where_it_is_from() -> None:
     row = frames.runs([WATCHED.record()]).iloc[0]
     assert (row["energy_joules"], row["energy_to_target_joules"]) == (16_100.0, 13_150.0)
-    assert (row["energy_uncertainty_joules"], row["energy_source"]) == (4.0, "counter")
+    assert (row["energy_uncertainty_joules"], row["energy_source"]) == (10.0, "counter")
     assert (row["energy_begin_millijoules"], row["energy_end_millijoules"]) == (1_000_000, 17_100_000)
-    assert list(frames.epochs([WATCHED.record()])["train_joules"]) == [2500.0] * 5
+    assert (row["gpu_role"], pd.isna(row["energy_note"])) == ("trains", True)
+
+
+def test_an_epoch_has_its_energy_and_what_that_can_be_off_by() -> None:
+    table = frames.epochs([WATCHED.record()])
+    assert list(table["train_joules"]) == [2500.0] * 5
+    assert list(table["train_joules_uncertainty"]) == [10.0] * 5
 
 
 def test_a_miss_never_gets_to_the_target_whatever_it_spends() -> None:
@@ -46,6 +52,41 @@ def test_energy_that_is_not_known_says_why() -> None:
     row = frames.runs([Run(machine=Machine(gpu=False)).record()]).iloc[0]
     assert row["energy_note"] == "no GPU"
     assert row[["energy_joules", "energy_source", "energy_uncertainty_joules"]].isna().all()
+
+
+def test_the_energy_of_a_card_that_did_not_train_says_whose_it_is_and_leads_to_no_target() -> None:
+    machine = Machine(role="watched")
+    table = frames.runs([Run(machine=machine).record(), replace(MISS, machine=machine).record()])
+    assert list(table["gpu_role"]) == ["watched"] * 2
+    assert list(table["energy_joules"]) == [16_100.0] * 2
+    assert table["energy_to_target_joules"].isna().all()
+    assert set(table["energy_note"]) == {"of a card that was watched and did not train"}
+    row = frames.summary(table).iloc[0]
+    assert (row["gpu_role"], row["energy_joules"]) == ("watched", 16_100.0)
+    assert pd.isna(row["energy_to_target_joules"])
+
+
+def test_the_energy_of_a_divided_card_is_told_to_be_all_of_it() -> None:
+    machine = Machine(calls={"utilisation": "not supported while MIG is on"})
+    row = frames.runs([Run(machine=machine).record()]).iloc[0]
+    assert (row["energy_joules"], row["energy_to_target_joules"]) == (16_100.0, 13_150.0)
+    assert row["energy_note"] == "MIG is on, and this is the energy of the whole card"
+
+
+def test_an_energy_to_the_target_that_was_not_read_says_so() -> None:
+    run = Run(machine=Machine())
+    lines = run.lines()
+    index = [i for i, line in enumerate(lines) if line.get("edge") == "train_k"][3]
+    lines[index] = {**lines[index], "energy_mj": None}
+    row = frames.runs([fold(lines, telemetry=run.ticks())]).iloc[0]
+    assert (row["energy_joules"], pd.isna(row["energy_to_target_joules"])) == (16_100.0, True)
+    assert row["energy_note"] == "the energy was not read at the end of the training that reached the target"
+
+
+def test_a_run_that_was_cut_off_says_why_it_has_no_energy_to_the_target() -> None:
+    row = frames.runs([replace(WATCHED, status="failed", correct=(1, 2)).record()]).iloc[0]
+    assert pd.isna(row["energy_to_target_joules"])
+    assert row["energy_note"] == "the run ended before it reached the target"
 
 
 def test_runs_that_share_a_process_have_no_energy_of_their_own() -> None:
@@ -71,7 +112,8 @@ def test_the_summary_has_the_mean_energy_and_the_median_price() -> None:
     more = replace(WATCHED, seed=2, machine=Machine(training_watts=350.0))
     row = summary(WATCHED.record(), more.record(), MISS.record(), cost_per_hour=3.6)
     assert row["energy_joules"] == pytest.approx((16_100 + 21_100 + 16_100) / 3)
-    assert (row["energy_uncertainty_joules"], row["energy_basis"]) == (4.0, "mean of 3 runs")
+    assert row["energy_basis"] == "mean of 3 runs"
+    assert row["energy_uncertainty_joules"] == pytest.approx((10 + 14 + 10) / 3)  # 20 ms at 250, 350 and 250 W, twice.
     assert row["energy_to_target_joules"] == 17_150.0  # Of 13,150, 17,150 and a miss.
     assert row["cost_to_target_usd"] == pytest.approx(0.0415)
 
@@ -101,8 +143,14 @@ def test_short_runs_are_measured_back_to_back_with_the_gaps_between_them() -> No
     row = summary(short(0, 0, None, 1_000_000), short(1, 5, 1.0, 1_950_000), short(2, 10, 1.0, 2_900_000))
     # From 1,000,000 mJ to 2,900,000 + 850,000 mJ: three runs of 850 J and two gaps of 100 J.
     assert row["energy_joules"] == pytest.approx(2750 / 3)
-    assert row["energy_uncertainty_joules"] == pytest.approx(4 / 3)
+    assert row["energy_uncertainty_joules"] == pytest.approx(10 / 3)
     assert row["energy_basis"] == "3 runs back to back, 2.0 s between them included"
+
+
+def test_runs_back_to_back_are_uncertain_by_an_edge_of_the_first_and_one_of_the_last() -> None:
+    last = short(1, 5, 1.0, 1_950_000, machine=Machine(begin_mj=1_950_000, training_watts=350.0))
+    row = summary(short(0, 0, None, 1_000_000), last)
+    assert row["energy_uncertainty_joules"] == pytest.approx((5 + 7) / 2)
 
 
 def test_a_pause_between_short_runs_is_not_taken_for_one_of_them() -> None:
@@ -124,4 +172,4 @@ def test_a_counter_that_was_reset_between_two_runs_parts_them() -> None:
 
 def test_a_short_run_alone_is_what_it_is() -> None:
     row = summary(short(0, 0, None, 1_000_000))
-    assert (row["energy_joules"], row["energy_uncertainty_joules"], row["energy_basis"]) == (850.0, 4.0, "one run")
+    assert (row["energy_joules"], row["energy_uncertainty_joules"], row["energy_basis"]) == (850.0, 10.0, "one run")

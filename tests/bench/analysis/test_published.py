@@ -11,7 +11,7 @@ import pytest
 from bench.analysis import frames
 from bench.analysis.columns import FILES
 from bench.output import tables
-from bench.record import load_campaign
+from bench.record import LEAST_TICKS, load_campaign
 
 PUBLISHED = Path(__file__).parents[3] / "results" / "published"
 CAMPAIGNS = sorted(path.parent for path in PUBLISHED.rglob("campaign.json") if (path.parent / "runs.csv").is_file())
@@ -23,6 +23,17 @@ def rows(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text)))
 
 
+def told_now(old: dict[str, str]) -> dict[str, str]:
+    """A row of epochs as it is to be: a quantity of too few ticks was told at first, and only their number is now."""
+    few = {name.removesuffix("_ticks") for name, cell in old.items() if few_ticks(name, cell)}
+    gone = {f"{name}_{figure}" for name in few for figure in ("mean", "median", "max")}
+    return {name: "" if name in gone else cell for name, cell in old.items()}
+
+
+def few_ticks(name: str, cell: str) -> bool:
+    return name.endswith("_ticks") and name != "telemetry_ticks" and cell != "" and int(cell) < LEAST_TICKS
+
+
 @pytest.mark.parametrize("folder", CAMPAIGNS, ids=lambda path: str(path.relative_to(PUBLISHED)))
 def test_published_tables_keep_their_values(folder: Path) -> None:
     records = load_campaign(folder).records
@@ -30,6 +41,7 @@ def test_published_tables_keep_their_values(folder: Path) -> None:
     made = {"runs.csv": runs, "epochs.csv": frames.epochs(records), "summary.csv": frames.summary(runs)}
     for name, frame in made.items():
         before, now = rows((folder / name).read_text()), rows(tables.text(frame, FILES[name]))
+        before = [told_now(old) for old in before] if name == "epochs.csv" else before
         kept = [{key: row[key] for key in old if key not in JUDGED} for old, row in zip(before, now, strict=True)]
         assert kept == [{key: value for key, value in old.items() if key not in JUDGED} for old in before]
 

@@ -62,6 +62,22 @@ def test_each_epoch_has_its_own_and_one_with_too_few_ticks_says_so() -> None:
     assert few.filter(regex="_(mean|median|max)$").isna().all().all()
 
 
+def test_a_quantity_of_an_epoch_that_was_read_at_too_few_ticks_has_only_their_number() -> None:
+    # The times of the whole machine are read on every second tick, so 10 of them make 4 intervals.
+    record = Run(machine=Machine(period_ms=1000.0)).record()
+    epochs, run = frames.epochs([record]), run_row(record)
+    assert set(epochs["telemetry_ticks"]) == {10}
+    assert set(epochs["other_cpu_cores_ticks"]) == {4}
+    assert epochs.filter(regex="^other_cpu_cores_(mean|median|max)$").isna().all().all()
+    assert list(epochs["trainer_cpu_cores_mean"]) == pytest.approx([1.5] * 5)
+    assert run["other_cpu_cores_median"] == pytest.approx(0.25)
+
+
+def test_a_run_keeps_a_quantity_however_few_its_ticks() -> None:
+    run = run_row(Run(correct=(9500,), epochs=1, machine=Machine(period_ms=1000.0)).record())
+    assert (run["other_cpu_cores_ticks"], run["other_cpu_cores_median"]) == (4, pytest.approx(0.25))
+
+
 @pytest.mark.parametrize(("run", "note"), [
     (Run(), "no telemetry was recorded"),
     (Run(machine=Machine(sampler={"off": True})), "telemetry was off"),

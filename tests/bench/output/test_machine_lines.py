@@ -46,13 +46,13 @@ def test_the_card_its_energy_and_what_both_are_of_are_told() -> None:
     text = render(WATCHED.record(), replace(WATCHED, seed=1, machine=Machine(training_watts=350.0)).record())
     assert lines(text, "GPU") == [
         "busy 90 %, 300 W, 1,530 MHz (medians of training)",
-        "18,600 ± 4 J a run (mean of 2 runs, ± the steps of the counter), 15,150 J to 94 %",
+        "18,600 ± 12 J a run (mean of 2 runs, ± the steps of the counter), 15,150 J to 94 %",
     ]
 
 
 def test_a_miss_takes_infinite_energy_and_money_to_the_target() -> None:
     text = render(replace(WATCHED, correct=(1, 2, 3, 4, 9399)).record(), cost_per_hour=3.06)
-    assert lines(text, "GPU")[1].endswith("16,100 ± 4 J a run (one run, ± the steps of the counter), inf J to 94 %")
+    assert lines(text, "GPU")[1].endswith("16,100 ± 10 J a run (one run, ± the steps of the counter), inf J to 94 %")
     assert lines(text, "Cost to 94 %") == ["inf for the whole machine on demand; one run"]
 
 
@@ -63,8 +63,18 @@ def test_energy_by_readings_of_power_has_no_uncertainty_to_tell() -> None:
 
 
 def test_a_card_that_did_not_train_is_told_for_what_it_is() -> None:
-    text = render(Run(machine=Machine(sampler={"gpu": {"name": "card", "role": "watched"}})).record())
-    assert "it was watched and did not train" in lines(text, "GPU")[0]
+    text = render(Run(machine=Machine(role="watched")).record())
+    assert lines(text, "GPU") == [
+        "busy 90 %, 250 W, 1,530 MHz (medians of training); it was watched and did not train",
+        "16,100 ± 10 J a run (one run, ± the steps of the counter), of the watched card and not of the training",
+    ]
+
+
+def test_the_energy_of_the_card_that_trained_is_not_told_for_that_of_one_that_was_watched() -> None:
+    watched = Run(machine=Machine(role="watched"), hello={"precision": "fp32"}, seed=1)
+    trained, other = render(WATCHED.record(), watched.record()).split("fp32")
+    assert "of the watched card" not in trained
+    assert "of the watched card" in other
 
 
 def test_without_a_card_there_is_no_line_about_one() -> None:

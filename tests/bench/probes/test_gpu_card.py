@@ -82,6 +82,19 @@ def test_an_idle_card_gives_zeros_that_are_not_missing(driver: Path) -> None:
     assert (tick["gpu_memory_bytes"], tick["processes"]) == (0, [])
 
 
+def test_a_number_that_says_not_available_is_missing_and_no_measurement(driver: Path) -> None:
+    none, none_64, no_share = 2**32 - 1, 2**64 - 1, 255
+    readings = ("power", "sm_clock", "memory_clock", "temperature")
+    lines = [f"gpu 0 {key} {none}" for key in readings]
+    lines += [f"gpu 0 {key} {none_64}" for key in ("memory_used", "event_reasons", "energy", "field_75")]
+    lines += [f"gpu 0 {key} {no_share}" for key in ("utilisation", "memory_utilisation")]
+    tick, edge = ask(driver, (*lines, "gpu 0 processes not-supported"), SLOW_TICK, EDGE)
+    assert tick == EMPTY
+    assert (edge["energy_mj"], edge["temperature_celsius"]) == (None, None)
+    assert "thermal" not in edge["lost_ns"]
+    assert edge["lost_ns"]["sync_boost"] == 0
+
+
 def test_a_call_that_did_not_answer_at_first_is_never_made_again(driver: Path) -> None:
     calls, tick = ask(driver, ("gpu 0 power not-supported 250000",), CALLS, TICK)
     assert (calls["power"], tick["gpu_power_watts"]) == ("not supported", None)

@@ -28,6 +28,14 @@ def facts(library: Path, *lines: str, profile: str = "V100", asked: str = FACTS)
     return found
 
 
+def test_a_fact_that_the_driver_says_it_does_not_have_is_missing(driver: Path) -> None:
+    none = 2**32 - 1
+    keys = ("power_limit", "default_power_limit", "pcie_generation", "max_pcie_lanes", "max_sm_clock")
+    found = facts(driver, *(f"gpu 0 {key} {none}" for key in (*keys, "application_memory_clock")))
+    names = ("power_limit_watts", "default_power_limit_watts", "pcie_generation", "max_pcie_lanes", "max_sm_clock_mhz")
+    assert [found[f"gpu.{name}"] for name in (*names, "application_memory_clock_mhz")] == [None] * 6
+
+
 def test_the_card_of_a_run_is_described_by_what_can_change_its_speed(driver: Path) -> None:
     found = facts(driver)
     assert found == {

@@ -78,6 +78,17 @@ def test_cores_kept_busy_are_told_of_the_trainer_and_of_others() -> None:
     assert usage.other_cpu_cores.ticks == 9  # The machine is read on every second tick.
 
 
+def test_cores_between_the_ticks_of_two_epochs_are_of_the_run_and_of_neither_epoch() -> None:
+    # No tick falls into an evaluation, so that each epoch's first follows on the last one of the epoch before.
+    found = telemetry(Machine(), train_seconds=9.75, eval_seconds=0.25)
+    assert found.training.trainer_cpu_cores is not None
+    usages = [each.usage for each in found.epochs]
+    cores = [usage.trainer_cpu_cores for usage in usages if usage is not None]
+    inside = [each.ticks for each in cores if each is not None]
+    assert inside == [each.ticks - 1 for each in found.epochs]
+    assert found.training.trainer_cpu_cores.ticks == found.training.ticks - 1 > sum(inside)
+
+
 def test_a_machine_whose_times_are_not_to_be_read_has_no_others() -> None:
     usage = telemetry(Machine(every_tick={"system_busy_seconds": None})).training
     assert usage.other_cpu_cores is None
@@ -132,7 +143,7 @@ def test_energy_is_what_the_counter_grew_by() -> None:
     # 50 s of training at 250 W and 36 s of the rest at 100 W; to the target 40 s and 31.5 s.
     assert (energy.run_joules, energy.to_target_joules, energy.source) == (16_100.0, 13_150.0, "counter")
     assert (energy.begin_mj, energy.end_mj, energy.why_empty) == (1_000_000, 17_100_000, "")
-    assert energy.uncertainty_joules == 4.0  # Two edges, each off by a step of 2 J.
+    assert energy.uncertainty_joules == 10.0  # Two edges, each off by 20 ms at 250 W.
 
 
 def test_a_miss_has_no_energy_to_the_target() -> None:
@@ -144,6 +155,19 @@ def test_each_epoch_has_the_energy_of_its_training() -> None:
     assert [each.train_joules for each in telemetry(Machine()).epochs] == [2500.0] * 5
 
 
+def test_each_epoch_says_what_its_energy_can_be_off_by() -> None:
+    assert [each.train_uncertainty_joules for each in telemetry(Machine()).epochs] == [10.0] * 5
+    by_power = telemetry(Machine(counter=False)).epochs
+    assert [each.train_uncertainty_joules for each in by_power] == [None] * 5
+
+
+def test_an_epoch_evaluated_after_several_is_off_by_the_edges_of_them_all() -> None:
+    run = Run(machine=Machine())
+    lines = [line for line in run.lines() if not (line["event"] == "epoch" and line["epoch"] in (2, 3))]
+    found = fold(lines, telemetry=run.ticks()).telemetry
+    assert [each.train_uncertainty_joules for each in found.epochs] == [10.0, 30.0, 10.0]
+
+
 def test_edges_that_were_read_late_are_not_those_of_an_epoch() -> None:
     run = Run(machine=Machine())
     lines = run.lines()
@@ -151,6 +175,7 @@ def test_edges_that_were_read_late_are_not_those_of_an_epoch() -> None:
     lines[index] = {**lines[index], "t_ns": lines[index]["t_ns"] + 1_100_000_000}
     found = fold(lines, telemetry=run.ticks()).telemetry
     assert [each.train_joules for each in found.epochs] == [2500.0, 2500.0, None, 2500.0, 2500.0]
+    assert [each.train_uncertainty_joules for each in found.epochs] == [10.0, 10.0, None, 10.0, 10.0]
 
 
 def test_an_edge_that_was_read_late_does_not_tell_the_energy_to_the_target() -> None:
@@ -163,12 +188,29 @@ def test_an_edge_that_was_read_late_does_not_tell_the_energy_to_the_target() -> 
 
 
 @pytest.mark.parametrize(("gpu", "joules"), [
-    ({"energy_step_mj": 2000, "energy_step_ms": 100}, 4.0),
-    ({"energy_step_ms": 100}, 50.0),  # 100 ms at no more than 250 W, twice
+    ({"energy_step_mj": 10_000, "energy_step_ms": 100}, 50.0),  # 100 ms at no more than 250 W, twice
+    ({"energy_step_ms": 100}, 50.0),
+    ({"energy_step_mj": 40_000, "energy_step_ms": 100}, 80.0),  # The card was busy while the steps were looked at.
+    ({"energy_step_mj": 10_000}, None),
     ({}, None),
 ])  # fmt: skip
-def test_a_counter_that_moves_in_steps_is_uncertain_by_one_at_each_end(gpu: Any, joules: float | None) -> None:
+def test_a_counter_that_moves_in_steps_is_uncertain_by_the_largest_of_them_at_each_end(
+    gpu: Any, joules: float | None
+) -> None:
     assert telemetry(Machine(sampler={"gpu": {"name": "card", **gpu}})).energy.uncertainty_joules == joules
+
+
+def test_a_step_that_was_seen_on_an_idle_card_does_not_tell_how_uncertain_a_loaded_one_is() -> None:
+    # 60 W idle, 500 W in training, a step every 100 ms: 6 J before the run and 50 J in it.
+    step = {"energy_step_ms": 100.0, "energy_step_mj": 6000.0}
+    machine = Machine(idle_watts=60.0, training_watts=500.0, sampler={"gpu": {"name": "card", **step}})
+    energy = telemetry(machine).energy
+    assert energy.uncertainty_joules is not None
+    assert energy.uncertainty_joules >= 6 + 50
+
+
+def test_steps_under_a_load_that_was_not_read_are_not_known() -> None:
+    assert telemetry(Machine(every_tick={"gpu_power_watts": None})).energy.uncertainty_joules is None
 
 
 def test_a_counter_that_went_back_was_reset() -> None:
