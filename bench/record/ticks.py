@@ -7,6 +7,7 @@ as numbers out of a broken table would be believed.
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
@@ -47,8 +48,7 @@ def ticks(stream: TextIO) -> Iterator[Tick]:
         header = next(rows, None)
         if header is None:
             return
-        if "t_ns" not in header or len(set(header)) < len(header):
-            raise Damaged(f"{TELEMETRY_FILE} is no table of this harness: its first line names no column t_ns")
+        _refuse_header(header)
         before_ns = -1.0
         for number, row in enumerate(rows, start=2):
             tick = _tick(header, row, number)
@@ -58,6 +58,16 @@ def ticks(stream: TextIO) -> Iterator[Tick]:
             yield tick
     except csv.Error as error:
         raise Damaged(f"{TELEMETRY_FILE} is no CSV ({error})") from None
+
+
+def _refuse_header(header: list[str]) -> None:
+    """Raise Damaged for a first line that does not say which cell is what."""
+    if "t_ns" not in header:
+        raise Damaged(f"{TELEMETRY_FILE} is no table of this harness: its first line names no column t_ns")
+    if len(set(header)) < len(header):
+        twice, _ = Counter(header).most_common(1)[0]
+        why = f"its first line names the column {twice[:40]!r} more than once"
+        raise Damaged(f"{TELEMETRY_FILE} is no table of this harness: {why}")
 
 
 def _whole_lines(stream: TextIO) -> Iterator[str]:

@@ -51,7 +51,8 @@ def test_columns_of_a_newer_harness_are_passed_over(tmp_path: Path) -> None:
     ("text", "why"),
     [
         ("epoch,hours\n1,2\n", "no table of this harness: its first line names no column t_ns"),
-        ("t_ns,t_ns\n1,2\n", "no table of this harness"),
+        ("t_ns,t_ns\n1,2\n", "no table of this harness: its first line names the column 't_ns' more than once"),
+        ("colour,t_ns,colour\n1,2,3\n", "names the column 'colour' more than once"),
         ("t_ns,cost_us\n1,2\n3\n4,5\n", "row 3 of telemetry.csv has 1 cells for 2 columns"),
         ("t_ns,cost_us\n1,x\n", "row 2 of telemetry.csv holds a cell that is no number"),
         ("t_ns,cost_us\n1,nan\n", "no number"),
