@@ -78,6 +78,7 @@ class _Folding:
     waits: list[WaitHistogram] = field(default_factory=list)
     recounts: list[Recount] = field(default_factory=list)
     warnings: list[Remark] = field(default_factory=list)
+    warnings_not_kept: int = 0
     errors: list[Remark] = field(default_factory=list)
     malformed: list[Malformed] = field(default_factory=list)
     malformed_lines: int = 0
@@ -163,6 +164,8 @@ class _Folding:
             kept = self.warnings if isinstance(event, protocol.Warning) else self.errors
             if len(kept) < MAX_KEPT:
                 kept.append(Remark(event.message, event.hint))
+            elif kept is self.warnings:
+                self.warnings_not_kept += 1
 
     def _stamp(self, claimed_ns: int, received_ns: int | None) -> None:
         late_ns = 0 if received_ns is None else received_ns - claimed_ns
@@ -211,12 +214,14 @@ class _Folding:
             waits=tuple(self.waits),
             recounts=tuple(self.recounts),
             warnings=tuple(self.warnings),
+            warnings_not_kept=self.warnings_not_kept + (whole(end, "dropped_warnings") or 0),
             errors=tuple(self.errors),
             malformed=tuple(self.malformed),
             malformed_lines=self.malformed_lines,
             stamps=self.stamps,
             peak_memory_bytes=whole(end, "peak_memory_bytes"),
             trainer_cpu_seconds=number(end, "trainer_cpu_seconds"),
+            leftover_processes=whole(end, "leftover_processes"),
             harness=HarnessCost(
                 cpu_seconds=number(end, "harness_cpu_seconds"),
                 voluntary_switches=whole(end, "harness_voluntary_switches"),

@@ -201,6 +201,8 @@ class Record:
     crossing_index: int | None = None
     recounts: tuple[Recount, ...] = ()
     warnings: tuple[Remark, ...] = ()
+    #: How many more warnings there were: a trainer that floods must not flood the record.
+    warnings_not_kept: int = 0
     errors: tuple[Remark, ...] = ()
     malformed: tuple[Malformed, ...] = ()
     malformed_lines: int = 0
@@ -208,6 +210,8 @@ class Record:
 
     peak_memory_bytes: int | None = None
     trainer_cpu_seconds: float | None = None
+    #: Processes that the trainer had started, still there a second after its end, and killed.
+    leftover_processes: int | None = None
     harness: HarnessCost = HarnessCost()
     fingerprint: dict[str, Any] = field(default_factory=dict)
     #: How the run came about: ``rules`` in force before it, ``warm_up`` (did one precede it in this process),

@@ -17,8 +17,9 @@ list ``[name, argument...]``:
 ``print TEXT``, ``sleep SECONDS``, ``wait PATH``, ``exit CODE``, ``signal NUMBER``, ``signal_parent NUMBER``,
 ``close``, ``touch PATH``
     what they say; ``sleep`` with no argument is for ever.
-``ignore_sigterm``, ``fork PATH``
-    be stubborn; leave a child behind that sleeps for ever, its process id in PATH.
+``ignore_sigterm``, ``fork PATH``, ``daemon PATH``, ``tracker``
+    be stubborn; leave a child behind that sleeps for ever, its process id in PATH; leave one in a session of its own,
+    with another parent and an empty environment; leave one that ends because the trainer has.
 
 Without a FIFO (``BENCH_EVENTS`` not opened until the first event) a script that only sleeps is a trainer that never
 opens it. Standard library only, and nothing of the harness: that is the promise of the protocol.
@@ -140,6 +141,23 @@ class Scripted:
             self.touch(path)
             time.sleep(1e6)
         self.wait(path)
+
+    def daemon(self, path: str) -> None:
+        if os.fork() == 0:
+            os.setsid()
+            if os.fork() == 0:
+                self.touch(path)
+                os.execve(sys.executable, ["python", "-I", "-S", "-c", "import time; time.sleep(1e6)"], {})
+            os._exit(0)
+        os.wait()
+        self.wait(path)
+
+    def tracker(self) -> None:
+        reader, self.held_open = os.pipe()
+        if os.fork() == 0:
+            os.close(self.held_open)
+            os.read(reader, 1)  # nobody writes: this returns when the trainer is gone
+            os._exit(0)
 
     def wait(self, path: str) -> None:
         while not os.path.exists(path):

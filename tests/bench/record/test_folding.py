@@ -143,6 +143,19 @@ def test_a_flood_of_garbage_does_not_flood_the_record() -> None:
     assert max(len(each.line) for each in record.malformed) == 200
 
 
+def test_warnings_beyond_what_is_kept_are_counted_and_so_are_those_never_written() -> None:
+    warning = {"v": 1, "event": "warning", "run": 0, "t_ns": 0, "message": "slow"}
+
+    record = fold(changed([warning] * 130 + Run().lines(), "harness_end", dropped_warnings=7))
+
+    assert (len(record.warnings), record.warnings_not_kept) == (100, 37)
+
+
+@pytest.mark.parametrize(("end", "known"), [({}, None), ({"leftover_processes": 0}, 0), ({"leftover_processes": 2}, 2)])
+def test_what_a_trainer_left_behind_is_known_where_it_was_looked_for(end: dict[str, int], known: int | None) -> None:
+    assert fold(changed(Run().lines(), "harness_end", **end)).leftover_processes == known
+
+
 def test_a_run_that_never_greets_is_kept_without_what_it_did_not_say() -> None:
     record = fold(line for line in Run().lines() if line["event"] != "hello")
     assert (record.trainer, record.recipe, record.threads, record.hellos) == (None, {}, None, 0)
