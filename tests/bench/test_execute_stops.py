@@ -101,6 +101,8 @@ execute.run(execute.Job(**f))
     harness = subprocess.Popen([sys.executable, "-c", program])
     try:
         wait_until(pid_file.exists)
+        # The trainer has said hello by then; on a busy machine its words may still lie in the FIFO.
+        wait_until(lambda: b'"hello"' in (work.folder / "events.jsonl").read_bytes())
     finally:
         harness.kill()
         harness.wait()
