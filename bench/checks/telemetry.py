@@ -9,12 +9,13 @@ from bench.checks.facts import Facts
 from bench.checks.rule import Finding, Rule, ok, warn
 from bench.metadata import hashed
 from bench.record import Record
+from bench.record.telemetry import DIVIDED
 
 #: What helps where a call is not answered, by the beginning of why; what a card does not have, nobody can change.
 _REMEDIES = {
     "no permission": "ask who runs this machine to let this user, or this container, read them",
     "missing in the driver": "install a newer driver",
-    "not supported while MIG is on": "type `sudo nvidia-smi -mig 0`; later undo it with `sudo nvidia-smi -mig 1`",
+    DIVIDED: "type `sudo nvidia-smi -mig 0`; later undo it with `sudo nvidia-smi -mig 1`",
     "code": "type `nvidia-smi` to see what it says",
 }
 
