@@ -17,6 +17,8 @@ list ``[name, argument...]``:
 ``print TEXT``, ``sleep SECONDS``, ``wait PATH``, ``exit CODE``, ``signal NUMBER``, ``signal_parent NUMBER``,
 ``close``, ``touch PATH``
     what they say; ``sleep`` with no argument is for ever.
+``ticks COUNT``
+    wait until the sampler has so many rows in ``telemetry.csv`` of ticks since the last phase ended.
 ``ignore_sigterm``, ``fork PATH``, ``daemon PATH``, ``tracker``
     be stubborn; leave a child behind that sleeps for ever, its process id in PATH; leave one in a session of its own,
     with another parent and an empty environment; leave one that ends because the trainer has.
@@ -162,6 +164,16 @@ class Scripted:
     def wait(self, path: str) -> None:
         while not os.path.exists(path):
             time.sleep(0.002)
+
+    def ticks(self, count: int) -> None:
+        path = os.path.join(os.path.dirname(os.environ["BENCH_EVENTS"]), "telemetry.csv")
+        while count and self.rows_since_mark(path) < count:
+            time.sleep(0.002)
+
+    def rows_since_mark(self, path: str) -> int:
+        with open(path) as stream:
+            _, *rows = (line for line in stream if line.endswith("\n"))
+        return sum(int(row.partition(",")[0]) > self.marked_ns for row in rows)
 
 
 if __name__ == "__main__":

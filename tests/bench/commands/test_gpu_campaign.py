@@ -41,7 +41,7 @@ table = {"name": "smoke", "sha256": smoke.sha256, "target_percent": 94.0, "epoch
 def argv(request):
     on = {"kind": "cpu" if request.device == "cpu" else "gpu", "name": "scripted", "uuid": request.device}
     steps = [["hello", {"recipe": table, "device": on, "input": request.input}], ["phase", {"name": "import"}],
-             ["sleep", float(sys.argv[3])], ["phase", {"name": "train_k", "epoch": 1}],
+             ["ticks", int(sys.argv[3])], ["phase", {"name": "train_k", "epoch": 1}],
              ["predict", str(folder / "labels.u8"), 1880], ["phase", {"name": "eval_k", "epoch": 1}],
              ["epoch", {"epoch": 1, "correct": 1880, "total": 2000}], ["done"]]
     (folder / "script.json").write_text(json.dumps(steps))
@@ -90,14 +90,14 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def bench(
-    folder: Path, library: Path, *lines: str, words: tuple[str, ...] = (), seconds: float = 0.0,
+    folder: Path, library: Path, *lines: str, words: tuple[str, ...] = (), ticks: int = 0,
     profile: str | None = "V100",
 ) -> Campaign:  # fmt: skip
-    """Run a campaign that trains for so many seconds on machine with this card, with ``lines`` over its profile's."""
+    """Run a campaign that trains until so many ticks are written, beside this card, ``lines`` over its profile's."""
     scenario = fake_nvml.scenario(folder / "scenario", *lines, profile=profile)
     environ = {**fake_nvml.environ(library, scenario), "XDG_RUNTIME_DIR": str(folder)}
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, str(ROOT), str(folder), str(seconds), *words],
+        [sys.executable, "-c", PROGRAM, str(ROOT), str(folder), str(ticks), *words],
         env={name: value for name, value in environ.items() if name != "CUDA_VISIBLE_DEVICES"},
         capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
@@ -124,7 +124,7 @@ def test_the_card_that_trains_is_the_card_that_is_sampled_however_the_driver_cou
 def test_what_a_card_does_not_answer_is_empty_in_every_table_and_told_once(tmp_path: Path, library: Path) -> None:
     lines = ("gpu 0 utilisation not-supported", "gpu 0 temperature not-supported", *fake_nvml.LOCKED_COUNTERS)
 
-    made = bench(tmp_path, library, *lines, seconds=0.6)
+    made = bench(tmp_path, library, *lines, ticks=1)
 
     assert set(made.column("gpu_utilisation_percent")) == set(made.column("gpu_temperature_celsius")) == {""}
     assert set(made.column("foreign_processes")) == {""}
@@ -140,11 +140,11 @@ def test_what_a_card_does_not_answer_is_empty_in_every_table_and_told_once(tmp_p
 
 
 def test_a_card_that_is_lost_half_way_marks_the_run_and_lets_training_finish(tmp_path: Path, library: Path) -> None:
-    # Tried once when it is opened, and read at each tick: the third tick is the last that it hears.
-    made = bench(tmp_path, library, "gpu 0 power 100000 101000 102000 lost", "gpu 0 processes -", seconds=1.5)
+    # Asked when it is opened and before the run, and at each tick: it answers one or two ticks, and never a third.
+    made = bench(tmp_path, library, "gpu 0 power 100000 101000 102000 lost", "gpu 0 processes -", ticks=3)
 
     power = made.column("gpu_power_watts")
-    assert power[:3] == ["101.0", "102.0", ""]
+    assert power[0] in ("101.0", "102.0")
     assert set(power[2:]) == {""}
     assert all(made.column("trainer_memory_bytes"))
     assert [line["why"] for line in made.lines("harness_gpu_lost")] == [made.record.telemetry.gpu_lost]
@@ -155,7 +155,7 @@ def test_a_card_that_is_lost_half_way_marks_the_run_and_lets_training_finish(tmp
 
 
 def test_an_energy_counter_that_begins_anew_gives_no_joules(tmp_path: Path, library: Path) -> None:
-    made = bench(tmp_path, library, "gpu 0 energy 900000000 +-500", seconds=0.6)
+    made = bench(tmp_path, library, "gpu 0 energy 900000000 +-500", ticks=1)
 
     readings = [line["energy_mj"] for line in made.lines("harness_edge")]
     assert readings[-1] < readings[0]
@@ -163,6 +163,15 @@ def test_an_energy_counter_that_begins_anew_gives_no_joules(tmp_path: Path, libr
     assert (row["energy_joules"], row["energy_to_target_joules"]) == ("", "")
     assert row["energy_note"] == "the energy counter was reset during the run"
     assert row["gpu_power_watts_median"] == "250.0"
+
+
+def test_the_energy_of_a_divided_card_is_told_to_be_all_of_it(tmp_path: Path, library: Path) -> None:
+    made = bench(tmp_path, library, *fake_nvml.DIVIDED)
+
+    row = made.row("runs.csv")
+    assert (row["gpu_role"], row["gpu_utilisation_percent_mean"]) == ("trains", "")
+    assert float(row["energy_joules"]) > 0
+    assert row["energy_note"].endswith("MIG is on, and this is the energy of the whole card")
 
 
 def test_somebody_else_on_the_card_makes_the_run_invalid(tmp_path: Path, library: Path) -> None:
@@ -173,7 +182,7 @@ def test_somebody_else_on_the_card_makes_the_run_invalid(tmp_path: Path, library
 
 
 def test_a_card_that_slowed_down_makes_the_run_suspect(tmp_path: Path, library: Path) -> None:
-    made = bench(tmp_path, library, *fake_nvml.OVERHEATED, "gpu 0 processes -", seconds=0.6)
+    made = bench(tmp_path, library, *fake_nvml.OVERHEATED, "gpu 0 processes -", ticks=1)
 
     assert made.reasons["throttled"] == "suspect"
     assert made.reasons["temperature"] == "suspect"
@@ -183,7 +192,7 @@ def test_a_card_that_slowed_down_makes_the_run_suspect(tmp_path: Path, library: 
 
 
 def test_a_power_brake_that_this_driver_does_not_count_makes_the_run_suspect(tmp_path: Path, library: Path) -> None:
-    made = bench(tmp_path, library, "gpu 0 event_reasons 0x88", "gpu 0 processes -", seconds=0.6)
+    made = bench(tmp_path, library, "gpu 0 event_reasons 0x88", "gpu 0 processes -", ticks=1)
 
     assert made.record.telemetry.lost_seconds["thermal"] == 0
     assert made.reasons["throttled"] == "suspect"
@@ -227,6 +236,9 @@ def test_a_card_beside_a_cpu_is_watched_and_judges_nothing(tmp_path: Path, libra
     assert made.record.telemetry.gpu["role"] == "watched"
     assert "foreign-process" not in made.reasons
     assert set(made.column("gpu_power_watts")) == {"250.0"}
-    assert all(name in made.row("runs.csv") for name in ("energy_joules", "gpu_power_watts_mean"))
+    row = made.row("runs.csv")
+    assert (row["gpu_role"], row["energy_to_target_joules"]) == ("watched", "")
+    assert float(row["energy_joules"]) > 0
+    assert row["energy_note"] == "of a card that was watched and did not train"
     with open(made.folder / "seed-000" / "telemetry.csv", newline="") as stream:
         assert next(csv.reader(stream)) == [column.name for column in COLUMNS]
