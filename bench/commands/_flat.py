@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from bench import scratch
 from bench.journal import disk_trouble_told
 from resnet9 import dataset
 
@@ -41,8 +41,8 @@ def file_of(data: Data) -> Iterator[Path]:
     if data.where != dataset.SYNTHETIC and kept.is_file() and _sha256(kept) == data.sha256:
         yield kept
         return
-    with TemporaryDirectory(prefix="bench-data-", ignore_cleanup_errors=True) as folder:
-        path = Path(folder) / f"{data.name}.u8"
+    with scratch.folder() as folder:
+        path = folder / f"{data.name}.u8"
         with disk_trouble_told(path):
             _write(data.where, path)
         yield path

@@ -122,14 +122,13 @@ def _bench(typed: str, wishes: Wishes, asked: Asked, timeout: int | None, keep: 
 @contextmanager
 def _place(keep: Path | None) -> Iterator[Path]:
     """The folder of the starts: a new one that stays, or one that is gone afterwards. Raises UsageError."""
-    from tempfile import TemporaryDirectory
-
+    from bench import scratch
     from bench.errors import UsageError
     from bench.journal import disk_trouble_told
 
     if keep is None:
-        with TemporaryDirectory(prefix="bench-check-", ignore_cleanup_errors=True) as folder:
-            yield Path(folder)
+        with scratch.folder() as folder:
+            yield folder
         return
     if keep.exists():
         raise UsageError(f"{keep} is there already; name a new folder with --keep.")

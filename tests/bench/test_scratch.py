@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+from bench import scratch
+
+#: Holds a folder until it is killed.
+HOLDER = """
+import sys, time
+from bench import scratch
+with scratch.folder() as made:
+    (made / "data").write_text("much")
+    print(made, flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture(autouse=True)
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+
+def held() -> tuple[subprocess.Popen[str], Path]:
+    """Another process and the folder it holds, which looks an hour old."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLDER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        cwd=Path(__file__).parents[2],
+    )  # fmt: skip
+    assert process.stdout is not None
+    made = Path(process.stdout.readline().strip())
+    os.utime(made, (time.time() - 3600,) * 2)
+    return process, made
+
+
+def kill(process: subprocess.Popen[str]) -> None:
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+
+
+def test_a_folder_is_gone_with_its_with() -> None:
+    with scratch.folder() as made:
+        assert made.is_dir()
+
+    assert not made.exists()
+
+
+def test_what_a_killed_process_left_is_gone_at_the_next_start() -> None:
+    process, made = held()
+    kill(process)
+    assert (made / "data").is_file()
+
+    with scratch.folder():
+        assert not made.exists()
+
+
+def test_what_a_living_process_uses_stays() -> None:
+    process, made = held()
+    try:
+        with scratch.folder():
+            assert (made / "data").is_file()
+    finally:
+        kill(process)
+
+
+def test_a_folder_that_is_not_locked_yet_is_left_alone(tmp_path: Path) -> None:
+    with scratch.folder() as made:
+        young = tmp_path / f"{made.name}x"
+        young.mkdir()
+
+    with scratch.folder():
+        assert young.is_dir()
+
+
+def test_a_link_is_not_followed(tmp_path: Path) -> None:
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    with scratch.folder() as made:
+        (tmp_path / f"{made.name}x").symlink_to(mine)
+    os.utime(mine, (0, 0))
+
+    with scratch.folder():
+        assert mine.is_dir()
