@@ -108,6 +108,12 @@ def _number(value: object, name: str) -> None:
     _require(good, f"`{name}` must be a finite number, not {_shown(value)}")
 
 
+def _at_least_0(value: object, name: str) -> None:
+    _number(value, name)
+    assert isinstance(value, (int, float))
+    _require(value >= 0, f"`{name}` must be at least 0, not {_shown(value)}")
+
+
 def _text(value: object, name: str) -> None:
     _require(isinstance(value, str), f"`{name}` must be text, not {_shown(value)}")
 
@@ -225,6 +231,10 @@ class Epoch:
         _one_of(self.view, VIEWS, "view")
 
 
+#: What tells the level of the prefetch buffer, in one epoch.
+_LEVEL = ("level_samples", "level_mean", "level_capacity", "level_empty_share")
+
+
 @dataclass(frozen=True)
 class Waits:
     """How long the steps of an epoch waited for input: ``counts[i]`` waits fell below ``edges_us[i]``, the last above
@@ -233,7 +243,7 @@ class Waits:
     ``floor_us`` is what a wait costs when nothing has to be waited for. ``sum_us`` (optional) is the sum of all
     waits, which the histogram alone cannot give. The level of the prefetch buffer (optional), where it can be seen:
     ``level_samples`` looks found ``level_mean`` batches ready of ``level_capacity``, and ``level_empty_share`` of the
-    looks none.
+    looks none: all four are given, or none. No time is below 0.
     """
 
     kind: ClassVar[str] = "waits"
@@ -251,22 +261,34 @@ class Waits:
 
     def check(self) -> None:
         _number(self.epoch, "epoch")
-        _number(self.floor_us, "floor_us")
-        for name in ("sum_us", "level_mean", "level_empty_share"):
-            if getattr(self, name) is not None:
-                _number(getattr(self, name), name)
-        for name in ("level_samples", "level_capacity"):
-            if getattr(self, name) is not None:
-                _whole(getattr(self, name), name)
+        _at_least_0(self.floor_us, "floor_us")
+        if self.sum_us is not None:
+            _at_least_0(self.sum_us, "sum_us")
+        self._check_level()
         _require(
             isinstance(self.edges_us, list) and isinstance(self.counts, list), "`edges_us` and `counts` must be lists"
         )
         for edge in self.edges_us:
-            _number(edge, "edges_us")
+            _at_least_0(edge, "edges_us")
         for count in self.counts:
             _whole(count, "counts")
         _require(len(self.counts) == len(self.edges_us) + 1, "`counts` must have one entry more than `edges_us`")
         _require(list(self.edges_us) == sorted(self.edges_us), "`edges_us` must increase")
+
+    def _check_level(self) -> None:
+        told = [name for name in _LEVEL if getattr(self, name) is not None]
+        if not told:
+            return
+        missing = [name for name in _LEVEL if name not in told]
+        _require(not missing, f"`{told[0]}` without {', '.join(missing)}: the level is told whole or not at all")
+        assert self.level_mean is not None and self.level_capacity is not None and self.level_empty_share is not None
+        _whole(self.level_samples, "level_samples")
+        _whole(self.level_capacity, "level_capacity")
+        _at_least_0(self.level_mean, "level_mean")
+        _at_least_0(self.level_empty_share, "level_empty_share")
+        mean, capacity, share = self.level_mean, self.level_capacity, self.level_empty_share
+        _require(mean <= capacity, f"`level_mean` ({mean}) is more than `level_capacity` ({capacity})")
+        _require(share <= 1, f"`level_empty_share` is a share of the looks, so at most 1, not {_shown(share)}")
 
 
 @dataclass(frozen=True)

@@ -134,7 +134,7 @@ SUMMARY = (
     Column("accuracy_view", "text", "", "view of the final accuracies: plain, flip or six"),
     Column("plain_accuracy_mean", "number", "%", "mean final accuracy without any views"),
     *telemetry.SUMMARY_COLUMNS,
-    Column("stall_share", "number", "", "median over the runs of their stall_share; empty for input `device`"),
+    Column("stall_share", "number", "", "median of the runs' stall_share, so after the first epoch; empty as theirs"),
     *energy.SUMMARY_COLUMNS,
 )
 

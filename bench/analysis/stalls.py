@@ -3,6 +3,9 @@
 A wait alone does not say that the input is to blame: work on a device goes on while the host waits. So the answer
 ``input-bound`` needs two witnesses: steps that waited, and either a prefetch buffer that was empty or a control that
 was faster. The first epoch, which has first-use costs, is left out.
+
+A run is compared with the one of the same seed beside it in time, so that what drifts over a measurement is no part of
+the difference.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from bench.analysis import frames, welch
 from bench.analysis.columns import STALLS
 from bench.checks import judged
 from bench.checks.data import EMPTY_SHARE, MEMORY_INPUT, STALL_SHARE
-from bench.record import Evaluation, Record
+from bench.record import Evaluation, Record, waiting
 from bench.record.stalls import HOST, MEMORY
 
 INPUT_BOUND, NOT_INPUT_BOUND = "input-bound", "not input-bound"
@@ -33,7 +36,7 @@ _MEANT = frozenset({"finished", MEMORY_INPUT})
 class Cost:
     """The share of the host's training time that its input costs, with the ends of its 95 % interval.
 
-    NaN is not known: a side without runs, and for the ends a side with fewer than two.
+    NaN is not known: no pair, and for the ends fewer than two.
     """
 
     share: float
@@ -49,10 +52,11 @@ class Cost:
 def table(records: Mapping[str, Sequence[Record]]) -> pd.DataFrame:
     """One row an epoch after the first that both inputs have trained, and one of all: the frame of ``stalls.csv``.
 
-    ``records`` are those of each input, by name.
+    ``records`` are those of each input, by name. Without a run of the control the host's own epochs are told, as a
+    wait needs no partner.
     """
     host, memory = (counted(records.get(name, ())) for name in (HOST, MEMORY))
-    epochs = sorted(set(_epochs(host)) & set(_epochs(memory)))
+    epochs = sorted(_epochs(host) & _epochs(memory) if memory else _epochs(host))
     rows = [_row(host, memory, [epoch], epoch) for epoch in epochs]
     return frames.frame(STALLS, [*rows, _row(host, memory, epochs, None)])
 
@@ -81,10 +85,12 @@ def answer(stall_share: float | None, empty_share: float | None, cost: Cost) -> 
     return INPUT_BOUND if cost.low > 0 and cost.share > COST_SHARE else NOT_INPUT_BOUND
 
 
-def cost(host_seconds: Sequence[float], memory_seconds: Sequence[float]) -> Cost:
-    """What the input costs, from training times of either side, by Welch's t test on their logarithms."""
-    found = welch.difference([math.log(each) for each in host_seconds], [math.log(each) for each in memory_seconds])
-    # A difference d of logarithms says that the control takes exp(-d) of the host's time.
+def cost(pairs: Sequence[tuple[float, float]]) -> Cost:
+    """What the input costs, from the training times of host and control of each pair: the mean of the logarithms of
+    their ratios, with Student's interval.
+    """
+    found = welch.mean([math.log(host / memory) for host, memory in pairs])
+    # A mean d says that the control takes exp(-d) of the host's time.
     share, low, high = (-_expm1(-each) for each in (found.estimate, found.low, found.high))
     return Cost(share, low, high)
 
@@ -98,13 +104,15 @@ def _expm1(value: float) -> float:
 
 def _row(host: Sequence[Record], memory: Sequence[Record], epochs: Sequence[float], epoch: float | None) -> Any:
     ours, theirs = _seconds(host, epochs), _seconds(memory, epochs)
-    saved = cost(ours, theirs)
+    pairs = [(ours[seed], theirs[seed]) for seed in ours if seed in theirs]
+    saved = cost(pairs)
     stalled, buffer = _stall_share(host, epochs), _buffer(host, epochs)
-    ours_mean, theirs_mean = _geometric_mean(ours), _geometric_mean(theirs)
+    ours_mean, theirs_mean = (_geometric_mean([pair[side] for pair in pairs]) for side in (0, 1))
     return {
         "epoch": epoch,
         "host_runs": len(ours),
         "memory_runs": len(theirs),
+        "pairs": len(pairs),
         "host_seconds": ours_mean,
         "memory_seconds": theirs_mean,
         "stall_share": stalled,
@@ -127,37 +135,31 @@ def _epochs(records: Sequence[Record]) -> set[float]:
     return {epoch for record in records for epoch in list(_trained(record))[1:]}
 
 
-def _seconds(records: Sequence[Record], epochs: Sequence[float]) -> list[float]:
-    """The training time of these epochs together, of every run that has them all."""
-    runs = [
-        [trained[epoch].train_seconds for epoch in epochs if epoch in trained] for trained in map(_trained, records)
-    ]
-    return [math.fsum(each or 0.0 for each in run) for run in runs if epochs and len(run) == len(epochs)]
+def _seconds(records: Sequence[Record], epochs: Sequence[float]) -> dict[int | None, float]:
+    """The training time of these epochs together, by seed, of every run that has them all."""
+    runs = {each.seed: _trained(each) for each in records}
+    return {
+        seed: math.fsum(trained[epoch].train_seconds or 0.0 for epoch in epochs)
+        for seed, trained in runs.items()
+        if epochs and trained.keys() >= set(epochs)
+    }
 
 
 def _stall_share(records: Sequence[Record], epochs: Sequence[float]) -> float | None:
-    known = [
-        (each.stall_seconds, each.train_seconds)
-        for trained in map(_trained, records)
-        for epoch, each in trained.items()
-        if epoch in epochs and each.stall_seconds is not None and each.train_seconds is not None
-    ]
-    train_seconds = math.fsum(train for _, train in known)
-    return math.fsum(stall for stall, _ in known) / train_seconds if train_seconds > 0 else None
+    return waiting.stall_share(
+        each for record in records for each in waiting.after_first(record) if each.epoch in epochs
+    )
 
 
 def _buffer(records: Sequence[Record], epochs: Sequence[float]) -> dict[str, Any]:
     """The level of the prefetch buffer over all looks, as cells; nothing where nobody could look."""
-    seen = [each for record in records for each in record.waits if each.epoch in epochs and each.level_samples]
-    samples = sum(each.level_samples or 0 for each in seen)
-    if not samples:
+    level = waiting.level([each for record in records for each in record.waits if each.epoch in epochs])
+    if level is None:
         return {}
-    level = math.fsum((each.level_samples or 0) * (each.level_mean or 0.0) for each in seen)
-    empty = math.fsum((each.level_samples or 0) * (each.level_empty_share or 0.0) for each in seen)
     return {
-        "buffer_level_mean": level / samples,
-        "buffer_capacity": seen[0].level_capacity,
-        "buffer_empty_share": empty / samples,
+        "buffer_level_mean": level.mean,
+        "buffer_capacity": level.capacity,
+        "buffer_empty_share": level.empty_share,
     }
 
 

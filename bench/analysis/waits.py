@@ -1,5 +1,7 @@
 """How long training waited for its input, as columns: the waits themselves, and what of them was a stall.
 
+A run's stalls are those after its first epoch, whose waits hold first-use costs; of the epochs every one is told.
+
 A wait has a floor, what it costs where the next batch is ready; only what is beyond it is a stall. A trainer whose
 dataset rests on the device never waits: its cells are empty, not 0.
 """
@@ -9,17 +11,16 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from bench.record import Column, Record
+from bench.record import Column, Record, waiting
 
-_STALLS = (
-    Column(
-        "stall_seconds", "number", "s", "time the steps waited for input beyond the floor; empty for input `device`"
-    ),
-    Column("stall_share", "number", "", "that, as a share of the training it was measured in"),
+_STALLED = "time the steps waited for input beyond the floor"
+RUN_COLUMNS = (
+    Column("stall_seconds", "number", "s", f"{_STALLED}, after the first epoch; empty for input `device`"),
+    Column("stall_share", "number", "", "that, as a share of the training it was measured in; empty for one epoch"),
 )
-RUN_COLUMNS = _STALLS
 EPOCH_COLUMNS = (
-    *_STALLS,
+    Column("stall_seconds", "number", "s", f"{_STALLED}; empty for input `device`"),
+    Column("stall_share", "number", "", "that, as a share of the training it was measured in"),
     Column("wait_floor_us", "number", "us", "the floor: a wait for a batch that is ready"),
     Column("buffer_samples", "whole", "", "looks at the prefetch buffer; empty where it cannot be seen"),
     Column("buffer_level_mean", "number", "batches", "batches that were ready, mean of the looks"),
@@ -29,19 +30,16 @@ EPOCH_COLUMNS = (
 
 
 def run_cells(record: Record) -> dict[str, Any]:
-    """The cells of RUN_COLUMNS, over the training of which the waits are known."""
+    """The cells of RUN_COLUMNS, over the training after the first epoch of which the waits are known."""
     if record.input == "device":
         return {}
-    trained: dict[float | None, int] = {}
-    for phase in record.phases:
-        if phase.name == "train_k":
-            trained[phase.epoch] = trained.get(phase.epoch, 0) + phase.duration_ns
-    stalled = {each.epoch: each.stall_seconds for each in record.waits if each.epoch in trained}
-    known = {epoch: seconds for epoch, seconds in stalled.items() if seconds is not None}
+    known = waiting.after_first(record)
     if not known:
         return {}
-    seconds, train_ns = math.fsum(known.values()), sum(trained[epoch] for epoch in known)
-    return {"stall_seconds": seconds, "stall_share": seconds / (train_ns / 1e9) if train_ns else None}
+    return {
+        "stall_seconds": math.fsum(each.stall_seconds for each in known),
+        "stall_share": waiting.stall_share(known),
+    }
 
 
 def epoch_cells(record: Record) -> list[dict[str, Any]]:

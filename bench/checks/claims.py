@@ -7,11 +7,14 @@ from itertools import accumulate, pairwise
 
 from bench.checks.rule import Rule, percent
 from bench.record import STAMP_TOLERANCE_NS, Evaluation, PhaseSpan, Record
+from bench.record.waiting import waited
 
 #: Phases must sum to the process's life within this share (contracts, section 1).
 LARGEST_GAP_SHARE = 0.01
 #: Phases made from float seconds may overlap by rounding; a millisecond is above that and below any phase that matters.
 OVERLAP_TOLERANCE_NS = 1_000_000
+#: The same for waits, which lie within the training of their epoch.
+WAITS_TOLERANCE_SECONDS = 1e-3
 
 
 def _finished(record: Record) -> str | None:
@@ -170,6 +173,16 @@ def _is_new(evaluation: Evaluation, record: Record) -> bool:
     return bool(evaluation.view == record.recipe.get("view", "plain"))
 
 
+def _waits(record: Record) -> str | None:
+    for each in waited(record):
+        if each.wait_seconds > each.train_seconds + WAITS_TOLERANCE_SECONDS:
+            return (
+                f"the waits of epoch {each.epoch:g} sum to {each.wait_seconds:.3g} s; it was trained in "
+                f"{each.train_seconds:.3g} s"
+            )
+    return None
+
+
 def _several_runs(record: Record) -> str | None:
     runs = record.runs or 1
     return f"{runs} runs shared one process: accuracies count, times make no headline" if runs > 1 else None
@@ -235,6 +248,10 @@ CLAIMS = (
     Rule("work", "work", "invalid",
          "`steps` and `images` count what was trained since the evaluation before, `epoch` all of it",
          "more images than steps of a batch, or an epoch that its steps do not make", after=_work),
+    Rule("waits", "waits", "suspect",
+         "`sum_us` is in microseconds, and of the steps of one epoch; steps wait within `train_k`",
+         f"waits of an epoch that sum to more than its training, by over {1e3 * WAITS_TOLERANCE_SECONDS:.0f} ms",
+         after=_waits),
     Rule("several-runs", "runs a process", "note",
          "for a time that can be published, run one process per run",
          "more than one run in one process", after=_several_runs),

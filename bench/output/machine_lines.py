@@ -65,7 +65,8 @@ def _stalls(row: Any) -> str:
         return _AT_REST
     if pd.isna(row["stall_share"]):
         return ""
-    return f"{100 * row['stall_share']:.1f} % of training was spent waiting for batches (median of the runs)"
+    share = f"{100 * row['stall_share']:.1f} % of training after the first epoch"
+    return f"{share} was spent waiting for batches (median of the runs)"
 
 
 def joules(value: float) -> str:

@@ -66,9 +66,9 @@ def conclusion(stored: StoredStalls, frame: pd.DataFrame) -> list[str]:
         told.append("Give the input more CPU time (--threads), or keep the dataset on the device with INPUT=device.")
     elif not pd.isna(whole["cost_share_low"]) and whole["cost_share_low"] > 0 and whole["cost_share"] > COST_SHARE:
         told.append("What the input costs is not waiting: it works on the same CPU cores as the step.")
-    fewest = min(int(whole["host_runs"]), int(whole["memory_runs"]))
-    if fewest < len(stored.seeds):
-        told.append(f"Of {len(stored.seeds)} pairs only {fewest} can be compared; record.json of the others says why.")
+    wanted, compared = len(stored.seeds), int(whole["pairs"])
+    if compared < wanted:
+        told.append(f"Of {wanted} pairs only {compared} can be compared; record.json of the others says why.")
     return [*told, STAND_IN] if stored.dataset == "synthetic" else told
 
 

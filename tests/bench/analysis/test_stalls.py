@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -75,18 +76,37 @@ def test_input_bound_needs_waiting_and_one_more_witness(
 
 
 def test_the_cost_is_what_the_control_saves_of_the_host_s_time() -> None:
-    found = stalls.cost([10.0, 10.1, 9.9], [7.5, 7.6, 7.4])
+    found = stalls.cost([(10.0, 7.5), (10.1, 7.6), (9.9, 7.4)])
     assert found.share == pytest.approx(0.25, abs=0.001)
     assert 0.2 < found.low < found.share < found.high < 0.3
 
 
 def test_a_control_that_is_slower_makes_a_cost_below_zero() -> None:
-    assert stalls.cost([7.0, 7.1], [7.7, 7.8]).share == pytest.approx(-0.1, abs=0.01)
+    assert stalls.cost([(7.0, 7.7), (7.1, 7.8)]).share == pytest.approx(-0.1, abs=0.01)
 
 
 def test_one_pair_has_a_cost_and_no_interval() -> None:
-    found = stalls.cost([10.0], [5.0])
+    found = stalls.cost([(10.0, 5.0)])
     assert found.share == pytest.approx(0.5) and not found.judged
+
+
+def test_a_machine_that_slows_down_over_the_pairs_does_not_hide_what_the_input_costs() -> None:
+    """Each run is compared with the one beside it, whose share of the drift is the same."""
+    frame = stalls.table(pairs([10.0, 15.1, 20.0, 30.2], [8.0, 12.0, 16.1, 24.0], stalled=3.0))
+    last = whole(frame)
+    assert 0.19 < last["cost_share_low"] < last["cost_share"] < last["cost_share_high"] < 0.21
+    assert last["answer"] == INPUT_BOUND
+    # The same runs beside others' partners: the drift is then a difference of seeds, and the interval says so.
+    shuffled = stalls.table(pairs([10.0, 15.1, 20.0, 30.2], [24.0, 8.0, 12.0, 16.1], stalled=3.0))
+    assert whole(shuffled)["cost_share_low"] < 0
+
+
+def test_a_run_without_its_partner_is_in_no_comparison() -> None:
+    records = pairs([10.0, 10.2, 90.0], [5.0, 5.1, 5.2])
+    records["memory"] = [records["memory"][0], records["memory"][1], run(1.0, 7, input="memory")]
+    last = whole(stalls.table(records))
+    assert (last["host_runs"], last["memory_runs"], last["pairs"]) == (3, 3, 2)
+    assert last["cost_share"] == pytest.approx(0.5) and last["cost_share_low"] > 0.49
 
 
 def test_a_starved_input_is_input_bound_with_its_shares_epoch_by_epoch() -> None:
@@ -140,14 +160,32 @@ def test_runs_with_anything_else_wrong_do_not_count() -> None:
 
 
 def test_nothing_to_compare_is_one_row_of_unknowns() -> None:
-    for records in ({}, {"host": [run(4.0, stalled=1.0)], "memory": []}, {"host": [run(4.0, epochs=1)]}):
+    for records in ({}, {"host": [], "memory": [run(4.0, input="memory")]}, {"host": [run(4.0, epochs=1)]}):
         frame = stalls.table(records)
         assert len(frame) == 1 and whole(frame)["answer"] == NOT_ENOUGH
         assert pd.isna(whole(frame)["cost_share"]) and pd.isna(whole(frame)["stall_share"])
+
+
+def test_waits_are_told_without_a_control_and_what_they_cost_is_not_known() -> None:
+    frame = stalls.table({"host": [run(4.0, stalled=1.0, empty=0.2)], "memory": []})
+    assert [None if pd.isna(each) else each for each in frame["epoch"]] == [2.0, 3.0, None]
+    last = whole(frame)
+    assert last["stall_share"] == pytest.approx(0.25) and last["buffer_empty_share"] == 0.2
+    assert last["answer"] == NOT_ENOUGH and last["pairs"] == 0 and pd.isna(last["cost_share"])
+
+
+def test_looks_that_do_not_tell_how_many_were_empty_are_not_counted_as_full() -> None:
+    """As in the record of an older trainer, from before the level was told whole or not at all."""
+    seen = run(10.0, stalled=6.0, empty=0.75)
+    untold = [replace(each, level_empty_share=None, level_mean=None) for each in seen.waits]
+    last = whole(stalls.table({"host": [replace(seen, waits=(seen.waits[0], seen.waits[1], untold[2]))]}))
+    assert (last["buffer_empty_share"], last["buffer_level_mean"]) == (0.75, 1.0)
+    last = whole(stalls.table({"host": [replace(seen, waits=tuple(untold))]}))
+    assert pd.isna(last["buffer_empty_share"]) and pd.isna(last["buffer_level_mean"])
 
 
 def test_a_run_that_ended_early_is_left_out_where_its_epochs_are_missing() -> None:
     records = pairs([4.0, 4.1], [4.0, 4.1], stalled=0.1, empty=0.0)
     records["host"].append(run(4.2, 2, stalled=0.1, empty=0.0, epochs=2))
     frame = stalls.table(records)
-    assert list(frame["host_runs"]) == [3, 2, 2]
+    assert list(frame["host_runs"]) == [3, 2, 2] and list(frame["pairs"]) == [2, 2, 2]

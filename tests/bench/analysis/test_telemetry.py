@@ -105,16 +105,22 @@ def test_the_summary_is_the_median_of_the_runs() -> None:
 
 
 def test_a_stall_is_what_was_waited_beyond_the_floor() -> None:
-    record = waited(waits(1, 1_019_400.0), waits(2, 10_000.0))
+    record = waited(waits(1, 1_019_400.0), waits(2, 10_000.0), waits(3, 3_019_400.0))
     frame = frames.epochs([record])
     # 97 waits at a floor of 200 us are 19.4 ms, so 1 s of 1.0194 s is stalled; the second epoch is below its floor.
-    assert list(frame["stall_seconds"][:2]) == pytest.approx([1.0, 0.0])
-    assert list(frame["stall_share"][:2]) == pytest.approx([0.1, 0.0])
+    assert list(frame["stall_seconds"][:3]) == pytest.approx([1.0, 0.0, 3.0])
+    assert list(frame["stall_share"][:3]) == pytest.approx([0.1, 0.0, 0.3])
     assert frame["wait_share"][0] == pytest.approx(0.10194)
-    assert frame["stall_seconds"][2:].isna().all()
+    assert frame["stall_seconds"][3:].isna().all()
+
+
+def test_the_stalls_of_a_run_are_those_after_its_first_epoch() -> None:
+    record = waited(waits(1, 9_019_400.0), waits(2, 10_000.0), waits(3, 3_019_400.0))
     row = run_row(record)
-    assert (row["stall_seconds"], row["stall_share"]) == pytest.approx((1.0, 0.05))  # Of the 20 s that were measured.
-    assert frames.summary(frames.runs([record])).iloc[0]["stall_share"] == pytest.approx(0.05)
+    assert (row["stall_seconds"], row["stall_share"]) == pytest.approx((3.0, 0.15))  # Of the 20 s that were measured.
+    assert frames.summary(frames.runs([record])).iloc[0]["stall_share"] == pytest.approx(0.15)
+    for only_first in (waited(waits(1, 9e6)), waited(waits(1, 9e6), correct=(9500,), epochs=1)):
+        assert pd.isna(run_row(only_first)["stall_share"]) and pd.isna(run_row(only_first)["stall_seconds"])
 
 
 def test_the_level_of_the_buffer_is_told_where_it_was_seen() -> None:

@@ -49,6 +49,13 @@ def dataset(state: str) -> Callable[[Lines], Lines]:
     return lambda lines: changed(lines, "hello", dataset={"name": "cifar10", "sha256": "", "state": state})
 
 
+def waited(epoch: float, **told: Any) -> Callable[[Lines], Lines]:
+    """Tell the waits of an epoch, which is trained in 10 s, at the end."""
+    body = {"epoch": epoch, "edges_us": [], "counts": [97], "floor_us": 5.0, **told}
+    waits = {"v": 1, "event": "waits", "run": 0, **body}
+    return lambda lines: [*lines[:-2], {**waits, "t_ns": lines[-2]["t_ns"]}, *lines[-2:]]
+
+
 def late(lines: Lines) -> Lines:
     index = next(i for i, line in enumerate(lines) if line["event"] == "epoch")
     return [
@@ -84,6 +91,8 @@ FINDINGS: list[tuple[str, str, Callable[[Lines], Lines], str]] = [
     ("order", "suspect", epoch(1, epoch=1), "epoch 1 was announced after epoch 1"),
     ("work", "invalid", epoch(1, images=97 * 512 + 1), "claims 49665 images in 97 steps of 512"),
     ("work", "invalid", epoch(1, epoch=2.5), "epoch 2.5 was announced after 194 steps of 97"),
+    ("waits", "suspect", waited(1, sum_us=5e8), "the waits of epoch 1 sum to 500 s; it was trained in 10 s"),
+    ("waits", "suspect", waited(5, sum_us=10_001_100.0), "waits of epoch 5"),
     ("dirty", "suspect", event("harness_start", fingerprint={"git.dirty": True}), "not committed"),
     ("several-runs", "note", event("hello", runs=3), "3 runs shared one process"),
     ("synthetic", "note", dataset("synthetic"), "no CIFAR-10 result"),
@@ -114,6 +123,8 @@ def test_each_rule_finds_what_it_is_for(rule: str, level: str, change: Callable[
     event("harness_end", exited_ns=1090 * NS),
     lambda lines: [{**line, "received_ns": line["received_ns"] + 48_000_000} for line in lines],
     epoch(4, view="flip"),
+    waited(1, sum_us=10_000_900.0),
+    waited(9, sum_us=5e8),  # Of an epoch that was never trained, which nothing is made of.
     lambda lines: changed(lines, "harness_start", test_images=None),
     lambda lines: changed(lines, "hello", recipe={**lines[2]["recipe"], "epochs": 5.0}),
 ])  # fmt: skip

@@ -35,9 +35,9 @@ def lines(text: str, label: str) -> list[str]:
 
 
 def waited(sum_us: float, **changes: Any) -> Record:
-    """A run whose first epoch of 10 s waited 97 times, with a floor of 200 us."""
+    """A run whose second epoch of 10 s waited 97 times, with a floor of 200 us."""
     run = Run(**changes)
-    counts = {"epoch": 1.0, "edges_us": [1e3], "counts": [90, 7], "floor_us": 200.0, "sum_us": sum_us}
+    counts = {"epoch": 2.0, "edges_us": [1e3], "counts": [90, 7], "floor_us": 200.0, "sum_us": sum_us}
     told = run.lines()
     return fold([*told[:-1], {"v": 1, "event": "waits", "run": 0, "t_ns": told[-1]["received_ns"], **counts}, told[-1]])
 
@@ -98,7 +98,7 @@ def test_dollars_are_rounded_to_the_nearest_cent(value: float, shown: str) -> No
 
 def test_stalls_are_the_share_of_training_beyond_the_floor() -> None:
     stalls = lines(render(waited(1_019_400.0)), "Input stalls")  # 1.0194 s of waits, 19.4 ms of them the floor.
-    assert stalls == ["10.0 % of training was spent waiting for batches (median of the runs)"]
+    assert stalls == ["10.0 % of training after the first epoch was spent waiting for batches (median of the runs)"]
 
 
 def test_a_dataset_on_the_device_is_not_applicable_rather_than_never_waited_for() -> None:

@@ -13,9 +13,9 @@ from bench.record.stalls import StoredStalls
 
 STORED = StoredStalls(1, "hive", "cifar10", 3, (0, 1, 2))
 ROW: dict[str, Any] = {
-    "epoch": None, "host_runs": 3, "memory_runs": 3, "host_seconds": 10.0, "memory_seconds": 7.5, "stall_share": 0.25,
-    "buffer_level_mean": 0.4, "buffer_capacity": 4, "buffer_empty_share": 0.75, "cost_seconds": 2.5,
-    "cost_share": 0.25, "cost_share_low": 0.2, "cost_share_high": 0.3, "answer": "input-bound",
+    "epoch": None, "host_runs": 3, "memory_runs": 3, "pairs": 3, "host_seconds": 10.0, "memory_seconds": 7.5,
+    "stall_share": 0.25, "buffer_level_mean": 0.4, "buffer_capacity": 4, "buffer_empty_share": 0.75,
+    "cost_seconds": 2.5, "cost_share": 0.25, "cost_share_low": 0.2, "cost_share_high": 0.3, "answer": "input-bound",
 }  # fmt: skip
 
 
@@ -46,7 +46,7 @@ def test_what_is_not_known_is_no_zero() -> None:
 
 
 def test_one_pair_has_a_cost_without_an_interval() -> None:
-    text = render(cost_share_low=None, cost_share_high=None, host_runs=1, memory_runs=1, answer="not enough runs")
+    text = render(cost_share_low=None, cost_share_high=None, pairs=1, answer="not enough runs")
     assert "2.5 s, 25.0 %  not enough runs" in text
     assert "Of 3 pairs only 1 can be compared" in text and "--pairs 5" in text
 
