@@ -2,18 +2,17 @@
 
 A record is meant to be published. So a variable is taken only by its prefix, a path becomes its last part, a GPU's UUID
 its hash, and a value that holds a secret, an address, or the name of this machine, user or home is withheld whole.
+What a trainer says is prose, and goes through ``bench.probes.prose`` instead.
 """
 
 from __future__ import annotations
 
-import os
-import platform
-import pwd
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from bench.metadata import hashed as hashed
+from bench.probes.identity import WITHHELD as WITHHELD
+from bench.probes.identity import Identity as Identity
 
 #: Read by TensorFlow, XLA, PyTorch, JAX, the CUDA libraries, oneDNN, MKL and OpenMP; each can change speed or accuracy.
 PREFIXES = (
@@ -33,19 +32,18 @@ PREFIXES = (
     "JAX_",
     "MKL_",
 )
-#: What stands for a value that is there and not told.
-WITHHELD = "(withheld)"
 
 _NAME = re.compile(r"[A-Z][A-Z0-9_]*")
 #: Terraform shares TensorFlow's prefix, and its variables hold the secrets of whole clouds.
 _TERRAFORM = re.compile(
     r"TF_(VAR|CLI|TOKEN|CLOUD|HTTP|LOG|ACC|PLUGIN|REGISTRY|ENCRYPTION|STATE|WORKSPACE$|INPUT$|IN_AUTOMATION$|DATA_DIR$)"
 )
-_TELLING_NAME = re.compile(
+#: In the name of a variable or an option: its value is a secret, an address, or says who.
+TELLING_NAME = re.compile(
     r"TOKEN|SECRET|PASSW|CREDENTIAL|KEY|USER|EMAIL|PROXY|URL|ADDR|NODE|HOST(NAME|ID|S)?$|IFNAME|COMM_ID|^TF_CONFIG$"
 )
 #: In NVIDIA's images ``CUDA_VERSION=12.8.0.38`` has the shape of an address and is none.
-_VERSION = re.compile(r"v?\d+(\.\d+)*([.+-]?[a-z]{0,5}\d+(\.\d+)*)?")
+VERSION = re.compile(r"v?\d+(\.\d+)*([.+-]?[a-z]{0,5}\d+(\.\d+)*)?")
 _ADDRESS = re.compile(
     r"""@ | ://                                             # mail, URL
       | (?<![\d.])\d{1,3}(\.\d{1,3}){3}(?![\d.])            # IPv4
@@ -59,41 +57,6 @@ _GPU_UUID = re.compile(r"\b(GPU|MIG)-[0-9a-f][0-9a-z-]*", re.IGNORECASE)
 _HOME_OF_SOMEBODY = re.compile(r"~[\w.-]*")
 _PATH = re.compile(r"[^\s=,:;\"'`|&<>()\[\]{}]*/[^\s=,:;\"'`|&<>()\[\]{}]*")
 _LONGEST = 500
-
-
-@dataclass(frozen=True)
-class Identity:
-    """The names that a record must not tell: of hosts, users and home folders, lower case."""
-
-    names: frozenset[str]
-
-    @classmethod
-    def of(cls, *names: str) -> Identity:
-        """The identity of these names, hosts also without their domain, homes also by their last part."""
-        known = {name.strip().rstrip("/").lower() for name in names}
-        known |= {name.rpartition("/")[2] for name in known}
-        known |= {name.partition(".")[0] for name in known if "/" not in name}
-        return cls(frozenset(known - {""}))
-
-    @classmethod
-    def of_this_process(cls) -> Identity:
-        """The host, the user and the home folder this process runs under, and the user who called sudo."""
-        names = [platform.node(), os.path.expanduser("~")]
-        names += [os.environ.get(name, "") for name in ("USER", "LOGNAME", "SUDO_USER", "HOSTNAME")]
-        try:
-            entry = pwd.getpwuid(os.getuid())
-            names += [entry.pw_name, entry.pw_dir]
-        except KeyError:
-            pass  # a container may run as a number that has no name
-        return cls.of(*names)
-
-    def is_told_by(self, text: str) -> bool:
-        """Whether ``text`` holds one of the names; one of two letters only as a word, or nothing could be recorded."""
-        text = text.lower()
-        return any(
-            name in text if len(name) > 2 else re.search(rf"(?<![a-z0-9]){re.escape(name)}(?![a-z0-9])", text)
-            for name in self.names
-        )
 
 
 def without_uuids(text: str) -> str:
@@ -116,9 +79,9 @@ def recorded(environ: Mapping[str, str], identity: Identity) -> dict[str, str]:
 
 
 def _value(name: str, value: str, identity: Identity) -> str:
-    if _TELLING_NAME.search(name):
+    if TELLING_NAME.search(name):
         return WITHHELD
-    if name.endswith("_VERSION") and _VERSION.fullmatch(value):
+    if name.endswith("_VERSION") and VERSION.fullmatch(value):
         return value
     if _ADDRESS.search(value):
         return WITHHELD
