@@ -3,10 +3,13 @@
 The only module that starts processes. While a run lasts the harness sleeps in one ``poll`` on three things: the FIFO,
 signals (the trainer's end among them) and the next moment something is due; what that cost is in the run's last line.
 
-No process outlives its run. The trainer leads a session, and so a process group, of its own: Ctrl-C in a terminal
-reaches the harness alone, and one signal reaches whatever the trainer has started. Should the harness itself be killed,
-the kernel kills the trainer (PR_SET_PDEATHSIG). A closed FIFO alone would not do: a trainer learns of it at its next
-event, which may be an hour away or, where it hangs, never.
+No process of a trainer outlives its run. The trainer leads a session, and so a process group, of its own: Ctrl-C in a
+terminal reaches the harness alone, and one signal reaches whatever the trainer has started and has not moved away. What
+has, a daemon, is given to the harness when its parent ends (``bench.orphans``), and is ended and told after the run.
+
+Should the harness itself be killed, the kernel kills the trainer (PR_SET_PDEATHSIG), and the trainer alone: what it has
+started goes on until it ends by itself. A closed FIFO alone would not do: a trainer learns of it at its next event,
+which may be an hour away or, where it hangs, never.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import IO, Any, Protocol
@@ -27,6 +30,8 @@ from bench import protocol
 from bench.errors import one_line
 from bench.fifo import Fifo
 from bench.journal import Journal, disk_trouble_told
+from bench.orphans import Orphans
+from bench.probes.leftovers import Process
 from bench.record import EVENTS_FILE
 from bench.referee import Asked, Referee
 from bench.signals import SignalPipe
@@ -100,13 +105,15 @@ class Outcome:
     """How a run ended.
 
     ``status`` is done, failed, timed_out, interrupted or cut_short; ``reason`` is one sentence, empty where all is
-    well.
+    well. ``left_running`` are processes that the trainer had started, still there a second after its end
+    (``Limits.orphan_seconds``), and killed.
     """
 
     status: str
     reason: str = ""
     exit_code: int | None = None
     signal: int | None = None
+    left_running: tuple[Process, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -221,6 +228,7 @@ def run(
         fifo = stack.enter_context(contextlib.closing(Fifo(job.folder)))
         journal = stack.enter_context(contextlib.closing(Journal(job.folder / EVENTS_FILE)))
         signals = stack.enter_context(SignalPipe())
+        orphans = stack.enter_context(Orphans())
         sampler = sampler or _NoSampler()
         # Before the clock starts: opening a driver takes its time, which is not the trainer's.
         stack.callback(sampler.ended)
@@ -236,6 +244,7 @@ def run(
             protocol.TARGET_VARIABLE: str(job.asked.target_percent),
             protocol.STARTED_VARIABLE: str(spawned_ns),
         }
+        left: tuple[Process, ...] = ()
         try:
             child = spawner(job.argv, env, job.cwd, log)
         except OSError as error:
@@ -248,21 +257,31 @@ def run(
                 everybody = (*observers, sampler)
                 watch = Watch(child, fifo, signals, journal, Referee(job.asked, job.folder), everybody, limits, clock)
                 exited_ns = watch.until_ended()
+                sampler.ended()
+                watch.until_alone(orphans.running)
             finally:
-                end = _collect(child, sampler)
+                end, left = _collect(child, sampler, orphans)
             watch.hear_the_rest()
-            outcome, events = _outcome(watch, end, job.folder / LOG_FILE), watch.events
-        journal.write(_end_line(outcome, end, exited_ns, events, before), clock())
+            outcome, events = replace(_outcome(watch, end, job.folder / LOG_FILE), left_running=left), watch.events
+        counts = {
+            "events": events,
+            "dropped_warnings": journal.dropped_warnings,
+            "leftover_processes": len(left) if orphans.adopted else None,
+        }
+        journal.write({**_end_line(outcome, end, exited_ns, before), **counts}, clock())
     return outcome
 
 
-def _collect(child: Child, sampler: Sampler) -> Exit:
-    """End what is left of a trainer, once the sampler has read what the kernel counted for it."""
+def _collect(child: Child, sampler: Sampler, orphans: Orphans) -> tuple[Exit, tuple[Process, ...]]:
+    """End what is left of a trainer, once the sampler has read what the kernel counted for it, and tell what it was."""
     try:
         sampler.ended()
     finally:
+        # Those in its group are killed with it, so they are noted before. A trainer that still runs has left nothing.
+        left = orphans.running() if child.ended() else ()
         end = child.collect()
-    return end
+        left = tuple({each.pid: each for each in (*orphans.end(), *left)}.values())
+    return end, left
 
 
 def _log_file(folder: Path) -> IO[bytes]:
@@ -322,9 +341,7 @@ def _start_line(job: Job, spawned_ns: int) -> dict[str, Any]:
     }
 
 
-def _end_line(
-    outcome: Outcome, end: Exit, exited_ns: int, events: int, before: resource.struct_rusage
-) -> dict[str, Any]:
+def _end_line(outcome: Outcome, end: Exit, exited_ns: int, before: resource.struct_rusage) -> dict[str, Any]:
     after = resource.getrusage(resource.RUSAGE_SELF)
     return {
         "event": "harness_end",
@@ -338,5 +355,4 @@ def _end_line(
         "harness_cpu_seconds": after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
         "harness_voluntary_switches": after.ru_nvcsw - before.ru_nvcsw,
         "harness_involuntary_switches": after.ru_nivcsw - before.ru_nivcsw,
-        "events": events,
     }

@@ -14,6 +14,9 @@ from bench.errors import EnvironmentProblem
 
 #: How much of a line that is no event is kept as evidence.
 MALFORMED_LINE_CHARACTERS = 200
+#: Warnings of one run beyond this many are counted and not written: nobody reads the thousandth, and a trainer that
+#: warns at every step would fill a disk.
+MAX_WARNINGS = 1000
 _ADVICE = {
     errno.ENOSPC: "free some space, or name a folder on another disk with OUT=/path",
     errno.EDQUOT: "free some of your quota, or name a folder on another disk with OUT=/path",
@@ -35,11 +38,14 @@ def disk_trouble_told(path: Path) -> Iterator[None]:
 class Journal:
     """An append-only ``events.jsonl``; every line reaches the kernel before ``write`` returns.
 
-    Raises EnvironmentProblem where the file exists already or the disk does not take a line.
+    ``dropped_warnings`` counts the trainer's warnings after ``most_warnings``. Raises EnvironmentProblem where the file
+    exists already or the disk does not take a line.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, most_warnings: int = MAX_WARNINGS) -> None:
         self.path = path
+        self.dropped_warnings = 0
+        self._warnings_left = most_warnings
         with disk_trouble_told(path):
             self._stream = open(path, "x", encoding="ascii")  # noqa: SIM115 (closed in close)
 
@@ -52,6 +58,15 @@ class Journal:
         with disk_trouble_told(self.path):
             self._stream.write(line + "\n")
             self._stream.flush()
+
+    def write_told(self, body: Mapping[str, Any], received_ns: int) -> None:
+        """Add an event of the trainer's as ``write`` does, or count it where it is one warning too many."""
+        if body.get("event") == "warning":
+            if not self._warnings_left:
+                self.dropped_warnings += 1
+                return
+            self._warnings_left -= 1
+        self.write(body, received_ns)
 
     def write_malformed(self, line: bytes, why: str, received_ns: int) -> None:
         """Keep the beginning of a line that is no event, and the sentence that says why it is none."""

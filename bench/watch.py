@@ -28,6 +28,10 @@ class Limits:
     from ``done`` to the end of the process. ``grace_seconds``: from SIGTERM to SIGKILL. ``enough_epochs``: a run that
     has trained so many and lasted ``enough_seconds`` is ended politely, its status then is ``cut_short``; 0 epochs are
     reached with ``hello``.
+
+    ``orphan_seconds``: what a trainer has started may take to end after it, as a pool's tracker does that waits for its
+    pipe to close. ``most_events`` and ``most_event_bytes`` of one run: an honest one of 200 epochs that writes twenty
+    events an epoch is far below both, and a flood ends within seconds, before it fills a disk.
     """
 
     start_seconds: float = 300.0
@@ -36,6 +40,9 @@ class Limits:
     grace_seconds: float = 5.0
     enough_epochs: float | None = None
     enough_seconds: float = 0.0
+    orphan_seconds: float = 1.0
+    most_events: int = 100_000
+    most_event_bytes: int = 64 << 20
 
 
 class Process(Protocol):
@@ -78,6 +85,9 @@ class Watch:
         self._kill_ns: int | None = None
         self._killed = False
         self._observers = [(observer, observer.tick(self._began_ns)) for observer in observers]
+        self._poller = select.poll()
+        self._event_bytes = 0
+        self._flooded = False
         self.events = 0
         self.stopped: tuple[str, str] | None = None
         self.error: protocol.Error | None = None
@@ -91,16 +101,29 @@ class Watch:
 
     def until_ended(self) -> int:
         """Sleep and listen until the process has ended; the moment it was noticed (CLOCK_MONOTONIC)."""
-        poller = select.poll()
-        poller.register(self._fifo, select.POLLIN)
-        poller.register(self._signals, select.POLLIN)
+        self._poller.register(self._fifo, select.POLLIN)
+        self._poller.register(self._signals, select.POLLIN)
         while not self._process.ended():
-            poller.poll(self._milliseconds_to_sleep())
+            self._poller.poll(self._milliseconds_to_sleep())
             self._hear(self._fifo.read_lines())
             self._mind_signals()
             self._mind_limits()
             self._mind_observers()
         return self._clock()
+
+    def until_alone(self, company: Callable[[], Sequence[object]]) -> None:
+        """Sleep until nothing is in ``company``, which is asked after every SIGCHLD.
+
+        For ``orphan_seconds`` at most, and no longer where somebody wants the run to stop.
+        """
+        until_ns = self._clock() + round(self._limits.orphan_seconds * 1e9)
+        ended = select.poll()
+        ended.register(self._signals, select.POLLIN)
+        while company() and (left_ns := until_ns - self._clock()) > 0:
+            ended.poll(-(-left_ns // 1_000_000))
+            self._mind_signals()
+            if self.stopped is not None and self.stopped[0] == "interrupted":
+                return
 
     def hear_the_rest(self) -> None:
         """Hear what was still in the FIFO, once every process that could write to it is gone."""
@@ -110,13 +133,30 @@ class Watch:
         # One stamp for all that came in one read: the poll woke for it, and nothing was done since.
         received_ns = self._clock()
         for line in lines:
+            if self._flooded:
+                return
+            self._event_bytes += len(line)
             try:
                 event = protocol.decode(line)
-                self._journal.write(_publishable(json.loads(line)), received_ns)
+                self._journal.write_told(_publishable(json.loads(line)), received_ns)
             except ValueError as error:
                 self._refuse(line, str(error), received_ns)
             else:
                 self._take(event, received_ns)
+            self._mind_flood()
+
+    def _mind_flood(self) -> None:
+        limits = self._limits
+        if self.events > limits.most_events:
+            told = f"more than {limits.most_events:,} events"
+        elif self._event_bytes > limits.most_event_bytes:
+            told = f"events of more than {limits.most_event_bytes / 1e6:,.0f} MB"
+        else:
+            return
+        # Nobody listens any more: the trainer waits at a full FIFO for its end, and nothing keeps the harness busy.
+        self._flooded = True
+        self._poller.unregister(self._fifo)
+        self._stop("failed", f"the trainer wrote {told}")
 
     def _refuse(self, line: bytes, why: str, received_ns: int) -> None:
         # The first is evidence enough, and a process that was told to stop may end within a line.

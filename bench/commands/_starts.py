@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import signal
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from bench import execute, protocol, trainers
 from bench.conformance import Start, Starts
 from bench.errors import TrainerFailed
-from bench.fifo import FIFO_FILE
-from bench.probes import leftovers
 from bench.programs import Program
 from bench.record import EVENTS_FILE, fold_file
 from bench.referee import Asked
 from bench.watch import Limits
-
-#: How long what a program has started may take to end after it.
-_PATIENCE_SECONDS = 1.0
-_LOOK_EVERY_SECONDS = 0.02
 
 
 class Interrupted(Exception):
@@ -32,22 +24,17 @@ class Interrupted(Exception):
 
 
 @dataclass
-class Aftermath:
-    """A sampler that measures nothing: it notes when a start greeted and ended, and what outlives it."""
+class Edges:
+    """A sampler that measures nothing: it notes when a start greeted and ended."""
 
     greeted_ns: int | None = None
     ended_ns: int | None = None
-    left_running: tuple[leftovers.Process, ...] = ()
-    _folder: Path = field(default_factory=Path)
-    _pid: int = 0
 
     def prepare(self, folder: Path, write: Callable[[Mapping[str, Any]], None]) -> None:
-        """The folder of the run, whose FIFO every process of the run was told of."""
-        self._folder = folder.absolute()
+        """Nothing is to be opened."""
 
     def began(self, pid: int) -> None:
-        """The number of the process that is started."""
-        self._pid = pid
+        """Which process it is does not matter."""
 
     def event(self, event: protocol.Event, received_ns: int) -> None:
         """Of all events only the greeting matters."""
@@ -59,21 +46,8 @@ class Aftermath:
         return None
 
     def ended(self) -> None:
-        """Give what the process has started a moment to end, note what does not, and end it."""
-        if self.ended_ns is not None:  # It is told once more when all else about the run is closed.
-            return
-        self.ended_ns = time.monotonic_ns()
-        until_ns = self.ended_ns + round(_PATIENCE_SECONDS * 1e9)
-        while (left := self._left()) and time.monotonic_ns() < until_ns:
-            time.sleep(_LOOK_EVERY_SECONDS)
-        self.left_running = left
-        for each in left:
-            with contextlib.suppress(OSError):
-                os.kill(each.pid, signal.SIGKILL)
-
-    def _left(self) -> tuple[leftovers.Process, ...]:
-        found = leftovers.carrying(protocol.EVENTS_VARIABLE, str(self._folder / FIFO_FILE))
-        return tuple(each for each in found if each.pid != self._pid)
+        """The process is over; this is told again when all else about the run is closed."""
+        self.ended_ns = self.ended_ns or time.monotonic_ns()
 
 
 @dataclass(frozen=True)
@@ -114,19 +88,19 @@ class Bench:
         command = trainers.own_command(self.program, self.given, os.environ)
         folder = self.folder / (f"stopped-{asked.seed:03d}" if stop else f"seed-{asked.seed:03d}")
         job = execute.Job(command.argv, command.shown, command.env, command.cwd, folder, asked)
-        aftermath = Aftermath()
+        edges = Edges()
         limits = replace(self.limits, enough_epochs=0) if stop else self.limits
-        outcome = execute.run(job, limits=limits, sampler=aftermath)
+        outcome = execute.run(job, limits=limits, sampler=edges)
         if outcome.status == "interrupted":
             raise Interrupted
         if outcome.reason.startswith("cannot start"):
             raise TrainerFailed(f"{outcome.reason}: {command.argv[0]} is no program that this machine can run.")
-        begun, ended = aftermath.greeted_ns, aftermath.ended_ns
+        begun, ended = edges.greeted_ns, edges.ended_ns
         return Start(
             asked=asked,
             record=fold_file(folder / EVENTS_FILE),
             events=_own_events(folder / EVENTS_FILE),
-            left_running=tuple(f"{each.name} (process {each.pid})" for each in aftermath.left_running),
+            left_running=tuple(f"{each.name} (process {each.pid})" for each in outcome.left_running),
             seconds_to_end=(ended - begun) / 1e9 if stop and begun is not None and ended is not None else None,
         )
 

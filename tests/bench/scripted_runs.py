@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,9 @@ TRAINER = Path(__file__).with_name("scripted_trainer.py")
 ROOT = TRAINER.parents[2]
 LABELS = bytes(20)
 #: No honest step of a scripted trainer takes this long, and a test that waits for a limit should not wait longer.
-SHORT = Limits(start_seconds=20, silence_seconds=20, exit_seconds=20, grace_seconds=10)
+SHORT = Limits(start_seconds=20, silence_seconds=20, exit_seconds=20, grace_seconds=10, orphan_seconds=20)
+#: What a trainer leaves behind for good is not waited for.
+IMPATIENT = replace(SHORT, orphan_seconds=0)
 
 
 def job(folder: Path, *steps: list[Any], **asked: Any) -> Job:

@@ -1,17 +1,21 @@
-"""A trainer that does not do what it should, or does nothing."""
+"""A trainer that does not do what it should, does nothing, or too much."""
 
 from __future__ import annotations
 
+import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bench import execute
+from bench import execute, protocol
+from bench.errors import EnvironmentProblem
 from bench.execute import Job, Outcome
+from bench.record import fold_file
 from bench.watch import Limits
-from tests.bench.scripted_runs import SHORT, events, gone, job, of_kind, wait_until
+from tests.bench.scripted_runs import IMPATIENT, SHORT, Hears, events, gone, job, of_kind
 
 # A trainer that does not do what it should
 
@@ -164,11 +168,105 @@ def test_a_trainer_that_ignores_the_request_to_end_is_killed(tmp_path: Path) -> 
     assert (outcome.status, outcome.signal) == ("timed_out", signal.SIGKILL)
 
 
-def test_children_that_a_trainer_leaves_behind_are_killed(tmp_path: Path) -> None:
-    pid_file = tmp_path / "pid"
-    work = job(tmp_path, ["fork", str(pid_file)], ["run", 1, 1])
+# What a trainer leaves behind
+
+
+@pytest.mark.parametrize("steps", [["fork"], ["daemon"], ["daemon", "daemon", "fork"]], ids="-".join)
+def test_what_a_trainer_leaves_behind_is_killed_and_told(tmp_path: Path, steps: list[str]) -> None:
+    files = [tmp_path / f"pid-{number}" for number in range(len(steps))]
+    work = job(tmp_path, *([step, str(file)] for step, file in zip(steps, files, strict=True)), ["run", 1, 1])
+
+    outcome = execute.run(work, limits=IMPATIENT)
+
+    pids = [int(file.read_text()) for file in files]
+    assert outcome.status == "done"
+    assert sorted(each.pid for each in outcome.left_running) == sorted(pids)
+    assert all(map(gone, pids))
+    assert fold_file(work.folder / "events.jsonl").leftover_processes == len(steps)
+
+
+def test_a_child_that_ends_because_the_trainer_has_is_waited_for(tmp_path: Path) -> None:
+    work = job(tmp_path, ["tracker"], ["run", 1, 1])
 
     outcome = execute.run(work, limits=SHORT)
 
+    assert (outcome.status, outcome.left_running) == ("done", ())
+    assert fold_file(work.folder / "events.jsonl").leftover_processes == 0
+
+
+def test_ctrl_c_ends_the_wait_for_what_is_left(tmp_path: Path) -> None:
+    class AtTheEnd(Hears):
+        def prepare(self, folder: Path, write: Any) -> None:
+            pass
+
+        def began(self, pid: int) -> None:
+            pass
+
+        def ended(self) -> None:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    work = job(tmp_path, ["daemon", str(tmp_path / "pid")], ["run", 1, 1])
+
+    outcome = execute.run(work, limits=replace(SHORT, orphan_seconds=1000), sampler=AtTheEnd())
+
+    assert (outcome.status, len(outcome.left_running)) == ("interrupted", 1)
+
+
+def test_a_daemon_does_not_outlive_a_run_that_the_disk_ends(tmp_path: Path) -> None:
+    class FullDisk(Hears):
+        def event(self, event: protocol.Event, received_ns: int) -> None:
+            raise EnvironmentProblem("the disk is full")
+
+    pid_file = tmp_path / "pid"
+    work = job(tmp_path, ["daemon", str(pid_file)], ["hello"], ["sleep"])
+
+    with pytest.raises(EnvironmentProblem):
+        execute.run(work, [FullDisk()], SHORT)
+
+    assert gone(int(pid_file.read_text()))
+
+
+# Floods
+
+WARNING = '{"v":1,"event":"warning","run":0,"t_ns":1,"message":"slow step"}\n'
+
+
+def test_of_a_flood_of_warnings_a_thousand_are_written_and_the_others_counted(tmp_path: Path) -> None:
+    work = job(tmp_path, ["hello"], ["raw", WARNING, 1200], ["run", 1, 1])
+
+    outcome = execute.run(work, limits=SHORT)
+
+    record = fold_file(work.folder / "events.jsonl")
     assert outcome.status == "done"
-    wait_until(lambda: gone(int(pid_file.read_text())))
+    assert len(of_kind(work, "warning")) == 1000
+    assert events(work)[-1]["dropped_warnings"] == 200
+    assert (len(record.warnings), record.warnings_not_kept) == (100, 1100)
+
+
+@pytest.mark.parametrize(
+    ("limits", "reason"),
+    [
+        (replace(SHORT, most_events=500), "the trainer wrote more than 500 events"),
+        (replace(SHORT, most_event_bytes=1_000_000), "the trainer wrote events of more than 1 MB"),
+    ],
+)
+def test_a_flood_of_events_stops_the_run_and_is_not_listened_to(tmp_path: Path, limits: Limits, reason: str) -> None:
+    begin, end = '{"v":1,"event":"epoch","run":0,"t_ns":1,"epoch":1,"steps":1,"images":1,"loss":1,', '"total":1}\n'
+    line = begin + '"correct":1,"view":"plain",' + f'"x":"{"x" * 2500}",' + end
+    work = job(tmp_path, ["hello"], ["raw", line, 20_000], ["done"])
+
+    outcome = execute.run(work, limits=limits)
+
+    assert (outcome.status, outcome.reason, outcome.signal) == ("failed", reason, signal.SIGTERM)
+    assert len(of_kind(work, "epoch")) <= 500
+    assert events(work)[-1]["harness_cpu_seconds"] < 1
+
+
+def test_the_harness_sleeps_while_a_flood_waits_for_its_end(tmp_path: Path) -> None:
+    work = job(tmp_path, ["ignore_sigterm"], ["hello"], ["raw", WARNING, 1_000_000], ["sleep"])
+
+    execute.run(work, limits=Limits(most_events=100, grace_seconds=0.5))
+
+    end = events(work)[-1]
+    assert end["harness_cpu_seconds"] < 0.25
+    assert end["harness_voluntary_switches"] < 50

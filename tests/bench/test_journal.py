@@ -44,6 +44,16 @@ def test_the_beginning_of_a_line_that_is_no_event_is_kept(tmp_path: Path) -> Non
     assert kept == {"event": "harness_malformed", "line": "é" * 200, "why": "it is long", "received_ns": 1}
 
 
+def test_warnings_after_the_last_that_is_kept_are_counted_and_other_events_written(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "events.jsonl", most_warnings=2)
+    for kind in ("warning", "epoch", "warning", "warning", "epoch", "warning"):
+        journal.write_told({"event": kind}, 5)
+    journal.close()
+
+    kept = [json.loads(line)["event"] for line in (tmp_path / "events.jsonl").read_text().splitlines()]
+    assert (kept, journal.dropped_warnings) == (["warning", "epoch", "warning", "epoch"], 2)
+
+
 def test_a_journal_is_never_written_over(tmp_path: Path) -> None:
     (tmp_path / "events.jsonl").write_text("precious\n")
 

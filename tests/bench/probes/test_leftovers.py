@@ -13,30 +13,42 @@ from bench.probes import leftovers
 
 @pytest.fixture
 def sleeper() -> Iterator[subprocess.Popen[bytes]]:
-    """A process in a session of its own that was told of run 7."""
+    """A child in a session of its own."""
     argv = [sys.executable, "-I", "-S", "-c", "import time; print(flush=True); time.sleep(600)"]
-    with subprocess.Popen(argv, env={"RUN": "7"}, stdout=subprocess.PIPE, start_new_session=True) as popen:
+    with subprocess.Popen(argv, env={}, stdout=subprocess.PIPE, start_new_session=True) as popen:
         assert popen.stdout is not None
         popen.stdout.readline()  # it has begun
         yield popen
         popen.kill()
 
 
-def test_a_process_is_found_by_the_variable_it_was_started_with(sleeper: subprocess.Popen[bytes]) -> None:
-    found = leftovers.carrying("RUN", "7")
-
-    assert [each.pid for each in found] == [sleeper.pid]
-    assert found[0].name.startswith("python")
-    assert leftovers.carrying("RUN", "") == ()
-    assert leftovers.carrying("RUN", "77") == ()
+def _found(pid: int) -> leftovers.Process:
+    return next(each for each in leftovers.children() if each.pid == pid)
 
 
-def test_one_that_has_ended_is_not_left_over(sleeper: subprocess.Popen[bytes]) -> None:
+def test_a_child_is_found_whatever_session_it_moved_to(sleeper: subprocess.Popen[bytes]) -> None:
+    found = _found(sleeper.pid)
+
+    assert found.running
+    assert found.name.startswith("python")
+    assert os.getppid() not in [each.pid for each in leftovers.children()]
+
+
+def test_one_that_has_ended_does_not_run_until_it_is_reaped(sleeper: subprocess.Popen[bytes]) -> None:
     sleeper.kill()
-    os.waitid(os.P_PID, sleeper.pid, os.WEXITED | os.WNOWAIT)  # a zombie: ended, not collected
+    os.waitid(os.P_PID, sleeper.pid, os.WEXITED | os.WNOWAIT)  # a zombie: ended, not reaped
 
-    assert leftovers.carrying("RUN", "7") == ()
+    assert not _found(sleeper.pid).running
+
+
+def test_a_name_may_hold_what_looks_like_the_rest_of_the_line(tmp_path: Path) -> None:
+    for pid, name, parent in [(7, "a) Z 1 (b", os.getpid()), (8, "other", os.getpid() + 1)]:
+        (tmp_path / "proc" / str(pid)).mkdir(parents=True)
+        (tmp_path / "proc" / str(pid) / "stat").write_text(f"{pid} ({name}) S {parent} 8 8 0 -1\n")
+    (tmp_path / "proc" / "9").mkdir()  # gone meanwhile
+
+    assert leftovers.children(tmp_path) == (leftovers.Process(7, "a) Z 1 (b"),)
 
 
 def test_a_machine_without_proc_shows_nobody(tmp_path: Path) -> None:
-    assert leftovers.carrying("RUN", "7", tmp_path) == ()
+    assert leftovers.children(tmp_path) == ()
