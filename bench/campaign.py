@@ -20,6 +20,7 @@ from bench.run_protocol import UNSTATED, WARM_UP_FOLDER, RunProtocol, WarmUp
 
 #: A trainer that fails twice in a row will fail again, and on a rented machine every try costs.
 FAILURES_IN_A_ROW = 2
+_BUILT_IN = "resnet9"
 #: What names a run among those made together: its seed, or more.
 Run = TypeVar("Run", bound=Hashable)
 
@@ -41,9 +42,14 @@ class Configuration:
     threads: int
 
     def differences(self, other: Configuration) -> list[str]:
-        """The keys in which ``other`` is not this, each with both values."""
+        """The keys in which ``other`` is not this, each with both values; of hashes of one recipe, what they mean."""
         mine, theirs = asdict(self), asdict(other)
-        return [f"{key} {theirs[key]!r} instead of {mine[key]!r}" for key in mine if mine[key] != theirs[key]]
+        keys = [key for key in mine if mine[key] != theirs[key]]
+        told = [f"{key} {theirs[key]!r} instead of {mine[key]!r}" for key in keys if key != "recipe_sha256"]
+        if "recipe_sha256" in keys and not {"recipe", "trainer"} & {*keys}:
+            what = "the recipe's numbers" if self.trainer == _BUILT_IN else "the trainer's command, folder or files"
+            told.insert(0, f"{what} are not those it was begun with")
+        return told
 
 
 @dataclass(frozen=True)

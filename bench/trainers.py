@@ -97,7 +97,7 @@ def own_command(program: Program, given: Given, environ: Mapping[str, str]) -> C
     if program.changed():
         raise Refused(
             f"a file of the trainer {program.name} has changed since this campaign began, so its next run would be "
-            "another trainer's; type the same command again for a campaign of its own."
+            "another trainer's; the same command begins a campaign of its own, with OUT in another folder."
         )
     # CUDA's own way to choose: nothing but the GPU that is sampled, none for a run on the CPU. One that NVML does not
     # show (`gpu`) has no name to give.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from bench.checks.facts import Facts
 from bench.checks.rule import Finding, Rule, fail, ok, percent, warn
-from bench.record import Record
+from bench.record import Record, waiting
+from bench.record.greeting import is_ours
 
 #: The official archive has 170 MB. Who reads half of that from a disk had no copy of it, or of TensorFlow, in memory.
 COLD_BYTES = 85_000_000
@@ -46,8 +47,13 @@ def _synthetic(record: Record) -> str | None:
     )
 
 
+def is_control(record: Record) -> bool:
+    """Whether it is a run of the control of `bench stalls`; another trainer's input `memory` is a word of its own."""
+    return record.input == "memory" and is_ours(record)
+
+
 def _memory(record: Record) -> str | None:
-    return "its batches were the first epoch's, again and again" if record.input == "memory" else None
+    return "its batches were the first epoch's, again and again" if is_control(record) else None
 
 
 def _page_cache(facts: Facts) -> Finding | None:
@@ -67,37 +73,11 @@ def _was_cold(record: Record) -> str | None:
     return f"the trainer read {read / 1e6:.0f} MB from a disk; what was in memory before it cost no time"
 
 
-def stall_share(record: Record) -> float | None:
-    """The share of training time that steps waited for input beyond the floor, after the first epoch; None where that
-    is not measured.
-
-    The first epoch has first-use costs, which are no stalls.
-    """
-    timed = [
-        (each.stall_seconds, each.train_seconds)
-        for each in record.epochs[1:]
-        if each.stall_seconds is not None and each.train_seconds is not None
-    ]
-    train_seconds = sum(train for _, train in timed)
-    return sum(stall for stall, _ in timed) / train_seconds if train_seconds > 0 else None
-
-
-def empty_share(record: Record) -> float | None:
-    """The share of looks that found the prefetch buffer empty, after the first epoch; None where nobody could look."""
-    first = record.epochs[0].epoch if record.epochs else 0.0
-    looks = [
-        (each.level_samples, each.level_empty_share)
-        for each in record.waits
-        if each.epoch > first and each.level_samples and each.level_empty_share is not None
-    ]
-    samples = sum(samples for samples, _ in looks)
-    return sum(samples * share for samples, share in looks) / samples if samples else None
-
-
 def _input_bound(record: Record) -> str | None:
     if record.input == "device":
         return None  # batches are made where they are used: there is nothing to wait for
-    stalled, empty = stall_share(record), empty_share(record)
+    level = waiting.level_after_first(record)
+    stalled, empty = waiting.stall_share(waiting.after_first(record)), None if level is None else level.empty_share
     if stalled is None or empty is None or stalled <= STALL_SHARE or empty < EMPTY_SHARE:
         return None
     found = f"{percent(empty)} of the looks at the prefetch buffer found it empty"

@@ -13,6 +13,7 @@ from bench.errors import DataError
 from bench.protocol import PREDICTIONS_FILE
 from bench.record import CAMPAIGN_FILE, EVENTS_FILE, Record, StoredCampaign, fold_file, seed_folder
 from bench.record.files import load_versioned
+from bench.record.greeting import is_ours
 from resnet9 import recipe as recipes
 
 CHECKOUT = Path(__file__).parents[2]
@@ -69,6 +70,8 @@ def text(body: dict[str, Any]) -> str:
 
 def notes(records: Sequence[Record]) -> list[str]:
     """What the summary of these judged runs has to say about their recipe being reproduced; most often nothing."""
+    if not any(is_ours(each) for each in records):
+        return []  # a recipe is what the built-in trainer trains
     named = next((name for each in records if (name := each.recipe.get("name"))), None)
     found = evidence.note(records, shipped().get(str(named)), _known())
     return [] if found is None else [found]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from bench import record as records_on_disk
 from bench.checks import judged
+from bench.checks.data import is_control
 from bench.clocks import HEADLINE, cumulative_seconds, to_target_seconds
 from bench.errors import Refused, one_line
 from bench.record import Evaluation, Record
@@ -192,7 +193,7 @@ def write_dawnbench(
     from bench.dawnbench import entry
     from bench.dawnbench.details import Facts
 
-    if any(each.input == "memory" for each in records):
+    if any(is_control(each) for each in records):
         raise Refused("INPUT=memory repeats the first epoch's batches, so its accuracy is nobody's; use INPUT=host.")
     counted = [each for each in records if each.status == "done" and each.verdict and each.verdict.level != "invalid"]
     times = {each.seed: to_target_seconds(HEADLINE, each) for each in counted}

@@ -31,6 +31,11 @@ def with_hello(record: Record, hello: protocol.Hello | None) -> Record:
     )
 
 
+def is_ours(record: Record) -> bool:
+    """Whether the built-in trainer made this run, by what it says of itself; another one's words are its own."""
+    return (record.trainer or "").partition(" ")[0] == "resnet9"
+
+
 def _told(hello: protocol.Hello) -> dict[str, Any]:
     """The keys of the fingerprint (bench/metadata.py) that only the trainer knows; what it does not say is absent."""
     xla, build = hello.xla, hello.build or {}

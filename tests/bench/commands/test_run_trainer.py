@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shlex
 import subprocess
 import sys
@@ -14,8 +15,9 @@ import pytest
 
 from bench import metadata
 from bench.__main__ import main
+from bench.checks import judged
 from bench.commands import run
-from bench.record import load_campaign
+from bench.record import fold_file, load_campaign
 from resnet9 import dataset, synthetic
 
 MINIMAL = Path(__file__).parents[3] / "examples" / "minimal_trainer.py"
@@ -101,6 +103,38 @@ def test_the_same_command_continues_and_another_code_begins_anew(bench: Bench) -
     bench.change("RATE = 0.01", "RATE = 0.02")
     bench("--data", "synthetic", "--seeds", "3")
     assert len(bench.folders) == 2
+
+
+def test_a_folder_begun_with_another_code_is_refused_in_words(bench: Bench) -> None:
+    words = ("--data", "synthetic", "--seeds", "1", "--out", "mine")
+    assert bench(*words)[0] == 0
+    bench.change("RATE = 0.01", "RATE = 0.02")
+
+    code, _, err = bench(*words)
+
+    assert code == 6
+    told = "the trainer's command, folder or files are not those it was begun with; name another folder."
+    assert told in " ".join(err.split())
+    assert re.search("[0-9a-f]{64}", err) is None
+
+
+def test_the_summary_of_ones_own_trainer_says_nothing_of_our_recipes(bench: Bench) -> None:
+    bench.change('"synthetic" if state == "synthetic" else "cifar10"', '"cifar10"')
+
+    code, out, _ = bench("--data", "synthetic", "--seeds", "1")
+
+    assert code == 0
+    assert "recipe of this checkout" not in " ".join(out.split())
+
+
+def test_an_input_called_memory_is_a_word_of_its_own(bench: Bench) -> None:
+    bench.change('input="device"', 'input="memory"')
+
+    assert bench("--data", "synthetic", "--seeds", "1")[0] == 0
+
+    record = judged(fold_file(bench.folders[0] / "seed-000" / "events.jsonl"))
+    assert record.input == "memory" and record.verdict is not None
+    assert "memory-input" not in [each.rule for each in record.verdict.reasons]
 
 
 def test_a_trainer_that_claims_another_accuracy_is_not_believed(bench: Bench) -> None:
