@@ -89,7 +89,6 @@ def test_the_trainer_dies_with_a_harness_that_is_killed(tmp_path: Path) -> None:
     work = job(tmp_path, ["ignore_sigterm"], ["hello"], ["touch", str(pid_file)], ["sleep"])
     told = {name: value for name, value in vars(work).items() if name != "identity"}  # which is that process's own
     fields = {**told, "cwd": str(work.cwd), "folder": str(work.folder), "asked": vars(work.asked)}
-    del fields["identity"]
     program = f"""
 import sys
 sys.path.insert(0, {str(ROOT)!r})
