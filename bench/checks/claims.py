@@ -188,10 +188,19 @@ def _several_runs(record: Record) -> str | None:
     return f"{runs} runs shared one process: accuracies count, times make no headline" if runs > 1 else None
 
 
+def _leftovers(record: Record) -> str | None:
+    count = record.leftover_processes
+    if not count:
+        return None
+    those, were = ("1 process", "was") if count == 1 else (f"{count} processes", "were")
+    return f"{those} of the trainer {were} still there after its end and {were} killed"
+
+
 def _warnings(record: Record) -> str | None:
     if not record.warnings:
         return None
-    more = f" (and {len(record.warnings) - 1} more)" if len(record.warnings) > 1 else ""
+    others = len(record.warnings) - 1 + record.warnings_not_kept
+    more = f" (and {others:,} more)" if others else ""
     return f"the trainer warns: {record.warnings[0].message}{more}"
 
 
@@ -252,6 +261,9 @@ CLAIMS = (
          "`sum_us` is in microseconds, and of the steps of one epoch; steps wait within `train_k`",
          f"waits of an epoch that sum to more than its training, by over {1e3 * WAITS_TOLERANCE_SECONDS:.0f} ms",
          after=_waits),
+    Rule("leftovers", "left behind", "suspect",
+         "end and wait for what the trainer starts: it takes time from the run after, and its work is on no clock",
+         "a process that the trainer had started and that was still there a second after its end", after=_leftovers),
     Rule("several-runs", "runs a process", "note",
          "for a time that can be published, run one process per run",
          "more than one run in one process", after=_several_runs),

@@ -13,7 +13,8 @@ from bench.record import Record
 #: 1  what a trainer claims against what was received, the data, the checkout
 #: 2  the machine before and during the run: card, CPUs, memory, swap, page cache, telemetry, the input
 #: 3  throttling by counter or reason, either alone and each cause by itself, counters as a share of the run's life;
-#:    before a run, what the driver does not tell of the card; waits against the training they are part of
+#:    before a run, what the driver does not tell of the card; waits against the training they are part of;
+#:    processes that a trainer leaves behind
 RULES = 3
 
 OK, WARN, FAIL = "ok", "warn", "fail"

@@ -97,7 +97,13 @@ FINDINGS: list[tuple[str, str, Callable[[Lines], Lines], str]] = [
     ("several-runs", "note", event("hello", runs=3), "3 runs shared one process"),
     ("synthetic", "note", dataset("synthetic"), "no CIFAR-10 result"),
     ("unverified-data", "note", dataset("unverified"), "not read from the official archive"),
-    ("warnings", "note", lambda lines: [WARNING, *lines], "the trainer warns: no AMX"),
+    ("warnings", "note", lambda lines: [WARNING, *lines], "the trainer warns: no AMX$"),
+    ("warnings", "note", lambda lines: [WARNING] * 3 + lines, r"no AMX \(and 2 more\)$"),
+    ("warnings", "note", lambda lines: event("harness_end", dropped_warnings=8000)([WARNING] * 150 + lines),
+     r"no AMX \(and 8,149 more\)$"),
+    ("leftovers", "suspect", event("harness_end", leftover_processes=2),
+     "^2 processes of the trainer were still there after its end and were killed$"),
+    ("leftovers", "suspect", event("harness_end", leftover_processes=1), "^1 process of the trainer was still .* was"),
 ]  # fmt: skip
 
 
