@@ -31,6 +31,8 @@ from bench.errors import one_line
 from bench.fifo import Fifo
 from bench.journal import Journal, disk_trouble_told
 from bench.orphans import Orphans
+from bench.probes import prose
+from bench.probes.identity import Identity
 from bench.probes.leftovers import Process
 from bench.record import EVENTS_FILE
 from bench.referee import Asked, Referee
@@ -48,7 +50,8 @@ class Job:
     ``shown`` is ``argv`` as records show it, without host paths; ``env`` is the trainer's whole environment save the
     ``BENCH_`` variables of the protocol, which are added here; ``folder`` does not exist yet. ``circumstances`` say
     how the run came about (``bench.record.Record``); where ``previous_exit_ns`` is given, when the run before ended,
-    the ``idle_seconds`` between it and this one's start are added.
+    the ``idle_seconds`` between it and this one's start are added. What is written down of the trainer's words does
+    not tell the ``identity``; ``trainer.log`` is its own.
     """
 
     argv: Sequence[str]
@@ -60,6 +63,7 @@ class Job:
     fingerprint: Mapping[str, Any] = field(default_factory=dict)
     circumstances: Mapping[str, Any] = field(default_factory=dict)
     previous_exit_ns: int | None = None
+    identity: Identity = field(default_factory=Identity.of_this_process)
 
 
 class Sampler(Observer, Protocol):
@@ -226,7 +230,7 @@ def run(
     with contextlib.ExitStack() as stack:
         log = stack.enter_context(_log_file(job.folder))
         fifo = stack.enter_context(contextlib.closing(Fifo(job.folder)))
-        journal = stack.enter_context(contextlib.closing(Journal(job.folder / EVENTS_FILE)))
+        journal = stack.enter_context(contextlib.closing(Journal(job.folder / EVENTS_FILE, job.identity)))
         signals = stack.enter_context(SignalPipe())
         orphans = stack.enter_context(Orphans())
         sampler = sampler or _NoSampler()
@@ -263,12 +267,13 @@ def run(
                 end, left = _collect(child, sampler, orphans)
             watch.hear_the_rest()
             outcome, events = replace(_outcome(watch, end, job.folder / LOG_FILE), left_running=left), watch.events
+        told = replace(outcome, reason=prose.told(outcome.reason, job.identity))
         counts = {
             "events": events,
             "dropped_warnings": journal.dropped_warnings,
             "leftover_processes": len(left) if orphans.adopted else None,
         }
-        journal.write({**_end_line(outcome, end, exited_ns, before), **counts}, clock())
+        journal.write({**_end_line(told, end, exited_ns, before), **counts}, clock())
     return outcome
 
 

@@ -11,9 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import EnvironmentProblem
+from bench.probes import prose
+from bench.probes.identity import Identity
 
 #: How much of a line that is no event is kept as evidence.
 MALFORMED_LINE_CHARACTERS = 200
+#: How much of it is read for that: more than is kept, as no word that must not be told may be cut before it is known.
+_MALFORMED_LINE_BYTES = 4096
 #: Warnings of one run beyond this many are counted and not written: nobody reads the thousandth, and a trainer that
 #: warns at every step would fill a disk.
 MAX_WARNINGS = 1000
@@ -38,19 +42,20 @@ def disk_trouble_told(path: Path) -> Iterator[None]:
 class Journal:
     """An append-only ``events.jsonl``; every line reaches the kernel before ``write`` returns.
 
-    ``dropped_warnings`` counts the trainer's warnings after ``most_warnings``. Raises EnvironmentProblem where the file
-    exists already or the disk does not take a line.
+    What others say is written without what tells the ``identity``, by default that of this process. Raises
+    EnvironmentProblem where the file exists already or the disk does not take a line.
     """
 
-    def __init__(self, path: Path, most_warnings: int = MAX_WARNINGS) -> None:
+    def __init__(self, path: Path, identity: Identity | None = None, most_warnings: int = MAX_WARNINGS) -> None:
         self.path = path
         self.dropped_warnings = 0
         self._warnings_left = most_warnings
+        self._identity = identity or Identity.of_this_process()
         with disk_trouble_told(path):
             self._stream = open(path, "x", encoding="ascii")  # noqa: SIM115 (closed in close)
 
     def write(self, body: Mapping[str, Any], received_ns: int) -> None:
-        """Add one event as a line of JSON, stamped with ``received_ns`` (CLOCK_MONOTONIC).
+        """Add one event of our own as a line of JSON, stamped with ``received_ns`` (CLOCK_MONOTONIC).
 
         Raises ValueError, with nothing written, for a number that JSON cannot hold.
         """
@@ -59,19 +64,23 @@ class Journal:
             self._stream.write(line + "\n")
             self._stream.flush()
 
-    def write_told(self, body: Mapping[str, Any], received_ns: int) -> None:
-        """Add an event of the trainer's as ``write`` does, or count it where it is one warning too many."""
+    def write_told(self, body: dict[str, Any], received_ns: int) -> None:
+        """Add an event of the trainer, each text in it as it may be published (``bench.probes.prose``).
+
+        A warning after the first ``most_warnings`` is counted in ``dropped_warnings`` instead.
+        """
         if body.get("event") == "warning":
             if not self._warnings_left:
                 self.dropped_warnings += 1
                 return
             self._warnings_left -= 1
-        self.write(body, received_ns)
+        self.write(prose.told_event(body, self._identity), received_ns)
 
     def write_malformed(self, line: bytes, why: str, received_ns: int) -> None:
         """Keep the beginning of a line that is no event, and the sentence that says why it is none."""
-        kept = line[: 4 * MALFORMED_LINE_CHARACTERS].decode("utf-8", "replace")[:MALFORMED_LINE_CHARACTERS]
-        self.write({"event": "harness_malformed", "line": kept, "why": why}, received_ns)
+        kept = prose.told(line[:_MALFORMED_LINE_BYTES].decode("utf-8", "replace"), self._identity)
+        body = {"event": "harness_malformed", "line": kept[:MALFORMED_LINE_CHARACTERS]}
+        self.write({**body, "why": prose.told(why, self._identity)}, received_ns)
 
     def close(self) -> None:
         """Bring the file to the disk itself, so that a power cut after a finished run does not take the run."""

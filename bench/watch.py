@@ -7,12 +7,11 @@ import select
 import signal
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from bench import protocol
 from bench.fifo import Fifo
 from bench.journal import Journal
-from bench.probes.environment import without_uuids
 from bench.referee import Referee
 from bench.signals import SignalPipe
 
@@ -138,7 +137,7 @@ class Watch:
             self._event_bytes += len(line)
             try:
                 event = protocol.decode(line)
-                self._journal.write_told(_publishable(json.loads(line)), received_ns)
+                self._journal.write_told(json.loads(line), received_ns)
             except ValueError as error:
                 self._refuse(line, str(error), received_ns)
             else:
@@ -250,11 +249,3 @@ class Watch:
         if deadline_ns is not None:
             due.append(deadline_ns)
         return max(0, -((self._clock() - min(due)) // 1_000_000)) if due else None
-
-
-def _publishable(body: dict[str, Any]) -> dict[str, Any]:
-    """An event as it is written down: as it came, save that a record tells a card by the hash of its UUID."""
-    device = body.get("device")
-    if not isinstance(device, dict) or not isinstance(device.get("uuid"), str):
-        return body
-    return {**body, "device": {**device, "uuid": without_uuids(device["uuid"])}}
