@@ -76,15 +76,13 @@ def fingerprint(**changes: Any) -> Record:
 
 def inputs(stalled: float, empty: float | None, **changes: Any) -> Record:
     """Steps that waited that share of every epoch after the first, and a buffer found empty in that share of looks."""
-    timed = tuple(
-        replace(each, stall_seconds=stalled * each.train_seconds if index and each.train_seconds else 9.0)
-        for index, each in enumerate(QUIET.epochs)
-    )
+    first, *others = QUIET.epochs
+    waits_us = {first.epoch: 9e6} | {each.epoch: 1e6 * stalled * (each.train_seconds or 0.0) for each in others}
     looks = tuple(
-        WaitHistogram(each.epoch, (10.0,), (0, 97), 5.0, 1.0, level_samples=40, level_empty_share=empty)
-        for each in QUIET.epochs
+        WaitHistogram(epoch, (10.0,), (0, 97), 0.0, sum_us, level_samples=40, level_empty_share=empty)
+        for epoch, sum_us in waits_us.items()
     )
-    return replace(QUIET, epochs=timed, waits=looks, **changes)
+    return replace(QUIET, waits=looks, **changes)
 
 
 FOUND: list[tuple[Record, str, str, str]] = [
