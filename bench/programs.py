@@ -17,14 +17,20 @@ from itertools import pairwise
 from pathlib import Path
 
 from bench.errors import UsageError
-from bench.probes.environment import WITHHELD, Identity, without_uuids
+from bench.probes import prose
+from bench.probes.environment import TELLING_NAME, without_uuids
+from bench.probes.identity import WITHHELD, Identity
 
 _EXAMPLE = "such as 'python train.py --width 64'"
-_ONLY_A_SHELL_KNOWS = ("|", "||", "&", "&&", ";", "<", ">", ">>", "2>&1")
+#: What no program gets to see where a shell reads the line, unless it is in quotes.
+_ONLY_A_SHELL_KNOWS = re.compile(r"[|&;<>]+")
+_QUOTED = re.compile(r"""\\.|'[^']*'|"(?:\\.|[^"\\])*\"""", re.DOTALL)
 #: Programs that run another one, whose name says more than theirs.
 _INTERPRETER = re.compile(r"(python|pypy|bash|sh|dash|zsh|env|node|deno|julia|perl|ruby|Rscript|lua|uv|java)[\d.]*")
-#: An absolute path in a word: at its beginning, behind `=`, `:` or `,`, or behind an option of one letter (`-I/usr`).
-_ABSOLUTE = re.compile(r"(?:^|(?<=[=:,])|(?<=^-[A-Za-z]))/[^\s=:,;|&<>()\[\]{}'\"]*")
+#: An option or a variable with its value in one word, such as `--api-key=...`, `TOKEN=...` or `+login.token=...`.
+_WITH_VALUE = re.compile(r"([+~-]*[A-Za-z][\w.-]*)=(.*)", re.DOTALL)
+#: A name and its value within a longer word: of a script, a header or JSON.
+_WITHIN = re.compile(r"""(?<![\w.-])([\w.-]+)["'\])]*\s*[:=]""")
 #: What Python takes behind `-m`. Behind that of another program there may be anything, a folder such as `.` among it.
 _MODULE = re.compile(r"\w+(\.\w+)*")
 _CHUNK_BYTES = 1 << 20
@@ -35,7 +41,7 @@ class Program:
     """A trainer's command: ``argv`` begins with the absolute path of a program and is started in ``cwd``.
 
     ``shown`` is the command as a record may tell it, ``name`` what its results are called, ``sha256`` tells it from any
-    other: it covers the words and the content of every file named in them.
+    other: it covers the words as typed, what ``shown`` leaves out among them, the folder, and every file named.
     """
 
     argv: tuple[str, ...]
@@ -46,7 +52,7 @@ class Program:
 
     def changed(self) -> bool:
         """Whether a file of the command is no longer what it was when the command was read."""
-        return _sha256(self.argv, self.shown, self.cwd) != self.sha256
+        return _sha256(self.argv, self.cwd) != self.sha256
 
 
 def read(typed: str, cwd: Path, path: str | None, identity: Identity | None = None) -> Program:
@@ -57,9 +63,9 @@ def read(typed: str, cwd: Path, path: str | None, identity: Identity | None = No
     words = _words(typed)
     argv = (_found(words[0], cwd, path), *words[1:])
     identity = identity or Identity.of_this_process()
-    shown = tuple(_shown(word, identity) for word in words)
+    shown = tuple(_shown(before, word, identity) for before, word in zip(("", *words), words, strict=False))
     name = _name(words, cwd)
-    return Program(argv, cwd, shown, "trainer" if identity.is_told_by(name) else name, _sha256(argv, shown, cwd))
+    return Program(argv, cwd, shown, name if _shown("", name, identity) == name else "trainer", _sha256(argv, cwd))
 
 
 def _words(typed: str) -> list[str]:
@@ -70,10 +76,11 @@ def _words(typed: str) -> list[str]:
         raise UsageError(f"the trainer's command {typed!r} has {wrong}; give a command, {_EXAMPLE}.") from None
     if not words or not words[0]:
         raise UsageError(f"the trainer's command is empty; give one, {_EXAMPLE}.")
-    shell = next((word for word in words if word in _ONLY_A_SHELL_KNOWS), None)
+    shell = _ONLY_A_SHELL_KNOWS.search(_QUOTED.sub("", typed))
     if shell is not None:
         raise UsageError(
-            f"the trainer's command has `{shell}`, which only a shell knows, and none reads it; put it into a script."
+            f"the trainer's command has `{shell[0]}`, which only a shell knows, and none reads it; put the command "
+            "into a script, or the word into quotes where the program is to get it."
         )
     if any("\0" in word for word in words):
         raise UsageError("the trainer's command has a null character in it, which no program can be given.")
@@ -112,12 +119,23 @@ def _hint(word: str, cwd: Path) -> str:
     return f"install it, or give the path of a program, {_EXAMPLE}"
 
 
-def _shown(word: str, identity: Identity) -> str:
-    """A word without the paths of this host and the UUIDs of its GPUs, and none at all where it names its user or the
-    host itself.
+def _shown(before: str, word: str, identity: Identity) -> str:
+    """A word behind ``before`` as it may be published: a secret's value, an address and who uses this host withheld, a
+    path by its last part, a GPU's UUID by its hash.
     """
-    bare = _ABSOLUTE.sub(lambda path: path[0].rstrip("/").rpartition("/")[2], without_uuids(word))
-    return WITHHELD if identity.is_told_by(bare) else bare
+    if before.startswith("-") and "=" not in before and _is_telling(before) and not word.startswith("-"):
+        return WITHHELD
+    with_value = _WITH_VALUE.fullmatch(word)
+    if with_value and _is_telling(with_value[1]):
+        return f"{prose.told(with_value[1], identity)}={WITHHELD}"
+    if any(_is_telling(name) for name in _WITHIN.findall(word)):
+        return WITHHELD
+    return prose.told(without_uuids(word), identity)
+
+
+def _is_telling(name: str) -> bool:
+    """Whether an option or a variable is called like one that holds a secret, an address or a person."""
+    return TELLING_NAME.search(re.sub(r"\W+", "_", name).strip("_").upper()) is not None
 
 
 def _name(words: Sequence[str], cwd: Path) -> str:
@@ -129,19 +147,24 @@ def _name(words: Sequence[str], cwd: Path) -> str:
     return own or first
 
 
-def _sha256(argv: Sequence[str], shown: Sequence[str], cwd: Path) -> str:
-    digest = hashlib.sha256(json.dumps(list(shown)).encode())
+def _sha256(argv: Sequence[str], cwd: Path) -> str:
+    """Of the words, the folder and every file that the words name.
+
+    It is recorded. To try a guess at a word against it takes every one of the files, the interpreter's among them.
+    """
+    digest = hashlib.sha256(json.dumps([*argv, str(cwd)]).encode())
     for path in _files(argv, cwd):
+        content = hashlib.sha256()
         try:
             with open(path, "rb") as stream:
                 while chunk := stream.read(_CHUNK_BYTES):
-                    digest.update(chunk)
+                    content.update(chunk)
         except OSError as error:
             raise UsageError(
                 f"cannot read {path.name}, which the trainer's command names ({error.strerror}); its content is what "
                 "tells two trainers apart, so make it readable."
             ) from None
-        digest.update(b"\0")
+        digest.update(content.digest())
     return digest.hexdigest()
 
 

@@ -69,6 +69,9 @@ def test_the_link_of_a_virtual_environment_is_not_followed(tmp_path: Path) -> No
         ("python train.py \\", "a backslash with nothing behind it"),
         ("cd there && python train.py", "has `&&`, which only a shell knows"),
         ("python train.py | tee log", "has `|`"),
+        ("python train.py >log", "has `>`"),
+        ("python train.py 2>&1", "has `>&`"),
+        ("python train.py;rm log", "has `;`, which only a shell knows"),
         ("no-such-program --fast", "there is no program `no-such-program` on PATH"),
         ("WIDTH=64 python train.py", "'env WIDTH=64 python train.py'"),
         ("./missing.sh", "there is no file ./missing.sh in"),
@@ -87,6 +90,16 @@ def test_a_command_that_starts_nothing_is_refused_in_one_sentence(typed: str, to
     assert told in refusal(typed, tmp_path, path=str(python.parent))
 
 
+@pytest.mark.parametrize(
+    ("typed", "word"),
+    [("-c 'import a; b'", "import a; b"), ('-c "a > \\"b\\""', 'a > "b"'), ("a\\;b", "a;b"), ("'|'", "|")],
+)
+def test_what_only_a_shell_knows_may_be_in_quotes(typed: str, word: str, tmp_path: Path) -> None:
+    executable(tmp_path / "train")
+
+    assert read(f"./train {typed}", tmp_path).argv[-1] == word
+
+
 # What a record shows
 
 
@@ -103,7 +116,45 @@ def test_a_word_that_names_the_user_is_withheld(tmp_path: Path) -> None:
 
     program = read("./train --owner=alice --fast", tmp_path, identity=Identity.of("alice"))
 
-    assert program.shown == ("./train", "(withheld)", "--fast")
+    assert program.shown == ("./train", "--owner=(withheld)", "--fast")
+
+
+@pytest.mark.parametrize(
+    ("typed", "shown"),
+    [
+        ("--api-key=sk-12345", ("--api-key=(withheld)",)),
+        ("--api-key sk-12345 --fast", ("--api-key", "(withheld)", "--fast")),
+        ("--add-tokens --fast", ("--add-tokens", "--fast")),
+        ("TOKEN=abc", ("TOKEN=(withheld)",)),
+        ("+login.password=abc", ("+login.password=(withheld)",)),
+        ("-c \"login(token = 'abc')\"", ("-c", "(withheld)")),
+        ('\'{"api_key": "abc"}\'', ("(withheld)",)),
+        ("--port 10.0.0.5:1234", ("--port", "(withheld):1234")),
+        ("a@b.org", ("(withheld)",)),
+        ("--to=a@b.org", ("--to=(withheld)",)),
+        ("https://user:pass@host.example.org/x", ("(withheld)",)),
+        ("--width=64 --lr 0.1 --mix=a:1,b:2", ("--width=64", "--lr", "0.1", "--mix=a:1,b:2")),
+    ],
+)
+def test_a_secret_or_an_address_is_not_shown(typed: str, shown: tuple[str, ...], tmp_path: Path) -> None:
+    executable(tmp_path / "train")
+
+    assert read(f"./train {typed}", tmp_path).shown[1:] == shown
+
+
+def test_what_is_not_shown_tells_trainers_apart(tmp_path: Path) -> None:
+    executable(tmp_path / "train")
+
+    first, second = (read(f"./train --api-key {key}", tmp_path) for key in ("one", "two"))
+
+    assert first.shown == second.shown
+    assert first.sha256 != second.sha256
+
+
+def test_results_are_not_called_by_an_address(tmp_path: Path) -> None:
+    executable(tmp_path / "10.0.0.5.sh")
+
+    assert read("./10.0.0.5.sh", tmp_path).name == "trainer"
 
 
 @pytest.mark.parametrize(
@@ -158,13 +209,36 @@ def test_the_sources_of_a_module_belong_to_it(tmp_path: Path) -> None:
     assert read("bin/python -m mine", tmp_path).sha256 != program.sha256
 
 
-def test_the_same_trainer_in_another_place_is_the_same(tmp_path: Path) -> None:
-    programs_seen = set()
-    for place in (tmp_path / "a", tmp_path / "b"):
-        executable(place / "train")
-        programs_seen.add(read(f"{place}/train --data={place}/x", place).sha256)
+def test_two_environments_with_one_interpreter_are_two_trainers(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text("import torch")
+    for place in ("t213", "t217"):
+        executable(tmp_path / place / "bin" / "python")
 
-    assert len(programs_seen) == 1
+    first, second = (read(f"{tmp_path}/{place}/bin/python train.py", tmp_path) for place in ("t213", "t217"))
+
+    assert first.shown == second.shown
+    assert first.sha256 != second.sha256
+    assert read("python train.py", tmp_path, path=str(tmp_path / "t213" / "bin")).sha256 == first.sha256
+
+
+def test_two_folders_of_one_name_are_two_trainers(tmp_path: Path) -> None:
+    executable(tmp_path / "train")
+
+    first, second = (read(f"./train --data {place}/data", tmp_path) for place in ("/one", "/two"))
+
+    assert first.shown == second.shown
+    assert first.sha256 != second.sha256
+
+
+def test_one_command_in_two_folders_is_two_trainers(tmp_path: Path) -> None:
+    python = executable(tmp_path / "bin" / "python")
+    for place in ("a", "b"):
+        (tmp_path / place).mkdir()
+        (tmp_path / place / "train.py").write_text("import net")
+
+    first, second = (read("python train.py", tmp_path / place, path=str(python.parent)) for place in ("a", "b"))
+
+    assert first.sha256 != second.sha256
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads every file; run the tests as a user to see this one")

@@ -137,6 +137,17 @@ def test_an_input_called_memory_is_a_word_of_its_own(bench: Bench) -> None:
     assert "memory-input" not in [each.rule for each in record.verdict.reasons]
 
 
+def test_a_secret_in_the_command_is_in_no_record(bench: Bench) -> None:
+    secrets = ("sk-12345", "10.0.0.5", "ada@example.org")
+    typed = f"{bench.trainer} --api-key {secrets[0]} --log-to {secrets[1]}:1234 {secrets[2]}"
+
+    assert bench("--data", "synthetic", "--seeds", "1", trainer=typed)[0] == 0
+
+    files = [path for path in bench.folders[0].rglob("*") if path.is_file() and path.suffix != ".u8"]
+    text = "".join(path.read_text() for path in files)
+    assert files and "(withheld)" in text and not [each for each in secrets if each in text]
+
+
 def test_a_trainer_that_claims_another_accuracy_is_not_believed(bench: Bench) -> None:
     bench.change("correct=correct", "correct=correct + 1")
 
