@@ -196,7 +196,12 @@ has not got it; it is never 0 or an empty text for that. Runs that differ in a k
 put into one table.
 
 No host name, user, address, home folder or absolute path is in it: a value that holds one is `(withheld)`, a path in a
-variable becomes its last part, and a GPU's UUID a hash.
+variable becomes its last part, and a GPU's UUID a hash. So it is with everything a record keeps of what a trainer says,
+except that there `(withheld)` stands for the word alone. A name that many machines or accounts share, such as `ubuntu`
+or `h200`, tells nobody and stays. A name of somebody else, alone in a sentence, is not known as one, nor is a secret.
+
+`trainer.log` is no part of a record: it is what the program printed, unchanged, on your disk. Leave it out of what you
+publish, or read it first.
 
 This page is made from `bench/metadata.py`; a test holds the two together. After a change, type
 `python -c "from bench.metadata import page; print(page(), end='')" > docs/fingerprint.md`.

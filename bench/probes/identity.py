@@ -20,8 +20,8 @@ _SHARED_BY_MANY = """
     admin administrator air amd ampere app arm author azureuser bench benchmark bf16 bin blackwell box builder
     canonical centos ci cifar cifar10 cloud cluster colab cold conda container content core cuda cudnn daemon data
     debian default desktop dev docker driver ec2 epyc eval false fedora float flow fp16 fp32 gce gcp geforce generic
-    gpu gpus grace gtx guest hive home hopper host image instance intel jax job jovyan jupyter keras kernel lab
-    ladder laptop linux lnx local localdomain localhost login machine main maker master me memory mlperf model my
+    gpu gpus grace gtx guest hive hlb12 home hopper host image instance intel jax job jovyan jupyter keras kernel lab
+    ladder laptop linux lnx local localdomain localhost login machine main maker master me memory mlperf model muon my
     name network nobody node none nonexistent notebook null numpy nvidia off on opt oracle page pc plain project
     python pytorch quadro redhat rocky root rtx run runner runs ryzen sandbox server service shared smoke src srv
     suse synthetic sys system temp tensorflow tesla test tf tf32 tmp torch torchvision tpu train trainer training

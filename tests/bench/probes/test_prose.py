@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from bench.probes.identity import Identity
 from bench.probes.prose import told, told_event
 
 ALICE = Identity.of("gpubox7.lab.example.edu", "alice", "/home/alice")
+PUBLISHED = Path(__file__).parents[3] / "results" / "published"
 UUID = "aaaaaaaa-0000-1111-2222-333333333333"
 
 
@@ -87,6 +90,19 @@ def test_every_text_of_an_event_is_told_and_no_number_touched() -> None:
         "device": {"kind": "gpu", "uuid": f"GPU-{hashed('GPU-abc')}"},
         "build": {"key": "x", "cuda_version": "12.8.0.38", "prefix": "env"},
     }
+
+
+@pytest.mark.parametrize("identity", [ALICE, Identity.of("h200", "ubuntu", "/home/ubuntu")])
+def test_no_word_that_our_own_trainer_has_published_is_changed(identity: Identity) -> None:
+    lines = [line for path in PUBLISHED.rglob("events.jsonl") for line in path.read_text().splitlines()]
+    events = [json.loads(line) for line in lines]
+    assert any(event["event"] == "hello" for event in events)
+    assert [event for event in events if told_event(event, identity) != event] == []
+
+
+def test_no_log_that_is_published_tells_more_than_a_record() -> None:
+    lines = {line for path in PUBLISHED.rglob("trainer.log") for line in path.read_text().splitlines()}
+    assert [line for line in lines if told(line, ALICE) != line] == []
 
 
 def test_an_event_deeper_than_any_honest_one_does_not_exhaust_the_stack() -> None:
