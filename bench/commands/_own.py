@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -44,6 +45,16 @@ def planned(typed: str, wishes: Wishes, where: Device, target_percent: float | N
     todo = plan.complete(replace(wishes, input=None, precision=None), where, own.name, _CIFAR10)
     notice = "The built-in stand-in checks a trainer; a result on it is no CIFAR-10 result." if todo.notice else ""
     return own, replace(todo, input=CHOOSES, precision=CHOOSES, own=program, notice=notice)
+
+
+def no_trainer(command: str, environ: Mapping[str, str]) -> None:
+    """Raises UsageError where the environment asks for a trainer that ``bench command`` does not start."""
+    given = [name for name in ("TRAINER", "TARGET") if environ.get(name)]
+    if given:
+        raise UsageError(
+            f"`bench {command}` trains recipes, and {' and '.join(given)} of your environment would have no effect; "
+            f"type `unset {' '.join(given)}` first."
+        )
 
 
 def no_target(target_percent: float | None) -> None:

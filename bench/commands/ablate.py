@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from datetime import datetime, timezone
 from pathlib import Path
@@ -46,7 +47,7 @@ def command(
     is said before the first. An unfinished ablation of the same set is continued.
     """
     from bench import locks, plan, signals
-    from bench.commands import _dataset, _runs
+    from bench.commands import _dataset, _own, _runs
     from bench.output import ablation as shown
     from resnet9 import ablation as declared
     from resnet9 import dataset
@@ -54,6 +55,7 @@ def command(
     if not name:
         click.echo(_sets())
         return 0
+    _own.no_trainer("ablate", os.environ)
     protocol = _protocol.of(warm_up, idle, cache, telemetry)
     chosen = declared.load(name)
     where = plan.device(device)

@@ -59,16 +59,18 @@ def command(folder: Path | None, plot: Path | None, **claims: Any) -> None:
 
 
 def newest(results: Path) -> Path:
-    """The newest campaign's or ablation's folder, a published one only where there is no other.
+    """The newest folder of a campaign, an ablation or pairs of inputs, a published one only where there is no other.
 
     Raises DataError for none at all.
     """
     from bench.errors import DataError
     from bench.record import ABLATION_FILE, CAMPAIGN_FILE
+    from bench.record.stalls import STALLS_FILE
 
+    files = (CAMPAIGN_FILE, ABLATION_FILE, STALLS_FILE)
     for place in (results, results / "published"):
         # Names begin with the time in UTC, so their order is that of the campaigns.
-        found = sorted(path.parent for name in (CAMPAIGN_FILE, ABLATION_FILE) for path in place.glob(f"*/{name}"))
+        found = sorted(path.parent for name in files for path in place.glob(f"*/{name}"))
         if found:
             return found[-1]
     raise DataError(f"there is no campaign under {results.name}/ yet; type `make bench`, or name a folder.")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,32 +14,16 @@ import click
 from bench.commands import _options, _protocol
 
 if TYPE_CHECKING:
-    from bench.campaign import Campaign, Ending
+    from bench.campaign import Ending
     from bench.commands._dataset import Data
+    from bench.pairs import Pairs
     from bench.plan import Device, Plan, Watched, Wishes
-    from bench.record.stalls import StoredStalls
     from bench.run_protocol import RunProtocol, WarmUp
     from resnet9.recipe import Recipe
 
 RESULTS = Path(__file__).parents[2] / "results"
 #: Enough for an interval, and minutes where an epoch takes seconds.
 _PAIRS = "3"
-
-
-@dataclass(frozen=True)
-class _Pairs:
-    """The folder of a measurement, what it says, and by input the campaign and the plan of its runs."""
-
-    folder: Path
-    stored: StoredStalls
-    campaigns: dict[str, Campaign]
-    plans: dict[str, Plan]
-
-    def runs(self) -> list[tuple[str, int]]:
-        """Every run in turn, host memory memory host ...: whatever drifts weighs on both alike."""
-        names = list(self.campaigns)
-        turns = enumerate(self.stored.seeds)
-        return [(name, seed) for turn, seed in turns for name in (names[::-1] if turn % 2 else names)]
 
 
 @click.command("stalls")
@@ -62,7 +47,7 @@ class _Pairs:
 @_options.variable("INPUT", "host; device has nothing to measure", type=click.Choice(["auto", "host", "device"]))
 @_options.precision
 @_options.device
-@_options.variable("OUT", "an empty folder or a new one  [default: a new one in results/]")
+@_options.variable("OUT", "the measurement's folder  [default: a new one in results/]")
 @_options.threads
 @_options.timeout
 @_protocol.options
@@ -74,12 +59,14 @@ def command(
     """Say whether training waits for its input, and what the input costs.
 
     Runs with the host's input and runs of its control, whose batches are ready in memory, in turn and with the same
-    seeds; then, by epoch, the time waited, the level of the prefetch buffer and the difference of the two.
+    seeds; then, by epoch, the time waited, the level of the prefetch buffer and the difference of the two. An
+    unfinished measurement of the same pairs is continued.
     """
     from bench import locks, plan, signals
-    from bench.commands import _dataset, _runs
+    from bench.commands import _dataset, _own, _runs
     from bench.output import stalls as shown
 
+    _own.no_trainer("stalls", os.environ)
     if input == "device":
         click.echo(shown.NOT_APPLICABLE)
         return 0
@@ -91,11 +78,11 @@ def command(
     )
     with signals.asked_politely(), locks.held(locks.device_lock(where.key), f"the device {where.name}"):
         loaded = _dataset.load(todo.data)
-        made = _made(chosen, todo, loaded, epochs, Path(out) if out else None, protocol)
+        made, plans = _choose(chosen, todo, loaded, epochs, Path(out) if out else None, protocol)
         _runs.make_folder(made.folder)
         with locks.held(made.folder / locks.FOLDER_LOCK, _runs.place(made.folder)):
             click.echo("\n".join(shown.plan(made.stored)))
-            return _tell(made, _run(made, loaded, timeout, watched))
+            return _tell(made, _run(made, plans, loaded, timeout, watched))
 
 
 def _planned(wishes: Wishes, where: Device, epochs: int) -> tuple[Recipe, Plan]:
@@ -114,57 +101,50 @@ def _planned(wishes: Wishes, where: Device, epochs: int) -> tuple[Recipe, Plan]:
     return chosen, plan.complete(wishes, where, anywhere(name), chosen.dataset)
 
 
-def _made(chosen: Recipe, todo: Plan, data: Data, epochs: int, out: Path | None, protocol: RunProtocol) -> _Pairs:
-    """The measurement to make, nothing of it written. Raises UsageError where ``out`` holds something."""
-    from bench import campaign
+def _choose(
+    chosen: Recipe, todo: Plan, data: Data, epochs: int, out: Path | None, protocol: RunProtocol
+) -> tuple[Pairs, dict[str, Plan]]:
+    """The measurement to make or to continue, nothing of it written, and the plan of each input's runs."""
+    from bench import pairs
     from bench.commands import _runs
-    from bench.errors import UsageError
     from bench.record import SCHEMA
     from bench.record.stalls import INPUTS, StoredStalls
 
-    now = datetime.now(timezone.utc)
-    if out is not None and campaign.names_in(out):
-        raise UsageError(f"OUT={out} holds {min(campaign.names_in(out))!r}; name an empty folder or a new one.")
-    folder = out or campaign.new_folder(RESULTS, now, "stalls", chosen.name, todo.device.name)
-    created = f"{now:%Y-%m-%dT%H:%M:%SZ}"
     plans = {name: replace(todo, input=name) for name in INPUTS}
-    campaigns = {
-        name: campaign.Campaign(
-            folder / name, _runs.configuration(plans[name], chosen, data), todo.seeds, created,
-            recipe=asdict(chosen), protocol=protocol,
-        )
-        for name in INPUTS
-    }  # fmt: skip
-    stored = StoredStalls(SCHEMA, chosen.name, data.name, epochs, todo.seeds, created)
-    return _Pairs(folder, stored, campaigns, plans)
+    configurations = {name: _runs.configuration(each, chosen, data) for name, each in plans.items()}
+    wanted = StoredStalls(SCHEMA, chosen.name, data.name, epochs, todo.seeds)
+    now = datetime.now(timezone.utc)
+    made = pairs.choose(RESULTS, out, wanted, configurations, todo.device.name, now, protocol)
+    table = asdict(chosen)
+    return replace(made, campaigns={name: replace(each, recipe=table) for name, each in made.campaigns.items()}), plans
 
 
-def _run(made: _Pairs, data: Data, timeout: int | None, watched: Watched) -> Ending[tuple[str, int] | WarmUp]:
+def _run(
+    made: Pairs, plans: dict[str, Plan], data: Data, timeout: int | None, watched: Watched
+) -> Ending[tuple[str, int] | WarmUp]:
     from bench import campaign as campaigns
     from bench.commands import _runs, _stalls
     from bench.execute import Outcome
-    from bench.record.stalls import HOST, write_stalls
+    from bench.record.stalls import HOST
     from bench.run_protocol import WarmUp
 
-    runs, protocol = made.runs(), made.campaigns[HOST].protocol
-    with _runs.runner(len(runs), timeout, protocol, watched, made.stored.epochs) as runner:
-        runner.display.say(f"{len(runs)} runs into {_runs.place(made.folder)}; {protocol.sentence()}")
+    left, protocol = made.left(), made.campaigns[HOST].protocol
+    with _runs.runner(len(left), timeout, protocol, watched, made.stored.epochs) as runner:
+        how = f"; {protocol.sentence()}" if left else ""
+        runner.display.say(f"{_introduction(made, len(left))}{how}")
 
         def make_run(run: tuple[str, int] | WarmUp) -> Outcome:
             if isinstance(run, WarmUp):
-                return runner.make(made.campaigns[HOST], made.plans[HOST], data, run)
+                return runner.make(made.campaigns[HOST], plans[HOST], data, run)
             name, seed = run
-            title = f"{name}, seed {seed} (run {runs.index(run) + 1} of {len(runs)})"
-            outcome = runner.make(made.campaigns[name], made.plans[name], data, seed, title)
+            title = f"{name}, seed {seed} (run {left.index(run) + 1} of {len(left)})"
+            outcome = runner.make(made.campaigns[name], plans[name], data, seed, title)
             # Ended by us after enough epochs, which is all that was wanted of it.
             return replace(outcome, status="done") if outcome.status == "cut_short" else outcome
 
-        write_stalls(made.stored, made.folder)
-        for each in made.campaigns.values():
-            _runs.make_folder(each.folder)
-            each.write()
+        made.prepare()
         try:
-            wanted: list[tuple[str, int] | WarmUp] = [*campaigns.warm_ups(protocol, runs, HOST), *runs]
+            wanted: list[tuple[str, int] | WarmUp] = [*campaigns.warm_ups(protocol, left, HOST), *left]
             return campaigns.run(wanted, make_run, lambda run: run.campaign if isinstance(run, WarmUp) else run[0])
         finally:
             for each in made.campaigns.values():
@@ -172,7 +152,15 @@ def _run(made: _Pairs, data: Data, timeout: int | None, watched: Watched) -> End
             _stalls.write(made.folder)
 
 
-def _tell(made: _Pairs, ending: Ending[tuple[str, int] | WarmUp]) -> int:
+def _introduction(made: Pairs, left: int) -> str:
+    from bench.commands import _runs
+
+    kept = len(made.campaigns) * len(made.stored.seeds) - left
+    folder = _runs.place(made.folder)
+    return f"continuing {folder}: {kept} runs kept, {left} to run" if kept else f"{left} runs into {folder}"
+
+
+def _tell(made: Pairs, ending: Ending[tuple[str, int] | WarmUp]) -> int:
     """Print the table and the answer; the exit code of a measurement that was stopped. Raises what a failed one was."""
     from bench.commands import _runs, _stalls
 
@@ -181,6 +169,7 @@ def _tell(made: _Pairs, ending: Ending[tuple[str, int] | WarmUp]) -> int:
     if not ending.exit_code:
         click.echo(f"The table, its records and logs are in {place}.")
         return 0
-    code, sentence = _runs.why(ending, f"What is finished is in {place}.", lambda run: f"{run[0]}, seed {run[1]}")
+    kept = f"What is finished is kept in {place}; the same command again makes the {len(made.left())} runs left."
+    code, sentence = _runs.why(ending, kept, lambda run: f"{run[0]}, seed {run[1]}")
     click.echo(sentence, err=True)
     return code

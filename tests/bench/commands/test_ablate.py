@@ -19,7 +19,7 @@ from bench.record import load_campaign, read_ablation
 from resnet9 import dataset, recipe
 
 SCRIPTED = Path(__file__).parents[1] / "scripted_trainer.py"
-VARIABLES = ("SET", "SEEDS", "DATA", "INPUT", "PRECISION", "DEVICE", "OUT")
+VARIABLES = ("SET", "SEEDS", "DATA", "INPUT", "PRECISION", "DEVICE", "OUT", "TRAINER", "TARGET")
 DECLARED = {
     "title": "Mine", "question": "What does it buy?", "proxy": "A small one.", "spread_percent": 0.3,
     "spread_source": "assumed", "throughput_spread": 0.03, "seeds": 3, "input": "host",
@@ -255,6 +255,16 @@ def test_a_wrong_word_is_one_sentence(bench: Bench, words: list[str], code: int,
     assert err.count("\n") == 1
     assert bench.asked == []
     assert not bench.results.exists()
+
+
+def test_a_trainer_of_one_s_own_is_refused_and_not_left_unheard(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRAINER", "python train.py")
+    monkeypatch.setenv("TARGET", "94")
+
+    code, _, err = bench("mine.json")
+
+    assert code == 2 and "`bench ablate` trains recipes" in err and "`unset TRAINER TARGET`" in err
+    assert bench.asked == [] and not bench.results.exists()
 
 
 def test_an_ablation_warms_up_once_with_its_base_before_its_first_run(bench: Bench) -> None:

@@ -18,6 +18,7 @@ from bench.checks import judged
 from bench.commands import _results, report
 from bench.output import tables
 from bench.record import read
+from bench.record.stalls import StoredStalls, write_stalls
 from resnet9 import recipe
 from tests.bench.machines import Machine
 from tests.bench.records import Run, ablation, ablation_folder, finals, five_seeds, variant, write_campaign
@@ -373,6 +374,17 @@ def test_the_newest_may_be_an_ablation(
     write_campaign(compared.with_name("20260304T050607Z-page24-cpu"), five_seeds())
     monkeypatch.setattr(report, "RESULTS", compared.parent)
     assert "better" in bench("report")[1]
+
+
+def test_the_newest_may_be_a_measurement_of_the_input(
+    tmp_path: Path, bench: Callable[..., Told], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_campaign(tmp_path / "20260304T050607Z-page24-cpu", five_seeds())
+    newest = tmp_path / "20260304T050608Z-stalls-smoke-cpu"
+    newest.mkdir()
+    write_stalls(StoredStalls(1, "smoke", "synthetic", 3, (0, 1)), newest)
+    monkeypatch.setattr(report, "RESULTS", tmp_path)
+    assert f"Records and tables in {newest} are rebuilt" in bench("report")[1]
 
 
 def test_an_ablation_has_no_pair_and_no_picture(compared: Path, bench: Callable[..., Told]) -> None:

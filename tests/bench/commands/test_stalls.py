@@ -24,7 +24,9 @@ from resnet9 import dataset, recipe
 from tests.bench.records import Run
 
 SCRIPTED = Path(__file__).parents[1] / "scripted_trainer.py"
-VARIABLES = ("RECIPE", "SEEDS", "DATA", "INPUT", "PRECISION", "DEVICE", "OUT", "WARMUP", "TELEMETRY")
+VARIABLES = (
+    *("RECIPE", "SEEDS", "DATA", "INPUT", "PRECISION", "DEVICE", "OUT", "WARMUP", "TELEMETRY", "TRAINER", "TARGET"),
+)
 stand_in = cache(dataset.load)
 
 
@@ -178,9 +180,79 @@ def test_an_interruption_keeps_what_is_finished_and_makes_its_table(bench: Bench
 
     code, out, err = bench()
 
-    assert code == 130 and "Stopped. What is finished is in results/" in err and "Traceback" not in out
+    assert code == 130 and "Stopped. What is finished is kept in results/" in err and "Traceback" not in out
     assert bench.asked == [("host", 0), ("memory", 0), ("memory", 1)]
     assert bench.table()[-1]["host_runs"] == "1"
+
+
+def test_the_same_command_continues_what_was_interrupted_and_makes_a_torn_pair_anew(bench: Bench) -> None:
+    bench.scripts["host", 1] = [["signal_parent", int(signal.SIGINT)], ["sleep"]]
+    _, _, err = bench()
+    assert "the same command again makes the 4 runs left" in err
+    bench.scripts.clear()
+    bench.asked.clear()
+
+    code, out, err = bench()
+
+    assert (code, err) == (0, "") and "continuing results/" in out and "2 runs kept, 4 to run" in out
+    # Of the second pair the control was finished, hours ago for all that is known.
+    assert bench.asked == [("memory", 1), ("host", 1), ("host", 2), ("memory", 2)]
+    assert bench.table()[-1]["pairs"] == "3"
+    assert (bench.folder / "memory" / "seed-001.cut_short-1").is_dir()
+
+
+def test_what_is_finished_is_not_made_again_where_its_folder_is_named(bench: Bench) -> None:
+    bench("--pairs", "2", "--out", "here")
+    table = (bench.place / "here" / "stalls.csv").read_bytes()
+    bench.asked.clear()
+
+    code, out, _ = bench("--pairs", "2", "--out", "here")
+
+    assert code == 0 and bench.asked == [] and "4 runs kept, 0 to run" in out and "beside its control" in out
+    assert (bench.place / "here" / "stalls.csv").read_bytes() == table
+
+
+def test_what_is_finished_is_not_continued_where_no_folder_is_named(bench: Bench) -> None:
+    bench("--pairs", "1")
+    bench("--pairs", "1")
+    assert len(list(bench.results.iterdir())) == 2 and len(bench.asked) == 4
+
+
+def test_other_pairs_are_not_continued(bench: Bench) -> None:
+    bench.scripts["memory", 1] = [["exit", 1]]
+    bench("--out", "here")
+    bench.asked.clear()
+
+    for words, said in [
+        (("--pairs", "2"), "seeds (0, 1, 2) instead of (0, 1)"),
+        (("--epochs", "3"), "epochs 2 instead of 3"),
+        (("--precision", "bf16"), "precision"),
+        (("--warm-up", "1"), "warm_up 0 instead of 1"),
+    ]:
+        code, _, err = bench("--out", "here", *words)
+        assert code == 6 and "holds other pairs" in err and said in err, err
+    assert bench.asked == []
+
+
+@pytest.mark.parametrize("name", ["TRAINER", "TARGET"])
+def test_a_trainer_of_one_s_own_is_refused_and_not_left_unheard(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, "95")
+
+    code, _, err = bench()
+
+    assert code == 2 and f"`bench stalls` trains recipes, and {name} of your environment" in err
+    assert f"`unset {name}`" in err and bench.asked == []
+
+
+def test_without_a_control_the_waits_of_the_host_are_told(bench: Bench) -> None:
+    bench.scripts["memory", 0] = [["exit", 1]]
+
+    code, out, _ = bench("--pairs", "1")
+
+    assert code == 5 and "steps waited for input in" in out and "no control to compare with" in out
+    assert "no run tells" not in out
 
 
 def test_a_side_of_the_comparison_is_no_campaign_to_continue(bench: Bench, capfd: pytest.CaptureFixture[str]) -> None:
