@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
@@ -16,6 +17,24 @@ _FLOOR_PULLS, _FLOOR_MS = 16, 25.0
 #: A step that blocks lets the pipeline's threads and the core they ran on fall asleep, and waking them is part of a
 #: pull: 40 us without a pause and 200 us after one were measured on 2 cores, the longer from about a millisecond on.
 _PAUSE_SECONDS = 1e-3
+
+
+def median_pull_us(
+    pull: Callable[[], Any],
+    pause_seconds: float,
+    clock_ns: Callable[[], int] = time.perf_counter_ns,
+    sleep: Callable[[float], None] = time.sleep,
+) -> float:
+    """Median microseconds of ``pull``, each after a pause: of _FLOOR_PULLS, or of those that begin in _FLOOR_MS."""
+    times: list[float] = []
+    end_ns = clock_ns() + int(_FLOOR_MS * 1e6)
+    while len(times) < _FLOOR_PULLS and (not times or clock_ns() < end_ns):
+        if pause_seconds:
+            sleep(pause_seconds)
+        began = clock_ns()
+        pull()
+        times.append((clock_ns() - began) / 1e3)
+    return statistics.median(times)
 
 
 class Prefetch:
@@ -56,19 +75,11 @@ class Prefetch:
         ``blocking``: the step ends before it returns, as on a CPU, so a pull comes after a pause. Pulls for 25 ms at
         most, after the 15 ms that making the pipeline takes.
         """
-        times: list[float] = []
         with tf.device(CPU):
             element = tf.nest.map_structure(lambda each: tf.zeros(each.shape, each.dtype), spec)
             ready = iter(self._buffered(tf.data.Dataset.from_tensors(element).repeat()))
             next(ready)
-            end_ns = time.perf_counter_ns() + int(_FLOOR_MS * 1e6)
-            while len(times) < _FLOOR_PULLS and (not times or time.perf_counter_ns() < end_ns):
-                if blocking:
-                    time.sleep(_PAUSE_SECONDS)
-                began = time.perf_counter_ns()
-                next(ready)
-                times.append((time.perf_counter_ns() - began) / 1e3)
-        return statistics.median(times)
+            return median_pull_us(lambda: next(ready), _PAUSE_SECONDS if blocking else 0.0)
 
     def _buffered(self, data: tf.data.Dataset) -> tf.data.Dataset:
         options = tf.data.Options()

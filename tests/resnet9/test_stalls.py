@@ -1,13 +1,12 @@
 """What is said of waits and of the prefetch buffer, and what a real pipeline shows."""
 
-import itertools
 import time
 
 import pytest
 import tensorflow as tf
 
 from resnet9 import stalls
-from resnet9.prefetch import BUFFER_BATCHES, Prefetch
+from resnet9.prefetch import BUFFER_BATCHES, Prefetch, median_pull_us
 
 
 def test_a_wait_is_counted_in_its_bucket_and_one_on_an_edge_in_the_bucket_above():
@@ -95,19 +94,43 @@ def test_tensorflow_s_own_model_sees_the_level_that_the_count_gives():
         assert settled(lambda: (prefetch.level(pulled), buffered()), (left, left)) == (left, left)  # noqa: B023
 
 
-def floor_us(prefetch, blocking):
+@pytest.mark.parametrize("blocking", [False, True])
+def test_the_floor_is_what_a_ready_batch_of_the_same_shapes_costs(blocking):
     spec = (tf.TensorSpec([64, 32, 32, 3], tf.float32), tf.TensorSpec([64], tf.uint8))
-    began = time.perf_counter()
-    found = prefetch.floor_us(spec, blocking)
-    return found, time.perf_counter() - began
+    assert 1 < Prefetch(threads=2).floor_us(spec, blocking) < 20_000
 
 
-def test_the_floor_is_what_a_ready_batch_of_the_same_shapes_costs():
-    for blocking in (False, True):
-        found, _ = floor_us(Prefetch(threads=2), blocking)
-        assert 1 < found < 20_000
+class Pulls:
+    """Pulls that take as long as they are told, on a clock of their own."""
+
+    def __init__(self, *seconds):
+        self.seconds, self.count, self.now_ns = seconds, 0, 0
+
+    def __call__(self):
+        self.wait(self.seconds[self.count % len(self.seconds)])
+        self.count += 1
+
+    def wait(self, seconds):
+        self.now_ns += round(seconds * 1e9)
+
+    def median_us(self, pause_seconds=0.0):
+        return median_pull_us(self, pause_seconds, lambda: self.now_ns, self.wait)
 
 
-def test_the_floor_takes_a_bounded_time():
-    prefetch = Prefetch(threads=2)
-    assert min(floor_us(prefetch, blocking=True)[1] for _ in itertools.repeat(None, 3)) < 0.15
+def test_the_floor_is_the_median_of_sixteen_pulls_without_the_pauses_between_them():
+    pulls = Pulls(1e-4, 1e-4, 5e-4)
+    assert pulls.median_us(pause_seconds=1e-3) == pytest.approx(100)
+    assert pulls.count == 16
+
+
+@pytest.mark.parametrize(("seconds", "pulled"), [(0.004, 7), (0.03, 1), (100.0, 1)])
+def test_slow_pulls_end_the_measurement_of_the_floor_after_25_ms(seconds, pulled):
+    pulls = Pulls(seconds)
+    assert pulls.median_us() == pytest.approx(1e6 * seconds)
+    assert pulls.count == pulled
+
+
+def test_pauses_count_among_the_time_that_the_floor_may_take():
+    pulls = Pulls(0.001)
+    pulls.median_us(pause_seconds=0.003)
+    assert pulls.count == 7
