@@ -77,7 +77,7 @@ ablate: runtime ## what does each choice buy? the variants of SET in turn; witho
 	@$(RUN) -m bench ablate
 
 .PHONY: stalls
-stalls: runtime ## does the GPU or the net wait for the input? runs with it and without, in turn
+stalls: runtime ## does the GPU or the net wait for the input? runs with it and without; continues an unfinished one
 	@$(RUN) -m bench stalls
 
 .PHONY: check-trainer
