@@ -146,6 +146,7 @@ def test_group_for_tests_is_added_to_what_is_there(copied: Checkout) -> None:
     assert copied.install("runtime").stdout == ""
 
 
+@pytest.mark.slow
 def test_changed_lock_makes_the_environment_anew(copied: Checkout) -> None:
     copied.lock("cpu", build_wheel(copied.folder / "wheels", "tiny_other"))
     assert copied.install("runtime").returncode == 0
@@ -161,6 +162,7 @@ def test_environment_without_a_true_stamp_is_made_anew(copied: Checkout, stamp: 
     assert copied.ask("environment.stamp()") == "None"
 
 
+@pytest.mark.slow
 def test_interrupted_environment_is_repaired(copied: Checkout) -> None:
     (copied.venv / "installed.json").unlink()
     (copied.venv / "bin" / "python").unlink()
@@ -214,6 +216,7 @@ def test_trainer_environment_goes_where_it_is_told(checkout: Checkout, tmp_path:
 # What goes wrong
 
 
+@pytest.mark.slow
 def test_wheel_with_another_hash_is_refused_and_the_log_shown(checkout: Checkout) -> None:
     checkout.lock("cpu", "tiny_cpu==1.0 \\\n    --hash=sha256:" + "0" * 64 + "\n")
     result = checkout.install("runtime")
@@ -369,6 +372,7 @@ def fake_driver(tmp_path: Path) -> Iterator[dict[str, str]]:
     return {"LD_LIBRARY_PATH": str(tmp_path)}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     not CUDA_BUILDS,
     reason="TensorFlow has CUDA builds for x86_64 Linux alone, so the set-up asks no driver here; run the tests on it",

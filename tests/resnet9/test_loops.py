@@ -66,6 +66,7 @@ def test_compiling_on_random_data_leaves_no_trace_in_the_run(name, small, data):
         assert (ours.numpy() == theirs.numpy()).all()
 
 
+@pytest.mark.slow
 def test_both_inputs_train_alike(small, data):
     """Other shuffles, so not the same numbers: the losses of the epochs agree over seeds."""
     means = {

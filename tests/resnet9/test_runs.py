@@ -9,6 +9,8 @@ from resnet9.phases import PhaseLog
 from tests.resnet9.narrow import knots, narrow
 from tests.resnet9.test_training import events_of
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def asked():

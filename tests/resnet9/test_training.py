@@ -174,6 +174,7 @@ def test_a_full_disk_and_a_full_device_are_sentences(request_of_two_epochs, monk
     assert sentence in shown and shown.count("\n") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["host", "device"])
 def test_one_seed_twice_gives_identical_accuracies(request_of_two_epochs, name, capsys):
     asked = dataclasses.replace(request_of_two_epochs, input=name)
