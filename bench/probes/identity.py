@@ -15,18 +15,19 @@ from bench import protocol
 WITHHELD = "(withheld)"
 
 #: Names that thousands of machines and accounts share: to tell one tells nobody, and to withhold it would take
-#: "Ubuntu 22.04" and "NVIDIA H200" out of every record made under the user ``ubuntu`` or on the host ``h200``.
+#: "Ubuntu 22.04" and "NVIDIA H200" out of every record made under the user ``ubuntu`` or on the host ``h200``. So is
+#: what our own trainer is called, by which the rules know its runs, and the commonest optimiser.
 _SHARED_BY_MANY = """
-    admin administrator air amd ampere app arm author azureuser bench benchmark bf16 bin blackwell box builder
+    adam admin administrator air amd ampere app arm author azureuser bench benchmark bf16 bin blackwell box builder
     canonical centos ci cifar cifar10 cloud cluster colab cold conda container content core cuda cudnn daemon data
     debian default desktop dev docker driver ec2 epyc eval false fedora float flow fp16 fp32 gce gcp geforce generic
     gpu gpus grace gtx guest hive hlb12 home hopper host image instance intel jax job jovyan jupyter keras kernel lab
     ladder laptop linux lnx local localdomain localhost login machine main maker master me memory mlperf model muon my
     name network nobody node none nonexistent notebook null numpy nvidia off on opt oracle page pc plain project
-    python pytorch quadro redhat rocky root rtx run runner runs ryzen sandbox server service shared smoke src srv
-    suse synthetic sys system temp tensorflow tesla test tf tf32 tmp torch torchvision tpu train trainer training
-    true ubuntu unknown unverified user username users var version virtual vm vscode wall warm windows work worker
-    workspace workstation www xeon xla
+    python pytorch quadro redhat resnet resnet9 rocky root rtx run runner runs ryzen sandbox server service shared
+    smoke src srv suse synthetic sys system temp tensor tensorflow tesla test tf tf32 threadripper tmp torch
+    torchvision tpu train trainer training true ubuntu unknown unverified user username users var version virtual vm
+    vscode wall warm windows work worker workspace workstation www xeon xla
 """
 #: Models of processors and GPUs, such as a100, h200, l40s, gb200, rtx4090: also names that people give to machines.
 _MODEL = re.compile(r"(a|b|gb|gh|h|k|l|m|p|t|v|gtx|rtx|mi)\d{1,4}[a-z]{0,2}")
