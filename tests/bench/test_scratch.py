@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import signal
 import subprocess
@@ -89,3 +91,20 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
 
     with scratch.folder():
         assert mine.is_dir()
+
+
+def test_on_a_disk_without_locks_there_is_a_folder_and_nobody_elses_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with scratch.folder() as made:
+        old = tmp_path / f"{made.name}x"
+    old.mkdir()
+    os.utime(old, (0, 0))
+
+    def no_locks(descriptor: int, operation: int) -> None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    with scratch.folder() as made:
+        assert made.is_dir()
+        assert old.is_dir()
