@@ -232,7 +232,7 @@ def run(
         fifo = stack.enter_context(contextlib.closing(Fifo(job.folder)))
         journal = stack.enter_context(contextlib.closing(Journal(job.folder / EVENTS_FILE, job.identity)))
         signals = stack.enter_context(SignalPipe())
-        orphans = stack.enter_context(Orphans())
+        orphans = stack.enter_context(Orphans(fifo.path))
         sampler = sampler or _NoSampler()
         # Before the clock starts: opening a driver takes its time, which is not the trainer's.
         stack.callback(sampler.ended)

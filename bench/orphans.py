@@ -12,9 +12,10 @@ import ctypes
 import os
 import signal
 import time
+from pathlib import Path
 from types import TracebackType
 
-from bench.probes import leftovers
+from bench.probes import leftovers, ownership
 
 _PR_SET_CHILD_SUBREAPER, _PR_GET_CHILD_SUBREAPER = 36, 37
 #: SIGKILL takes a millisecond or two. What goes on longer is stuck in a driver, belongs to another user, or begets
@@ -26,9 +27,15 @@ _LOOK_EVERY_SECONDS = 0.002
 class Orphans:
     """Within ``with``, this process is the parent of every orphan among its descendants.
 
-    Children that were there before are not meant: somebody else of this process has started them. ``adopted`` is False
-    where the kernel did not agree, and then what is left behind is not known.
+    Children that were there before are not meant: somebody else of this process has started them. The first process of
+    a container (``is_init``) is given what ``docker exec`` leaves behind, too; so there only those are meant that were
+    started with ``events`` as their ``BENCH_EVENTS``. ``adopted`` is False where the kernel did not agree, and then
+    what is left behind is not known.
     """
+
+    def __init__(self, events: Path, is_init: bool | None = None) -> None:
+        self._events = events
+        self._is_init = os.getpid() == 1 if is_init is None else is_init
 
     def __enter__(self) -> Orphans:
         self._libc, before = ctypes.CDLL(None), ctypes.c_int()
@@ -67,4 +74,8 @@ class Orphans:
         return tuple(killed.values())
 
     def _all(self) -> tuple[leftovers.Process, ...]:
-        return tuple(each for each in leftovers.children() if each.pid not in self._others)
+        found = (each for each in leftovers.children() if each.pid not in self._others)
+        return tuple(each for each in found if not each.running or self._is_meant(each.pid))
+
+    def _is_meant(self, pid: int) -> bool:
+        return not self._is_init or ownership.was_started_with(pid, self._events)

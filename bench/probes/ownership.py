@@ -9,6 +9,7 @@ fields: proc(5).
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from enum import Enum
 from pathlib import Path
@@ -66,6 +67,15 @@ class Ownership:
         if self._mark is None:
             return Owner.HIDDEN
         return Owner.TRAINER if _mark(environ) == self._mark else Owner.SOMEBODY_ELSE
+
+
+def was_started_with(pid: int, events: Path, root: Path = Path("/")) -> bool:
+    """Whether a process was started with ``events`` as its ``BENCH_EVENTS``; False also where we may not look."""
+    try:
+        environ = (root / "proc" / str(pid) / "environ").read_bytes()
+    except OSError:
+        return False
+    return _mark(environ) == _MARK + os.fsencode(events)
 
 
 def _mark(environ: bytes) -> bytes | None:

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,7 @@ from bench.orphans import Orphans
 from tests.bench.scripted_runs import gone
 
 _PR_GET_CHILD_SUBREAPER = 37
+EVENTS = Path("/results/seed-000/.events")
 #: Tells its process id, then lets go of its parent and sleeps.
 DAEMON = "echo $$; exec >&- ; exec sleep 600"
 
@@ -29,7 +31,7 @@ def left_by(script: str) -> list[int]:
 
 @pytest.fixture
 def orphans() -> Iterator[Orphans]:
-    with Orphans() as orphans:
+    with Orphans(EVENTS) as orphans:
         yield orphans
         orphans.end()
 
@@ -65,7 +67,7 @@ def test_an_orphan_that_has_ended_is_reaped_and_not_told(orphans: Orphans) -> No
 
 def test_a_child_that_was_there_before_is_none_of_its_business() -> None:
     with subprocess.Popen([sys.executable, "-I", "-S", "-c", "input()"], stdin=subprocess.PIPE) as other:
-        with Orphans() as orphans:
+        with Orphans(EVENTS) as orphans:
             assert orphans.running() == ()
             assert orphans.end() == ()
         other.communicate(b"\n")
@@ -75,10 +77,25 @@ def test_a_child_that_was_there_before_is_none_of_its_business() -> None:
 
 def test_afterwards_orphans_are_again_whose_they_were() -> None:
     before = is_the_reaper()
-    with Orphans() as outer:
-        with Orphans():
+    with Orphans(EVENTS) as outer:
+        with Orphans(EVENTS):
             assert is_the_reaper()
         assert is_the_reaper()
         assert outer.adopted
 
     assert is_the_reaper() == before
+
+
+def test_the_first_process_of_a_container_ends_what_its_trainer_left_and_not_what_others_did() -> None:
+    with Orphans(EVENTS, is_init=True) as orphans:
+        (others,) = left_by(f"env -i setsid sh -c '{DAEMON}' &")
+        (of_another_run,) = left_by(f"BENCH_EVENTS={EVENTS}2 setsid sh -c '{DAEMON}' &")
+        (left,) = left_by(f"BENCH_EVENTS={EVENTS} setsid sh -c '{DAEMON}' &")
+        try:
+            assert [each.pid for each in orphans.running()] == [left]
+            assert [each.pid for each in orphans.end()] == [left]
+            assert not gone(others) and not gone(of_another_run)
+        finally:
+            for pid in (others, of_another_run):
+                os.kill(pid, 9)
+                os.waitpid(pid, 0)
