@@ -6,6 +6,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.probes.pseudofile import PAGE
+
 _ENDED = "ZX"
 
 
@@ -28,13 +30,26 @@ def children(root: Path = Path("/")) -> tuple[Process, ...]:
     be quicker, but leaves out some while others end (proc(5)), and not every kernel has it (CONFIG_PROC_CHILDREN).
     """
     found = []
-    for folder in root.glob("proc/[0-9]*"):
+    me = os.getpid()
+    try:
+        names = os.listdir(root / "proc")
+    except FileNotFoundError:
+        return ()
+    for number in filter(str.isdecimal, names):
         try:
-            # The name is in parentheses and may hold any character; state and parent come after it (proc(5)).
-            before, after = (folder / "stat").read_text(errors="replace").rsplit(")", 1)
+            # No Path: a large machine has thousands of processes, and to put one together takes as long as to read.
+            file = os.open(f"{root}/proc/{number}/stat", os.O_RDONLY | os.O_CLOEXEC)
         except OSError:  # gone meanwhile
             continue
+        try:
+            shown = os.read(file, PAGE)
+        except OSError:  # the same
+            continue
+        finally:
+            os.close(file)
+        # The name is in parentheses and may hold any character; state and parent come after it (proc(5)).
+        before, _, after = shown.decode("utf-8", "replace").rpartition(")")
         state, parent, *_ = after.split()
-        if int(parent) == os.getpid():
-            found.append(Process(int(folder.name), before.split("(", 1)[1], state not in _ENDED))
+        if int(parent) == me:
+            found.append(Process(int(number), before.partition("(")[2], state not in _ENDED))
     return tuple(sorted(found, key=lambda each: each.pid))
