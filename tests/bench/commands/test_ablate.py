@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import signal
-import sys
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +13,8 @@ from bench import trainers
 from bench.__main__ import main
 from bench.commands import ablate
 from bench.record import load_campaign, read_ablation
-from resnet9 import dataset, recipe
+from tests.bench.commands.scripted_command import ScriptedCommand, greeting, installed
 
-SCRIPTED = Path(__file__).parents[1] / "scripted_trainer.py"
-VARIABLES = ("SET", "SEEDS", "DATA", "INPUT", "PRECISION", "DEVICE", "OUT", "TRAINER", "TARGET")
 DECLARED = {
     "title": "Mine", "question": "What does it buy?", "proxy": "A small one.", "spread_percent": 0.3,
     "spread_source": "assumed", "throughput_spread": 0.03, "seeds": 3, "input": "host",
@@ -29,70 +24,43 @@ DECLARED = {
     ],
 }  # fmt: skip
 TABLES = {"ablation": DECLARED, "base": {"extends": "smoke"}, "smooth": {"extends": "base", "label_smoothing": 0.1}}
-stand_in = cache(dataset.load)
 
 
-class Bench:
-    """``python -m bench ablate`` in a place of its own, on the CPU; ``correct`` of 2,000 by variant, 1880 elsewhere."""
+class Bench(ScriptedCommand):
+    """``python -m bench ablate`` on the CPU; ``correct`` of 2,000 by variant, 1880 elsewhere."""
+
+    module = ablate
 
     def __init__(self, folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
-        self.place, self.results = folder, folder / "results"
+        super().__init__(folder, capfd)
         self.correct: dict[str, int] = {}
         self.scripts: dict[tuple[str, int], list[Any]] = {}
         self.asked: list[tuple[str, int]] = []
-        (folder / "labels.u8").write_bytes(stand_in("synthetic").test_labels.tobytes())
         (folder / "mine.json").write_text(json.dumps(TABLES))
-        self._capfd = capfd
 
-    def argv(self, request: trainers.Request) -> list[str]:
+    def script(self, request: trainers.Request) -> list[Any]:
         name = request.recipe.rpartition(":")[2] + ("-device" if request.input == "device" else "")
         run = (name, request.seed)
         self.asked.append(run)
-        script = self.place / f"script-{name}-{request.seed}.json"
-        script.write_text(json.dumps(self.scripts.get(run) or self.honest(request, self.correct.get(name, 1880))))
-        return [sys.executable, "-I", "-S", str(SCRIPTED), str(script)]
+        return self.scripts.get(run) or self.honest(request, self.correct.get(name, 1880))
 
     def honest(self, request: trainers.Request, correct: int) -> list[Any]:
-        chosen, data = recipe.load(request.recipe), stand_in("synthetic")
-        table = {"name": chosen.name, "sha256": chosen.sha256, "target_percent": 94.0, "epochs": 1}
-        facts = {"recipe": {**table, "steps_per_epoch": 5, "batch": 4}, "input": request.input}
-        facts["dataset"] = {"name": data.name, "sha256": data.sha256, "state": data.state}
         right = correct + request.seed % 50  # That of a warm-up is large.
         return [
-            ["hello", facts], ["phase", {"name": "import"}], ["phase", {"name": "train_k", "epoch": 1}],
-            ["predict", str(self.place / "labels.u8"), right], ["phase", {"name": "eval_k", "epoch": 1}],
+            greeting(request, epochs=1), ["phase", {"name": "import"}], ["phase", {"name": "train_k", "epoch": 1}],
+            ["predict", str(self.labels), right], ["phase", {"name": "eval_k", "epoch": 1}],
             ["epoch", {"epoch": 1, "correct": right, "total": 2000}], ["done"],
         ]  # fmt: skip
 
-    def __call__(self, *words: str) -> tuple[int, str, str]:
-        code = main(["ablate", "--device", "cpu", "--timeout", "20", "--warm-up", "0", *words])
-        told = self._capfd.readouterr()
-        assert "Traceback" not in told.err
-        return code, told.out, told.err
-
-    @property
-    def folder(self) -> Path:
-        (only,) = self.results.iterdir()
-        return only
-
     def table(self) -> dict[str, dict[str, str]]:
         """``ablation.csv`` by variant."""
-        with open(self.folder / "ablation.csv", newline="") as stream:
-            return {row["variant"]: row for row in csv.DictReader(stream)}
+        return {row["variant"]: row for row in self.rows("ablation.csv")}
 
 
 @pytest.fixture
 def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Bench:
-    for name in VARIABLES:
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(dataset, "load", stand_in)
-    made = Bench(tmp_path, capfd)
-    monkeypatch.setattr(ablate, "RESULTS", made.results)
-    monkeypatch.setitem(trainers.TRAINERS, "resnet9", made.argv)
-    return made
+    return installed(Bench, tmp_path, monkeypatch, capfd)
 
 
 def test_every_variant_of_a_seed_runs_before_the_next_and_the_table_is_written(bench: Bench) -> None:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import signal
-import sys
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,39 +17,30 @@ from bench.checks import judged
 from bench.commands import _results, stalls
 from bench.errors import Refused
 from bench.record.stalls import read_stalls
-from resnet9 import dataset, recipe
+from tests.bench.commands.scripted_command import ScriptedCommand, greeting, installed
 from tests.bench.records import Run
 
-SCRIPTED = Path(__file__).parents[1] / "scripted_trainer.py"
-VARIABLES = (
-    *("RECIPE", "SEEDS", "DATA", "INPUT", "PRECISION", "DEVICE", "OUT", "WARMUP", "TELEMETRY", "TRAINER", "TARGET"),
-)
-stand_in = cache(dataset.load)
 
+class Bench(ScriptedCommand):
+    """``python -m bench stalls`` on the CPU, with a trainer that waits as it is told."""
 
-class Bench:
-    """``python -m bench stalls`` in a place of its own, on the CPU, with a trainer that waits as it is told."""
+    module = stalls
+    usual = ("--warm-up", "0", "--telemetry", "off", "--epochs", "2")
 
     def __init__(self, folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
-        self.place, self.results = folder, folder / "results"
+        super().__init__(folder, capfd)
         self.stalled_us, self.empty = 0.0, 0.0
         self.asked: list[tuple[str, int]] = []
         self.scripts: dict[tuple[str, int], list[Any]] = {}
-        self._capfd = capfd
 
-    def argv(self, request: trainers.Request) -> list[str]:
+    def script(self, request: trainers.Request) -> list[Any]:
         run = (request.input, request.seed)
         self.asked.append(run)
-        script = self.scripts.get(run) or self.honest(request)
-        return [sys.executable, "-I", "-S", str(SCRIPTED), json.dumps(script)]
+        return self.scripts.get(run) or self.honest(request)
 
     def honest(self, request: trainers.Request) -> list[Any]:
         """The trainer of a recipe of five epochs, which goes on until it is ended."""
-        chosen, data = recipe.load(request.recipe), stand_in("synthetic")
-        table = {"name": chosen.name, "sha256": chosen.sha256, "target_percent": 94.0, "epochs": 5}
-        facts = {"recipe": {**table, "steps_per_epoch": 5, "batch": 4}, "input": request.input}
-        facts["dataset"] = {"name": data.name, "sha256": data.sha256, "state": data.state}
-        steps: list[Any] = [["hello", facts], ["phase", {"name": "import"}]]
+        steps: list[Any] = [greeting(request, epochs=5), ["phase", {"name": "import"}]]
         for epoch in range(1, 6):
             steps.append(["phase", {"name": "train_k", "epoch": epoch}])
             if request.input == "host":
@@ -67,35 +55,14 @@ class Bench:
         told = {"edges_us": [1e3], "counts": [5, 0], "floor_us": 0.0, "sum_us": self.stalled_us}
         return {"event": "waits", "epoch": epoch, **told, **looks, "level_empty_share": self.empty}
 
-    def __call__(self, *words: str) -> tuple[int, str, str]:
-        fixed = ("--device", "cpu", "--timeout", "20", "--warm-up", "0", "--telemetry", "off", "--epochs", "2")
-        code = main(["stalls", *fixed, *words])
-        told = self._capfd.readouterr()
-        assert "Traceback" not in told.err
-        return code, told.out, told.err
-
-    @property
-    def folder(self) -> Path:
-        (only,) = self.results.iterdir()
-        return only
-
     def table(self) -> list[dict[str, str]]:
-        with open(self.folder / "stalls.csv", newline="") as stream:
-            return list(csv.DictReader(stream))
+        return self.rows("stalls.csv")
 
 
 @pytest.fixture
 def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Bench:
-    for name in VARIABLES:
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(dataset, "load", stand_in)
-    made = Bench(tmp_path, capfd)
-    monkeypatch.setattr(stalls, "RESULTS", made.results)
-    monkeypatch.setitem(trainers.TRAINERS, "resnet9", made.argv)
-    return made
+    return installed(Bench, tmp_path, monkeypatch, capfd)
 
 
 def test_the_inputs_take_turns_with_the_same_seeds_and_the_order_of_a_pair_alternates(bench: Bench) -> None:
