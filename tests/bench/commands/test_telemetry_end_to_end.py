@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import subprocess
 import sys
 from itertools import pairwise
@@ -46,12 +47,15 @@ QUANTITIES = ("gpu_utilisation_percent", "gpu_power_watts", "gpu_memory_bytes", 
 @pytest.fixture(scope="module")
 def campaign(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a finished campaign of one smoke run."""
-    folder = tmp_path_factory.mktemp("campaign")
+    # One thread, so that an epoch lasts for its five ticks on a fast machine, too.
+    return made(tmp_path_factory.mktemp("campaign"), sys.executable, "-m", "bench", "run", "--threads", "1")
+
+
+def made(folder: Path, *words: str, **variables: str) -> Path:
+    """The folder of the campaign that a command makes beside the library."""
     library = fake_nvml.build(folder)
     environ = fake_nvml.environ(library, fake_nvml.scenario(folder / "scenario", *ANSWERS, profile="V100"))
-    environ |= {**VARIABLES, "OUT": str(folder / "out"), "XDG_RUNTIME_DIR": str(folder)}
-    # One thread, so that an epoch lasts for its five ticks on a fast machine, too.
-    words = [sys.executable, "-m", "bench", "run", "--threads", "1"]
+    environ |= {**VARIABLES, "OUT": str(folder / "out"), "XDG_RUNTIME_DIR": str(folder), **variables}
     done = subprocess.run(words, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr
     assert "The GPU's driver does not give memory_clock (not supported)" in done.stdout
@@ -239,3 +243,18 @@ def test_the_record_says_which_card_it_was_and_what_watching_cost(campaign: Path
     assert float(run["sampler_tick_median_us"]) == pytest.approx(median(float(row["cost_us"]) for row in rows))
     assert record["circumstances"]["warm_up"] is False
     assert os.listdir(campaign).count("warm-up") == 0
+
+
+@pytest.mark.skipif(
+    Path(sys.prefix) != ROOT / ".venv" or shutil.which("make") is None,
+    reason="`make bench` would have to make the environment; `make test-slow` runs this in the one it has made",
+)
+def test_make_bench_watches_the_card_and_tells_its_price(tmp_path: Path) -> None:
+    campaign = made(tmp_path, "make", "bench", COST_PER_HOUR="3.06")
+
+    (run,) = table(campaign / "runs.csv")
+    rows = within(ticks(campaign), *training(campaign).values())
+    for name in QUANTITIES:
+        expect_spread(run, name, [float(row[name]) for row in rows])
+    assert float(run["cost_to_target_usd"]) == 3.06 * (float(run["dawnbench_seconds"]) / 3600)
+    assert run["gpu_role"] == "watched"
