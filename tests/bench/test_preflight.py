@@ -53,7 +53,7 @@ def test_results_cannot_be_written_below_a_file(tmp_path: Path) -> None:
     assert not gather(tmp_path, tmp_path / "file/results", "cpu", Data("missing", ""), no_answer).results_writable
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere; run the tests as a user to see this one")
 def test_results_cannot_be_written_where_the_user_may_not(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     facts = gather(tmp_path, tmp_path / "results", "cpu", Data("missing", ""), no_answer)

@@ -19,23 +19,14 @@ from bench.probes.environment import hashed
 from bench.record import Record, read
 from bench.record.telemetry import COLUMNS
 from tests import fake_nvml
+from tests.bench.commands.scripted_process import PRELUDE
 
 ROOT = Path(__file__).parents[3]
 FIRST, SECOND = "GPU-aaaaaaaa-0000", "GPU-bbbbbbbb-0000"
 #: `python -m bench run` with a trainer that follows a script, on a dataset of 2,000 labels.
-PROGRAM = """
-import json, pathlib, sys
-root, folder = sys.argv[1], pathlib.Path(sys.argv[2])
-sys.path.insert(0, root)
-from types import SimpleNamespace
-import numpy as np
-from bench import trainers
-from bench.__main__ import main
-from resnet9 import dataset, recipe
-smoke, labels = recipe.load("smoke"), np.arange(2000, dtype=np.uint8) % 10
-stand_in = SimpleNamespace(name="synthetic", state="synthetic", sha256="d" * 64, test_labels=labels)
-dataset.load = lambda *where: stand_in
-(folder / "labels.u8").write_bytes(labels.tobytes())
+PROGRAM = (
+    PRELUDE
+    + """
 table = {"name": "smoke", "sha256": smoke.sha256, "target_percent": 94.0, "epochs": 1, "steps_per_epoch": 5, "batch": 4}
 
 def argv(request):
@@ -51,6 +42,7 @@ trainers.TRAINERS["resnet9"] = argv
 sys.exit(main(["run", "--recipe", "smoke", "--seeds", "1", "--warm-up", "0", "--timeout", "60",
                "--out", str(folder / "campaign"), *sys.argv[4:]]))
 """
+)
 
 
 @dataclass(frozen=True)

@@ -15,22 +15,13 @@ from pathlib import Path
 import pytest
 
 from bench.record import load_campaign
+from tests.bench.commands.scripted_process import PRELUDE
 
 ROOT = Path(__file__).parents[3]
 #: `python -m bench run` with a trainer that takes a third of a second and a dataset of 2,000 labels.
-PROGRAM = """
-import json, pathlib, sys
-root, folder = sys.argv[1], pathlib.Path(sys.argv[2])
-sys.path.insert(0, root)
-from types import SimpleNamespace
-import numpy as np
-from bench import trainers
-from bench.__main__ import main
-from resnet9 import dataset, recipe
-smoke, labels = recipe.load("smoke"), np.arange(2000, dtype=np.uint8) % 10
-stand_in = SimpleNamespace(name="synthetic", state="synthetic", sha256="d" * 64, test_labels=labels)
-dataset.load = lambda *where: stand_in
-(folder / "labels.u8").write_bytes(labels.tobytes())
+PROGRAM = (
+    PRELUDE
+    + """
 table = {"name": "smoke", "sha256": smoke.sha256, "target_percent": 94.0, "epochs": 3, "steps_per_epoch": 5, "batch": 4}
 steps = [["hello", {"recipe": table}], ["phase", {"name": "import"}]]
 for number, right in ((1, 100), (2, 1880), (3, 1881)):
@@ -42,6 +33,7 @@ script = [sys.executable, "-I", "-S", root + "/tests/bench/scripted_trainer.py",
 trainers.TRAINERS["resnet9"] = lambda request: script
 sys.exit(main(["run", "--device", "cpu", "--seeds", "3", "--out", str(folder / "campaign")]))
 """
+)
 
 
 def start(folder: Path) -> subprocess.Popen[bytes]:

@@ -38,6 +38,8 @@ def test_what_is_not_there_or_no_file_is_not_known(tmp_path: Path) -> None:
     assert cached_bytes(tmp_path) is None
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="every file is writable for root")
+@pytest.mark.skipif(
+    os.geteuid() == 0, reason="every file is writable for root; run the tests as a user to see this one"
+)
 def test_the_kernel_is_not_asked_about_a_file_it_would_lie_about() -> None:
     assert cached_bytes(Path("/etc/passwd")) is None
