@@ -52,6 +52,20 @@ def gpu_uuids(load: Load = ctypes.CDLL, root: Path = Path("/")) -> tuple[str, ..
     return tuple(match[1] if match else "" for match in found)
 
 
+def cuda_version(load: Load = ctypes.CDLL) -> str | None:
+    """The CUDA that libcuda.so.1 serves in this process, as ``12.8``; None where there is none or it does not say.
+
+    In a container with the libraries of forward compatibility this is more than the driver's own (CUDA Compatibility).
+    """
+    version = ctypes.c_int(0)
+    try:
+        if load("libcuda.so.1").cuDriverGetVersion(ctypes.byref(version)) != 0 or not version.value:
+            return None
+    except (OSError, AttributeError):
+        return None
+    return f"{version.value // 1000}.{version.value % 1000 // 10}"
+
+
 def _nvml_uuids(nvml: Any) -> tuple[str, ...]:
     count = ctypes.c_uint(0)
     if nvml.nvmlDeviceGetCount_v2(ctypes.byref(count)) != 0:

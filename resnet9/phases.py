@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
-from bench.protocol import Phase, Writer
+from bench.protocol import STARTED_VARIABLE, Phase, Writer
+
+#: From the start of a container to that of the process in it: more than a slow disk needs.
+LONGEST_START_NS = 600_000_000_000
 
 
 class PhaseLog:
@@ -20,7 +24,7 @@ class PhaseLog:
     def __init__(self, writer: Writer, first: str = "import") -> None:
         self._writer = writer
         self._name, self._epoch = first, None  # type: tuple[str, float | None]
-        self._began_ns = process_start_ns()
+        self._began_ns = began_ns()
         self._held: list[Phase] | None = []
 
     def next(self, name: str, epoch: float | None = None) -> float:
@@ -43,6 +47,19 @@ class PhaseLog:
         held, self._held = self._held or [], None
         for phase in held:
             self._writer.emit(phase)
+
+
+def began_ns(environ: Mapping[str, str] = os.environ) -> int:
+    """Where the first phase begins: when the harness started this run, which in a container is some time before this
+    process began, and without a harness when it began.
+    """
+    own_ns = process_start_ns()
+    try:
+        started_ns = int(environ[STARTED_VARIABLE])
+    except (KeyError, ValueError):
+        return own_ns
+    # A variable that an earlier run left behind in a shell is of another day, or of another boot.
+    return started_ns if 0 <= own_ns - started_ns < LONGEST_START_NS else own_ns
 
 
 def process_start_ns() -> int:

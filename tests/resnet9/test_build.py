@@ -21,7 +21,7 @@ CUDA = {
 
 
 def test_a_build_for_gpus_tells_its_cuda_and_of_a_path_only_the_last_part():
-    assert build.told(tensorflow(CUDA), {}) == {
+    assert build.told(tensorflow(CUDA), {}, lambda: "12.8") == {
         "is_cuda_build": "True",
         "cuda_version": "12.3",
         "cudnn_version": "8",
@@ -29,12 +29,19 @@ def test_a_build_for_gpus_tells_its_cuda_and_of_a_path_only_the_last_part():
         "tensorflow_git": "v2.17.0-18-g3c92ac03cab",
         "tensorflow_compiler": "Ubuntu Clang 17.0.6",
         "onednn": "default",
+        "cuda_compute_capabilities": "sm_60, compute_90",
+        "cuda_driver": "12.8",
     }
 
 
 def test_what_a_build_for_cpus_does_not_know_is_absent():
-    told = build.told(tensorflow({"is_cuda_build": False, "cuda_version": None, "cudnn_version": ""}), {})
-    assert told["is_cuda_build"] == "False" and not {"cuda_version", "cudnn_version", "cpu_compiler"} & set(told)
+    told = build.told(tensorflow({"is_cuda_build": False, "cuda_version": None, "cudnn_version": ""}), {}, lambda: None)
+    assert told["is_cuda_build"] == "False" and not {
+        "cuda_version",
+        "cudnn_version",
+        "cpu_compiler",
+        "cuda_driver",
+    } & set(told)
 
 
 @pytest.mark.parametrize(("value", "said"), [("0", "off"), ("false", "off"), ("1", "on"), ("", "default")])

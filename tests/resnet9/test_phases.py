@@ -4,7 +4,7 @@ import pytest
 
 from bench.protocol import Phase
 from resnet9 import stalls
-from resnet9.phases import PhaseLog
+from resnet9.phases import LONGEST_START_NS, PhaseLog, began_ns, process_start_ns
 from resnet9.table import COLUMNS, EpochTable
 
 
@@ -69,3 +69,15 @@ def test_a_process_knows_when_it_began():
     # The kernel's clock ticks are 10 ms.
     assert before - 20_000_000 <= began <= before + 2_000_000_000
     assert time.monotonic_ns() - began > 50_000_000
+
+
+def test_the_first_phase_begins_when_the_harness_started_the_run_however_long_a_container_took_to_begin():
+    earlier_ns = process_start_ns() - 3_000_000_000
+    assert began_ns({"BENCH_STARTED_NS": str(earlier_ns)}) == earlier_ns
+
+
+def test_a_start_of_another_day_or_of_the_future_or_no_number_is_not_believed():
+    own_ns = process_start_ns()
+    for told in (own_ns + 1_000_000_000, own_ns - 2 * LONGEST_START_NS, "soon", ""):
+        assert abs(began_ns({"BENCH_STARTED_NS": str(told)}) - own_ns) < 20_000_000
+    assert abs(began_ns({}) - own_ns) < 20_000_000
