@@ -1,7 +1,6 @@
 """``python -m resnet9.acceptance``: can this TensorFlow compute rightly on this device? One JSON object tells.
 
-For an image that nobody has tried on a GPU yet (``python -m bench image accept``): what TensorFlow was built with and
-for which GPUs, which CUDA the driver serves in here, and convolutions and matrix products of the kind the nets are made
+For an image that nobody has tried on a GPU yet (``bench image accept``): what TensorFlow was built with and for which GPUs, which CUDA the driver serves in here, and convolutions and matrix products of the kind the nets are made
 of, in every precision the device has, each with its gradients, by TensorFlow's own kernels and compiled by XLA, compared
 with sums in float64. The exit code is 0 where every check passed, else 1, or 4 where there is no such device.
 """
@@ -108,11 +107,15 @@ def check_arithmetic(tf: Any, precisions: Sequence[str], compiled: Sequence[bool
         "matrix product": (tf.matmul, product),
     }
     return [
-        _compared(tf, f"{name} in {precision}{', compiled' if jit else ''}", *operations[name], shapes[name], precision, jit)
+        _compared(tf, _title(name, precision, jit), *operations[name], shapes[name], precision, jit)
         for precision in precisions
         for name in shapes
         for jit in compiled
-    ]  # fmt: skip
+    ]
+
+
+def _title(name: str, precision: str, jit: bool) -> str:
+    return f"{name} in {precision}, compiled" if jit else f"{name} in {precision}"
 
 
 def _compared(
@@ -155,11 +158,11 @@ def answer(device: str) -> dict[str, Any]:
     chosen = devices.select(device)
     info = tf.sysconfig.get_build_info()
     capabilities = [str(each) for each in info.get("cuda_compute_capabilities", ())]
-    gpu, checks, precisions = None, [], devices.cpu_precisions()
+    capability, checks, precisions = None, [], devices.cpu_precisions()
     if chosen.kind == "gpu":
         details = tf.config.experimental.get_device_details(tf.config.list_physical_devices("GPU")[0])
         gpu = tuple(details.get("compute_capability") or (0, 0))
-        precisions = devices.gpu_precisions(gpu)
+        capability, precisions = f"{gpu[0]}.{gpu[1]}", devices.gpu_precisions(gpu)
         checks.append(check_build(capabilities, gpu))
     with tf.device(f"/{chosen.kind.upper()}:0"):
         checks += check_arithmetic(tf, precisions)
@@ -171,10 +174,10 @@ def answer(device: str) -> dict[str, Any]:
         "compute_capabilities": capabilities,
         "cuda_driver": driver.cuda_version(),
         "require": {name: os.environ[name] for name in sorted(os.environ) if name.startswith("NVIDIA_REQUIRE_")},
-        "device": {"kind": chosen.kind, "name": chosen.name, "compute_capability": None if gpu is None else f"{gpu[0]}.{gpu[1]}"},
+        "device": {"kind": chosen.kind, "name": chosen.name, "compute_capability": capability},
         "checks": [asdict(each) for each in checks],
         "passed": all(each.passed for each in checks),
-    }  # fmt: skip
+    }
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -24,8 +24,8 @@ def told(
     """The build of the module ``tf`` by name, as ``hello`` tells it; what it does not say is absent.
 
     ``tensorflow_git`` and ``tensorflow_compiler`` are its commit and compiler, ``onednn`` is what TF_ENABLE_ONEDNN_OPTS
-    asks for: on, off, or ``default``, which is on for x86 from TensorFlow 2.9 on. ``cuda_compute_capabilities`` are the GPUs
-    it has code for, and ``cuda_driver`` is the CUDA that the driver serves to this process.
+    asks for: on, off, or ``default``, which is on for x86 from TensorFlow 2.9 on. ``cuda_compute_capabilities`` are the
+    GPUs it has code for, and ``cuda_driver`` is the CUDA that the driver serves to this process.
     """
     info = dict(tf.sysconfig.get_build_info())
     found = {name: info[name] for name in _ASKED if info.get(name) not in (None, "")}

@@ -39,7 +39,7 @@ def test_the_references_are_what_tensorflow_computes_in_double_precision():
         tape.watch(given)
         result = tf.nn.conv2d(*given, strides=1, padding="SAME")
     wanted = (result, *tape.gradient(result, given, output_gradients=tf.constant(upstream)))
-    for ours, theirs in zip(acceptance.convolution(images, kernel, upstream), wanted):
+    for ours, theirs in zip(acceptance.convolution(images, kernel, upstream), wanted, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=1e-12)
     left, right, above = (random.standard_normal(shape) for shape in ((3, 4), (4, 5), (3, 5)))
     result, down, across = acceptance.product(left, right, above)

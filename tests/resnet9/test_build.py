@@ -35,7 +35,8 @@ def test_a_build_for_gpus_tells_its_cuda_and_of_a_path_only_the_last_part():
 
 
 def test_what_a_build_for_cpus_does_not_know_is_absent():
-    told = build.told(tensorflow({"is_cuda_build": False, "cuda_version": None, "cudnn_version": ""}), {}, lambda: None)
+    info = {"is_cuda_build": False, "cuda_version": None, "cudnn_version": ""}
+    told = build.told(tensorflow(info), {}, lambda: None)
     assert told["is_cuda_build"] == "False" and not {
         "cuda_version",
         "cudnn_version",
