@@ -1,7 +1,8 @@
 """``python -m resnet9.acceptance``: can this TensorFlow compute rightly on this device? One JSON object tells.
 
-For an image that nobody has tried on a GPU yet (``bench image accept``): what TensorFlow was built with and for which GPUs, which CUDA the driver serves in here, and convolutions and matrix products of the kind the nets are made
-of, in every precision the device has, each with its gradients, by TensorFlow's own kernels and compiled by XLA, compared
+For an image that nobody has tried on a GPU yet (``bench image accept``): what TensorFlow was built with, for which
+GPUs, and which CUDA the driver serves in here; and convolutions and matrix products of the kind the nets are made of,
+in every precision the device has, each with its gradients, by TensorFlow's own kernels and compiled by XLA, compared
 with sums in float64. The exit code is 0 where every check passed, else 1, or 4 where there is no such device.
 """
 
