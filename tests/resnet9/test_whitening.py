@@ -53,7 +53,8 @@ def test_filters_are_the_eigenvectors_of_the_patches_over_their_deviations(name,
     got = layer.kernel.numpy().reshape(-1, layer.kernel.shape[-1]).T[: len(expected)]
     for mine, theirs in zip(got, expected, strict=True):
         sign = np.sign(mine @ theirs)
-        np.testing.assert_allclose(mine, sign * theirs, atol=2e-3 * np.abs(theirs).max())
+        # In float32, and on a GPU by another algorithm than numpy's (an H200 was off by 2.04e-3 in one place).
+        np.testing.assert_allclose(mine, sign * theirs, atol=3e-3 * np.abs(theirs).max())
         assert mine[np.abs(mine).argmax()] > 0
 
 
