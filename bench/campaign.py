@@ -40,6 +40,8 @@ class Configuration:
     trainer: str
     target_percent: float
     threads: int
+    #: The container image, by name and digest; empty for runs without a container.
+    image: str = ""
 
     def differences(self, other: Configuration) -> list[str]:
         """The keys in which ``other`` is not this, each with both values; of hashes of one recipe, what they mean."""

@@ -17,6 +17,7 @@ from bench.probes.environment import hashed
 from bench.watched_card import Chosen
 
 if TYPE_CHECKING:
+    from bench.placement import Placed
     from bench.programs import Program
 
 SMOKE = "smoke"
@@ -70,7 +71,7 @@ class Plan:
     """A campaign to be made.
 
     ``data`` None is CIFAR-10 where the checkout keeps it; ``notice`` is a line to tell first; ``own`` is a person's own
-    trainer.
+    trainer; ``placed`` is the container that runs are made in, None for none.
     """
 
     recipe: str
@@ -82,6 +83,7 @@ class Plan:
     threads: int
     notice: str = ""
     own: Program | None = None
+    placed: Placed | None = None
 
 
 def device(

@@ -100,6 +100,8 @@ class Sampler:
         self._lost_told = False
         self._read: dict[str, Any] = {}
         self._read_for_ns: int | None = None
+        self._spent_seconds: float | None = None
+        self._peak_bytes: int | None = None
 
     def prepare(self, folder: Path, write: Write) -> None:
         """Open everything, say what can be read, and read the counters once before the trainer is there."""
@@ -117,11 +119,15 @@ class Sampler:
         write({**line, "gpu": card, "why_no_gpu": self._card.why_none, "host_absent": list(self._absent(self._load))})
         self._edge("spawn")
 
-    def began(self, pid: int) -> None:
-        """The trainer's process has this number; its accounts are opened before it can end."""
+    def began(self, pid: int, is_client: bool = False) -> None:
+        """The trainer's process, or its client, has this number; its accounts are opened before it can end."""
         if not self._off:
-            self._family = Family(pid, self._root)
+            self._family = Family(pid, self._root, is_client)
             self._open.callback(self._family.close)
+
+    def account(self) -> tuple[float | None, int | None]:
+        """What was last read of the trainer's CPU time and of the most memory it had."""
+        return self._spent_seconds, self._peak_bytes
 
     def event(self, event: protocol.Event, received_ns: int) -> None:
         """Read the counters where an edge of the run, the first of its process, or of an epoch was announced."""
@@ -178,7 +184,9 @@ class Sampler:
             found |= asdict(self._load.totals())
         if self._family is not None:
             self._family.refresh()
-            found["trainer_cpu_seconds"] = self._family.cpu_seconds()
+            found["trainer_cpu_seconds"] = spent = self._family.cpu_seconds()
+            self._spent_seconds = self._spent_seconds if spent is None else spent
+            self._peak_bytes = self._family.peak_bytes() or self._peak_bytes
             found["read_bytes"] = self._family.disk_bytes()
         return {name: value for name, value in found.items() if value is not None and value != {}}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from bench.programs import Program
 
 ROOT = Path(__file__).resolve().parents[1]
 SYNTHETIC = "synthetic"
+#: Set in the image that holds harness and trainer, where each has an interpreter of its own (docker/Dockerfile).
+PYTHON_VARIABLE = "BENCH_TRAINER_PYTHON"
 #: What a program needs to run at all. What can change speed or accuracy passes by PREFIXES and is in the record;
 #: anything else, PYTHONPATH and LD_PRELOAD among them, would change a run unseen and stays outside.
 _NAMES = (
@@ -64,11 +67,21 @@ def _resnet9(request: Request) -> list[str]:
         "--seed": str(request.seed),
         "--threads": str(request.threads),
     }
-    return [sys.executable, "-m", "resnet9", "train", *(word for pair in given.items() for word in pair)]
+    return [python(), "-m", "resnet9", "train", *(word for pair in given.items() for word in pair)]
+
+
+def python(environ: Mapping[str, str] = os.environ) -> str:
+    """The interpreter that has the trainer's TensorFlow: ours, or in an image that holds both the one it names."""
+    return environ.get(PYTHON_VARIABLE) or sys.executable
 
 
 #: Every trainer by name: the words that start it for a request.
 TRAINERS: dict[str, Callable[[Request], list[str]]] = {"resnet9": _resnet9}
+
+
+def words(trainer: str, request: Request) -> list[str]:
+    """The words behind the interpreter that start a row of TRAINERS for a request."""
+    return TRAINERS[trainer](request)[1:]
 
 
 def command(trainer: str, request: Request, environ: Mapping[str, str]) -> Command:
@@ -128,6 +141,6 @@ def shown(word: str) -> str:
     path = Path(word)
     if not path.is_absolute():
         return without_uuids(word) if word.startswith(("GPU-", "MIG-")) else word
-    if word == sys.executable:
+    if word in (sys.executable, python()):
         return "python"
     return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else path.name

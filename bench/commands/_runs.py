@@ -6,17 +6,27 @@ Shared by the commands that run a campaign and that run an ablation, so that bot
 from __future__ import annotations
 
 import os
+import secrets
 import select
 import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
-from pathlib import Path
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from bench import checks, errors, execute, kernel_cache, progress, trainers
+from bench import (
+    checks,
+    container_process,
+    errors,
+    execute,
+    kernel_cache,
+    placement,
+    progress,
+    trainers,
+)
 from bench.campaign import ENDED_WELL, Campaign, Configuration, Ending, Run
 from bench.checks.machine import NOT_EVERYWHERE
 from bench.checks.telemetry import unanswered
@@ -56,6 +66,7 @@ def configuration(todo: Plan, recipe: Recipe | Own, data: Data) -> Configuration
         trainer="resnet9" if todo.own is None else shlex.join(todo.own.shown),
         target_percent=recipe.target_percent,
         threads=todo.threads,
+        image="" if todo.placed is None else todo.placed.identity,
     )
 
 
@@ -83,10 +94,10 @@ class Runner:
         if title:
             self.display.say(title)
         with kernel_cache.prepared(self._protocol.kernel_cache, trainers.environment(os.environ)) as env:
-            job = self._job(campaign, todo, data, run, env)
+            job, spawner = self._job(campaign, todo, data, run, env)
             self.display.begin(None if warming_up else job.asked.seed, time.monotonic_ns())
             limits = warm_up_limits(self._limits) if warming_up else self._limits
-            outcome = execute.run(job, [self.display], limits, sampler=self._samplers.make())
+            outcome = execute.run(job, [self.display], limits, spawner=spawner, sampler=self._samplers.make())
         record = _results.write_record(job.folder)
         self._exited_ns = record.exited_ns
         self.display.end(time.monotonic_ns(), _discarded(record) if warming_up else _results.line(record))
@@ -120,27 +131,19 @@ class Runner:
 
     def _job(
         self, campaign: Campaign, todo: Plan, data: Data, run: int | WarmUp, env: Mapping[str, str]
-    ) -> execute.Job:
+    ) -> tuple[execute.Job, execute.Spawner]:
         shared = campaign.configuration
         warming_up = isinstance(run, WarmUp)
         seed = warm_up_seed(campaign.seeds) if isinstance(run, WarmUp) else run
-        command, own = _command(todo, data, seed, env), todo.own is not None
-        # Of the trainer's own variables: what it will find is looked at where it will look.
-        found = machine.fingerprint(
-            trainers.ROOT,
-            execute.ask,
-            device=todo.device.asked,
-            image=os.environ.get(machine.IMAGE_VARIABLE),
-            environ=command.env,
-        )
-        if todo.own is not None:
-            found = _of_own_trainer(found, todo.own.cwd)
-        return execute.Job(
-            argv=command.argv,
-            shown=command.shown,
-            env=command.env,
-            cwd=command.cwd,
-            folder=campaign.make_room_to_warm_up() if warming_up else campaign.make_room(seed),
+        own = todo.own is not None
+        folder = campaign.make_room_to_warm_up() if warming_up else campaign.make_room(seed)
+        start = _start(todo, data, seed, env, folder)
+        job = execute.Job(
+            argv=start.command.argv,
+            shown=start.command.shown,
+            env=start.command.env,
+            cwd=start.command.cwd,
+            folder=folder,
             asked=Asked(
                 seed=seed,
                 target_percent=shared.target_percent,
@@ -153,7 +156,7 @@ class Runner:
                 precision="" if own or todo.precision == "auto" else todo.precision,
                 test_labels=data.test_labels,
             ),
-            fingerprint=found,
+            fingerprint=_fingerprint(todo, start),
             circumstances={
                 "rules": checks.RULES,
                 "warm_up": self._warmed_up,
@@ -161,29 +164,69 @@ class Runner:
                 "kernel_cache": self._protocol.kernel_cache,
             },
             previous_exit_ns=self._exited_ns,
+            seen_folder=start.seen_folder,
         )
+        return job, start.spawner
 
 
-def _command(todo: Plan, data: Data, seed: int, env: Mapping[str, str]) -> trainers.Command:
-    if todo.own is None:
-        request = trainers.Request(
-            todo.recipe, data.where, todo.input, todo.precision, todo.device.asked, seed, todo.threads
-        )
-        return trainers.command("resnet9", request, env)
-    assert data.flat is not None
-    tests = len(data.test_labels)
-    given = trainers.Given(data.where, data.state, data.flat, tests, todo.device.asked, todo.threads)
-    return trainers.own_command(todo.own, given, env)
+@dataclass(frozen=True)
+class _Start:
+    """How a run is started, natively or in a container; ``environ`` is what the trainer finds in its environment."""
+
+    command: trainers.Command
+    environ: Mapping[str, str]
+    spawner: execute.Spawner = execute.spawn
+    seen_folder: PurePosixPath | None = None
+    flags: tuple[str, ...] = ()
+
+
+def _start(todo: Plan, data: Data, seed: int, env: Mapping[str, str], folder: Path) -> _Start:
+    if todo.own is not None:
+        assert data.flat is not None
+        tests = len(data.test_labels)
+        given = trainers.Given(data.where, data.state, data.flat, tests, todo.device.asked, todo.threads)
+        command = trainers.own_command(todo.own, given, env)
+        return _Start(command, command.env)
+    request = trainers.Request(
+        todo.recipe, data.where, todo.input, todo.precision, todo.device.asked, seed, todo.threads
+    )
+    if todo.placed is None:
+        command = trainers.command("resnet9", request, env)
+        return _Start(command, command.env)
+    start = placement.start(todo.placed, request, folder, env, secrets.token_hex(6))
+    spawner = container_process.spawner(todo.placed.engine, start.name)
+    return _Start(start.command, start.environ, spawner, start.seen_folder, start.flags)
+
+
+def _fingerprint(todo: Plan, start: _Start) -> dict[str, Any]:
+    # Of the trainer's own variables: what it will find is looked at where it will look.
+    image = os.environ.get(machine.IMAGE_VARIABLE) if todo.placed is None else todo.placed.identity
+    found = machine.fingerprint(
+        trainers.ROOT, execute.ask, device=todo.device.asked, image=image, environ=start.environ
+    )
+    if todo.own is not None:
+        return _of_own_trainer(found, todo.own.cwd)
+    if todo.placed is not None:
+        return {**_without_our_environment(found), **machine.told(placement.facts(todo.placed, start.flags))}
+    return found
 
 
 def _of_own_trainer(found: Mapping[str, Any], cwd: Path) -> dict[str, Any]:
     """A fingerprint without our own environment, in which a person's program does not run, and with its folder's
     commit.
     """
-    kept = {name: value for name, value in found.items() if not name.startswith("package.")}
-    ours = dict.fromkeys(name for name in kept if name.startswith(("lock.", "python.")))
     state = machine.git_state(cwd, execute.ask)
-    return {**kept, **ours, "trainer.commit": state["git.commit"], "trainer.dirty": state["git.dirty"]}
+    return {
+        **_without_our_environment(found),
+        "trainer.commit": state["git.commit"],
+        "trainer.dirty": state["git.dirty"],
+    }
+
+
+def _without_our_environment(found: Mapping[str, Any]) -> dict[str, Any]:
+    """A fingerprint of a trainer that has an interpreter and packages of its own."""
+    kept = {name: value for name, value in found.items() if not name.startswith("package.")}
+    return {**kept, **dict.fromkeys(name for name in kept if name.startswith(("lock.", "python.")))}
 
 
 @contextmanager

@@ -33,8 +33,12 @@ class Edges:
     def prepare(self, folder: Path, write: Callable[[Mapping[str, Any]], None]) -> None:
         """Nothing is to be opened."""
 
-    def began(self, pid: int) -> None:
+    def began(self, pid: int, is_client: bool = False) -> None:
         """Which process it is does not matter."""
+
+    def account(self) -> tuple[float | None, int | None]:
+        """Nothing is measured."""
+        return None, None
 
     def event(self, event: protocol.Event, received_ns: int) -> None:
         """Of all events only the greeting matters."""

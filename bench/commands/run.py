@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.commands import _claims, _options, _protocol
+from bench.commands import _claims, _options, _place, _protocol
 
 if TYPE_CHECKING:
     from bench.campaign import Campaign, Ending
@@ -31,6 +31,7 @@ RESULTS = Path(__file__).parents[2] / "results"
 @_options.input_
 @_options.precision
 @_options.device
+@_place.options
 @_options.variable("OUT", "the campaign's folder  [default: a new one in results/]")
 @_options.variable("TRAINER", "a program of your own that trains, in place of a recipe (docs/trainers.md)")
 @_options.variable("TARGET", "percent it has to reach, with TRAINER  [default: 94]", type=_options.PERCENT)
@@ -44,7 +45,8 @@ def command(
     recipe: str | None, seeds: str | None, data: str | None, input: str | None, precision: str | None,
     device: str | None, trainer: str | None, target: float | None, threads: int | None, smoke: bool,
     timeout: int | None, out: str | None, warm_up: int | None, idle: float | None, cache: str | None,
-    telemetry: str | None, watch: str | None, allow_unverified_data: bool, **claims: Any,
+    telemetry: str | None, watch: str | None, where: str | None, image: str | None, docker: str | None,
+    docker_flags: str | None, allow_unverified_data: bool, **claims: Any,
 ) -> int:  # fmt: skip
     """Run a campaign: one recipe, several seeds, one process each; then its tables and its DAWNBench pair.
 
@@ -59,12 +61,14 @@ def command(
     check(**claims)
     protocol = _protocol.of(warm_up, idle, cache, telemetry)
     wishes = plan.Wishes(recipe, seeds, data, input, precision, device, threads, smoke)
-    where = plan.device(device)
-    watched = plan.watched(watch, where)
-    chosen, todo = _planned(wishes, where, trainer, target)
-    with signals.asked_politely(), locks.held(locks.device_lock(where.key), f"the device {where.name}"):
+    trains_on = plan.device(device)
+    watched = plan.watched(watch, trains_on)
+    chosen, todo = _planned(wishes, trains_on, trainer, target)
+    asked = _place.Asked(where, image, docker, docker_flags)
+    with signals.asked_politely(), locks.held(locks.device_lock(trains_on.key), f"the device {trains_on.name}"):
         if todo.notice:
             click.echo(todo.notice)
+        todo = replace(todo, placed=_place.placed(asked, trains_on, own=todo.own is not None))
         loaded = _dataset.load(todo.data)
         campaign = _choose(todo, chosen, loaded, Path(out) if out else None, Claims(**claims), protocol)
         _runs.make_folder(campaign.folder)

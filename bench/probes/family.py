@@ -12,6 +12,7 @@ MOST_DESCENDANTS is not read, so that its time counts as that of the rest of the
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 from bench.probes.ownership import Ownership
@@ -23,6 +24,7 @@ _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 #: utime, stime, cutime and cstime, and the start, counted from the field after the name, which may hold spaces.
 _TIMES, _START = slice(11, 15), 19
+_PEAK = re.compile(rb"^VmHWM:\s+(\d+) kB", re.MULTILINE)
 
 
 class _Gone(Exception):
@@ -39,6 +41,7 @@ class _Member:
         self.held = held
         folder = f"{root}/proc/{pid}"  # No Path: to put one together takes as long as to read the file.
         self._stat_path, self._io_path = f"{folder}/stat", f"{folder}/io"
+        self._statm_path, self._status_path = f"{folder}/statm", f"{folder}/status"
         # Of the main thread, which starts the workers of every trainer we know; a file for each thread costs too much.
         self._children_path = f"{folder}/task/{pid}/children"
         self._stat: int | None = None
@@ -85,6 +88,22 @@ class _Member:
                 return int(value)
         return None
 
+    def resident_bytes(self) -> int | None:
+        """Its memory now."""
+        try:
+            words = _look(self._statm_path).split()
+        except OSError:
+            return None
+        return int(words[1]) * _PAGE_BYTES if len(words) > 1 else None
+
+    def peak_bytes(self) -> int | None:
+        """The most memory it ever had (VmHWM)."""
+        try:
+            found = _PEAK.search(_look(self._status_path))
+        except OSError:
+            return None
+        return int(found[1]) * 1024 if found else None
+
     def close(self) -> None:
         if self._stat is not None:
             os.close(self._stat)
@@ -94,11 +113,15 @@ class _Member:
 class Family:
     """A process and its live descendants; ``pids`` are theirs, the process itself first.
 
-    A value is None where a file cannot be read, also for want of descriptors; nothing is raised.
+    ``is_client``: the process only stands for the trainer, which a container engine has started; the family then are
+    the processes that were given the client's ``BENCH_EVENTS``, and their descendants, and all is unknown until one is
+    found and again when all have ended. A value is None where a file cannot be read, also for want of descriptors;
+    nothing is raised.
     """
 
-    def __init__(self, pid: int, root: Path = Path("/")) -> None:
-        self._pid, self._root = pid, root
+    def __init__(self, pid: int, root: Path = Path("/"), is_client: bool = False) -> None:
+        self._pid, self._root, self._is_client = pid, root, is_client
+        self._elsewhere: set[int] = set()
         self._statm = PseudoFile(root / "proc" / str(pid) / "statm")
         self._members = {pid: _Member(root, pid, held=True)}
         self.ownership = Ownership(pid, root)
@@ -110,6 +133,11 @@ class Family:
 
     def refresh(self) -> None:
         """Look for descendants that are new. Who was one stays one, also where the parent between has ended."""
+        if self._is_client and not self._elsewhere:
+            for pid in self.ownership.elsewhere():
+                if pid not in self._members and len(self._members) <= MOST_DESCENDANTS:
+                    self._members[pid] = self._meet(pid)
+                    self._elsewhere.add(pid)
         unasked = list(self._members.values())
         while unasked and len(self._members) <= MOST_DESCENDANTS:
             for pid in unasked.pop().children():
@@ -128,22 +156,38 @@ class Family:
                     spent.append(member.cpu_ticks())
                 except _Gone:
                     gone.append(pid)
-            if self._pid in gone:
+            if self._pid in gone or (self._is_client and self._elsewhere <= {*gone}):
                 return None
             if not gone:
                 return sum(filter(None, spent)) / _TICKS_PER_SECOND if None not in spent else None
             for pid in gone:
                 self._members.pop(pid).close()
+                self._elsewhere.discard(pid)
 
     def disk_bytes(self) -> int | None:
         """Bytes that had to come from a disk and not from the page cache; None where the process may not be asked."""
+        if self._is_client:
+            read = [member.disk_bytes() for member in self._contained()]
+            return None if not read or None in read else sum(filter(None, read))
         own, *others = [member.disk_bytes() for member in self._members.values()]
         return None if own is None else own + sum(filter(None, others))
 
     def resident_bytes(self) -> int | None:
-        """Memory of the process itself; None once it has ended, when the kernel shows 0."""
+        """Memory of the process itself; None once it has ended, when the kernel shows 0. In a container, of the
+        largest one.
+        """
+        if self._is_client:
+            return max(filter(None, (member.resident_bytes() for member in self._contained())), default=None)
         words = self._statm.read().split()
         return int(words[1]) * _PAGE_BYTES or None if len(words) > 1 else None
+
+    def peak_bytes(self) -> int | None:
+        """The most memory that the largest process of a container ever had, so far."""
+        return max(filter(None, (member.peak_bytes() for member in self._contained())), default=None)
+
+    def _contained(self) -> list[_Member]:
+        """Who is not the client: the container's first process, found by its environment, and its descendants."""
+        return [member for pid, member in self._members.items() if self._elsewhere and pid != self._pid]
 
     def close(self) -> None:
         """Give all descriptors back."""

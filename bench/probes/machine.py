@@ -15,7 +15,7 @@ from typing import Any
 import bench
 from bench.errors import BenchError
 from bench.metadata import PACKAGES
-from bench.probes import container, cpu, environment, gpu, host
+from bench.probes import container, cpu, environment, gpu, host, prose
 from bench.probes.environment import WITHHELD, Identity
 from bench.probes.framework import RunCommand
 from bench.probes.gpu_facts import gpu_facts
@@ -27,6 +27,8 @@ IMAGE_VARIABLE = "BENCH_IMAGE"
 _IMAGE = re.compile(r"[a-z0-9][\w.-]*(:[\w.-]+)?@sha256:[0-9a-f]{64}")
 #: Longer than git takes on a slow disk; a hang costs the fingerprint two empty keys and not the campaign.
 _GIT_SECONDS = 30.0
+#: Of a label of an image, or a flag: its beginning tells what it is.
+_LONGEST = 200
 
 
 def fingerprint(
@@ -70,6 +72,18 @@ def fingerprint(
 def _told(value: Any, identity: Identity) -> Any:
     """A value as a record may tell it: a text that whoever set up the machine chose may hold a name of his."""
     return WITHHELD if isinstance(value, str) and identity.is_told_by(value) else value
+
+
+def told(facts: Mapping[str, Any], identity: Identity | None = None) -> dict[str, Any]:
+    """Facts whose texts somebody else chose, as those of an image, as a record may tell them."""
+    identity = identity or Identity.of_this_process()
+
+    def one(value: Any) -> Any:
+        if isinstance(value, list):
+            return [one(each) for each in value]
+        return prose.told(value, identity)[:_LONGEST] if isinstance(value, str) else value
+
+    return {name: one(value) for name, value in facts.items()}
 
 
 def git_state(checkout: Path, run_command: RunCommand) -> dict[str, Any]:

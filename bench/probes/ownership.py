@@ -51,6 +51,29 @@ class Ownership:
         self._known = owners
         return owners
 
+    def elsewhere(self) -> tuple[int, ...]:
+        """The processes that were started with the trainer's ``BENCH_EVENTS``, it and its session left out: where it is
+        the client of a container engine, those in the container. None where its environment could not be read.
+
+        Every process of the machine is asked, which takes a few microseconds each.
+        """
+        if self._mark is None:
+            return ()
+        pids = (int(name) for name in os.listdir(self._root / "proc") if name.isdecimal())
+        return tuple(pid for pid in pids if pid != self._trainer and self._was_given_the_mark(pid))
+
+    def _was_given_the_mark(self, pid: int) -> bool:
+        folder = f"{self._root}/proc/{pid}"
+        try:
+            with open(f"{folder}/environ", "rb") as environ:
+                if _mark(environ.read()) != self._mark:
+                    return False
+            with open(f"{folder}/stat", "rb") as stat:
+                words = stat.read().rpartition(b")")[2].split()
+        except OSError:  # gone, or another user's
+            return False
+        return len(words) > _SESSION and int(words[_SESSION]) != self._trainer
+
     def _ask(self, pid: int) -> Owner:
         folder = self._root / "proc" / str(pid)
         try:

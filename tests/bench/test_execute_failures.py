@@ -199,7 +199,10 @@ def test_ctrl_c_ends_the_wait_for_what_is_left(tmp_path: Path) -> None:
         def prepare(self, folder: Path, write: Any) -> None:
             pass
 
-        def began(self, pid: int) -> None:
+        def account(self) -> tuple[float | None, int | None]:
+            return None, None
+
+        def began(self, pid: int, is_client: bool = False) -> None:
             pass
 
         def ended(self) -> None:

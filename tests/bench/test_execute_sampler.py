@@ -39,9 +39,12 @@ class Notes:
         write({"event": "harness_sampler", "off": True})
         self._note("prepare")
 
-    def began(self, pid: int) -> None:
+    def began(self, pid: int, is_client: bool = False) -> None:
         self.pid = pid
         self._note("began")
+
+    def account(self) -> tuple[float | None, int | None]:
+        return None, None
 
     def event(self, event: protocol.Event, received_ns: int) -> None:
         self._note(event.kind)

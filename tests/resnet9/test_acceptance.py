@@ -7,30 +7,6 @@ import tensorflow as tf
 from resnet9 import acceptance
 
 
-@pytest.mark.parametrize(
-    ("capabilities", "gpu", "code"),
-    [
-        # As upstream's wheels list them (compute_90 is machine code and PTX), and as NVIDIA's images print them.
-        (["sm_60", "sm_70", "sm_80", "sm_89", "compute_90"], (7, 0), "native"),
-        (["sm_60", "sm_70", "sm_80", "sm_89", "compute_90"], (7, 5), "native"),
-        (["sm_60", "sm_70", "sm_80", "sm_89", "compute_90"], (12, 0), "ptx-jit"),
-        (["7.5", "8.0", "8.6", "9.0+PTX", "10.0", "12.0"], (7, 0), "none"),
-        (["7.5", "8.0", "8.6", "9.0+PTX", "10.0", "12.0"], (8, 9), "native"),
-        (["7.5", "8.0", "8.6", "9.0+PTX", "10.0", "12.0"], (10, 3), "native"),
-        (["sm_80"], (7, 0), "none"),
-        (["sm_86"], (8, 0), "none"),
-        (["sm_90a"], (9, 0), "native"),
-        (["sm_90a"], (10, 0), "none"),
-        (["compute_70"], (9, 0), "ptx-jit"),
-        ([], (7, 0), "none"),
-        (["nonsense"], (7, 0), "none"),
-    ],
-)
-def test_code_reaches_a_gpu_as_machine_code_of_its_generation_or_as_older_ptx(capabilities, gpu, code):
-    assert acceptance.gpu_code(capabilities, gpu) == code
-    assert acceptance.check_build(capabilities, gpu).passed == (code == "native")
-
-
 def test_the_references_are_what_tensorflow_computes_in_double_precision():
     random = np.random.default_rng(0)
     images, kernel, upstream = (random.standard_normal(shape) for shape in ((2, 5, 5, 3), (3, 3, 3, 4), (2, 5, 5, 4)))

@@ -1,6 +1,6 @@
 """One run: start the trainer, hear its events, stop it where it must be stopped, and write down how it ended.
 
-The only module that starts processes. While a run lasts the harness sleeps in one ``poll`` on three things: the FIFO,
+The only package that starts processes. While a run lasts the harness sleeps in one ``poll`` on three things: the FIFO,
 signals (the trainer's end among them) and the next moment something is due; what that cost is in the run's last line.
 
 No process of a trainer outlives its run. The trainer leads a session, and so a process group, of its own: Ctrl-C in a
@@ -15,19 +15,19 @@ which may be an hour away or, where it hangs, never.
 from __future__ import annotations
 
 import contextlib
-import os
 import resource
 import signal
-import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO, Any, Protocol
 
 from bench import protocol
 from bench.errors import one_line
+from bench.execute.asking import Heard, ask, call, call_heard, hear
+from bench.execute.child import Child, Exit, Spawner, Started, spawn
 from bench.fifo import Fifo
 from bench.journal import Journal, disk_trouble_told
 from bench.orphans import Orphans
@@ -39,8 +39,25 @@ from bench.referee import Asked, Referee
 from bench.signals import SignalPipe
 from bench.watch import Clock, Limits, Observer, Watch
 
+__all__ = [
+    "LOG_FILE",
+    "Child",
+    "Exit",
+    "Heard",
+    "Job",
+    "Outcome",
+    "Sampler",
+    "Spawner",
+    "Started",
+    "ask",
+    "call",
+    "call_heard",
+    "hear",
+    "run",
+    "spawn",
+]
+
 LOG_FILE = "trainer.log"
-_PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True)
@@ -51,7 +68,8 @@ class Job:
     ``BENCH_`` variables of the protocol, which are added here; ``folder`` does not exist yet. ``circumstances`` say
     how the run came about (``bench.record.Record``); where ``previous_exit_ns`` is given, when the run before ended,
     the ``idle_seconds`` between it and this one's start are added. What is written down of the trainer's words does
-    not tell the ``identity``; ``trainer.log`` is its own.
+    not tell the ``identity``; ``trainer.log`` is its own. ``seen_folder`` is where the trainer sees ``folder``, where
+    that is another path, as in a container.
     """
 
     argv: Sequence[str]
@@ -64,6 +82,7 @@ class Job:
     circumstances: Mapping[str, Any] = field(default_factory=dict)
     previous_exit_ns: int | None = None
     identity: Identity = field(default_factory=Identity.of_this_process)
+    seen_folder: PurePosixPath | None = None
 
 
 class Sampler(Observer, Protocol):
@@ -75,8 +94,13 @@ class Sampler(Observer, Protocol):
     def prepare(self, folder: Path, write: Callable[[Mapping[str, Any]], None]) -> None:
         """Before the run's first stamp; ``write`` adds a line of our own to ``events.jsonl``, now or later."""
 
-    def began(self, pid: int) -> None:
-        """The trainer's process, the leader of its group, has this number."""
+    def began(self, pid: int, is_client: bool = False) -> None:
+        """The trainer's process, the leader of its group, has this number; ``is_client`` says that this is only what
+        started it, and that the trainer is to be found by its ``BENCH_EVENTS``.
+        """
+
+    def account(self) -> tuple[float | None, int | None]:
+        """CPU seconds and peak memory in bytes, as last read, of a trainer that is no child of ours."""
 
     def ended(self) -> None:
         """The process is over and not reaped yet: what the kernel counted for it can still be read.
@@ -97,8 +121,11 @@ class _NoSampler:
     def prepare(self, folder: Path, write: Callable[[Mapping[str, Any]], None]) -> None:
         pass
 
-    def began(self, pid: int) -> None:
+    def began(self, pid: int, is_client: bool = False) -> None:
         pass
+
+    def account(self) -> tuple[float | None, int | None]:
+        return None, None
 
     def ended(self) -> None:
         pass
@@ -118,98 +145,6 @@ class Outcome:
     exit_code: int | None = None
     signal: int | None = None
     left_running: tuple[Process, ...] = ()
-
-
-@dataclass(frozen=True)
-class Exit:
-    """What the kernel says about a process that has ended; ``peak_memory_bytes`` is the largest resident set."""
-
-    exit_code: int | None = None
-    signal: int | None = None
-    cpu_seconds: float | None = None
-    peak_memory_bytes: int | None = None
-
-
-class Child:
-    """A trainer's process and the group it leads."""
-
-    def __init__(self, popen: subprocess.Popen[bytes]) -> None:
-        self._popen = popen
-        self.pid = popen.pid
-
-    def ended(self) -> bool:
-        """The process is over. It is not reaped yet, so its number still means this group and nobody else's."""
-        return os.waitid(os.P_PID, self._popen.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
-
-    def signal(self, number: signal.Signals) -> None:
-        """Send a signal to the whole group; nothing happens where it is gone."""
-        if self._popen.returncode is not None:  # Reaped: the number may be anybody's by now.
-            return
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._popen.pid, number)
-
-    def collect(self) -> Exit:
-        """Kill what is left of the group and reap the process."""
-        self.signal(signal.SIGKILL)
-        _, status, usage = os.wait4(self._popen.pid, 0)
-        code = os.waitstatus_to_exitcode(status)
-        self._popen.returncode = code
-        return Exit(
-            exit_code=code if code >= 0 else None,
-            signal=-code if code < 0 else None,
-            cpu_seconds=usage.ru_utime + usage.ru_stime,
-            # In KiB on Linux (getrusage(2)), and never below what the harness held when it forked.
-            peak_memory_bytes=usage.ru_maxrss * 1024,
-        )
-
-
-def spawn(argv: Sequence[str], env: Mapping[str, str], cwd: Path, log: IO[bytes]) -> Child:
-    """Start a trainer in a session of its own, its output in ``log``. Raises OSError where there is no such program."""
-    import ctypes
-
-    libc, parent = ctypes.CDLL(None, use_errno=True), os.getpid()
-
-    def die_with_the_harness() -> None:
-        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:  # It died between fork and here, so no signal will come.
-            os._exit(1)
-
-    popen = subprocess.Popen(
-        list(argv), env=dict(env), cwd=cwd, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
-        start_new_session=True, preexec_fn=die_with_the_harness,
-    )  # fmt: skip
-    return Child(popen)
-
-
-def call(argv: Sequence[str], cwd: Path) -> int:
-    """Run a command that shares our terminal, such as a download, to its end.
-
-    Returns its exit code, or 128 + the signal that ended it.
-    """
-    code = subprocess.run(list(argv), cwd=cwd, check=False).returncode
-    return code if code >= 0 else 128 - code
-
-
-def ask(argv: Sequence[str], seconds: float) -> str:
-    """What a program writes on standard output, whatever its exit status.
-
-    Raises OSError where it cannot be started, TimeoutError where it takes longer than ``seconds``; it is killed then,
-    with whatever it has started.
-    """
-    with subprocess.Popen(
-        list(argv), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
-    ) as popen:
-        try:
-            return popen.communicate(timeout=seconds)[0].decode("utf-8", "replace")
-        except BaseException as error:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(popen.pid, signal.SIGKILL)
-            if isinstance(error, subprocess.TimeoutExpired):
-                raise TimeoutError(f"{argv[0]} took longer than {seconds:g} s") from None
-            raise
-
-
-Spawner = Callable[[Sequence[str], Mapping[str, str], Path, IO[bytes]], Child]
 
 
 def run(
@@ -232,7 +167,8 @@ def run(
         fifo = stack.enter_context(contextlib.closing(Fifo(job.folder)))
         journal = stack.enter_context(contextlib.closing(Journal(job.folder / EVENTS_FILE, job.identity)))
         signals = stack.enter_context(SignalPipe())
-        orphans = stack.enter_context(Orphans(fifo.path))
+        seen_fifo = fifo.path if job.seen_folder is None else job.seen_folder / fifo.path.name
+        orphans = stack.enter_context(Orphans(Path(seen_fifo)))
         sampler = sampler or _NoSampler()
         # Before the clock starts: opening a driver takes its time, which is not the trainer's.
         stack.callback(sampler.ended)
@@ -243,12 +179,13 @@ def run(
         env = {
             **job.env,
             "PYTHONUNBUFFERED": "1",
-            protocol.EVENTS_VARIABLE: str(fifo.path),
+            protocol.EVENTS_VARIABLE: str(seen_fifo),
             protocol.SEED_VARIABLE: str(job.asked.seed),
             protocol.TARGET_VARIABLE: str(job.asked.target_percent),
             protocol.STARTED_VARIABLE: str(spawned_ns),
         }
         left: tuple[Process, ...] = ()
+        in_container = job.seen_folder is not None
         try:
             child = spawner(job.argv, env, job.cwd, log)
         except OSError as error:
@@ -257,7 +194,7 @@ def run(
             outcome = Outcome("failed", f"cannot start {job.argv[0]} ({error.strerror})")
         else:
             try:
-                sampler.began(child.pid)
+                sampler.began(child.pid, child.is_client)
                 everybody = (*observers, sampler)
                 watch = Watch(child, fifo, signals, journal, Referee(job.asked, job.folder), everybody, limits, clock)
                 exited_ns = watch.until_ended()
@@ -265,13 +202,17 @@ def run(
                 watch.until_alone(orphans.running)
             finally:
                 end, left = _collect(child, sampler, orphans)
+            if child.is_client:
+                cpu_seconds, peak_memory_bytes = sampler.account()
+                end = replace(end, cpu_seconds=cpu_seconds, peak_memory_bytes=peak_memory_bytes)
             watch.hear_the_rest()
             outcome, events = replace(_outcome(watch, end, job.folder / LOG_FILE), left_running=left), watch.events
         told = replace(outcome, reason=prose.told(outcome.reason, job.identity))
         counts = {
             "events": events,
             "dropped_warnings": journal.dropped_warnings,
-            "leftover_processes": len(left) if orphans.adopted else None,
+            # What a container leaves running ends with it, uncounted.
+            "leftover_processes": len(left) if orphans.adopted and not in_container else None,
         }
         journal.write({**_end_line(told, end, exited_ns, before), **counts}, clock())
     return outcome
@@ -306,7 +247,9 @@ def _outcome(watch: Watch, end: Exit, log: Path) -> Outcome:
 def _own_reason(watch: Watch, end: Exit, log: Path) -> str:
     """Why a trainer ended without being told to, in its own words where it left any."""
     if watch.error is not None:
-        return "; ".join(filter(None, map(one_line, (watch.error.message, watch.error.hint))))
+        return "; ".join(filter(None, map(one_line, (watch.error.message, watch.error.hint, end.reason))))
+    if end.reason:
+        return one_line(end.reason)
     if end.signal is not None:
         how = f"was ended by {signal.Signals(end.signal).name}"
         how += " (memory may have run out)" if end.signal == signal.SIGKILL else ""

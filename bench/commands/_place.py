@@ -1,0 +1,274 @@
+"""Where runs are made: the options that say so, what is settled on and why, and an image that is there when they begin.
+
+The images of ``docker/images.toml`` and the engine are looked at before anything is pulled, so that a pair that cannot
+work is told in a sentence and not in an hour.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shlex
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bench.commands import _options
+
+if TYPE_CHECKING:
+    from bench.compatibility import Card
+    from bench.container import Choice, Engine
+    from bench.placement import Placed
+    from bench.plan import Device
+
+CONTAINER, NATIVE = "container", "native"
+_OPTIONS = (
+    _options.variable(
+        "WHERE",
+        "container (the pinned image) or native  [default: container where GPU, engine and toolkit are there]",
+        type=click.Choice(["auto", CONTAINER, NATIVE]),
+    ),
+    _options.variable(
+        "IMAGE", "of `bench image list`, or any reference  [default: the first that fits GPU and driver]"
+    ),
+    _options.variable("DOCKER", "the engine: docker, podman or a path  [default: docker, else podman]"),
+    _options.variable(
+        "DOCKER_FLAGS", "words to add to the engine's command, as '--cpuset-cpus=0-7'; they are recorded"
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What was asked for; None where nothing was."""
+
+    where: str | None = None
+    image: str | None = None
+    docker: str | None = None
+    docker_flags: str | None = None
+
+    @property
+    def explicitly(self) -> bool:
+        """Whether a container was asked for, and not only allowed."""
+        return self.where == CONTAINER or (self.image is not None and self.where != NATIVE)
+
+
+@dataclass(frozen=True)
+class Settled:
+    """Where runs will be made: in the image of ``choice`` by ``engine``, or natively where these are None, and why.
+
+    ``said`` is a line for the terminal, empty where there is nothing to tell, as on a machine without a GPU.
+    """
+
+    said: str = ""
+    choice: Choice | None = None
+    engine: Engine | None = None
+    toolkit: str | None = None
+    extra: tuple[str, ...] = ()
+
+
+def options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add these options to a command, which takes them as keywords of those names."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def placed(asked: Asked, device: Device, *, own: bool = False) -> Placed | None:
+    """Settle where runs are made, say so, and have the image ready. For who holds the lock of the device.
+
+    Raises what ``settle`` and ``ready`` raise, and EnvironmentProblem where TensorFlow is not installed for native runs.
+    """
+    from bench import container_process
+
+    settled = settle(asked, device, own=own)
+    if settled.said:
+        click.echo(settled.said)
+    found = ready(settled, device)
+    if found is None:
+        return None
+    left = container_process.sweep(found.engine, found.owner)
+    if left:
+        click.echo(f"Removed what an earlier command had left running: {', '.join(left)}.")
+    return found
+
+
+def settle(asked: Asked, device: Device, *, own: bool = False) -> Settled:
+    """Where runs on ``device`` are made; nothing is pulled. ``own``: of a person's own trainer.
+
+    Raises UsageError for a contradiction, EnvironmentProblem where a container is asked for, or chosen, and cannot be.
+    """
+    from bench.errors import EnvironmentProblem, UsageError
+
+    if asked.where == NATIVE or own:
+        _refuse_container(asked, own)
+        return Settled("Natively, as WHERE=native asks for." if asked.where == NATIVE and device.kind == "gpu" else "")
+    # With neither a GPU nor a wish there is nothing to pin: the lock files hold the CPU's TensorFlow.
+    if not asked.explicitly and device.kind == "cpu":
+        return Settled()
+    if device.kind == "gpu" and device.asked == "gpu":
+        return _natively(asked, f"the GPU has no UUID to hand it on by ({device.unwatched})")
+    try:
+        extra = tuple(shlex.split(asked.docker_flags or ""))
+    except ValueError:
+        raise UsageError("DOCKER_FLAGS has a quote that is not closed.") from None
+    try:
+        engine, toolkit = _engine(asked, device)
+    except EnvironmentProblem as problem:
+        return _natively(asked, str(problem))
+    return _chosen(asked, device, engine, toolkit, extra)
+
+
+def _refuse_container(asked: Asked, own: bool) -> None:
+    from bench.errors import UsageError
+
+    if own and asked.explicitly:
+        raise UsageError(
+            "a trainer of your own runs where you start it: put `docker run` into TRAINER, and leave WHERE and IMAGE "
+            "out (docs/trainers.md)."
+        )
+    if asked.image is not None:
+        raise UsageError(f"WHERE=native runs in no image; leave IMAGE={asked.image} or WHERE out.")
+
+
+def _natively(asked: Asked, why: str) -> Settled:
+    from bench.errors import EnvironmentProblem
+
+    if asked.explicitly:
+        raise EnvironmentProblem(why if why.endswith(".") else f"{why}.")
+    # The advice to type WHERE=native is for who wanted a container.
+    reason = re.sub(r",? or type WHERE=native[^;.]*", "", why).rstrip(".")
+    return Settled(f"Natively, in no container: {reason}.")
+
+
+def _engine(asked: Asked, device: Device) -> tuple[Engine, str | None]:
+    """The engine and the version of NVIDIA's toolkit. Raises EnvironmentProblem where either is missing."""
+    from bench import execute
+    from bench.errors import EnvironmentProblem
+    from bench.probes import container as host_container
+    from bench.probes import engine as engines
+
+    program = asked.docker or next((name for name in ("docker", "podman") if shutil.which(name)), "docker")
+    found = engines.find(program, execute.hear, os.environ)
+    toolkit = host_container.toolkit_version(execute.ask)
+    if device.kind == "cpu":
+        return found, toolkit
+    if found.is_podman and not engines.has_cdi():
+        raise EnvironmentProblem(
+            "podman is given GPUs by CDI, and this machine has no description of them; install "
+            "nvidia-container-toolkit, then type `sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml`"
+        )
+    if not found.is_podman and toolkit is None:
+        raise EnvironmentProblem(
+            "NVIDIA's container toolkit is not here, so Docker cannot hand out the GPU; install "
+            "nvidia-container-toolkit, then type `sudo nvidia-ctk runtime configure --runtime=docker` and "
+            "`sudo systemctl restart docker`"
+        )
+    return found, toolkit
+
+
+def _chosen(asked: Asked, device: Device, engine: Engine, toolkit: str | None, extra: tuple[str, ...]) -> Settled:
+    from bench import container, images
+
+    card, driver = _card(device)
+    choice = container.choose(card, driver, toolkit, images.read(), asked.image)
+    said = f"In the image {choice.image.name} ({choice.image.label}), by {engine.told}: {choice.reason}."
+    return Settled(said, choice, engine, toolkit, extra)
+
+
+def _card(device: Device) -> tuple[Card | None, str | None]:
+    """The GPU that ``device`` is and the version of its driver."""
+    from bench.compatibility import Card
+    from bench.probes import gpu
+
+    if device.kind == "cpu":
+        return None, None
+    found = gpu.choose(gpu.look().gpus, device.asked)
+    if found is None:
+        return Card(device.name, None), None
+    return Card(found.name, found.compute_capability), found.driver_version
+
+
+def ready(settled: Settled, device: Device, say: Callable[[str], None] = click.echo) -> Placed | None:
+    """The container of runs, its image pulled where it was not there; None where there is none.
+
+    Raises EnvironmentProblem in one sentence where the image cannot be had.
+    """
+    from bench import container, images, locks
+    from bench.metadata import hashed
+    from bench.placement import Placed
+
+    if settled.choice is None or settled.engine is None:
+        return None
+    image = settled.choice.image
+    inspected = _inspected(settled.engine, settled.choice, say)
+    pinning = container.pinning(image, inspected, _lock_sha256(image.lock), images.read())
+    placed = Placed(
+        engine=settled.engine,
+        choice=settled.choice,
+        inspected=inspected,
+        pinning=pinning,
+        owner=hashed(str(locks.device_lock(device.key))),
+        gpu=device.asked if device.kind == "gpu" else None,
+        toolkit=settled.toolkit,
+        extra=settled.extra,
+    )
+    if not placed.publishable:
+        say(f"A result from it is not to be published: {not_publishable(pinning, image.name)}.")
+    return placed
+
+
+def not_publishable(pinning: str, name: str) -> str:
+    """Why, in a clause with what to do."""
+    from bench import container
+
+    if pinning == container.STANDIN:
+        return f"{name} only stands in for an image, as it says itself (label {container.STAND_IN})"
+    return (
+        f"nobody else can know what is in {name}, which has no digest that docker/images.toml or IMAGE names and was "
+        "not made by `make image` from this checkout's lock file and base"
+    )
+
+
+def _inspected(engine: Engine, choice: Choice, say: Callable[[str], None]) -> Any:
+    from bench import execute
+    from bench.errors import EnvironmentProblem
+    from bench.probes import engine as engines
+    from bench.trainers import ROOT
+
+    image = choice.image
+    found = engines.inspect(engine, image, execute.hear)
+    if found is not None:
+        return found
+    if image.is_built:
+        build = f"`make image IMAGE={image.name}`"
+        raise EnvironmentProblem(f"the image {image.locator} is not here, as it is built and not pulled: type {build}.")
+    engines.require_space(engine, image)
+    size = f", about {image.unpacked_gb} GB unpacked" if image.unpacked_gb else ""
+    say(f"Pulling {image.locator}{size}; what has arrived is kept if this is interrupted.")
+    code, words = execute.call_heard([engine.program, "pull", image.locator], ROOT)
+    if code in (130, 143):
+        raise EnvironmentProblem(
+            f"the pull of {image.name} was interrupted; the same command goes on with the layers that are there."
+        )
+    found = engines.inspect(engine, image, execute.hear) if not code else None
+    if found is None:
+        trouble = engines.meaning(words, Path(engine.program).name)
+        raise EnvironmentProblem(f"the image {image.name} ({image.label}) could not be pulled: {trouble.sentence()}")
+    return found
+
+
+def _lock_sha256(lock: str) -> str | None:
+    from bench.trainers import ROOT
+
+    if not lock:
+        return None
+    try:
+        return hashlib.sha256((ROOT / "requirements" / f"{lock}.txt").read_bytes()).hexdigest()
+    except OSError:
+        return None

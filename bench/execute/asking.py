@@ -1,0 +1,72 @@
+"""Programs that are run to their end for what they say or do: git, the container engine, a download."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+
+def call(argv: Sequence[str], cwd: Path) -> int:
+    """Run a command that shares our terminal, such as a download, to its end.
+
+    Returns its exit code, or 128 + the signal that ended it.
+    """
+    return _code(subprocess.run(list(argv), cwd=cwd, check=False).returncode)
+
+
+def call_heard(argv: Sequence[str], cwd: Path) -> tuple[int, str]:
+    """``call``, with what the command writes on standard error kept from the terminal and returned."""
+    done = subprocess.run(list(argv), cwd=cwd, check=False, stderr=subprocess.PIPE)
+    return _code(done.returncode), done.stderr.decode("utf-8", "replace")
+
+
+def _code(returncode: int) -> int:
+    return returncode if returncode >= 0 else 128 - returncode
+
+
+@dataclass(frozen=True)
+class Heard:
+    """How a program ended, and what it wrote on standard output and error."""
+
+    exit_code: int
+    out: str
+    err: str
+
+
+def hear(argv: Sequence[str], seconds: float) -> Heard:
+    """What a program says, and how it ends. Raises what ``ask`` raises."""
+    with _asked(argv, subprocess.PIPE) as popen:
+        out, err = _told(popen, argv, seconds)
+        return Heard(_code(popen.returncode), out.decode("utf-8", "replace"), (err or b"").decode("utf-8", "replace"))
+
+
+def ask(argv: Sequence[str], seconds: float) -> str:
+    """What a program writes on standard output, whatever its exit status.
+
+    Raises OSError where it cannot be started, TimeoutError where it takes longer than ``seconds``; it is killed then,
+    with whatever it has started.
+    """
+    with _asked(argv, subprocess.DEVNULL) as popen:
+        return _told(popen, argv, seconds)[0].decode("utf-8", "replace")
+
+
+def _asked(argv: Sequence[str], stderr: int) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        list(argv), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stderr, start_new_session=True
+    )
+
+
+def _told(popen: subprocess.Popen[bytes], argv: Sequence[str], seconds: float) -> tuple[bytes, bytes | None]:
+    try:
+        return popen.communicate(timeout=seconds)
+    except BaseException as error:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(popen.pid, signal.SIGKILL)
+        if isinstance(error, subprocess.TimeoutExpired):
+            raise TimeoutError(f"{argv[0]} took longer than {seconds:g} s") from None
+        raise

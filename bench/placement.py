@@ -1,0 +1,159 @@
+"""Where the runs of a campaign are made: the image and engine that were settled on, and a run's request as it goes in.
+
+Inside, everything is at a place of its own under ``/bench``, whatever the host calls it, so that no path of a person's
+machine matters to a run; the run's folder has a name that no other container has, by which its processes are known.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+
+from bench import container, kernel_cache, protocol, trainers
+from bench.container import Choice, Contained, Engine, Inspected, Mount
+from bench.trainers import ROOT, SYNTHETIC, Command, Request
+
+#: The interpreter of every image of docker/images.toml, by its name on PATH there.
+PYTHON = "python3"
+#: What only holds inside: a home that can be written to where the user has no entry in the image's passwd, and a name
+#: for libraries that ask for one.
+_FIXED = {"HOME": "/tmp", "USER": "bench", "LOGNAME": "bench", "PYTHONDONTWRITEBYTECODE": "1"}
+#: Variables that the harness adds to those of a command when it starts it (``bench.execute``).
+_ADDED = (
+    "PYTHONUNBUFFERED",
+    protocol.EVENTS_VARIABLE,
+    protocol.SEED_VARIABLE,
+    protocol.TARGET_VARIABLE,
+    protocol.STARTED_VARIABLE,
+)
+#: What an engine's client needs of the host's variables, to find its daemon, its settings and its credentials.
+_CLIENT_NAMES = ("PATH", "HOME", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "DBUS_SESSION_BUS_ADDRESS", "TMPDIR")
+_CLIENT_PREFIXES = ("DOCKER_", "CONTAINERS_", "CONTAINER_", "BUILDAH_", "STORAGE_")
+
+
+@dataclass(frozen=True)
+class Placed:
+    """The container of a campaign's runs.
+
+    ``gpu`` is the UUID of the one it is given, ``owner`` tells our containers from others (``container.OWNER_LABEL``),
+    ``extra`` are words that the person adds to the engine's command, and ``toolkit`` is NVIDIA's, by its version.
+    """
+
+    engine: Engine
+    choice: Choice
+    inspected: Inspected
+    pinning: str
+    owner: str
+    gpu: str | None = None
+    toolkit: str | None = None
+    extra: tuple[str, ...] = ()
+
+    @property
+    def identity(self) -> str:
+        """What tells this image from any other, for a campaign: all of its runs are made in the same bits."""
+        image = self.choice.image
+        return image.label if image.digest else f"{image.label}@{self.inspected.id}"
+
+    @property
+    def publishable(self) -> bool:
+        """Whether it is known well enough what a run is made in."""
+        return self.pinning in container.PUBLISHABLE
+
+
+@dataclass(frozen=True)
+class Start:
+    """How to start one run in its container: the engine's command, where its folder is inside, and what to record."""
+
+    command: Command
+    name: str
+    seen_folder: PurePosixPath
+    flags: tuple[str, ...]
+    environ: Mapping[str, str]
+
+
+def start(placed: Placed, request: Request, folder: Path, env: Mapping[str, str], token: str) -> Start:
+    """The start of ``request`` in a container, its run's ``folder`` written to from inside.
+
+    ``env`` is the trainer's environment with the folder of compiled kernels in it (``bench.kernel_cache``), ``token`` a
+    word that no other run has. Raises UsageError for a path that cannot be mounted.
+    """
+    seen = container.INSIDE / f"run-{token}"
+    cache = Path(env[kernel_cache.VARIABLE])
+    mounts = [Mount(ROOT, container.CHECKOUT), Mount(folder.absolute(), seen, read_only=False)]
+    if cache.is_dir():
+        mounts.append(Mount(cache, container.CACHE / cache.name, read_only=False))
+    inside, more = _inside(request)
+    passed = container.passed_on([name for name in env if not _is_the_clients(name)])
+    fixed = {
+        **_FIXED,
+        kernel_cache.VARIABLE: str(container.CACHE / cache.name if cache.is_dir() else "/tmp/kernels"),
+        "CUDA_DEVICE_ORDER": env.get("CUDA_DEVICE_ORDER", "PCI_BUS_ID"),
+    }
+    run = Contained(
+        engine=placed.engine,
+        image=placed.choice.image,
+        name=f"resnet9-bench-{token}",
+        owner=placed.owner,
+        command=(PYTHON, *trainers.words("resnet9", inside)),
+        mounts=(*mounts, *more),
+        passed=(*passed, *_ADDED),
+        fixed=fixed,
+        gpu=placed.gpu,
+        uid=os.getuid(),
+        gid=os.getgid(),
+        extra=placed.extra,
+    )
+    client = {name: value for name, value in os.environ.items() if _is_the_clients(name)}
+    shown = tuple(trainers.shown(word) for word in ("python", *trainers.words("resnet9", request)))
+    return Start(
+        command=Command(container.argv(run), shown, {**env, **client}, ROOT),
+        name=run.name,
+        seen_folder=seen,
+        flags=container.shown_flags(run),
+        # What holds inside, the kernels' folder by the path that can be looked at from here.
+        environ={
+            **placed.inspected.env,
+            **{name: env[name] for name in passed},
+            **fixed,
+            kernel_cache.VARIABLE: str(cache),
+        },
+    )
+
+
+def _is_the_clients(name: str) -> bool:
+    return name in _CLIENT_NAMES or name.startswith(_CLIENT_PREFIXES)
+
+
+def _inside(request: Request) -> tuple[Request, list[Mount]]:
+    """The request with the paths it has inside, and what is mounted for them."""
+    mounts = []
+    if request.data != SYNTHETIC:
+        source = Path(os.path.realpath(request.data))
+        target = container.DATA / source.name if source.is_file() else container.DATA
+        mounts.append(Mount(source, target))
+        request = replace(request, data=str(target))
+    place, colon, table = request.recipe.rpartition(":")
+    if colon and Path(place).is_absolute():
+        source = Path(os.path.realpath(place))
+        target = container.RECIPES / source.name
+        mounts.append(Mount(source, target))
+        request = replace(request, recipe=f"{target}:{table}")
+    return request, mounts
+
+
+def facts(placed: Placed, flags: tuple[str, ...]) -> dict[str, object]:
+    """The keys of a fingerprint that a container fills (``bench.metadata``), not yet rid of what must not be told."""
+    fit = placed.choice.fit
+    on_gpu = placed.gpu is not None
+    return {
+        "image.pinning": placed.pinning,
+        "image.id": placed.inspected.id,
+        "image.labels": [f"{key}={value}" for key, value in sorted(placed.inspected.labels.items())][:64],
+        "image.gpu_code": fit.gpu_code if on_gpu else None,
+        "image.cuda_mode": fit.cuda_mode if on_gpu else None,
+        "run.engine": placed.engine.told,
+        "run.rootless": placed.engine.rootless,
+        "run.flags": list(flags),
+    }

@@ -1,0 +1,256 @@
+"""The container engine of this machine: whether it can be used, and what it says of an image. What goes wrong is one
+sentence with the command that mends it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from bench.container import Engine, Inspected
+from bench.errors import EnvironmentProblem, one_line
+from bench.images import Image
+
+#: An engine answers in a fraction of a second; a daemon that is wedged, never.
+PATIENCE_SECONDS = 30.0
+_INSTALL = (
+    "install Docker Engine and the NVIDIA container toolkit (docs/containers.md says how), or type WHERE=native to "
+    "train without a container"
+)
+#: What an engine's words mean, and what to type: the first that fits. ``{program}`` is its name.
+_MEANINGS: tuple[tuple[str, str, str], ...] = (
+    (
+        r"permission denied.*(docker.*sock|daemon socket|connect to the docker)|got permission denied",
+        "you may not use Docker's socket",
+        "type `sudo usermod -aG docker $USER`, log in anew, and run the same command",
+    ),
+    (
+        r"cannot connect to the docker daemon|is the docker daemon running|docker\.sock: (no such file|connect)",
+        "Docker is installed and its daemon does not run",
+        "type `sudo systemctl start docker`",
+    ),
+    (
+        r"could not select device driver|unknown or invalid runtime name: nvidia|container-runtime-hook.*not found",
+        "the engine cannot hand out GPUs, as it knows no NVIDIA container toolkit",
+        "install nvidia-container-toolkit, then type `sudo nvidia-ctk runtime configure --runtime=docker` and "
+        "`sudo systemctl restart docker`",
+    ),
+    (
+        r"unresolvable CDI device|setting up CDI devices|no such CDI|failed to inject CDI",
+        "the engine has no CDI description of this GPU",
+        "type `sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml`",
+    ),
+    (
+        r"unsatisfied condition: ([^\s,]+)",
+        "the driver is too old for this image by the image's own requirement",
+        "install a newer driver, or name another one with IMAGE= (`python -m bench image list`)",
+    ),
+    (
+        r"nvidia-container-cli.*(driver not loaded|nvml error|initialization error)|libnvidia-ml\.so",
+        "the container toolkit cannot reach the NVIDIA driver",
+        "see that `nvidia-smi` works on the host, then type `sudo systemctl restart docker`",
+    ),
+    (
+        r"nvidia-container-cli.*(unknown device|device error)|no devices? (with|found)",
+        "the engine does not find this GPU",
+        "see that `nvidia-smi -L` lists it, then type `sudo systemctl restart docker`",
+    ),
+    (
+        r"no space left on device|disk quota exceeded",
+        "the engine's disk is full",
+        "make room with `{program} system prune`, or move its data-root to a larger disk",
+    ),
+    (
+        r"manifest unknown|manifest for .* not found|not found: manifest|reading manifest|no such manifest",
+        "the registry has no image of this digest",
+        "see whether docker/images.toml is unchanged, and what `python -m bench image resolve TAG` says of the tag",
+    ),
+    (
+        r"unauthorized|authentication required|denied: requested access|access denied",
+        "the registry does not give this image without a login",
+        "type `{program} login nvcr.io` with the user name $oauthtoken and a key of NVIDIA's NGC",
+    ),
+    (
+        r"no such host|i/o timeout|network is unreachable|tls handshake timeout|connection reset|temporary failure|"
+        r"server gave http response|dial tcp|eof$",
+        "the registry cannot be reached from here, or broke off",
+        "run the same command again: what was pulled is kept; without that registry, IMAGE=portable (`make image`)",
+    ),
+    (
+        r"no such image|image not known|unable to find image|image .* not found",
+        "the image is not here",
+        "pull it with the same command again, or build it with `make image`",
+    ),
+    (
+        r"bind source path does not exist|statfs .*no such file|invalid mount config|error mounting|mount denied|"
+        r"are not shared from the host",
+        "a folder of this machine cannot be mounted",
+        "let the engine run on this machine and see this folder: one in a snap, a virtual machine or on another host "
+        "does not",
+    ),
+    (
+        r"error setting rlimit|setrlimit",
+        "the engine may not raise a limit of the container",
+        "type DOCKER_FLAGS='--ulimit stack=8388608', or give the engine's service the right to",
+    ),
+)
+#: What a client says before it says what is wrong.
+_PREFIX = re.compile(r"^(docker: |error: |time=\S+ level=\S+ msg=)?(error response from daemon: )?", re.IGNORECASE)
+
+
+class Heard(Protocol):
+    """How a program ended and what it wrote."""
+
+    @property
+    def exit_code(self) -> int:
+        """Its exit code, or 128 + the signal that ended it."""
+
+    @property
+    def out(self) -> str:
+        """Standard output."""
+
+    @property
+    def err(self) -> str:
+        """Standard error."""
+
+
+#: Runs a program for at most some seconds. Raises OSError where it cannot be started, TimeoutError where it takes
+#: longer.
+Hear = Callable[[Sequence[str], float], Heard]
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """What an engine's words mean, as a clause, and what to do; ``known`` is False where the words are its own."""
+
+    told: str
+    advice: str
+    known: bool = True
+
+    def sentence(self) -> str:
+        """Both, for a person."""
+        return f"{self.told}; {self.advice}." if self.advice else f"{self.told}."
+
+
+def meaning(words: str, program: str = "docker") -> Trouble:
+    """What is wrong by an engine's ``words``: a known trouble with its remedy, or the words themselves."""
+    lines = [line.strip() for line in words.splitlines() if line.strip()]
+    for pattern, told, advice in _MEANINGS:
+        if re.search(pattern, " ".join(lines), re.IGNORECASE):
+            return Trouble(told, advice.format(program=program))
+    # The last line is `See 'docker run --help'.`, or the end of a stack.
+    speaking = [line for line in lines if not re.match(r"see '|run '|\s*$", line, re.IGNORECASE)]
+    last = _PREFIX.sub("", speaking[-1]) if speaking else "it said nothing"
+    return Trouble(f"{program} says: {one_line(last)[:300]}", "", known=False)
+
+
+def find(program: str, hear: Hear, environ: Mapping[str, str]) -> Engine:
+    """The engine called ``program``. Raises EnvironmentProblem, in one sentence, where it cannot be used."""
+    if shutil.which(program) is None:
+        raise EnvironmentProblem(f"there is no `{program}` on PATH; {_INSTALL}.")
+    for name in ("DOCKER_HOST", "CONTAINER_HOST"):
+        if environ.get(name) and not environ[name].startswith("unix://"):
+            raise EnvironmentProblem(
+                f"{name} names an engine on another machine, which cannot see this one's files; `unset {name}` first."
+            )
+    podman = Path(program).name == "podman"
+    asked = _answer([program, "info", "--format", "json" if podman else "{{json .}}"], hear)
+    try:
+        info = json.loads(asked.out)
+        errors = info.get("ServerErrors") or []
+    except (ValueError, AttributeError):
+        raise EnvironmentProblem(meaning(asked.err or asked.out, Path(program).name).sentence()) from None
+    if errors or asked.exit_code:
+        words = "\n".join(map(str, errors)) or asked.err
+        raise EnvironmentProblem(meaning(words, Path(program).name).sentence())
+    return _podman(program, info) if podman else _docker(program, info)
+
+
+def _docker(program: str, info: Mapping[str, Any]) -> Engine:
+    options = [str(each) for each in info.get("SecurityOptions") or []]
+    return Engine(
+        program=program,
+        version=str(info.get("ServerVersion") or "unknown"),
+        rootless=any("name=rootless" in each for each in options),
+        selinux=any("name=selinux" in each for each in options),
+        root_folder=_folder(info.get("DockerRootDir")),
+    )
+
+
+def _podman(program: str, info: Mapping[str, Any]) -> Engine:
+    host, store = info.get("host") or {}, info.get("store") or {}
+    security = host.get("security") or {}
+    return Engine(
+        program=program,
+        version=str((info.get("version") or {}).get("Version") or "unknown"),
+        rootless=bool(security.get("rootless")),
+        selinux=bool(security.get("selinuxEnabled")),
+        root_folder=_folder(store.get("graphRoot")),
+    )
+
+
+def _folder(path: object) -> Path | None:
+    return Path(path) if isinstance(path, str) and Path(path).is_dir() else None
+
+
+def inspect(engine: Engine, image: Image, hear: Hear) -> Inspected | None:
+    """What the engine says of an image; None where it has not got it. Raises EnvironmentProblem."""
+    answer = _answer([engine.program, "image", "inspect", "--format", "{{json .}}", image.locator], hear)
+    if answer.exit_code:
+        trouble = meaning(answer.err, Path(engine.program).name)
+        if re.search(r"no such image|image not known|not found", answer.err, re.IGNORECASE):
+            return None
+        raise EnvironmentProblem(trouble.sentence())
+    try:
+        body = json.loads(answer.out)
+        config = body.get("Config") or {}
+        content = str(body["Id"])
+    except (ValueError, AttributeError, KeyError):
+        raise EnvironmentProblem(
+            f"{engine.program} does not tell what {image.locator} is: {one_line(answer.out)[:200]}."
+        ) from None
+    digests = [str(each).rpartition("@")[2] for each in body.get("RepoDigests") or []]
+    return Inspected(
+        id=content if content.startswith("sha256:") else f"sha256:{content}",
+        digests=tuple(digests),
+        labels={str(key): str(value) for key, value in (config.get("Labels") or {}).items()},
+        env=dict(str(each).partition("=")[::2] for each in config.get("Env") or []),
+    )
+
+
+def require_space(engine: Engine, image: Image) -> None:
+    """Raises EnvironmentProblem where an image that is to be pulled does not fit on the engine's disk."""
+    if engine.root_folder is None or image.unpacked_gb is None:
+        return
+    free_gb = shutil.disk_usage(engine.root_folder).free / 1e9
+    # While layers are unpacked their compressed form is there as well, about a third.
+    needed_gb = 1.35 * image.unpacked_gb
+    if free_gb < needed_gb:
+        name = Path(engine.program).name
+        raise EnvironmentProblem(
+            f"the image {image.name} needs about {needed_gb:.0f} GB where {name} keeps its images and {free_gb:.0f} GB "
+            f"are free: make room with `{name} system prune`, or move its data-root to a larger disk."
+        )
+
+
+def has_cdi(root: Path = Path("/")) -> bool:
+    """Whether this machine describes its NVIDIA GPUs by CDI, as podman needs it."""
+    return any(path.is_file() for place in ("etc/cdi", "var/run/cdi") for path in (root / place).glob("nvidia*"))
+
+
+def _answer(argv: Sequence[str], hear: Hear) -> Heard:
+    try:
+        return hear(argv, PATIENCE_SECONDS)
+    except TimeoutError:
+        restart = "" if Path(argv[0]).name == "podman" else "; type `sudo systemctl restart docker`"
+        raise EnvironmentProblem(f"{argv[0]} did not answer within {PATIENCE_SECONDS:.0f} s{restart}.") from None
+    except OSError as error:
+        raise EnvironmentProblem(
+            f"`{shlex.join(argv[:2])}` cannot be started ({error.strerror}); {_INSTALL}."
+        ) from None
