@@ -18,6 +18,11 @@
 #: CACHE          CUDA's compiled kernels: kept from run to run, or cold, none at each
 #: TELEMETRY      on, or off: sample GPU and host while a run lasts
 #: WATCH          the GPU to sample: auto (the one that trains), none, an index or a UUID
+#: WHERE          container (a pinned image) or native; unless told: container where GPU, engine and toolkit are there
+#: IMAGE          the image of WHERE=container: of `make images`, or any reference; unless told: the first that fits
+#: DOCKER         the container engine: docker, podman, or a path
+#: DOCKER_FLAGS   words to add to `docker run`, as '--cpuset-cpus=0-7'; they are recorded
+#: DOCKER_BUILD_FLAGS  words to add to `docker build`, for `make image`
 #: OUT            the campaign's folder, to write or to report on
 #: AUTHOR         with EMAIL and HARDWARE: who publishes the DAWNBench pair
 #: EMAIL          address of the author
@@ -25,8 +30,8 @@
 #: COST_PER_HOUR  what the machine costs, in US dollars
 #: CODE_URL       where the code of the result can be read
 #: PYTHON         the Python that makes .venv, 3.10 to 3.13
-VARIABLES := SET TRAINER TARGET RECIPE SEEDS DATA INPUT PRECISION DEVICE WARMUP IDLE CACHE TELEMETRY WATCH OUT \
-	AUTHOR EMAIL HARDWARE COST_PER_HOUR CODE_URL
+VARIABLES := SET TRAINER TARGET RECIPE SEEDS DATA INPUT PRECISION DEVICE WARMUP IDLE CACHE TELEMETRY WATCH \
+	WHERE IMAGE DOCKER DOCKER_FLAGS DOCKER_BUILD_FLAGS OUT AUTHOR EMAIL HARDWARE COST_PER_HOUR CODE_URL
 
 # A variable nobody reads would cost a campaign: SEED=3 must not run five seeds.
 given := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
@@ -80,8 +85,24 @@ ablate: runtime ## what does each choice buy? the variants of SET in turn; witho
 stalls: runtime ## does the GPU or the net wait for the input? runs with it and without; continues an unfinished one
 	@$(RUN) -m bench stalls
 
+.PHONY: images
+images: harness ## list the pinned images: what each is for, and what is only expected of it
+	@$(RUN) -m bench image list
+
+.PHONY: image
+image: harness ## build an image: IMAGE=portable (unless told), cpu or all-in-one
+	@$(RUN) -m bench image build
+
+.PHONY: shell
+shell: harness ## a shell in the container that a run would be made in
+	@$(RUN) -m bench image shell
+
+.PHONY: verify-image
+verify-image: harness ## try the image that a run would be made in on this GPU, and write down what was found
+	@$(RUN) -m bench image verify
+
 .PHONY: check-trainer
-check-trainer: runtime ## does TRAINER keep the contract of docs/trainers.md? rule by rule
+check-trainer: harness ## does TRAINER keep the contract of docs/trainers.md? rule by rule
 	@$(RUN) -m bench check-trainer
 
 .PHONY: doctor
@@ -89,20 +110,20 @@ doctor: runtime ## say whether this machine can give a clean result, and what to
 	@$(RUN) -m bench doctor
 
 .PHONY: data
-data: runtime ## download and verify CIFAR-10, or check the copy that DATA names
+data: harness ## download and verify CIFAR-10, or check the copy that DATA names
 	@$(RUN) -m resnet9 data
 
 .PHONY: report
-report: runtime ## rebuild every table of a campaign from its records: of OUT, else of the newest
+report: harness ## rebuild every table of a campaign from its records: of OUT, else of the newest
 	@$(RUN) -m bench report
 
 .PHONY: net
-net: runtime ## draw the network to docs/images/net.svg
+net: harness ## draw the network to docs/images/net.svg
 	@mkdir -p docs/images
 	@$(RUN) -m resnet9 net docs/images/net.svg
 
 .PHONY: augmented
-augmented: runtime ## draw augmented samples to docs/images/augmented.png
+augmented: native ## draw augmented samples to docs/images/augmented.png
 	@mkdir -p docs/images
 	@$(RUN) -m resnet9 augmented docs/images/augmented.png
 
@@ -126,16 +147,20 @@ lint: tools ## style, types and the rules of who may import whom
 	@$(RUN) -c 'from importlinter.cli import lint_imports_command; lint_imports_command()' --no-logo
 
 .PHONY: perf
-perf: runtime ## measure speed beside PyTorch: of the recipes RECIPE=page24,air-clean names
+perf: native ## measure speed beside PyTorch: of the recipes RECIPE=page24,air-clean names
 	@$(RUN) -m tests.perf.run
 
 .PHONY: perf-gpu
-perf-gpu: runtime ## the same of page24, air94 and hive on an NVIDIA GPU, with the card's own matrix rate
+perf-gpu: native ## the same of page24, air94 and hive on an NVIDIA GPU, with the card's own matrix rate
 	@$(RUN) -m tests.perf.gpu
 
 .PHONY: perf-sampler
-perf-sampler: runtime ## what the sampler costs: runs with it and without, in pairs
+perf-sampler: native ## what the sampler costs: runs with it and without, in pairs
 	@$(RUN) -m tests.perf.sampler
+
+.PHONY: perf-container
+perf-container: native ## what a container costs: runs in one and natively, in pairs
+	@$(RUN) -m tests.perf.container
 
 .PHONY: lock
 lock: ## resolve requirements/*.in into the lock files; UPGRADE=1 takes newer versions
@@ -150,6 +175,14 @@ clean: ## remove .venv and caches, of compiled kernels too; results/ and data/ s
 .PHONY: runtime
 runtime:
 	$(SET_UP) runtime
+
+.PHONY: native
+native:
+	$(SET_UP) native
+
+.PHONY: harness
+harness:
+	$(SET_UP) harness
 
 .PHONY: tools
 tools:

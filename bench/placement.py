@@ -7,7 +7,7 @@ machine matters to a run; the run's folder has a name that no other container ha
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
@@ -80,46 +80,71 @@ def start(placed: Placed, request: Request, folder: Path, env: Mapping[str, str]
     word that no other run has. Raises UsageError for a path that cannot be mounted.
     """
     seen = container.INSIDE / f"run-{token}"
-    cache = Path(env[kernel_cache.VARIABLE])
-    mounts = [Mount(ROOT, container.CHECKOUT), Mount(folder.absolute(), seen, read_only=False)]
-    if cache.is_dir():
-        mounts.append(Mount(cache, container.CACHE / cache.name, read_only=False))
     inside, more = _inside(request)
-    passed = container.passed_on([name for name in env if not _is_the_clients(name)])
-    fixed = {
-        **_FIXED,
-        kernel_cache.VARIABLE: str(container.CACHE / cache.name if cache.is_dir() else "/tmp/kernels"),
-        "CUDA_DEVICE_ORDER": env.get("CUDA_DEVICE_ORDER", "PCI_BUS_ID"),
-    }
-    run = Contained(
-        engine=placed.engine,
-        image=placed.choice.image,
-        name=f"resnet9-bench-{token}",
-        owner=placed.owner,
-        command=(PYTHON, *trainers.words("resnet9", inside)),
-        mounts=(*mounts, *more),
-        passed=(*passed, *_ADDED),
-        fixed=fixed,
-        gpu=placed.gpu,
-        uid=os.getuid(),
-        gid=os.getgid(),
-        extra=placed.extra,
+    run = contained(
+        placed,
+        (PYTHON, *trainers.words("resnet9", inside)),
+        env,
+        token,
+        [Mount(folder.absolute(), seen, read_only=False), *more],
+        added=_ADDED,
     )
-    client = {name: value for name, value in os.environ.items() if _is_the_clients(name)}
     shown = tuple(trainers.shown(word) for word in ("python", *trainers.words("resnet9", request)))
     return Start(
-        command=Command(container.argv(run), shown, {**env, **client}, ROOT),
+        command=Command(container.argv(run), shown, client_environment(env), ROOT),
         name=run.name,
         seen_folder=seen,
         flags=container.shown_flags(run),
         # What holds inside, the kernels' folder by the path that can be looked at from here.
         environ={
             **placed.inspected.env,
-            **{name: env[name] for name in passed},
-            **fixed,
-            kernel_cache.VARIABLE: str(cache),
+            **{name: env[name] for name in run.passed if name in env},
+            **run.fixed,
+            kernel_cache.VARIABLE: env[kernel_cache.VARIABLE],
         },
     )
+
+
+def contained(
+    placed: Placed,
+    command: tuple[str, ...],
+    env: Mapping[str, str],
+    token: str,
+    mounts: Sequence[Mount] = (),
+    *,
+    added: tuple[str, ...] = (),
+    fixed: Mapping[str, str] | None = None,
+) -> Contained:
+    """A ``command`` in the container of these runs: the checkout mounted, what holds of ``env`` passed on.
+
+    ``added`` are names of further variables that the engine's client will have, ``fixed`` what only holds inside.
+    """
+    cache = Path(env[kernel_cache.VARIABLE])
+    kernels = [Mount(cache, container.CACHE / cache.name, read_only=False)] if cache.is_dir() else []
+    return Contained(
+        engine=placed.engine,
+        image=placed.choice.image,
+        name=f"resnet9-bench-{token}",
+        owner=placed.owner,
+        command=command,
+        mounts=(Mount(ROOT, container.CHECKOUT), *kernels, *mounts),
+        passed=(*container.passed_on([name for name in env if not _is_the_clients(name)]), *added),
+        fixed={
+            **_FIXED,
+            kernel_cache.VARIABLE: str(container.CACHE / cache.name if kernels else "/tmp/kernels"),
+            "CUDA_DEVICE_ORDER": env.get("CUDA_DEVICE_ORDER", "PCI_BUS_ID"),
+            **(fixed or {}),
+        },
+        gpu=placed.gpu,
+        uid=os.getuid(),
+        gid=os.getgid(),
+        extra=placed.extra,
+    )
+
+
+def client_environment(env: Mapping[str, str]) -> dict[str, str]:
+    """What the engine's client gets: the trainer's variables to pass on, and the host's to find its daemon by."""
+    return {**env, **{name: value for name, value in os.environ.items() if _is_the_clients(name)}}
 
 
 def _is_the_clients(name: str) -> bool:

@@ -33,7 +33,16 @@ SHOWN_LOG_LINES = 15
 #: What a person has set up for other Pythons, which must not reach into this environment.
 NOT_INHERITED = ("PYTHONHOME", "PYTHONPATH", "PIP_USER", "PIP_TARGET", "PIP_PREFIX")
 #: How the locks are called in the line that says what is being installed.
-TITLES = {"cpu": "TensorFlow for the CPU", "gpu": "TensorFlow for NVIDIA GPUs", "dev": "the tools for tests and checks"}
+TITLES = {
+    "cpu": "TensorFlow for the CPU",
+    "gpu": "TensorFlow for NVIDIA GPUs",
+    "harness": "the harness, whose trainer runs in a container",
+    "dev": "the tools for tests and checks",
+}
+#: The programs by which NVIDIA's container toolkit shows that it is there.
+TOOLKIT = ("nvidia-ctk", "nvidia-container-cli", "nvidia-container-runtime-hook")
+#: An engine answers in a fraction of a second; one that is wedged costs this once.
+ENGINE_SECONDS = 20
 RUNNING_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
@@ -101,13 +110,45 @@ def machine_has_gpu() -> bool:
         return nvml_devices() > 0
 
 
-def main_lock(stamp: Stamp | None) -> str:
-    """`cpu` or `gpu`.
+def runs_in_container() -> bool:
+    """Whether `make bench` will train in a container, so that no TensorFlow is needed here.
 
-    An environment for GPUs serves DEVICE=cpu too, so it stays: going to and fro would install gigabytes each time.
+    As WHERE and IMAGE say, else where a GPU, an engine that answers and NVIDIA's container toolkit are there, as
+    `bench.commands._place` decides, too.
+    """
+    where = os.environ.get("WHERE") or "auto"
+    if where == "native" or os.environ.get("TRAINER"):
+        return False
+    if where == "container" or os.environ.get("IMAGE"):
+        return True
+    if os.environ.get("DEVICE") == "cpu" or not machine_has_gpu() or not any(map(shutil.which, TOOLKIT)):
+        return False
+    engine = os.environ.get("DOCKER") or next((name for name in ("docker", "podman") if shutil.which(name)), None)
+    return engine is not None and answers(engine)
+
+
+def answers(engine: str) -> bool:
+    """Whether a container engine can be used by whoever asks."""
+    try:
+        done = subprocess.run(
+            [engine, "version"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            timeout=ENGINE_SECONDS,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return False
+    return done.returncode == 0
+
+
+def main_lock(group: str, stamp: Stamp | None) -> str:
+    """`harness`, `cpu` or `gpu`.
+
+    An environment for GPUs serves DEVICE=cpu too, and one with TensorFlow serves a trainer in a container, so they
+    stay: going to and fro would install gigabytes each time.
     """
     if stamp is not None and "gpu" in stamp.locks:
         return "gpu"
+    if group == "harness" or (group == "runtime" and runs_in_container()):
+        return "cpu" if stamp is not None and "cpu" in stamp.locks else "harness"
     # TensorFlow publishes CUDA builds for 64-bit Intel and AMD Linux only.
     if os.environ.get("DEVICE") == "cpu" or sys.platform != "linux" or platform.machine() != "x86_64":
         return "cpu"
@@ -116,9 +157,9 @@ def main_lock(stamp: Stamp | None) -> str:
 
 def wanted_locks(group: str, stamp: Stamp | None) -> list[Lock]:
     """The locks a group needs, in the order they are installed."""
-    if group not in ("runtime", "dev"):
+    if group not in ("runtime", "native", "harness", "dev"):
         return [Lock(group)]
-    return [Lock(main_lock(stamp))] + ([Lock("dev")] if group == "dev" else [])
+    return [Lock(main_lock(group, stamp))] + ([Lock("dev")] if group == "dev" else [])
 
 
 def require_venv() -> None:

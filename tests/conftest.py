@@ -19,6 +19,7 @@ for name in (
     *("RECIPE", "SEEDS", "DATA", "INPUT", "PRECISION", "DEVICE", "OUT"),
     *("AUTHOR", "EMAIL", "HARDWARE", "COST_PER_HOUR", "CODE_URL"),
     *("WARMUP", "IDLE", "WATCH", "TELEMETRY", "CACHE", "TRAINER", "TARGET"),
+    *("WHERE", "IMAGE", "DOCKER", "DOCKER_FLAGS", "DOCKER_BUILD_FLAGS"),
     *("BENCH_EVENTS", "BENCH_SEED", "BENCH_TARGET_PERCENT"),
 ):
     os.environ.pop(name, None)

@@ -12,7 +12,7 @@ import re
 import shlex
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -72,6 +72,15 @@ class Settled:
     extra: tuple[str, ...] = ()
 
 
+def explicitly(asked: Asked) -> Asked:
+    """The same, with a container asked for where nothing was said. Raises UsageError for WHERE=native."""
+    from bench.errors import UsageError
+
+    if asked.where == NATIVE:
+        raise UsageError("WHERE=native runs in no image; leave it out.")
+    return replace(asked, where=CONTAINER)
+
+
 def options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add these options to a command, which takes them as keywords of those names."""
     for option in reversed(_OPTIONS):
@@ -82,15 +91,22 @@ def options(command: Callable[..., Any]) -> Callable[..., Any]:
 def placed(asked: Asked, device: Device, *, own: bool = False) -> Placed | None:
     """Settle where runs are made, say so, and have the image ready. For who holds the lock of the device.
 
-    Raises what ``settle`` and ``ready`` raise, and EnvironmentProblem where TensorFlow is not installed for native runs.
+    Raises what ``settle`` and ``ready`` raise, and EnvironmentProblem where a native run would find no TensorFlow.
     """
     from bench import container_process
+    from bench.errors import EnvironmentProblem
+    from bench.probes.machine import installed_lock
 
     settled = settle(asked, device, own=own)
     if settled.said:
         click.echo(settled.said)
     found = ready(settled, device)
     if found is None:
+        if not own and installed_lock()["lock.name"] == "harness":
+            raise EnvironmentProblem(
+                "there is no TensorFlow in .venv, which was set up for runs in a container: type the same `make` "
+                "command with WHERE=native, which installs it."
+            )
         return None
     left = container_process.sweep(found.engine, found.owner)
     if left:
@@ -175,13 +191,13 @@ def _engine(asked: Asked, device: Device) -> tuple[Engine, str | None]:
 def _chosen(asked: Asked, device: Device, engine: Engine, toolkit: str | None, extra: tuple[str, ...]) -> Settled:
     from bench import container, images
 
-    card, driver = _card(device)
-    choice = container.choose(card, driver, toolkit, images.read(), asked.image)
+    found, driver = card(device)
+    choice = container.choose(found, driver, toolkit, images.read(), asked.image)
     said = f"In the image {choice.image.name} ({choice.image.label}), by {engine.told}: {choice.reason}."
     return Settled(said, choice, engine, toolkit, extra)
 
 
-def _card(device: Device) -> tuple[Card | None, str | None]:
+def card(device: Device) -> tuple[Card | None, str | None]:
     """The GPU that ``device`` is and the version of its driver."""
     from bench.compatibility import Card
     from bench.probes import gpu

@@ -24,6 +24,8 @@ from bench.probes.gpu_facts import gpu_facts
 STAMP_FILE = "installed.json"
 #: Where an image that holds harness and trainer says what it is: ``name@sha256:digest``, set when it is built.
 IMAGE_VARIABLE = "BENCH_IMAGE"
+#: And of which commit its code is, ``-dirty`` behind it where there were changes.
+REVISION_VARIABLE = "BENCH_REVISION"
 _IMAGE = re.compile(r"[a-z0-9][\w.-]*(:[\w.-]+)?@sha256:[0-9a-f]{64}")
 #: Longer than git takes on a slow disk; a hang costs the fingerprint two empty keys and not the campaign.
 _GIT_SECONDS = 30.0
@@ -86,11 +88,13 @@ def told(facts: Mapping[str, Any], identity: Identity | None = None) -> dict[str
     return {name: one(value) for name, value in facts.items()}
 
 
-def git_state(checkout: Path, run_command: RunCommand) -> dict[str, Any]:
+def git_state(checkout: Path, run_command: RunCommand, environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
     """``git.commit`` and ``git.dirty``, the latter about everything outside results/; None where git cannot say."""
     unknown = {"git.commit": None, "git.dirty": None}
     if not (checkout / ".git").exists():
-        return unknown  # the repository that git would find further up is somebody else's
+        # The repository that git would find further up is somebody else's. An image says what it was built from.
+        found = re.fullmatch(r"([0-9a-f]{40})(-dirty)?", environ.get(REVISION_VARIABLE, ""))
+        return {"git.commit": found[1], "git.dirty": bool(found[2])} if found else unknown
     # Without optional locks, or a commit made meanwhile could find the index locked by a mere question.
     command = ["git", "--no-optional-locks", "-C", str(checkout), "status", "--porcelain=v2", "--branch"]
     try:

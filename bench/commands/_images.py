@@ -1,0 +1,118 @@
+"""What the simpler commands of ``bench image`` do: ask for a digest, build, open a shell."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import shlex
+import shutil
+import sys
+from datetime import datetime, timezone
+from pathlib import Path
+
+from bench import container, execute, images, placement, plan, registry, trainers
+from bench.commands import _place
+from bench.errors import EnvironmentProblem, Refused, UsageError
+from bench.images import Image, Images
+from bench.probes import engine as engines
+from bench.probes import machine
+from bench.trainers import ROOT
+
+ALL_IN_ONE = "all-in-one"
+
+
+def resolve(tag: str, replaces: bool) -> str:
+    """Write the digest of a tag into docker/images.toml; a sentence on what was done.
+
+    Raises Refused where the entry has another digest and ``replaces`` is not set.
+    """
+    table = images.read()
+    known = _known(table, tag)
+    reference = known.reference if known else tag if "/" in tag else f"{images.NVIDIA_REPOSITORY}:{tag}"
+    found = registry.resolve(reference)
+    today = f"{datetime.now(timezone.utc):%Y-%m-%d}"
+    kind = f"a list for {', '.join(found.platforms) or 'several platforms'}" if found.is_index else "one image"
+    told = f"{reference} is {found.digest} today ({kind})"
+    if known is None:
+        name = reference.rpartition(":")[2].removesuffix("-tf2-py3")
+        images.add(name, reference, found.digest, today)
+        return f"{told}: added to docker/images.toml as {name}, a candidate; `bench image accept` tries it. Commit it."
+    if known.digest == found.digest:
+        return f"{told}, as docker/images.toml says."
+    if known.digest and not replaces:
+        raise Refused(
+            f"{told}, and docker/images.toml pins {known.digest}: somebody has moved the tag. Runs in the two are not "
+            "the same; type it with --replace to pin the new one."
+        )
+    images.write_digest(known.name, found.digest, today)
+    return f"{told}: written to docker/images.toml. Commit it, so that everybody runs the same."
+
+
+def _known(table: Images, tag: str) -> Image | None:
+    pulled = [each for each in table.image if not each.is_built]
+    names = {each: (each.name, each.reference, each.reference.rpartition(":")[2]) for each in pulled}
+    return next((each for each in pulled if tag in names[each]), None)
+
+
+def build(name: str, base: str | None, docker: str | None, flags: str) -> str:
+    """Build an image of docker/Dockerfile, the engine's own output on the terminal; a sentence on what to type next.
+
+    Raises UsageError for a name that is no target, EnvironmentProblem where the engine fails.
+    """
+    table = images.read()
+    built = {each.target: each for each in table.image if each.is_built}
+    if name not in (*built, ALL_IN_ONE):
+        raise UsageError(
+            f"IMAGE={name} is not built but pulled; `make image` builds {', '.join((*built, ALL_IN_ONE))}."
+        )
+    program = docker or next((each for each in ("docker", "podman") if shutil.which(each)), "docker")
+    engine = engines.find(program, execute.hear, os.environ)
+    # BuildKit builds the one target and keeps pip's downloads; podman's default format would drop parts of the file.
+    os.environ.setdefault("DOCKER_BUILDKIT", "1")
+    os.environ.setdefault("BUILDAH_FORMAT", "docker")
+    arguments = _arguments(built.get(name), base, next(each for each in table.image if not each.is_built))
+    words = [word for key, value in arguments.items() for word in ("--build-arg", f"{key}={value}")]
+    tag = f"{images.BUILT_REPOSITORY}:{name}"
+    argv = [engine.program, "build", "--file", str(ROOT / "docker" / "Dockerfile"), "--target", name, "--tag", tag]
+    if execute.call([*argv, *words, *_split(flags), str(ROOT)], ROOT):
+        raise EnvironmentProblem(
+            f"{tag} could not be built; what {Path(engine.program).name} says is above. Without BuildKit it cannot be: "
+            "install docker-buildx-plugin, or name an engine that has it with DOCKER=."
+        )
+    if name == ALL_IN_ONE:
+        return f'{tag} is built. Run it with `docker run --rm --init --gpus all -v "$PWD/results:/results" {tag}`.'
+    return f"{tag} is built. Run it with `make bench WHERE=container IMAGE={name}`."
+
+
+def _arguments(image: Image | None, base: str | None, pinned: Image) -> dict[str, str]:
+    if image is not None:
+        lock = (ROOT / "requirements" / f"{image.lock}.txt").read_bytes()
+        return {"PYTHON_IMAGE": base or image.base, "LOCK_SHA256": hashlib.sha256(lock).hexdigest()}
+    base = base or f"{pinned.reference}@{pinned.digest}"
+    state = machine.git_state(ROOT, execute.ask)
+    revision = f"{state['git.commit']}{'-dirty' if state['git.dirty'] else ''}" if state["git.commit"] else ""
+    return {"BASE_IMAGE": base, "BASE_DIGEST": base.rpartition("@")[2] if "@" in base else "", "REVISION": revision}
+
+
+def _split(flags: str) -> list[str]:
+    try:
+        return shlex.split(flags)
+    except ValueError:
+        raise UsageError("DOCKER_BUILD_FLAGS has a quote that is not closed.") from None
+
+
+def shell(device: str | None, asked: _place.Asked) -> int:
+    """A shell where runs would be made; its exit code. Raises UsageError where that is no container."""
+    import click
+
+    where = plan.device(device)
+    settled = _place.settle(_place.explicitly(asked), where)
+    click.echo(settled.said)
+    placed = _place.ready(settled, where)
+    if placed is None or not sys.stdin.isatty():
+        raise UsageError("a shell needs a terminal; type it in one.")
+    env = trainers.environment(os.environ)
+    run = placement.contained(placed, ("bash",), env, secrets.token_hex(6))
+    words = container.argv(run)
+    return execute.call([*words[:2], "--interactive", "--tty", "--rm", *words[2:]], ROOT)

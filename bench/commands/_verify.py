@@ -1,0 +1,142 @@
+"""``bench image verify``: what only a GPU and the real image can show, tried and written down in one go."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import sys
+from dataclasses import asdict, replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bench import container_process, execute, kernel_cache, locks, placement, plan, registry, signals, trainers
+from bench.commands import _accept, _place
+from bench.commands._accept import Found
+from bench.commands._starts import Edges
+from bench.errors import BenchError
+from bench.probes import engine as engines
+from bench.record import RECORD_FILE, Record, load_campaign, replace_file
+from bench.referee import Asked
+from bench.trainers import ROOT
+from bench.watch import Limits
+
+if TYPE_CHECKING:
+    from bench.placement import Placed
+    from bench.plan import Device
+
+SMOKE, SEED = "smoke", 0
+#: From the wish to stop to the end of everything (docs/containers.md promises it).
+STOP_SECONDS = 5.0
+
+
+def verify(device: str | None, asked: _place.Asked, out: str | None, *, with_tests: bool) -> int:
+    """Try everything; 0 where all is well, else 1."""
+    where = plan.device(device)
+    now = f"{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}"
+    asked = _place.explicitly(asked)
+    with signals.asked_politely():
+        with locks.held(locks.device_lock(where.key), f"the device {where.name}"):
+            settled = _place.settle(asked, where)
+            click.echo(settled.said)
+            found = [_digest(settled)]
+            _accept.tell(found[0])
+            placed = _place.ready(settled, where)
+            assert placed is not None
+            folder = Path(out) if out else ROOT / "results" / f"{now}-verify-{placed.choice.image.name}"
+            answer, tried = _accept.examine(placed, where, with_tests=with_tests)
+            found += tried
+            _accept.keep(folder, placed, answer, found)
+            click.echo(_accept.write(placed, where, answer, tried))
+            found += _told(_stopped(placed, where, folder))
+        found += _told(_smoke(asked, placed, where, folder))
+    replace_file(folder / "verify.json", json.dumps([asdict(each) for each in found], indent=1) + "\n")
+    failed = [each.what for each in found if each.passed is False]
+    click.echo(f"{'Not all is well: ' + '; '.join(failed) if failed else 'All is well'}. Please publish {folder}.")
+    return 1 if failed else 0
+
+
+def _told(found: list[Found]) -> list[Found]:
+    for each in found:
+        _accept.tell(each)
+    return found
+
+
+def _digest(settled: _place.Settled) -> Found:
+    """Whether the registry still gives the pinned digest for the tag."""
+    assert settled.choice is not None
+    image, what = settled.choice.image, "the registry's digest"
+    if image.is_built or ":" not in image.reference.rpartition("/")[2]:
+        return Found(what, None, "no tag of a registry is behind this image")
+    try:
+        now = registry.resolve(image.reference).digest
+    except BenchError as problem:
+        return Found(what, None, str(problem))
+    return Found(what, now == image.digest, f"{now[:19]}..., pinned {image.digest[:19] or 'none'}...")
+
+
+def _stopped(placed: Placed, where: Device, folder: Path) -> list[Found]:
+    """A run that is told to end as soon as it has said hello: how long that takes, and what is left."""
+    request = trainers.Request(SMOKE, trainers.SYNTHETIC, "auto", "auto", where.asked, SEED, os.cpu_count() or 1)
+    with kernel_cache.prepared("kept", trainers.environment(os.environ)) as env:
+        start = placement.start(placed, request, folder / "stopped", env, secrets.token_hex(6))
+        command, edges = start.command, Edges()
+        job = execute.Job(
+            command.argv, command.shown, command.env, command.cwd, folder / "stopped", Asked(SEED, 94.0),
+            seen_folder=start.seen_folder,
+        )  # fmt: skip
+        outcome = execute.run(
+            job,
+            limits=replace(Limits(), enough_epochs=0),
+            spawner=container_process.spawner(placed.engine, start.name),
+            sampler=edges,
+        )
+    if edges.greeted_ns is None or edges.ended_ns is None:
+        return [Found("a run that is told to stop", False, outcome.reason)]
+    seconds = (edges.ended_ns - edges.greeted_ns) / 1e9
+    names = execute.hear([placed.engine.program, "ps", "--all", "--format", "{{.Names}}"], engines.PATIENCE_SECONDS).out
+    left = start.name in names.split()
+    return [
+        Found("a run that is told to stop", seconds <= STOP_SECONDS, f"ended after {seconds:.1f} s"),
+        Found("nothing is left of it", not left, f"{start.name} is still there" if left else "its container is gone"),
+    ]
+
+
+def _smoke(asked: _place.Asked, placed: Placed, where: Device, folder: Path) -> list[Found]:
+    """A campaign as anybody types it, and what its record says."""
+    smoke = folder / "smoke"
+    given = {"--image": asked.image, "--docker": asked.docker, "--docker-flags": asked.docker_flags}
+    words = [word for option, value in given.items() if value for word in (option, value)]
+    argv = [sys.executable, "-m", "bench", "run", "--smoke", "--seeds", f"{SEED},", "--warm-up", "1"]
+    code = execute.call([*argv, "--where", "container", "--device", where.asked, "--out", str(smoke), *words], ROOT)
+    if code:
+        return [Found("a smoke campaign in the container", False, f"it ended with exit code {code}")]
+    (record,) = load_campaign(smoke).records
+    files = [path for path in smoke.rglob("*") if path.is_file()]
+    foreign = sorted(path.name for path in files if path.stat().st_uid != os.getuid())
+    return [
+        Found("a smoke campaign in the container", record.status == "done", record.reason or record.status),
+        Found("its files are yours", not foreign, ", ".join(foreign) or f"{len(files)} files"),
+        Found(
+            "the record names the image",
+            record.fingerprint.get("image") == placed.identity and (smoke / f"seed-{SEED:03d}" / RECORD_FILE).is_file(),
+            str(record.fingerprint.get("image")),
+        ),
+        *_telemetry(record, where),
+    ]
+
+
+def _telemetry(record: Record, where: Device) -> list[Found]:
+    """Whether the harness outside saw the trainer inside: its CPU time and, on a card, its process as its own."""
+    spent = record.trainer_cpu_seconds
+    found = [Found("the trainer's CPU time is seen", bool(spent), f"{spent:.1f} s" if spent else "none was")]
+    if where.kind == "gpu":
+        foreign = record.telemetry.foreign_processes
+        told = "the driver lists none" if foreign is None else f"{foreign} that are somebody else's"
+        found.append(
+            Found("its process on the card is known as its own", foreign == 0 if foreign is not None else None, told)
+        )
+    return found

@@ -1,0 +1,168 @@
+"""Ask a container registry for the digest of a tag: the distribution API, with an anonymous token where it wants one.
+
+Docker Registry HTTP API v2 (opencontainers/distribution-spec, "Pulling manifests"; distribution/distribution, "Token
+Authentication"). What a registry claims is not taken for it: the digest is the sha256 of the manifest it sends.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bench.errors import DataError, EnvironmentProblem, Refused, UsageError
+from bench.images import REFERENCE
+
+SECONDS = 30.0
+#: A manifest of an image has a few kB, a list of them for many platforms ten.
+_MOST_BYTES = 4 << 20
+_INDEXES = ("application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json")
+_MANIFESTS = ("application/vnd.oci.image.manifest.v1+json", "application/vnd.docker.distribution.manifest.v2+json")
+#: Registries of this machine may speak plain HTTP, as engines let them.
+_LOOPBACK = re.compile(r"(localhost|127(\.\d{1,3}){3})(:\d+)?")
+_DOCKER_HUB = "registry-1.docker.io"
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """A tag's digest; ``is_index``: of a list for several ``platforms``, such as ``linux/amd64``."""
+
+    reference: str
+    digest: str
+    is_index: bool
+    platforms: tuple[str, ...] = ()
+
+
+def resolve(reference: str, seconds: float = SECONDS) -> Resolved:
+    """The digest that ``reference`` (repository and tag) has now.
+
+    Raises UsageError for what is no reference, DataError where the registry has no such tag or answers with what is no
+    manifest, Refused where it wants a login, EnvironmentProblem where it cannot be reached.
+    """
+    match = REFERENCE.fullmatch(reference)
+    if match is None or not match["tag"] or match["digest"]:
+        raise UsageError(f"{reference!r} is no repository and tag, such as nvcr.io/nvidia/tensorflow:25.02-tf2-py3.")
+    host, path = _split(match["repository"])
+    scheme = "http" if _LOOPBACK.fullmatch(host) else "https"
+    url = f"{scheme}://{_DOCKER_HUB if host == 'docker.io' else host}/v2/{path}/manifests/{match['tag']}"
+    body, headers = _get(url, {"Accept": ", ".join((*_INDEXES, *_MANIFESTS))}, reference, seconds)
+    digest = f"sha256:{hashlib.sha256(body).hexdigest()}"
+    claimed = headers.get("Docker-Content-Digest", digest)
+    if claimed != digest:
+        raise DataError(
+            f"the registry claims {claimed} for {reference} and sends a manifest of {digest}; try again later."
+        )
+    manifest = _manifest(body, reference)
+    kind = str(manifest.get("mediaType") or headers.get("Content-Type", "")).partition(";")[0]
+    if kind not in (*_INDEXES, *_MANIFESTS):
+        raise DataError(
+            f"the registry sends {kind or 'something'!r} for {reference}, which is no image that can be pinned."
+        )
+    return Resolved(reference, digest, kind in _INDEXES, _platforms(manifest))
+
+
+def _split(repository: str) -> tuple[str, str]:
+    """Host and path of a repository; the first part is a host where it looks like one (distribution/reference)."""
+    host, slash, path = repository.partition("/")
+    if slash and ("." in host or ":" in host or host == "localhost"):
+        return host, path
+    return "docker.io", repository if slash else f"library/{repository}"
+
+
+def _get(url: str, headers: Mapping[str, str], reference: str, seconds: float) -> tuple[bytes, Mapping[str, str]]:
+    try:
+        return _fetch(url, headers, seconds)
+    except urllib.error.HTTPError as error:
+        if error.code != 401:
+            raise _told(error, reference) from None
+        challenge = error.headers.get("WWW-Authenticate", "")
+    except (OSError, ValueError) as error:
+        raise _unreachable(url, error) from None
+    token = _token(challenge, reference, url, seconds)
+    try:
+        return _fetch(url, {**headers, "Authorization": f"Bearer {token}"}, seconds)
+    except urllib.error.HTTPError as error:
+        raise _told(error, reference) from None
+    except (OSError, ValueError) as error:
+        raise _unreachable(url, error) from None
+
+
+def _fetch(url: str, headers: Mapping[str, str], seconds: float) -> tuple[bytes, Mapping[str, str]]:
+    request = urllib.request.Request(url, headers=dict(headers))
+    with urllib.request.build_opener(_SameHost).open(request, timeout=seconds) as answer:
+        body: bytes = answer.read(_MOST_BYTES + 1)
+        if len(body) > _MOST_BYTES:
+            raise ValueError("the answer is too large for a manifest")
+        return body, answer.headers
+
+
+class _SameHost(urllib.request.HTTPRedirectHandler):
+    """Follows a redirection, and takes a token to no other host."""
+
+    def redirect_request(self, req: Any, fp: Any, code: Any, msg: Any, headers: Any, newurl: str) -> Any:
+        made = super().redirect_request(req, fp, code, msg, headers, newurl)
+        if made is not None and urllib.parse.urlsplit(newurl).netloc != urllib.parse.urlsplit(req.full_url).netloc:
+            made.headers.pop("Authorization", None)
+        return made
+
+
+def _token(challenge: str, reference: str, url: str, seconds: float) -> str:
+    """An anonymous token from where the registry says (``Bearer realm="...",service="...",scope="..."``)."""
+    fields = dict(re.findall(r'(\w+)="([^"]*)"', challenge))
+    realm = fields.pop("realm", "")
+    secure = urllib.parse.urlsplit(realm).scheme == "https" or url.startswith("http:")
+    if not challenge.lower().startswith("bearer") or not realm.startswith(("https://", "http://")) or not secure:
+        raise Refused(
+            f"the registry of {reference} wants a login; `docker login`, then take the digest that a pull prints."
+        )
+    query = urllib.parse.urlencode({key: value for key, value in fields.items() if key in ("service", "scope")})
+    try:
+        body, _ = _fetch(f"{realm}?{query}", {}, seconds)
+        said = json.loads(body)
+        token = said.get("token") or said.get("access_token")
+    except urllib.error.HTTPError as error:
+        raise _told(error, reference) from None
+    except (OSError, ValueError, AttributeError) as error:
+        raise _unreachable(realm, error) from None
+    if not isinstance(token, str) or not re.fullmatch(r"[\w.~+/=-]+", token):
+        raise Refused(f"the registry of {reference} gives no token without a login.")
+    return token
+
+
+def _told(error: urllib.error.HTTPError, reference: str) -> Exception:
+    if error.code == 404:
+        return DataError(f"the registry has no {reference}; look the tag up in the registry's own list.")
+    if error.code in (401, 403):
+        return Refused(f"the registry does not give {reference} without a login (HTTP {error.code}).")
+    return EnvironmentProblem(f"the registry answers HTTP {error.code} for {reference}; try again later.")
+
+
+def _unreachable(url: str, error: Exception) -> EnvironmentProblem:
+    host = urllib.parse.urlsplit(url).netloc
+    reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
+    return EnvironmentProblem(f"{host} cannot be reached ({reason}); see to the network, then type the same again.")
+
+
+def _manifest(body: bytes, reference: str) -> Mapping[str, Any]:
+    try:
+        manifest = json.loads(body)
+    except (ValueError, RecursionError):
+        manifest = None
+    if not isinstance(manifest, dict):
+        raise DataError(
+            f"the registry sends something for {reference} that is no manifest; see what is behind its name."
+        )
+    return manifest
+
+
+def _platforms(manifest: Mapping[str, Any]) -> tuple[str, ...]:
+    listed = manifest.get("manifests")
+    entries = [each for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
+    found = [each["platform"] for each in entries if isinstance(each.get("platform"), dict)]
+    return tuple(f"{each.get('os')}/{each.get('architecture')}" for each in found if each.get("os") != "unknown")
