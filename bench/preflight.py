@@ -10,12 +10,25 @@ import re
 import shutil
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
+from bench import trainers
 from bench.checks import CardState, Data, Facts
 from bench.errors import EnvironmentProblem
 from bench.probes import cpu, framework, gpu, host, machine
 from bench.probes.framework import RunCommand
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where runs would be made: ``told`` in a sentence, ``problem`` where they could not be; in the ``image``, a name
+    and its TensorFlow, or natively where it is empty.
+    """
+
+    told: str = ""
+    problem: str = ""
+    image: str = ""
 
 
 def gather(
@@ -25,6 +38,7 @@ def gather(
     data: Data,
     run_command: RunCommand,
     environ: Mapping[str, str] = os.environ,
+    place: Place = Place(),
 ) -> Facts:
     """The facts about this machine, for runs that write in ``results``; takes as long as TensorFlow's import."""
     seen, cpus = host.read(), cpu.read()  # first, before our own work shows in the load
@@ -33,7 +47,9 @@ def gather(
     git = machine.git_state(checkout, run_command)
     lock_name = machine.installed_lock()["lock.name"]
     ground = next(folder for folder in (results, *results.absolute().parents) if folder.exists())
-    tensorflow = framework.ask(run_command, checkout)
+    tensorflow = (
+        framework.Answer(place.image) if place.image else framework.ask(run_command, checkout, trainers.python())
+    )
     swap = (seen.swap_total_bytes, seen.swap_free_bytes)
     return Facts(
         device=device,
@@ -68,6 +84,9 @@ def gather(
         swap_used_bytes=None if swap[0] is None or swap[1] is None else swap[0] - swap[1],
         load_average=seen.load_average,
         unreadable=seen.unreadable,
+        place=place.told,
+        place_problem=place.problem,
+        in_container=bool(place.image),
     )
 
 

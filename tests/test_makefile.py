@@ -15,13 +15,17 @@ import pytest
 CHECKOUT = Path(__file__).resolve().parents[1]
 VARIABLES = [
     "SET", "TRAINER", "TARGET", "RECIPE", "SEEDS", "DATA", "INPUT", "PRECISION", "DEVICE",
-    "WARMUP", "IDLE", "CACHE", "TELEMETRY", "WATCH", "OUT",
+    "WARMUP", "IDLE", "CACHE", "TELEMETRY", "WATCH",
+    "WHERE", "IMAGE", "DOCKER", "DOCKER_FLAGS", "DOCKER_BUILD_FLAGS", "OUT",
     "AUTHOR", "EMAIL", "HARDWARE", "COST_PER_HOUR", "CODE_URL",
 ]  # fmt: skip
 TARGETS = [
-    "help", "bench", "smoke", "ablate", "stalls", "check-trainer", "doctor", "data", "report", "net", "augmented",
-    "test", "test-slow", "test-deep", "lint", "perf", "perf-gpu", "perf-sampler", "lock", "clean",
+    "help", "bench", "smoke", "ablate", "stalls", "images", "image", "shell", "verify-image", "check-trainer", "doctor",
+    "data", "report", "net", "augmented", "test", "test-slow", "test-deep", "lint", "perf", "perf-gpu", "perf-sampler",
+    "perf-container", "lock", "clean",
 ]  # fmt: skip
+NEED_NO_TENSORFLOW = ("images", "image", "shell", "verify-image", "report", "data", "net")
+NEED_TENSORFLOW = ("augmented", "perf", "perf-gpu", "perf-sampler", "perf-container")
 
 pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
 
@@ -103,6 +107,10 @@ def test_every_variable_travels_and_those_not_given_are_absent(folder: Path) -> 
         ("smoke", ["-m", "bench", "run", "--smoke"]),
         ("ablate", ["-m", "bench", "ablate"]),
         ("stalls", ["-m", "bench", "stalls"]),
+        ("images", ["-m", "bench", "image", "list"]),
+        ("image", ["-m", "bench", "image", "build"]),
+        ("shell", ["-m", "bench", "image", "shell"]),
+        ("verify-image", ["-m", "bench", "image", "verify"]),
         ("doctor", ["-m", "bench", "doctor"]),
         ("report", ["-m", "bench", "report"]),
         ("data", ["-m", "resnet9", "data"]),
@@ -111,6 +119,7 @@ def test_every_variable_travels_and_those_not_given_are_absent(folder: Path) -> 
         ("perf", ["-m", "tests.perf.run"]),
         ("perf-gpu", ["-m", "tests.perf.gpu"]),
         ("perf-sampler", ["-m", "tests.perf.sampler"]),
+        ("perf-container", ["-m", "tests.perf.container"]),
         ("test", ["-m", "pytest", "-m", "not slow and not deep"]),
         ("test-slow", ["-m", "pytest", "-m", "slow"]),
         ("test-deep", ["-m", "pytest", "-m", "deep"]),
@@ -119,7 +128,9 @@ def test_every_variable_travels_and_those_not_given_are_absent(folder: Path) -> 
 def test_target_sets_up_and_runs_its_program(folder: Path, target: str, arguments: list[str]) -> None:
     result = make(folder, target)
     assert told(result)[0] == arguments
-    assert result.stdout.splitlines()[0] == ("set-up dev" if target.startswith("test") else "set-up runtime")
+    groups = {"test": "dev", **dict.fromkeys(NEED_NO_TENSORFLOW, "harness"), **dict.fromkeys(NEED_TENSORFLOW, "native")}
+    group = groups.get(target.partition("-")[0] if target.startswith("test") else target, "runtime")
+    assert result.stdout.splitlines()[0] == f"set-up {group}"
 
 
 def test_unknown_variable_stops_before_anything_is_spent(folder: Path) -> None:

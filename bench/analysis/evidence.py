@@ -9,6 +9,7 @@ from hashlib import sha256
 from statistics import mean, stdev
 from typing import Any
 
+from bench.checks.image import not_publishable
 from bench.record import Record
 
 SCHEMA = 1
@@ -142,7 +143,9 @@ def _why_left_out(run: Run, recipe: Published) -> str:
     if not (own_seed and begun and counts(record, recipe) and _predicted(record, run.predictions)):
         return "invalid"
     committed = record.fingerprint.get("git.dirty") is False and record.fingerprint.get("git.commit")
-    return "" if committed else "not committed"
+    if not committed:
+        return "not committed"
+    return "image not known" if not_publishable(record) else ""
 
 
 def _predicted(record: Record, predictions: bytes) -> bool:

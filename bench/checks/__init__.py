@@ -16,6 +16,7 @@ from bench.checks.card import CARD
 from bench.checks.claims import CLAIMS
 from bench.checks.data import DATA
 from bench.checks.facts import CardState, Data, Facts
+from bench.checks.image import IMAGE
 from bench.checks.machine import MACHINE
 from bench.checks.rule import FAIL, LEVELS_OF_RULES, OK, RULES, WARN, Finding, Rule
 from bench.checks.software import SOFTWARE
@@ -41,7 +42,7 @@ __all__ = [
 ]
 
 #: Every rule, in the order a person would ask.
-RULE_LIST: tuple[Rule, ...] = (*CLAIMS, *SOFTWARE, *CARD, *DATA, *MACHINE, *TELEMETRY)
+RULE_LIST: tuple[Rule, ...] = (*CLAIMS, *SOFTWARE, *IMAGE, *CARD, *DATA, *MACHINE, *TELEMETRY)
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,8 @@ def _gpu(facts: Facts) -> Finding:
     if facts.card is None and facts.gpu_problem:
         return fail(facts.gpu_problem, "name one of them with DEVICE=, or type DEVICE=cpu")
     names = ", ".join(facts.gpu_names)
-    if facts.tensorflow_gpus or facts.tensorflow_version is None:  # without an import there is nothing to say about it
+    # Without an import there is nothing to say about it, and in an image the run will tell.
+    if facts.tensorflow_gpus or facts.tensorflow_version is None or facts.in_container:
         return ok(names)
     why = facts.tensorflow_why_no_gpu or facts.tensorflow_error or "it does not say why"
     return fail(f"{names}, which TensorFlow cannot use: {why}", "mend that, or type DEVICE=cpu to train on the CPU")

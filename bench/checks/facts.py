@@ -57,7 +57,9 @@ class Facts:
     ``gpu_names`` are those the driver shows, each with its driver; None where the driver does not work, and
     ``gpu_problem`` says why, or why there is none. ``card`` is the one a run would get. ``tensorflow_gpus`` counts
     TensorFlow's. ``unlike_lock`` names the packages that are not as locked, None where no lock is known.
-    ``cpu_cores`` are those we may run on, ``cpu_online`` those of the machine.
+    ``cpu_cores`` are those we may run on, ``cpu_online`` those of the machine. ``place`` says where runs are made, and
+    ``place_problem`` why they cannot be in the container that was chosen or asked for; both are empty where there is
+    nothing to say. ``in_container``: runs find TensorFlow in an image, and none was asked here.
     """
 
     device: str
@@ -92,6 +94,9 @@ class Facts:
     swap_used_bytes: int | None
     load_average: float | None
     unreadable: tuple[str, ...]
+    place: str = ""
+    place_problem: str = ""
+    in_container: bool = False
 
     @property
     def has_gpu(self) -> bool:

@@ -23,6 +23,7 @@ This page is made from the list in `bench/checks/`; a test holds the two togethe
 """
 _SECTIONS = (
     ("What is installed, and where results go", "bench.checks.software"),
+    ("The image", "bench.checks.image"),
     ("The GPU", "bench.checks.card"),
     ("The data and the input", "bench.checks.data"),
     ("CPUs and memory", "bench.checks.machine"),

@@ -15,7 +15,8 @@ from bench.record import Record
 #: 3  throttling by counter or reason, either alone and each cause by itself, counters as a share of the run's life;
 #:    before a run, what the driver does not tell of the card; waits against the training they are part of;
 #:    processes that a trainer leaves behind
-RULES = 3
+#: 4  the image that a trainer runs in: whether anybody can know what is in it, and how its code reached the GPU
+RULES = 4
 
 OK, WARN, FAIL = "ok", "warn", "fail"
 #: What a finding makes of a run, from bad to harmless.

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from bench import record as records_on_disk
 from bench.checks import judged
 from bench.checks.data import is_control
+from bench.checks.image import not_publishable
 from bench.clocks import HEADLINE, cumulative_seconds, to_target_seconds
 from bench.errors import Refused, one_line
 from bench.record import Evaluation, Record
@@ -205,6 +206,9 @@ def write_dawnbench(
     record = next(each for each in counted if each.seed == chosen)
     if lacking:
         return f"For the DAWNBench pair type, with your own values: {_pair_command(record, shown_folder, lacking)}"
+    against = not_publishable(record)
+    if against is not None:
+        raise Refused(f"the result of seed {chosen} is not to be published: {against}.")
     facts = Facts(
         framework=record.framework or "",
         dataset_state=str(record.dataset.get("state")),

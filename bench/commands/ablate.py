@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bench.commands import _options, _protocol
+from bench.commands import _options, _place, _protocol
 
 if TYPE_CHECKING:
     from bench.ablation import Ablation
@@ -31,6 +31,7 @@ RESULTS = Path(__file__).parents[2] / "results"
 @_options.input_
 @_options.precision
 @_options.device
+@_place.options
 @_options.variable("OUT", "the ablation's folder  [default: a new one in results/]")
 @_options.threads
 @_options.timeout
@@ -40,12 +41,15 @@ def command(
     name: str | None, seeds: str | None, data: str | None, input: str | None, precision: str | None,
     device: str | None, out: str | None, threads: int | None, timeout: int | None, only_plan: bool,
     warm_up: int | None, idle: float | None, cache: str | None, telemetry: str | None, watch: str | None,
+    where: str | None, image: str | None, docker: str | None, docker_flags: str | None,
 ) -> int:  # fmt: skip
     """Run an ablation: variants of one recipe with the same seeds, in turn; then the table of what each bought.
 
     SET is a shipped set or the path of a .json file; without it the sets are listed. What difference the runs can find
     is said before the first. An unfinished ablation of the same set is continued.
     """
+    from dataclasses import replace
+
     from bench import locks, plan, signals
     from bench.commands import _dataset, _own, _runs
     from bench.output import ablation as shown
@@ -58,18 +62,21 @@ def command(
     _own.no_trainer("ablate", os.environ)
     protocol = _protocol.of(warm_up, idle, cache, telemetry)
     chosen = declared.load(name)
-    where = plan.device(device)
-    watched = plan.watched(watch, where)
+    trains_on = plan.device(device)
+    watched = plan.watched(watch, trains_on)
+    asked = _place.Asked(where, image, docker, docker_flags)
     wishes = plan.Wishes(
         chosen.asked(chosen.declaration.base), seeds or str(chosen.declaration.seeds), data,
         _input(chosen, input), precision, device, threads,
     )  # fmt: skip
-    todo = plan.complete(wishes, where, chosen.base.name, chosen.base.dataset)
+    todo = plan.complete(wishes, trains_on, chosen.base.name, chosen.base.dataset)
     plans = _plans(chosen, todo)
     if only_plan:
         click.echo("\n".join(shown.plan(_stored(chosen, plans, {}))))
         return 0
-    with signals.asked_politely(), locks.held(locks.device_lock(where.key), f"the device {where.name}"):
+    with signals.asked_politely(), locks.held(locks.device_lock(trains_on.key), f"the device {trains_on.name}"):
+        placed = _place.placed(asked, trains_on)
+        plans = {name: replace(each, placed=placed) for name, each in plans.items()}
         loaded = _dataset.load(todo.data)
         ablation = _choose(chosen, plans, loaded, Path(out) if out else None, protocol)
         _runs.make_folder(ablation.folder)

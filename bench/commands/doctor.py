@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bench.commands import _place
+
 if TYPE_CHECKING:
     from bench.checks import Data
+    from bench.preflight import Place
 
 CHECKOUT = Path(__file__).parents[2]
 _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
@@ -18,8 +21,12 @@ _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 @click.option("--data", envvar="DATA", metavar="PATH", help="where CIFAR-10 is  [default: data/ in the checkout]")
 @click.option("--out", envvar="OUT", metavar="PATH", help="where results go  [default: results/ in the checkout]")
 @click.option("--device", envvar="DEVICE", default="auto", help="auto, cpu, gpu, or the UUID of a GPU")
+@_place.options
 @click.option("--json", "as_json", is_flag=True, help="one JSON object instead of lines to read")
-def command(data: str | None, out: str | None, device: str, as_json: bool) -> int:
+def command(
+    data: str | None, out: str | None, device: str, where: str | None, image: str | None, docker: str | None,
+    docker_flags: str | None, as_json: bool,
+) -> int:  # fmt: skip
     """Say whether this machine can give a clean result, and what to change.
 
     Leaves with 0 where it can, warnings included, and with 4 where a check fails.
@@ -31,7 +38,8 @@ def command(data: str | None, out: str | None, device: str, as_json: bool) -> in
     from bench.errors import EnvironmentProblem
 
     results = Path(out) if out else CHECKOUT / "results"
-    facts = preflight.gather(CHECKOUT, results, device or "auto", _look_for_data(data), execute.ask)
+    place = _look_for_place(_place.Asked(where, image, docker, docker_flags), device or None)
+    facts = preflight.gather(CHECKOUT, results, device or "auto", _look_for_data(data), execute.ask, place=place)
     found = checks.examine(facts)
     failed = [each.check for each in found if each.verdict == checks.FAIL]
     if as_json:
@@ -46,6 +54,28 @@ def command(data: str | None, out: str | None, device: str, as_json: bool) -> in
     if failed:
         raise EnvironmentProblem(f"This machine cannot run a campaign yet: see {', '.join(failed)} above.")
     return 0
+
+
+def _look_for_place(asked: _place.Asked, device: str | None) -> Place:
+    """Where runs would be made; nothing is pulled."""
+    from bench import execute, plan
+    from bench.errors import EnvironmentProblem
+    from bench.preflight import Place
+    from bench.probes import engine as engines
+
+    try:
+        settled = _place.settle(asked, plan.device(device))
+        if settled.choice is None or settled.engine is None:
+            return Place(settled.said)
+        chosen = settled.choice.image
+        there = engines.inspect(settled.engine, chosen, execute.hear) is not None
+        if not there and not chosen.is_built:
+            engines.require_space(settled.engine, chosen)
+        how = "It is here." if there else f"It is still to be {'built' if chosen.is_built else 'pulled'}."
+        return Place(f"{settled.said} {how}", image=f"{chosen.tensorflow} in the image {chosen.name}")
+    except EnvironmentProblem as problem:
+        # What is wrong with a GPU is told where GPUs are asked about.
+        return Place(problem=str(problem)) if asked.explicitly else Place()
 
 
 def _look_for_data(where: str | None) -> Data:

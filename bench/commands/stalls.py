@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bench.commands import _options, _protocol
+from bench.commands import _options, _place, _protocol
 
 if TYPE_CHECKING:
     from bench.campaign import Ending
@@ -47,6 +47,7 @@ _PAIRS = "3"
 @_options.variable("INPUT", "host; device has nothing to measure", type=click.Choice(["auto", "host", "device"]))
 @_options.precision
 @_options.device
+@_place.options
 @_options.variable("OUT", "the measurement's folder  [default: a new one in results/]")
 @_options.threads
 @_options.timeout
@@ -54,7 +55,8 @@ _PAIRS = "3"
 def command(
     recipe: str | None, seeds: str | None, epochs: int, data: str | None, input: str | None, precision: str | None,
     device: str | None, out: str | None, threads: int | None, timeout: int | None, warm_up: int | None,
-    idle: float | None, cache: str | None, telemetry: str | None, watch: str | None,
+    idle: float | None, cache: str | None, telemetry: str | None, watch: str | None, where: str | None,
+    image: str | None, docker: str | None, docker_flags: str | None,
 ) -> int:  # fmt: skip
     """Say whether training waits for its input, and what the input costs.
 
@@ -71,12 +73,14 @@ def command(
         click.echo(shown.NOT_APPLICABLE)
         return 0
     protocol = _protocol.of(warm_up, idle, cache, telemetry)
-    where = plan.device(device)
-    watched = plan.watched(watch, where)
+    trains_on = plan.device(device)
+    watched = plan.watched(watch, trains_on)
     chosen, todo = _planned(
-        plan.Wishes(recipe, seeds or _PAIRS, data, "host", precision, device, threads), where, epochs
+        plan.Wishes(recipe, seeds or _PAIRS, data, "host", precision, device, threads), trains_on, epochs
     )
-    with signals.asked_politely(), locks.held(locks.device_lock(where.key), f"the device {where.name}"):
+    asked = _place.Asked(where, image, docker, docker_flags)
+    with signals.asked_politely(), locks.held(locks.device_lock(trains_on.key), f"the device {trains_on.name}"):
+        todo = replace(todo, placed=_place.placed(asked, trains_on))
         loaded = _dataset.load(todo.data)
         made, plans = _choose(chosen, todo, loaded, epochs, Path(out) if out else None, protocol)
         _runs.make_folder(made.folder)

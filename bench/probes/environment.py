@@ -53,7 +53,8 @@ _ADDRESS = re.compile(
     """,
     re.IGNORECASE | re.VERBOSE,
 )
-_GPU_UUID = re.compile(r"\b(GPU|MIG)-[0-9a-f][0-9a-z-]*", re.IGNORECASE)
+#: But not what was made of one before: 16 digits and no dash among them.
+_GPU_UUID = re.compile(r"\b(GPU|MIG)-(?![0-9a-f]{16}(?![\w-]))[0-9a-f][0-9a-z-]*", re.IGNORECASE)
 _HOME_OF_SOMEBODY = re.compile(r"~[\w.-]*")
 _PATH = re.compile(r"[^\s=,:;\"'`|&<>()\[\]{}]*/[^\s=,:;\"'`|&<>()\[\]{}]*")
 _LONGEST = 500

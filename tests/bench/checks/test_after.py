@@ -117,6 +117,15 @@ FOUND: list[tuple[Record, str, str, str]] = [
     (replace(QUIET, input="memory"), "memory-input", "invalid", "again and again"),
     (fingerprint(git__dirty=True), "dirty", "suspect", "the checkout had changes that are not committed"),
     (fingerprint(trainer__dirty=True), "dirty", "suspect", "the folder of the trainer had changes"),
+    (fingerprint(image="cpu@sha256:0", image__pinning="stand-in"), "image", "suspect", "only stands in for an image"),
+    (fingerprint(image="mine:1@sha256:0", image__pinning="undigested"), "image", "suspect", "what is in it"),
+    (fingerprint(image="(withheld)"), "image", "suspect", "nobody else can know"),
+    (fingerprint(image__cuda_mode="minor-version"), "cuda-mode", "note", "minor-version compatibility"),
+    (fingerprint(image__cuda_mode="native", build__cuda_driver="12.8", gpu__cuda_driver_version="12.4"), "cuda-mode",
+     "note", "serves CUDA 12.4, and the image's own libraries served 12.8"),
+    (fingerprint(image__cuda_mode="forward", build__cuda_driver="12.4", gpu__cuda_driver_version="12.4"), "cuda-mode",
+     "note", "and the driver's were"),
+    (fingerprint(image__gpu_code="ptx-jit"), "gpu-code", "note", "the driver compiled what it has"),
     (replace(QUIET, dataset={"name": "cifar10", "state": "unverified"}), "unverified-data", "note", "archive"),
     (replace(QUIET, dataset={"name": "synthetic", "state": "synthetic"}), "synthetic", "note", "no CIFAR-10"),
     (replace(QUIET, circumstances={"rules": 1}), "rules-changed", "note", f"version 1 .* judged by version {RULES}"),
@@ -131,6 +140,15 @@ FOUND: list[tuple[Record, str, str, str]] = [
 def test_a_run_that_nothing_disturbed_is_clean() -> None:
     verdict = judge(QUIET)
     assert (verdict.level, verdict.reasons) == ("clean", ())
+
+
+@pytest.mark.parametrize("pinning", ["pinned", "built", "digested"])
+def test_a_run_in_an_image_that_is_known_and_runs_natively_is_clean(pinning: str) -> None:
+    known = fingerprint(
+        image="tensorflow:25.02@sha256:0", image__pinning=pinning, image__cuda_mode="native", image__gpu_code="native",
+        build__cuda_driver="13.0", gpu__cuda_driver_version="13.0",
+    )  # fmt: skip
+    assert judge(known).reasons == ()
 
 
 @pytest.mark.parametrize(("record", "rule", "level", "evidence"), FOUND)

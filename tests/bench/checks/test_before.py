@@ -88,6 +88,7 @@ WRONG: list[tuple[Facts, str, str, str, str]] = [
     (replace(NO_GPU, device="gpu"), "gpu", FAIL, "there is no driver", "DEVICE=cpu"),
     (replace(NO_GPU, tensorflow_gpus=1), "gpu", FAIL, "cannot watch: there is no driver", "unwatched, DEVICE=gpu"),
     (replace(NO_GPU, device="gpu", tensorflow_gpus=1), "gpu", WARN, "cannot watch: there is no driver", "`utility`"),
+    (facts(place_problem="there is no `docker` on PATH."), "place", FAIL, "no container", "no `docker` on PATH"),
     (facts(nvml_package=None, nvml_package_problem="The unofficial package pynvml 11.5.3"), "nvml-package", WARN,
      "pynvml 11.5.3", "nvidia-ml-py"),
     (card(foreign_processes=1), "foreign-process", FAIL, "1 compute process", "nvidia-smi"),
