@@ -34,7 +34,7 @@ START_PHASES = ("import", "device_init")
 
 @dataclass(frozen=True)
 class Measured:
-    """One run, in seconds: its train clock for the whole schedule, until it loads its data, and from `done` to its end."""
+    """One run, in seconds: its train clock for the whole schedule, its start, and from `done` to its end."""
 
     train_seconds: float
     start_seconds: float
@@ -95,8 +95,8 @@ def report(found: Comparison) -> str:
     interval = "" if math.isnan(found.low) else f", 95 % interval {found.low:.4f} to {found.high:.4f}"
     return (
         f"training in the container / native: {found.ratio:.4f}{interval} ({found.pairs} pairs)\n"
-        f"the container adds {found.start_adds_seconds:.2f} s to the start of a run and {found.end_adds_seconds:.2f} s to "
-        "its end (medians of the pairs' differences)"
+        f"the container adds {found.start_adds_seconds:.2f} s to the start of a run and {found.end_adds_seconds:.2f} s "
+        "to its end (medians of the pairs' differences)"
     )
 
 
