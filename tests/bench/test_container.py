@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -191,7 +192,7 @@ def test_a_run_is_one_container_shut_off_from_all_but_what_is_mounted() -> None:
         "--label=resnet9-bench.owner=0123",
     ):  # fmt: skip
         assert flag in words
-    mounts = [after for before, after in zip(words, words[1:], strict=False) if before == "--mount"]
+    mounts = [after for before, after in pairwise(words) if before == "--mount"]
     assert mounts == [
         "type=bind,source=/home/ada/bench,target=/bench/checkout,readonly",
         "type=bind,source=/home/ada/bench/results/a/seed-000,target=/bench/run-1",
@@ -201,7 +202,7 @@ def test_a_run_is_one_container_shut_off_from_all_but_what_is_mounted() -> None:
 
 
 def test_a_variable_that_is_passed_on_does_not_show_its_value_in_the_command() -> None:
-    assert [after for before, after in zip(argv(RUN), argv(RUN)[1:], strict=False) if before == "--env"] == [
+    assert [after for before, after in pairwise(argv(RUN)) if before == "--env"] == [
         "BENCH_EVENTS", "TF_X", "HOME=/tmp",
     ]  # fmt: skip
 
@@ -256,7 +257,8 @@ def test_any_other_path_is_mounted_letter_by_letter(name: str) -> None:
 def test_of_the_hosts_variables_only_those_that_hold_inside_are_passed_on() -> None:
     names = [
         "TF_CPP_MIN_LOG_LEVEL", "NVIDIA_TF32_OVERRIDE", "OMP_NUM_THREADS", "CUDA_CACHE_MAXSIZE",
-        "NVIDIA_DISABLE_REQUIRE", "CUDA_HOME", "CUDA_PATH", "CUDA_VERSION", "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "CUDA_CACHE_PATH",
+        "NVIDIA_DISABLE_REQUIRE", "CUDA_HOME", "CUDA_PATH", "CUDA_VERSION", "CUDA_VISIBLE_DEVICES",
+        "CUDA_DEVICE_ORDER", "CUDA_CACHE_PATH",
         "NVIDIA_VISIBLE_DEVICES", "NVIDIA_REQUIRE_CUDA", "NVIDIA_DRIVER_CAPABILITIES", "CUDNN_VERSION", "NCCL_VERSION",
     ]  # fmt: skip
     assert container.passed_on(names) == tuple(sorted(names[:5]))
