@@ -21,10 +21,15 @@ BUILT_REPOSITORY = "resnet9-bench"
 NVIDIA_REPOSITORY = "nvcr.io/nvidia/tensorflow"
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 #: ``[host[:port]/]path[:tag][@digest]`` (distribution/reference grammar), in lower case as registries want it.
+_PART = r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*"
 REFERENCE = re.compile(
-    r"(?P<repository>(?:[a-z0-9.-]+(?::\d+)?/)?[a-z0-9]+(?:[._/-]+[a-z0-9]+)*)"
-    r"(?::(?P<tag>\w[\w.-]{0,127}))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?"
+    rf"(?P<repository>(?:[a-z0-9.-]+(?::\d+)?/)?{_PART}(?:/{_PART})*)"
+    r"(?::(?P<tag>\w[\w.-]{0,127}))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?",
+    re.ASCII,
 )
+
+
+_VERSION = re.compile(r"\d+(\.\d+)+")
 
 
 @dataclass(frozen=True)
@@ -115,7 +120,8 @@ class Images:
         Raises UsageError for a word that is none of these.
         """
         for each in self.image:
-            if wanted in (each.name, each.reference, each.reference.rpartition(":")[2] or None, each.locator):
+            tag, pinned = each.reference.rpartition(":")[2], f"{each.reference}@{each.digest}"
+            if wanted and wanted in (each.name, each.reference, tag, pinned, each.locator):
                 return each
         match = REFERENCE.fullmatch(wanted)
         names = ", ".join(each.name for each in self.image)
@@ -136,8 +142,12 @@ def repository_of(reference: str) -> str:
 
 def read(path: Path = FILE) -> Images:
     """The table. Raises DataError where the file is not there, or is not what it must be."""
+    return _checked(_document(path).unwrap(), path)
+
+
+def _checked(body: Any, path: Path) -> Images:
     try:
-        found = load(Images, _parsed(path))
+        found = load(Images, body)
     except SchemaError as error:
         raise DataError(f"{path} is damaged ({error}); `git checkout docker/images.toml` brings it back.") from None
     wrong = [fault for each in found.image for fault in _faults(each)]
@@ -145,6 +155,8 @@ def read(path: Path = FILE) -> Images:
         wrong.insert(0, f"its schema is {found.schema}, not 1")
     if len({each.name for each in found.image}) < len(found.image):
         wrong.append("two images have one name")
+    if not all(type(branch) is int for branch in found.last_driver_branch.values()):
+        wrong.append("`last_driver_branch` has a branch that is no whole number")
     if wrong:
         raise DataError(f"{path} is damaged ({wrong[0]}); `git checkout docker/images.toml` brings it back.")
     return found
@@ -162,15 +174,14 @@ def _faults(image: Image) -> list[str]:
     if image.target and not (image.base and image.lock):
         wrong.append(f"{image.name} is built, so it needs a `base` and a `lock`")
     for name, told in (("native_driver", image.native_driver), ("floor_driver", image.floor_driver)):
-        if image.is_gpu and not re.fullmatch(r"\d+(\.\d+)+", told):
+        # Of a candidate that somebody has resolved nothing need be known.
+        if image.is_gpu and not _VERSION.fullmatch(told) and (told or not image.candidate):
             wrong.append(f"{image.name} has code for GPUs, so it needs a `{name}`")
+    if not all(isinstance(oldest, str) and _VERSION.fullmatch(oldest) for oldest in image.forward.values()):
+        wrong.append(f"{image.name} has a version in `forward` that is none")
     capabilities = (*image.capabilities, *image.broken)
     none = [each for each in capabilities if not re.fullmatch(r"\d+\.\d[a-z]?(\+PTX)?", each)]
     return [*wrong, *(f"{image.name} has a compute capability that is none: {each!r}" for each in none)]
-
-
-def _parsed(path: Path) -> Any:
-    return _document(path).unwrap()
 
 
 def _document(path: Path) -> Any:
@@ -202,10 +213,15 @@ def write_digest(name: str, digest: str, date: str, path: Path = FILE) -> None:
 
 
 def add(name: str, reference: str, digest: str, date: str, path: Path = FILE) -> None:
-    """Add an entry of which nothing is known but its digest: it is a candidate until it was accepted."""
+    """Add an entry of which nothing is known but its digest: it is a candidate until it was accepted.
+
+    Raises UsageError for a ``name`` that another image has.
+    """
     import tomlkit
 
     document = _document(path)
+    if any(name in (each["name"], each.get("target")) for each in document["image"]):
+        raise UsageError(f"docker/images.toml has an image {name} already, which {reference} is not.")
     entry = tomlkit.table()
     unknown = {"tensorflow": "unknown", "python": "unknown"}
     for key, value in ({"name": name, "reference": reference, "digest": digest, "resolved": date, **unknown}).items():
@@ -234,7 +250,8 @@ def write_acceptance(name: str, acceptance: Acceptance, told: Mapping[str, str],
         entry["capabilities"] = read_list
         _evidence(entry)["capabilities"] = f"read in the image on {acceptance.date}"
         if "expected" in entry:
-            entry["expected"] = [each for each in entry["expected"] if each not in ("capabilities", *told)]
+            known = ("capabilities", *(key for key, value in told.items() if value))
+            entry["expected"] = [each for each in entry["expected"] if each not in known]
     kept = [
         dict(each)
         for each in entry.get("acceptance", [])
@@ -245,6 +262,7 @@ def write_acceptance(name: str, acceptance: Acceptance, told: Mapping[str, str],
     for each in (*kept, latest):
         row = tomlkit.table()
         row.update(each)
+        row.add(tomlkit.nl())
         rows.append(row)
     entry["acceptance"] = rows
     _put(document, path)
@@ -283,5 +301,6 @@ def _insert_after(entry: Any, before: str, key: str, value: str) -> None:
 def _put(document: Any, path: Path) -> None:
     import tomlkit
 
-    replace_file(path, tomlkit.dumps(document))
-    read(path)  # what was written must be readable, or the next command tells of a damage that is ours
+    text = tomlkit.dumps(document)
+    _checked(tomlkit.parse(text).unwrap(), path)  # before it is written: no command may leave what none can read
+    replace_file(path, text)

@@ -7,6 +7,7 @@ Authentication"). What a registry claims is not taken for it: the digest is the 
 from __future__ import annotations
 
 import hashlib
+import http.client
 import json
 import re
 import urllib.error
@@ -16,8 +17,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bench.errors import DataError, EnvironmentProblem, Refused, UsageError
-from bench.images import REFERENCE
+from bench.errors import DataError, EnvironmentProblem, Refused, UsageError, one_line
+from bench.images import DIGEST, REFERENCE
 
 SECONDS = 30.0
 #: A manifest of an image has a few kB, a list of them for many platforms ten.
@@ -27,6 +28,12 @@ _MANIFESTS = ("application/vnd.oci.image.manifest.v1+json", "application/vnd.doc
 #: Registries of this machine may speak plain HTTP, as engines let them.
 _LOOPBACK = re.compile(r"(localhost|127(\.\d{1,3}){3})(:\d+)?")
 _DOCKER_HUB = "registry-1.docker.io"
+#: What goes wrong on the way: the network, a server that speaks something else, an address that is none.
+_BROKEN = (OSError, http.client.HTTPException, ValueError, RecursionError)
+
+
+class _TooLarge(Exception):
+    """More was sent than any manifest has."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +62,9 @@ def resolve(reference: str, seconds: float = SECONDS) -> Resolved:
     digest = f"sha256:{hashlib.sha256(body).hexdigest()}"
     claimed = headers.get("Docker-Content-Digest", digest)
     if claimed != digest:
+        told = claimed if DIGEST.fullmatch(claimed) else "what is no digest"
         raise DataError(
-            f"the registry claims {claimed} for {reference} and sends a manifest of {digest}; try again later."
+            f"the registry claims {told} for {reference} and sends a manifest of {digest}; try again later."
         )
     manifest = _manifest(body, reference)
     kind = str(manifest.get("mediaType") or headers.get("Content-Type", "")).partition(";")[0]
@@ -82,15 +90,23 @@ def _get(url: str, headers: Mapping[str, str], reference: str, seconds: float) -
         if error.code != 401:
             raise _told(error, reference) from None
         challenge = error.headers.get("WWW-Authenticate", "")
-    except (OSError, ValueError) as error:
-        raise _unreachable(url, error) from None
+    except _TooLarge:
+        raise _too_large(reference) from None
+    except _BROKEN as error:
+        raise _unreachable(url, error, reference) from None
     token = _token(challenge, reference, url, seconds)
     try:
         return _fetch(url, {**headers, "Authorization": f"Bearer {token}"}, seconds)
     except urllib.error.HTTPError as error:
         raise _told(error, reference) from None
-    except (OSError, ValueError) as error:
-        raise _unreachable(url, error) from None
+    except _TooLarge:
+        raise _too_large(reference) from None
+    except _BROKEN as error:
+        raise _unreachable(url, error, reference) from None
+
+
+def _too_large(reference: str) -> DataError:
+    return DataError(f"the registry sends more for {reference} than any manifest has; see what is behind its name.")
 
 
 def _fetch(url: str, headers: Mapping[str, str], seconds: float) -> tuple[bytes, Mapping[str, str]]:
@@ -98,7 +114,7 @@ def _fetch(url: str, headers: Mapping[str, str], seconds: float) -> tuple[bytes,
     with urllib.request.build_opener(_SameHost).open(request, timeout=seconds) as answer:
         body: bytes = answer.read(_MOST_BYTES + 1)
         if len(body) > _MOST_BYTES:
-            raise ValueError("the answer is too large for a manifest")
+            raise _TooLarge
         return body, answer.headers
 
 
@@ -107,7 +123,7 @@ class _SameHost(urllib.request.HTTPRedirectHandler):
 
     def redirect_request(self, req: Any, fp: Any, code: Any, msg: Any, headers: Any, newurl: str) -> Any:
         made = super().redirect_request(req, fp, code, msg, headers, newurl)
-        if made is not None and urllib.parse.urlsplit(newurl).netloc != urllib.parse.urlsplit(req.full_url).netloc:
+        if made is not None and urllib.parse.urlsplit(newurl)[:2] != urllib.parse.urlsplit(req.full_url)[:2]:
             made.headers.pop("Authorization", None)
         return made
 
@@ -128,8 +144,8 @@ def _token(challenge: str, reference: str, url: str, seconds: float) -> str:
         token = said.get("token") or said.get("access_token")
     except urllib.error.HTTPError as error:
         raise _told(error, reference) from None
-    except (OSError, ValueError, AttributeError) as error:
-        raise _unreachable(realm, error) from None
+    except (*_BROKEN, _TooLarge, AttributeError) as error:
+        raise _unreachable(realm, error, reference) from None
     if not isinstance(token, str) or not re.fullmatch(r"[\w.~+/=-]+", token):
         raise Refused(f"the registry of {reference} gives no token without a login.")
     return token
@@ -143,10 +159,13 @@ def _told(error: urllib.error.HTTPError, reference: str) -> Exception:
     return EnvironmentProblem(f"the registry answers HTTP {error.code} for {reference}; try again later.")
 
 
-def _unreachable(url: str, error: Exception) -> EnvironmentProblem:
-    host = urllib.parse.urlsplit(url).netloc
-    reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
-    return EnvironmentProblem(f"{host} cannot be reached ({reason}); see to the network, then type the same again.")
+def _unreachable(url: str, error: Exception, reference: str) -> EnvironmentProblem:
+    host = url.partition("://")[2].partition("/")[0]
+    reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error or type(error).__name__
+    told = one_line(str(reason))[:200] or type(error).__name__
+    return EnvironmentProblem(
+        f"{one_line(host)} cannot be asked for {reference} ({told}); see to the network, then type the same again."
+    )
 
 
 def _manifest(body: bytes, reference: str) -> Mapping[str, Any]:
@@ -165,4 +184,5 @@ def _platforms(manifest: Mapping[str, Any]) -> tuple[str, ...]:
     listed = manifest.get("manifests")
     entries = [each for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
     found = [each["platform"] for each in entries if isinstance(each.get("platform"), dict)]
-    return tuple(f"{each.get('os')}/{each.get('architecture')}" for each in found if each.get("os") != "unknown")
+    told = (f"{each.get('os')}/{each.get('architecture')}" for each in found if each.get("os") != "unknown")
+    return tuple(each for each in told if re.fullmatch(r"[\w.-]+/[\w.-]+", each, re.ASCII))

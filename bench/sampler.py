@@ -186,7 +186,9 @@ class Sampler:
             self._family.refresh()
             found["trainer_cpu_seconds"] = spent = self._family.cpu_seconds()
             self._spent_seconds = self._spent_seconds if spent is None else spent
-            self._peak_bytes = self._family.peak_bytes() or self._peak_bytes
+            # Of those that are left: the largest may have ended before the first process of its container.
+            peaks = filter(None, (self._family.peak_bytes(), self._peak_bytes))
+            self._peak_bytes = max(peaks, default=None)
             found["read_bytes"] = self._family.disk_bytes()
         return {name: value for name, value in found.items() if value is not None and value != {}}
 

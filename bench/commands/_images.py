@@ -36,6 +36,8 @@ def resolve(tag: str, replaces: bool) -> str:
     told = f"{reference} is {found.digest} today ({kind})"
     if known is None:
         name = reference.rpartition(":")[2].removesuffix("-tf2-py3")
+        if name in {word for each in table.image for word in (each.name, each.target)}:
+            name = reference
         images.add(name, reference, found.digest, today)
         return f"{told}: added to docker/images.toml as {name}, a candidate; `bench image accept` tries it. Commit it."
     if known.digest == found.digest:

@@ -67,18 +67,18 @@ _MEANINGS: tuple[tuple[str, str, str], ...] = (
         "make room with `{program} system prune`, or move its data-root to a larger disk",
     ),
     (
-        r"manifest unknown|manifest for .* not found|not found: manifest|reading manifest|no such manifest",
-        "the registry has no image of this digest",
-        "see whether docker/images.toml is unchanged, and what `python -m bench image resolve TAG` says of the tag",
-    ),
-    (
-        r"unauthorized|authentication required|denied: requested access|access denied",
+        r"unauthorized|authentication required|access to the resource is denied|access denied|toomanyrequests",
         "the registry does not give this image without a login",
         "type `{program} login nvcr.io` with the user name $oauthtoken and a key of NVIDIA's NGC",
     ),
     (
+        r"manifest unknown|manifest for .* not found|not found: manifest|reading manifest .*not found|no such manifest",
+        "the registry has no image of this digest",
+        "see whether docker/images.toml is unchanged, and what `python -m bench image resolve TAG` says of the tag",
+    ),
+    (
         r"no such host|i/o timeout|network is unreachable|tls handshake timeout|connection reset|temporary failure|"
-        r"server gave http response|dial tcp|eof$",
+        r"server gave http response|dial tcp|\beof\b",
         "the registry cannot be reached from here, or broke off",
         "run the same command again: what was pulled is kept; without that registry, IMAGE=portable (`make image`)",
     ),
@@ -135,7 +135,7 @@ class Trouble:
 
     def sentence(self) -> str:
         """Both, for a person."""
-        return f"{self.told}; {self.advice}." if self.advice else f"{self.told}."
+        return f"{self.told}; {self.advice}." if self.advice else f"{self.told.rstrip('.')}."
 
 
 def meaning(words: str, program: str = "docker") -> Trouble:
@@ -154,12 +154,12 @@ def find(program: str, hear: Hear, environ: Mapping[str, str]) -> Engine:
     """The engine called ``program``. Raises EnvironmentProblem, in one sentence, where it cannot be used."""
     if shutil.which(program) is None:
         raise EnvironmentProblem(f"there is no `{program}` on PATH; {_INSTALL}.")
-    for name in ("DOCKER_HOST", "CONTAINER_HOST"):
-        if environ.get(name) and not environ[name].startswith("unix://"):
-            raise EnvironmentProblem(
-                f"{name} names an engine on another machine, which cannot see this one's files; `unset {name}` first."
-            )
     podman = Path(program).name == "podman"
+    name = "CONTAINER_HOST" if podman else "DOCKER_HOST"
+    if environ.get(name) and not environ[name].startswith("unix://"):
+        raise EnvironmentProblem(
+            f"{name} names an engine on another machine, which cannot see this one's files; `unset {name}` first."
+        )
     asked = _answer([program, "info", "--format", "json" if podman else "{{json .}}"], hear)
     try:
         info = json.loads(asked.out)
@@ -204,7 +204,7 @@ def inspect(engine: Engine, image: Image, hear: Hear) -> Inspected | None:
     answer = _answer([engine.program, "image", "inspect", "--format", "{{json .}}", image.locator], hear)
     if answer.exit_code:
         trouble = meaning(answer.err, Path(engine.program).name)
-        if re.search(r"no such image|image not known|not found", answer.err, re.IGNORECASE):
+        if re.search(r"no such (image|object)|image not known", answer.err, re.IGNORECASE):
             return None
         raise EnvironmentProblem(trouble.sentence())
     try:
