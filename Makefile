@@ -22,6 +22,7 @@
 #: IMAGE          the image of WHERE=container: of `make images`, or any reference; unless told: the first that fits
 #: DOCKER         the container engine: docker, podman, or a path
 #: DOCKER_FLAGS   words to add to `docker run`, as '--cpuset-cpus=0-7'; they are recorded
+#: BASE_IMAGE     what `make image` builds on, instead of the pinned base
 #: DOCKER_BUILD_FLAGS  words to add to `docker build`, for `make image`
 #: OUT            the campaign's folder, to write or to report on
 #: AUTHOR         with EMAIL and HARDWARE: who publishes the DAWNBench pair
@@ -31,7 +32,7 @@
 #: CODE_URL       where the code of the result can be read
 #: PYTHON         the Python that makes .venv, 3.10 to 3.13
 VARIABLES := SET TRAINER TARGET RECIPE SEEDS DATA INPUT PRECISION DEVICE WARMUP IDLE CACHE TELEMETRY WATCH \
-	WHERE IMAGE DOCKER DOCKER_FLAGS DOCKER_BUILD_FLAGS OUT AUTHOR EMAIL HARDWARE COST_PER_HOUR CODE_URL
+	WHERE IMAGE DOCKER DOCKER_FLAGS BASE_IMAGE DOCKER_BUILD_FLAGS OUT AUTHOR EMAIL HARDWARE COST_PER_HOUR CODE_URL
 
 # A variable nobody reads would cost a campaign: SEED=3 must not run five seeds.
 given := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
@@ -142,6 +143,7 @@ test-deep: tools ## long searches and statistics
 .PHONY: lint
 lint: tools ## style, types and the rules of who may import whom
 	@$(RUN) -m ruff check
+	@.venv/bin/hadolint docker/Dockerfile
 	@$(RUN) -m ruff format --check --quiet || { echo 'type: $(RUN) -m ruff format' >&2; exit 1; }
 	@$(RUN) -m mypy bench resnet9 requirements/install.py requirements/environment.py
 	@$(RUN) -c 'from importlinter.cli import lint_imports_command; lint_imports_command()' --no-logo

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,8 +36,25 @@ def disk_trouble_told(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        advice = _ADVICE.get(error.errno or 0, "name a folder you can write to with OUT=/path")
+        advice = (
+            _ADVICE.get(error.errno or 0) or f"{_owner_told(path, error)}name a folder you can write to with OUT=/path"
+        )
         raise EnvironmentProblem(f"cannot write to {path} ({error.strerror or error}); {advice}.") from error
+
+
+def _owner_told(path: Path, error: OSError) -> str:
+    """What to type where a folder is another user's, as after a run as root; empty for any other trouble."""
+    if error.errno not in (errno.EACCES, errno.EPERM):
+        return ""
+    there = next((folder for folder in (path, *path.absolute().parents) if os.path.lexists(folder)), path)
+    try:
+        owner = os.lstat(there).st_uid
+    except OSError:
+        return ""
+    if owner == os.getuid():
+        return ""
+    whose = "root" if owner == 0 else f"user {owner}"
+    return f'it belongs to {whose}, so type `sudo chown -R "$USER" {shlex.quote(str(there))}`, or '
 
 
 class Journal:
