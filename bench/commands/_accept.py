@@ -61,7 +61,7 @@ def accept(device: str | None, asked: _place.Asked, *, with_tests: bool, writes:
     keep(folder, placed, answer, found)
     if writes:
         click.echo(write(placed, where, answer, found))
-    return 0 if all(each.passed for each in found) else 1
+    return 1 if any(each.passed is False for each in found) else 0
 
 
 def examine(placed: Placed, where: Device, *, with_tests: bool) -> tuple[Mapping[str, Any], list[Found]]:
@@ -218,19 +218,19 @@ def keep(folder: Path, placed: Placed, answer: Mapping[str, Any], found: list[Fo
 
 
 def write(placed: Placed, where: Device, answer: Mapping[str, Any], found: list[Found]) -> str:
-    """Write the acceptance into docker/images.toml where the image is one of it; a sentence on that."""
+    """Write the acceptance into docker/images.toml where the image is pinned there; a sentence on that."""
     image = placed.choice.image
-    if image.name not in {each.name for each in images.read().image}:
-        return "The image is none of docker/images.toml, so nothing is written there."
+    if placed.pinning != container.PINNED:
+        return f"The image is not one that docker/images.toml pins ({placed.pinning}), so nothing is written there."
     card, driver = _place.card(where)
     acceptance = Acceptance(
         date=f"{datetime.now(timezone.utc):%Y-%m-%d}",
-        digest=image.digest or placed.inspected.id,
+        digest=image.digest,
         device=card.name if card else str((answer.get("device") or {}).get("name") or "CPU"),
         capability=compatibility.dotted(card.capability) if card and card.capability else "",
         driver=driver or "",
         capabilities=tuple(str(each) for each in answer.get("compute_capabilities") or []),
-        passed=all(each.passed for each in found),
+        passed=not any(each.passed is False for each in found),
         failed=tuple(each.what for each in found if each.passed is False),
     )
     told = {"tensorflow": str(answer.get("tensorflow") or "").partition("+")[0], "python": _minor(answer.get("python"))}

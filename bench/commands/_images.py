@@ -52,9 +52,14 @@ def resolve(tag: str, replaces: bool) -> str:
 
 
 def _known(table: Images, tag: str) -> Image | None:
-    pulled = [each for each in table.image if not each.is_built]
-    names = {each: (each.name, each.reference, each.reference.rpartition(":")[2]) for each in pulled}
-    return next((each for each in pulled if tag in names[each]), None)
+    return next(
+        (
+            each
+            for each in table.image
+            if not each.is_built and tag in (each.name, each.reference, each.reference.rpartition(":")[2])
+        ),
+        None,
+    )
 
 
 def build(name: str, base: str | None, docker: str | None, flags: str) -> str:

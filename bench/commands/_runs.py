@@ -98,6 +98,7 @@ class Runner:
             self.display.begin(None if warming_up else job.asked.seed, time.monotonic_ns())
             limits = warm_up_limits(self._limits) if warming_up else self._limits
             outcome = execute.run(job, [self.display], limits, spawner=spawner, sampler=self._samplers.make())
+            outcome = _explained(outcome, todo)
         record = _results.write_record(job.folder)
         self._exited_ns = record.exited_ns
         self.display.end(time.monotonic_ns(), _discarded(record) if warming_up else _results.line(record))
@@ -167,6 +168,21 @@ class Runner:
             seen_folder=start.seen_folder,
         )
         return job, start.spawner
+
+
+def _explained(outcome: execute.Outcome, todo: Plan) -> execute.Outcome:
+    """An outcome with what to type where a trainer found no GPU in its container; its own advice is for a host."""
+    no_gpu = outcome.status == "failed" and outcome.exit_code == errors.EnvironmentProblem.exit_code
+    if todo.placed is None or todo.device.kind != "gpu" or not no_gpu or "GPU" not in outcome.reason:
+        return outcome
+    program = Path(todo.placed.engine.program).name
+    look = f"`{program} run --rm --gpus all {todo.placed.choice.image.locator} nvidia-smi`"
+    if todo.placed.engine.is_podman:
+        mend = "`sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml`"
+    else:
+        mend = "`sudo nvidia-ctk runtime configure --runtime=docker` and `sudo systemctl restart docker`"
+    reason = outcome.reason.rstrip(".")
+    return replace(outcome, reason=f"{reason}; inside the container, that is: see what {look} shows, and type {mend}")
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,9 @@ def verify(device: str | None, asked: _place.Asked, out: str | None, *, with_tes
         found += _told(_smoke(asked, placed, where, folder))
     replace_file(folder / "verify.json", json.dumps([asdict(each) for each in found], indent=1) + "\n")
     failed = [each.what for each in found if each.passed is False]
-    click.echo(f"{'Not all is well: ' + '; '.join(failed) if failed else 'All is well'}. Please publish {folder}.")
+    shown = folder.relative_to(ROOT) if folder.is_relative_to(ROOT) else folder
+    publish = f" Please publish {shown}, with docker/images.toml." if placed.publishable else f" It is in {shown}."
+    click.echo(f"{'Not all is well: ' + '; '.join(failed) if failed else 'All is well'}.{publish}")
     return 1 if failed else 0
 
 

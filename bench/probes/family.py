@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from bench.probes.ownership import Ownership
@@ -156,13 +157,19 @@ class Family:
                     spent.append(member.cpu_ticks())
                 except _Gone:
                     gone.append(pid)
-            if self._pid in gone or (self._is_client and self._elsewhere <= {*gone}):
+            if self._pid in gone:
+                return None
+            if self._is_client and self._elsewhere <= {*gone}:
+                self._forget(gone)
                 return None
             if not gone:
                 return sum(filter(None, spent)) / _TICKS_PER_SECOND if None not in spent else None
-            for pid in gone:
-                self._members.pop(pid).close()
-                self._elsewhere.discard(pid)
+            self._forget(gone)
+
+    def _forget(self, gone: Iterable[int]) -> None:
+        for pid in gone:
+            self._members.pop(pid).close()
+            self._elsewhere.discard(pid)
 
     def disk_bytes(self) -> int | None:
         """Bytes that had to come from a disk and not from the page cache; None where the process may not be asked."""

@@ -92,6 +92,9 @@ class Engine:
         print(json.dumps(self.settings["info"]))
         return 0
 
+    def build(self, words: list[str]) -> int:
+        return 0
+
     def pull(self, words: list[str]) -> int:
         found = self.settings["registry"].get(words[-1])
         if found is None:

@@ -124,3 +124,9 @@ def test_a_program_that_changed_while_its_campaign_ran_is_refused(tmp_path: Path
 
     with pytest.raises(Refused, match="has changed since this campaign began"):
         trainers.own_command(program, given(), {})
+
+
+def test_in_an_image_that_holds_both_the_trainer_has_an_interpreter_of_its_own() -> None:
+    assert trainers.python({}) == sys.executable
+    assert trainers.python({"BENCH_TRAINER_PYTHON": ""}) == sys.executable
+    assert trainers.python({"BENCH_TRAINER_PYTHON": "/usr/local/bin/trainer-python"}) == "/usr/local/bin/trainer-python"

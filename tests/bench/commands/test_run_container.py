@@ -6,12 +6,16 @@ import hashlib
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bench import container, images
+from bench import container, execute, images
+from bench.commands import _runs
+from bench.placement import Placed
+from bench.plan import Device, Plan
 from bench.trainers import ROOT
 from tests.bench import fake_engine
 from tests.bench.commands.scripted_bench import Bench, installed
@@ -273,3 +277,25 @@ def test_podman_does_as_well(bench: Bench, tmp_path: Path, monkeypatch: pytest.M
     (started,) = [words for words in fake_engine.calls(state) if words[0] == "run"]
     assert "--userns=keep-id" in started
     assert record(bench)["fingerprint"]["run.rootless"] is True
+
+
+@pytest.mark.parametrize(
+    ("program", "mend"),
+    [("docker", "nvidia-ctk runtime configure"), ("/usr/bin/podman", "nvidia-ctk cdi generate")],
+)
+def test_a_trainer_that_finds_no_gpu_in_its_container_is_told_with_what_mends_the_container(
+    program: str, mend: str
+) -> None:
+    choice = container.Choice(images.read().find("25.02"), "a test")
+    inspected = container.Inspected("sha256:1")
+    placed = Placed(container.Engine(program, "27"), choice, inspected, container.PINNED, "owner", "GPU-1")
+    todo = Plan("hive", (0,), None, "device", "auto", Device("gpu", "GPU-1", "k", "n"), 1, placed=placed)
+    failed = execute.Outcome("failed", "the NVIDIA driver shows no GPU; see what nvidia-smi says", 4)
+
+    explained = _runs._explained(failed, todo)
+
+    assert "inside the container" in explained.reason
+    assert mend in explained.reason
+    assert choice.image.locator in explained.reason
+    assert _runs._explained(replace(failed, exit_code=3), todo).reason == failed.reason
+    assert _runs._explained(failed, replace(todo, placed=None)) == failed

@@ -175,3 +175,73 @@ def test_the_account_of_a_zombie_can_still_be_read() -> None:
     assert disk is not None
     assert family.cpu_seconds() is None
     family.close()
+
+
+# A trainer in a container: no descendant of the client that has started it
+
+EVENTS = "BENCH_EVENTS=/bench/run-0123/events.fifo"
+
+
+def contained(root: Path) -> Family:
+    """The family of a client, 10, whose trainer is in a container: its first process, 50, and its own child, 51."""
+    process(root, 10, (7, 0, 0, 0), environ=EVENTS, session=10)
+    process(root, 50, (1, 0, 0, 0), children=(51,), environ=EVENTS, session=50)
+    process(root, 51, (400, 50, 0, 0), environ=EVENTS, session=50)
+    process(root, 60, (900, 0, 0, 0), environ=EVENTS.replace("0123", "4567"), session=60)
+    return Family(10, root, is_client=True)
+
+
+def test_of_a_client_nothing_is_told_until_the_container_is_found(tmp_path: Path) -> None:
+    family = contained(tmp_path)
+    assert (family.cpu_seconds(), family.resident_bytes(), family.peak_bytes(), family.disk_bytes()) == (None,) * 4
+
+
+def test_a_container_is_found_by_the_events_it_was_given_and_no_other_run_is(tmp_path: Path) -> None:
+    family = contained(tmp_path)
+    family.refresh()
+    assert family.pids == {10, 50, 51}
+    assert family.cpu_seconds() == 4.58
+    assert family.resident_bytes() == 25 * os.sysconf("SC_PAGE_SIZE")
+
+
+def test_when_a_container_is_gone_nothing_is_told_of_its_client(tmp_path: Path) -> None:
+    family = contained(tmp_path)
+    family.refresh()
+    assert family.cpu_seconds() == 4.58
+    for pid in (50, 51):
+        end(tmp_path, pid)
+    assert family.cpu_seconds() is None
+    assert (family.resident_bytes(), family.peak_bytes()) == (None, None)
+
+
+def test_the_peak_of_a_container_is_that_of_its_largest_process(tmp_path: Path) -> None:
+    family = contained(tmp_path)
+    for pid, kib in ((50, 700), (51, 900_000)):
+        (tmp_path / "proc" / str(pid) / "status").write_text(f"Name:\tpython3\nVmHWM:\t  {kib} kB\nVmRSS:\t 1 kB\n")
+    family.refresh()
+    assert family.peak_bytes() == 900_000 * 1024
+
+
+def test_a_process_of_this_machine_is_found_as_one_of_a_container_would_be() -> None:
+    mark = {"BENCH_EVENTS": f"/bench/run-{os.getpid()}/events.fifo"}
+    script = "import time; a = bytearray(30_000_000); print(flush=True); time.sleep(60)"
+
+    def start() -> subprocess.Popen[bytes]:
+        argv = [sys.executable, "-S", "-c", script]
+        started = subprocess.Popen(argv, env=mark, stdout=subprocess.PIPE, start_new_session=True)
+        assert started.stdout is not None
+        started.stdout.readline()
+        return started
+
+    client, trainer = start(), start()
+    try:
+        family = Family(client.pid, is_client=True)
+        family.refresh()
+        assert trainer.pid in family.pids
+        assert (family.peak_bytes() or 0) > 30_000_000
+        assert family.cpu_seconds() is not None
+        family.close()
+    finally:
+        for each in (client, trainer):
+            each.kill()
+            each.communicate()

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.metadata import check
-from bench.probes import gpu
+from bench.probes import gpu, machine
 from bench.probes.environment import WITHHELD, Identity, hashed
 from bench.probes.machine import fingerprint, git_state, installed_lock, package_version
 from tests.bench.probes.test_host import plant
@@ -75,6 +75,27 @@ def test_a_folder_inside_somebody_elses_repository_has_no_commit(checkout: Path)
 def test_what_git_does_not_say_is_not_known(checkout: Path, output: str) -> None:
     assert git_state(checkout, lambda argv, timeout: output) == {"git.commit": None, "git.dirty": None}
     assert git_state(checkout, no_command) == {"git.commit": None, "git.dirty": None}
+
+
+@pytest.mark.parametrize(
+    ("revision", "commit", "dirty"),
+    [("a" * 40, "a" * 40, False), (f"{'b' * 40}-dirty", "b" * 40, True), ("v1.0", None, None), ("", None, None)],
+)
+def test_a_checkout_in_an_image_is_of_the_commit_that_the_image_says(
+    tmp_path: Path, revision: str, commit: str | None, dirty: bool | None
+) -> None:
+    found = git_state(tmp_path, no_command, {"BENCH_REVISION": revision})
+    assert found == {"git.commit": commit, "git.dirty": dirty}
+
+
+def test_what_an_image_says_of_itself_is_told_without_the_names_of_this_machine() -> None:
+    facts = {"image.labels": ["maintainer=kurt@example.org", "title=x", f"long={'y' * 500}"], "image.id": "sha256:1"}
+    told = machine.told({**facts, "run.rootless": False}, Identity.of("hal9000", "kurt"))
+    assert told["image.id"] == "sha256:1"
+    assert told["run.rootless"] is False
+    assert not any("kurt" in label for label in told["image.labels"])
+    assert told["image.labels"][1] == "title=x"
+    assert max(map(len, told["image.labels"])) <= 200
 
 
 def test_the_installed_lock_is_the_one_that_results_depend_on(tmp_path: Path) -> None:
