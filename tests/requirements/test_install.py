@@ -405,7 +405,7 @@ def test_device_cpu_asks_no_driver(finished: Checkout, fake_driver: dict[str, st
 
 @pytest.fixture
 def programs(tmp_path: Path) -> dict[str, str]:
-    """The variable that puts a container engine and NVIDIA's toolkit first on PATH; the engine leaves with FAKE_ENGINE."""
+    """PATH with a container engine and NVIDIA's toolkit first on it; the engine leaves with FAKE_ENGINE."""
 
     folder = tmp_path / "programs"
     folder.mkdir()
