@@ -16,7 +16,7 @@ from bench import compatibility
 from bench.compatibility import Card, Fit
 from bench.errors import EnvironmentProblem, UsageError
 from bench.images import DIGEST, Image, Images
-from bench.metadata import hashed
+from bench.variables import PREFIXES
 
 #: Where things are inside. A name of our own at the root, which no image uses.
 INSIDE = PurePosixPath("/bench")
@@ -24,13 +24,17 @@ CHECKOUT, DATA, RECIPES, CACHE = (INSIDE / name for name in ("checkout", "data",
 #: The label by which a harness knows containers that an earlier one, killed, could not end.
 OWNER_LABEL = "resnet9-bench.owner"
 #: What the project's own Dockerfile says of an image; a base that only stands in for one says STAND_IN.
-BASE_LABEL, LOCK_LABEL, STAND_IN = "resnet9-bench.base", "resnet9-bench.lock.sha256", "local.standin"
+BASE_LABEL, LOCK_LABEL = "resnet9-bench.base", "resnet9-bench.lock.sha256"
+DOCKERFILE_LABEL, STAND_IN = "resnet9-bench.dockerfile.sha256", "local.standin"
+#: Variables that are no part of a record's list and hold everywhere.
+_PLAIN = ("PYTHONHASHSEED", "TZ")
 #: How exactly it is known what a run was made in, from best to worst.
 PINNED, BUILT, DIGESTED, UNDIGESTED, STANDIN = "pinned", "built", "digested", "undigested", "stand-in"
 PUBLISHABLE = (PINNED, BUILT, DIGESTED)
 #: tf.data and the allocator share memory in /dev/shm, where an engine gives 64 MB; NVIDIA's own examples give 1g.
 _SHARED_MEMORY = "1g"
-#: Variables of the host that mean nothing inside, or something else: the image's own hold, and `--gpus` decides.
+#: Of a trainer's variables that are recorded, those that mean nothing inside, or something else: the image's own hold,
+#: and `--gpus` decides.
 _OF_THE_HOST = re.compile(
     r"CUDA_(HOME|PATH|ROOT|VERSION|DEVICE_ORDER|VISIBLE_DEVICES|CACHE_PATH)|NVIDIA_(VISIBLE_DEVICES|DRIVER_CAPABILITIES|"
     r"REQUIRE_\w+|PRODUCT_NAME)|(CUDNN|NCCL|CUBLAS|NVIDIA_\w+)_VERSION"
@@ -152,18 +156,18 @@ class Inspected:
     env: Mapping[str, str] = field(default_factory=dict)
 
 
-def pinning(image: Image, inspected: Inspected, lock_sha256: str | None, table: Images) -> str:
+def pinning(image: Image, inspected: Inspected, recipe: Mapping[str, str], table: Images) -> str:
     """How exactly it is known what an image is; only what is in PUBLISHABLE gives results to publish.
 
-    ``pinned``: pulled by a digest of docker/images.toml. ``built``: by our Dockerfile on the base named there, with the
-    lock file of this checkout (``lock_sha256``). ``digested``: pulled by another digest. ``stand-in``: it, or what it
-    is built on, says that it only stands in for an image.
+    ``pinned``: pulled by a digest of docker/images.toml. ``built``: here, by the ``recipe`` of this checkout, which is
+    what its labels would say: base, lock file and Dockerfile. ``digested``: pulled by another digest. ``stand-in``: it,
+    or what it is built on, says that it only stands in for an image.
     """
     if inspected.labels.get(STAND_IN, "").lower() not in ("", "false"):
         return STANDIN
     if image.is_built:
-        same = inspected.labels.get(BASE_LABEL) == image.base and inspected.labels.get(LOCK_LABEL) == lock_sha256
-        return BUILT if same and lock_sha256 else UNDIGESTED
+        same = all(inspected.labels.get(label) == value for label, value in recipe.items())
+        return BUILT if same and recipe else UNDIGESTED
     if not image.digest or image.digest not in inspected.digests:
         return UNDIGESTED
     return PINNED if any(each.digest == image.digest for each in table.image) else DIGESTED
@@ -173,20 +177,19 @@ def pinning(image: Image, inspected: Inspected, lock_sha256: str | None, table: 
 class Engine:
     """What starts containers: ``program`` is ``docker`` or ``podman``, or a path of one.
 
-    ``rootless``: root inside is the calling user outside. ``selinux``: labels keep a container from files of the host.
-    ``root_folder`` is where images are kept, None where it is not on this machine.
+    ``is_podman`` by its own account, as it also goes by the name of docker: it has no daemon, and is given GPUs by CDI.
+    ``rootless``: root inside is the calling user outside. ``remapped``: the daemon shifts the numbers of users.
+    ``selinux``: labels keep a container from files of the host. ``root_folder`` is where images are kept, None where it
+    is not on this machine.
     """
 
     program: str
     version: str
+    is_podman: bool = False
     rootless: bool = False
+    remapped: bool = False
     selinux: bool = False
     root_folder: Path | None = None
-
-    @property
-    def is_podman(self) -> bool:
-        """Podman has no daemon, and is given GPUs by CDI."""
-        return Path(self.program).name == "podman"
 
     @property
     def told(self) -> str:
@@ -250,7 +253,7 @@ def argv(run: Contained) -> tuple[str, ...]:
 
 def shown_flags(run: Contained) -> tuple[str, ...]:
     """The flags as a record keeps them: what is mounted by its name inside, the user as who it is, no UUID, no path."""
-    user = [] if not _user(run) else ["--user=caller"] if run.uid else ["--user=root"]
+    user = ["--user=root" if run.uid == 0 or run.engine.rootless else "--user=caller", *_user(run)[1:]]
     # The run's folder is another one for each run: what differs there is no difference.
     mounts = [
         f"--mount={each.target.parts[2].partition('-')[0]}:{'ro' if each.read_only else 'rw'}" for each in run.mounts
@@ -272,28 +275,37 @@ def _flags(run: Contained) -> list[str]:
         "--ulimit=stack=67108864",
         "--log-driver=none",  # its output goes to trainer.log, and needs no second copy on the disk
     ]
+    if run.engine.is_podman and run.gpu is not None:
+        # crun makes the root read-only before NVIDIA's hooks, which write into it (containers/crun issue 1924).
+        flags.remove("--read-only")
     if run.engine.selinux:
         flags.append("--security-opt=label=disable")
     return flags
 
 
 def _user(run: Contained) -> list[str]:
-    if not run.engine.rootless:
-        return [f"--user={run.uid}:{run.gid}"]
-    # Root inside a rootless engine is the caller outside; podman can also keep the number.
-    return ["--userns=keep-id"] if run.engine.is_podman else []
+    # Root inside a rootless engine is the caller outside, and without capabilities no more than that. (podman's keep-id
+    # would be nicer inside, and copies the whole image for it: podman issue 20845.)
+    user = "0:0" if run.engine.rootless else f"{run.uid}:{run.gid}"
+    # Where the daemon shifts numbers, the caller's own would be somebody else's.
+    return [f"--user={user}", *(["--userns=host"] if run.engine.remapped and not run.engine.rootless else [])]
 
 
 def _gpu(run: Contained, *, shown: bool) -> list[str]:
     if run.gpu is None:
         return []
-    uuid = f"{run.gpu.partition('-')[0]}-{hashed(run.gpu)}" if shown else run.gpu
+    # Which card it is stands elsewhere in a record; two machines' flags are the same.
+    uuid = "UUID" if shown else run.gpu
     return [f"--device=nvidia.com/gpu={uuid}"] if run.engine.is_podman else [f"--gpus=device={uuid}"]
 
 
 def passed_on(names: Sequence[str]) -> tuple[str, ...]:
-    """Those of a trainer's variables that hold inside as well; the image has its own paths and versions."""
-    return tuple(name for name in sorted(names) if not _OF_THE_HOST.fullmatch(name))
+    """Those of a trainer's variables that hold inside as well: what is recorded, less paths and versions of the host.
+
+    Paths such as LD_LIBRARY_PATH would take the place of the image's, and in no record would it show.
+    """
+    known = (name for name in sorted(names) if name.startswith(PREFIXES) or name in _PLAIN)
+    return tuple(name for name in known if not _OF_THE_HOST.fullmatch(name))
 
 
 def is_digest(text: str) -> bool:

@@ -62,7 +62,7 @@ class ContainerProcess(execute.Child):
             if end.exit_code in (_REFUSED, _NOT_RUNNABLE, _NO_COMMAND):
                 trouble = engines.meaning(self._last_words(), Path(self._engine.program).name)
                 told = execute.Exit(exit_code=EnvironmentProblem.exit_code, reason=_clause(trouble))
-        elif code is not None and code > 128:
+        elif code is not None and code - 128 in signal.valid_signals():
             # Inside, the first process reports a signal as a shell does.
             killed = code == 128 + signal.SIGKILL
             reason = "the trainer ran out of memory and was ended" if state.out_of_memory and killed else ""

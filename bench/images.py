@@ -23,7 +23,7 @@ DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 #: ``[host[:port]/]path[:tag][@digest]`` (distribution/reference grammar), in lower case as registries want it.
 _PART = r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*"
 REFERENCE = re.compile(
-    rf"(?P<repository>(?:[a-z0-9.-]+(?::\d+)?/)?{_PART}(?:/{_PART})*)"
+    rf"(?P<repository>(?:[a-z0-9][a-z0-9.-]*(?::\d+)?/)?{_PART}(?:/{_PART})*)"
     r"(?::(?P<tag>\w[\w.-]{0,127}))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?",
     re.ASCII,
 )
@@ -34,7 +34,9 @@ _VERSION = re.compile(r"\d+(\.\d+)+")
 
 @dataclass(frozen=True)
 class Acceptance:
-    """What ``bench image accept`` found on one GPU; ``capability`` is the GPU's, empty for a CPU."""
+    """What ``bench image accept`` found on one GPU; ``capability`` is the GPU's, empty for a CPU, and ``cuda_mode`` how
+    the driver ran its CUDA, as far as that shows.
+    """
 
     date: str
     digest: str
@@ -44,6 +46,7 @@ class Acceptance:
     capabilities: tuple[str, ...]
     passed: bool
     failed: tuple[str, ...] = ()
+    cuda_mode: str = ""
 
 
 @dataclass(frozen=True)

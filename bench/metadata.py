@@ -45,7 +45,7 @@ KEYS = (
         "how exactly it is known what that image is: pinned, built, digested, undigested, stand-in",
         told=True,
     ),
-    Key("image.id", str, "", "its content, by the engine's account: a sha256 of its configuration", told=True),
+    Key("image.id", str, "", "its content by the engine's account, which differs by engine", mixable=True, told=True),
     Key("image.labels", list, "", "its labels, as name=value", mixable=True, told=True),
     Key("image.gpu_code", str, "", "how its code was to reach the GPU: native, ptx-jit, unknown", told=True),
     Key(

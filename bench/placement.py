@@ -29,7 +29,10 @@ _ADDED = (
     protocol.STARTED_VARIABLE,
 )
 #: What an engine's client needs of the host's variables, to find its daemon, its settings and its credentials.
-_CLIENT_NAMES = ("PATH", "HOME", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "DBUS_SESSION_BUS_ADDRESS", "TMPDIR")
+_CLIENT_NAMES = (
+    *("PATH", "HOME", "TMPDIR", "DBUS_SESSION_BUS_ADDRESS"),
+    *("XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "XDG_DATA_HOME"),
+)
 _CLIENT_PREFIXES = ("DOCKER_", "CONTAINERS_", "CONTAINER_", "BUILDAH_", "STORAGE_")
 
 

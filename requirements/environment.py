@@ -40,7 +40,7 @@ TITLES = {
     "dev": "the tools for tests and checks",
 }
 #: The programs by which NVIDIA's container toolkit shows that it is there.
-TOOLKIT = ("nvidia-ctk", "nvidia-container-cli", "nvidia-container-runtime-hook")
+TOOLKIT = ("nvidia-ctk", "nvidia-container-cli")
 #: An engine answers in a fraction of a second; one that is wedged costs this once.
 ENGINE_SECONDS = 20
 RUNNING_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -124,7 +124,9 @@ def runs_in_container() -> bool:
     if os.environ.get("DEVICE") == "cpu" or not machine_has_gpu() or not any(map(shutil.which, TOOLKIT)):
         return False
     engine = os.environ.get("DOCKER") or next((name for name in ("docker", "podman") if shutil.which(name)), None)
-    return engine is not None and answers(engine)
+    # Podman is given GPUs by CDI alone, whose descriptions lie in these folders.
+    described = any(path.is_file() for place in ("/etc/cdi", "/var/run/cdi") for path in Path(place).glob("nvidia*"))
+    return engine is not None and answers(engine) and (Path(engine).name != "podman" or described)
 
 
 def answers(engine: str) -> bool:

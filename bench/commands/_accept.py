@@ -21,6 +21,8 @@ from bench.container import INSIDE, Mount
 from bench.errors import EnvironmentProblem
 from bench.images import Acceptance
 from bench.probes import engine as engines
+from bench.probes import prose
+from bench.probes.identity import Identity
 from bench.record import replace_file
 from bench.trainers import ROOT
 
@@ -32,6 +34,7 @@ RESULTS = ROOT / "results"
 #: From the first import to the last check: PTX for a new GPU may have to be compiled for every kernel.
 ANSWER_SECONDS = 900.0
 _INSTALL_SECONDS = 300.0
+_MODE = "how the driver runs its CUDA"
 #: Where pytest is seen inside.
 _TOOLS = INSIDE / "tools"
 #: The trainer's tests compare float32 products with numpy's to more digits than TF32 has (19 of them failed for that on
@@ -150,11 +153,13 @@ def _mode(answer: Mapping[str, Any], placed: Placed, where: Device) -> Found:
     inside, outside = answer.get("cuda_driver"), _cuda_outside(where)
     predicted = placed.choice.fit.cuda_mode
     if not inside or not outside:
-        return Found("how the driver runs its CUDA", None, f"{predicted} by the rules; the driver does not say")
+        return Found(_MODE, None, f"{predicted} by the rules; the driver does not say")
     newer = compatibility.version(str(inside)) > compatibility.version(outside)
     seen = compatibility.FORWARD if newer else predicted if predicted != compatibility.FORWARD else "not forward"
     told = f"{seen}: CUDA {inside} inside, {outside} outside; by the rules {predicted}"
-    return Found("how the driver runs its CUDA", seen == predicted or predicted == compatibility.UNKNOWN, told)
+    # The mode depends on toolkit and board besides: another one than expected is worth telling, and no fault of it.
+    as_expected = seen == predicted or predicted == compatibility.UNKNOWN
+    return Found(_MODE, True if as_expected else None, told)
 
 
 def _cuda_outside(where: Device) -> str | None:
@@ -213,7 +218,8 @@ def keep(folder: Path, placed: Placed, answer: Mapping[str, Any], found: list[Fo
         "found": [asdict(each) for each in found],
         "answer": dict(answer),
     }
-    replace_file(folder / "acceptance.json", json.dumps(body, indent=1) + "\n")
+    identity = Identity.of_this_process()
+    replace_file(folder / "acceptance.json", json.dumps(prose.told_event(body, identity), indent=1) + "\n")
     click.echo(f"What was found is in {folder.relative_to(ROOT) if folder.is_relative_to(ROOT) else folder}.")
 
 
@@ -232,10 +238,14 @@ def write(placed: Placed, where: Device, answer: Mapping[str, Any], found: list[
         capabilities=tuple(str(each) for each in answer.get("compute_capabilities") or []),
         passed=not any(each.passed is False for each in found),
         failed=tuple(each.what for each in found if each.passed is False),
+        cuda_mode=next((each.told.partition(":")[0] for each in found if each.what == _MODE), ""),
     )
     told = {"tensorflow": str(answer.get("tensorflow") or "").partition("+")[0], "python": _minor(answer.get("python"))}
     images.write_acceptance(image.name, acceptance, told)
-    return "docker/images.toml has it; commit the file, so that others need not try it again."
+    return (
+        "docker/images.toml has it. Commit the file before the runs that count, as results from a checkout with changes "
+        "are suspect; then others need not try it again."
+    )
 
 
 def _minor(version: object) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import secrets
 import shlex
@@ -11,7 +10,7 @@ import sys
 from datetime import datetime, timezone
 from pathlib import Path
 
-from bench import container, execute, images, placement, plan, registry, trainers
+from bench import container, execute, images, locks, placement, plan, registry, trainers
 from bench.commands import _place
 from bench.errors import EnvironmentProblem, Refused, UsageError
 from bench.images import Image, Images
@@ -88,18 +87,26 @@ def build(name: str, base: str | None, docker: str | None, flags: str) -> str:
             "install docker-buildx-plugin, or name an engine that has it with DOCKER=."
         )
     if name == ALL_IN_ONE:
-        return f'{tag} is built. Run it with `docker run --rm --init --gpus all -v "$PWD/results:/results" {tag}`.'
+        return f'{tag} is built; docs/containers.md says how to run it, under "Hosts without Python, and clusters".'
     return f"{tag} is built. Run it with `make bench WHERE=container IMAGE={name}`."
 
 
 def _arguments(image: Image | None, base: str | None, pinned: Image) -> dict[str, str]:
     if image is not None:
-        lock = (ROOT / "requirements" / f"{image.lock}.txt").read_bytes()
-        return {"PYTHON_IMAGE": base or image.base, "LOCK_SHA256": hashlib.sha256(lock).hexdigest()}
-    base = base or f"{pinned.reference}@{pinned.digest}"
+        made_of = _place.recipe(image)
+        base = base or image.base
+        hashes = {
+            "LOCK_SHA256": made_of[container.LOCK_LABEL],
+            "DOCKERFILE_SHA256": made_of[container.DOCKERFILE_LABEL],
+        }
+        arguments = {"PYTHON_IMAGE": base, **hashes}
+    else:
+        base = base or f"{pinned.reference}@{pinned.digest}"
+        arguments = {"BASE_IMAGE": base}
     state = machine.git_state(ROOT, execute.ask)
     revision = f"{state['git.commit']}{'-dirty' if state['git.dirty'] else ''}" if state["git.commit"] else ""
-    return {"BASE_IMAGE": base, "BASE_DIGEST": base.rpartition("@")[2] if "@" in base else "", "REVISION": revision}
+    digest = base.rpartition("@")[2] if "@" in base else ""
+    return {**arguments, "BASE_DIGEST": digest, "REVISION": revision}
 
 
 def _split(flags: str) -> list[str]:
@@ -113,13 +120,15 @@ def shell(device: str | None, asked: _place.Asked) -> int:
     """A shell where runs would be made; its exit code. Raises UsageError where that is no container."""
     import click
 
-    where = plan.device(device)
-    settled = _place.settle(_place.explicitly(asked), where)
-    click.echo(settled.said)
-    placed = _place.ready(settled, where)
-    if placed is None or not sys.stdin.isatty():
+    if not sys.stdin.isatty():
         raise UsageError("a shell needs a terminal; type it in one.")
-    env = trainers.environment(os.environ)
-    run = placement.contained(placed, ("bash",), env, secrets.token_hex(6))
-    words = container.argv(run)
-    return execute.call([*words[:2], "--interactive", "--tty", "--rm", *words[2:]], ROOT)
+    where = plan.device(device)
+    # The device's lock, as for a run: whoever holds it may take any container of ours for one that was left behind.
+    with locks.held(locks.device_lock(where.key), f"the device {where.name}"):
+        settled = _place.settle(_place.explicitly(asked), where)
+        click.echo(settled.said)
+        placed = _place.ready(settled, where)
+        assert placed is not None
+        run = placement.contained(placed, ("bash",), trainers.environment(os.environ), secrets.token_hex(6))
+        words = container.argv(run)
+        return execute.call([*words[:2], "--interactive", "--tty", "--rm", *words[2:]], ROOT)

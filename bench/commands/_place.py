@@ -23,6 +23,7 @@ from bench.commands import _options
 if TYPE_CHECKING:
     from bench.compatibility import Card
     from bench.container import Choice, Engine
+    from bench.images import Image
     from bench.placement import Placed
     from bench.plan import Device
 
@@ -223,7 +224,7 @@ def ready(settled: Settled, device: Device, say: Callable[[str], None] = click.e
         return None
     image = settled.choice.image
     inspected = _inspected(settled.engine, settled.choice, say)
-    pinning = container.pinning(image, inspected, _lock_sha256(image.lock), images.read())
+    pinning = container.pinning(image, inspected, recipe(image), images.read())
     placed = Placed(
         engine=settled.engine,
         choice=settled.choice,
@@ -266,11 +267,12 @@ def _inspected(engine: Engine, choice: Choice, say: Callable[[str], None]) -> An
         raise EnvironmentProblem(f"the image {image.locator} is not here, as it is built and not pulled: type {build}.")
     engines.require_space(engine, image)
     size = f", about {image.unpacked_gb} GB unpacked" if image.unpacked_gb else ""
-    say(f"Pulling {image.locator}{size}; what has arrived is kept if this is interrupted.")
-    code, words = execute.call_heard([engine.program, "pull", image.locator], ROOT)
+    say(f"Pulling {image.locator}{size}.")
+    # Podman shows its progress where docker shows what is wrong.
+    code, words = execute.call_heard([engine.program, "pull", image.locator], ROOT, echo=engine.is_podman)
     if code in (130, 143):
         raise EnvironmentProblem(
-            f"the pull of {image.name} was interrupted; the same command goes on with the layers that are there."
+            f"the pull of {image.name} was interrupted; type the same command again, which may have to fetch it anew."
         )
     found = engines.inspect(engine, image, execute.hear) if not code else None
     if found is None:
@@ -279,12 +281,16 @@ def _inspected(engine: Engine, choice: Choice, say: Callable[[str], None]) -> An
     return found
 
 
-def _lock_sha256(lock: str) -> str | None:
+def recipe(image: Image) -> dict[str, str]:
+    """The labels of an image that `make image` builds of this checkout; none for one that is pulled."""
+    from bench import container
     from bench.trainers import ROOT
 
-    if not lock:
-        return None
-    try:
-        return hashlib.sha256((ROOT / "requirements" / f"{lock}.txt").read_bytes()).hexdigest()
-    except OSError:
-        return None
+    if not image.is_built:
+        return {}
+    files = {
+        container.LOCK_LABEL: ROOT / "requirements" / f"{image.lock}.txt",
+        container.DOCKERFILE_LABEL: ROOT / "docker" / "Dockerfile",
+    }
+    hashes = {label: hashlib.sha256(path.read_bytes()).hexdigest() for label, path in files.items()}
+    return {container.BASE_LABEL: image.base, **hashes}

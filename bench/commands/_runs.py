@@ -48,6 +48,8 @@ if TYPE_CHECKING:
     from resnet9.recipe import Recipe
 
 
+#: From TERM to SIGKILL in a container: with its removal, all is over in five seconds.
+_GRACE_SECONDS = 3.0
 #: Who waits longer than this wants to know what for.
 _LONG_REST_NS = 1_000_000_000
 
@@ -97,6 +99,9 @@ class Runner:
             job, spawner = self._job(campaign, todo, data, run, env)
             self.display.begin(None if warming_up else job.asked.seed, time.monotonic_ns())
             limits = warm_up_limits(self._limits) if warming_up else self._limits
+            if todo.placed is not None:
+                # TERM is lost on a container that is made and not begun yet; killing it must not take long.
+                limits = replace(limits, grace_seconds=_GRACE_SECONDS)
             outcome = execute.run(job, [self.display], limits, spawner=spawner, sampler=self._samplers.make())
             outcome = _explained(outcome, todo)
         record = _results.write_record(job.folder)
@@ -173,10 +178,11 @@ class Runner:
 def _explained(outcome: execute.Outcome, todo: Plan) -> execute.Outcome:
     """An outcome with what to type where a trainer found no GPU in its container; its own advice is for a host."""
     no_gpu = outcome.status == "failed" and outcome.exit_code == errors.EnvironmentProblem.exit_code
-    if todo.placed is None or todo.device.kind != "gpu" or not no_gpu or "GPU" not in outcome.reason:
+    if todo.placed is None or not no_gpu or "NVIDIA driver shows" not in outcome.reason:
         return outcome
     program = Path(todo.placed.engine.program).name
-    look = f"`{program} run --rm --gpus all {todo.placed.choice.image.locator} nvidia-smi`"
+    how = "--device nvidia.com/gpu=all" if todo.placed.engine.is_podman else "--gpus all"
+    look = f"`{program} run --rm {how} {todo.placed.choice.image.locator} nvidia-smi`"
     if todo.placed.engine.is_podman:
         mend = "`sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml`"
     else:
@@ -222,6 +228,8 @@ def _fingerprint(todo: Plan, start: _Start) -> dict[str, Any]:
     )
     if todo.own is not None:
         return _of_own_trainer(found, todo.own.cwd)
+    if trainers.python() != sys.executable:
+        return _without_our_environment(found)  # of an image that holds both, each with packages of its own
     if todo.placed is not None:
         return {**_without_our_environment(found), **machine.told(placement.facts(todo.placed, start.flags))}
     return found

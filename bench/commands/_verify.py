@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 import sys
+import time
 from dataclasses import asdict, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -19,6 +20,8 @@ from bench.commands._accept import Found
 from bench.commands._starts import Edges
 from bench.errors import BenchError
 from bench.probes import engine as engines
+from bench.probes import prose
+from bench.probes.identity import Identity
 from bench.record import RECORD_FILE, Record, load_campaign, replace_file
 from bench.referee import Asked
 from bench.trainers import ROOT
@@ -50,10 +53,11 @@ def verify(device: str | None, asked: _place.Asked, out: str | None, *, with_tes
             answer, tried = _accept.examine(placed, where, with_tests=with_tests)
             found += tried
             _accept.keep(folder, placed, answer, found)
-            click.echo(_accept.write(placed, where, answer, tried))
             found += _told(_stopped(placed, where, folder))
         found += _told(_smoke(asked, placed, where, folder))
-    replace_file(folder / "verify.json", json.dumps([asdict(each) for each in found], indent=1) + "\n")
+    body = prose.told_event({"found": [asdict(each) for each in found]}, Identity.of_this_process())
+    replace_file(folder / "verify.json", json.dumps(body, indent=1) + "\n")
+    click.echo(_accept.write(placed, where, answer, tried))  # last: a changed table makes the runs before it suspect
     failed = [each.what for each in found if each.passed is False]
     shown = folder.relative_to(ROOT) if folder.is_relative_to(ROOT) else folder
     publish = f" Please publish {shown}, with docker/images.toml." if placed.publishable else f" It is in {shown}."
@@ -90,15 +94,16 @@ def _stopped(placed: Placed, where: Device, folder: Path) -> list[Found]:
             command.argv, command.shown, command.env, command.cwd, folder / "stopped", Asked(SEED, 94.0),
             seen_folder=start.seen_folder,
         )  # fmt: skip
+        began_ns = time.monotonic_ns()
         outcome = execute.run(
             job,
             limits=replace(Limits(), enough_epochs=0),
             spawner=container_process.spawner(placed.engine, start.name),
             sampler=edges,
         )
-    if edges.greeted_ns is None or edges.ended_ns is None:
+    if edges.greeted_ns is None or edges.greeted_ns < began_ns:
         return [Found("a run that is told to stop", False, outcome.reason)]
-    seconds = (edges.ended_ns - edges.greeted_ns) / 1e9
+    seconds = (time.monotonic_ns() - edges.greeted_ns) / 1e9  # until its container is removed
     names = execute.hear([placed.engine.program, "ps", "--all", "--format", "{{.Names}}"], engines.PATIENCE_SECONDS).out
     left = start.name in names.split()
     return [

@@ -64,7 +64,11 @@ def _look_for_place(asked: _place.Asked, device: str | None) -> Place:
     from bench.probes import engine as engines
 
     try:
-        settled = _place.settle(asked, plan.device(device))
+        trains_on = plan.device(device)
+    except EnvironmentProblem:
+        return Place()  # what is wrong with a GPU is told where GPUs are asked about
+    try:
+        settled = _place.settle(asked, trains_on)
         if settled.choice is None or settled.engine is None:
             return Place(settled.said)
         chosen = settled.choice.image
@@ -74,8 +78,7 @@ def _look_for_place(asked: _place.Asked, device: str | None) -> Place:
         how = "It is here." if there else f"It is still to be {'built' if chosen.is_built else 'pulled'}."
         return Place(f"{settled.said} {how}", image=f"{chosen.tensorflow} in the image {chosen.name}")
     except EnvironmentProblem as problem:
-        # What is wrong with a GPU is told where GPUs are asked about.
-        return Place(problem=str(problem)) if asked.explicitly else Place()
+        return Place(problem=str(problem))
 
 
 def _look_for_data(where: str | None) -> Data:

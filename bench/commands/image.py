@@ -57,7 +57,7 @@ def build(name: str, base: str | None, docker: str | None, flags: str) -> None:
 def shell(
     device: str | None, where: str | None, image: str | None, docker: str | None, docker_flags: str | None
 ) -> int:
-    """Open a shell in the container that a run would be made in: the same image, flags, user and mounts."""
+    """Open a shell where a run would be made: the same image, flags and user, the checkout mounted."""
     from bench.commands import _images
 
     return _images.shell(device, _place.Asked(where, image, docker, docker_flags))

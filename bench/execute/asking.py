@@ -19,10 +19,18 @@ def call(argv: Sequence[str], cwd: Path) -> int:
     return _code(subprocess.run(list(argv), cwd=cwd, check=False).returncode)
 
 
-def call_heard(argv: Sequence[str], cwd: Path) -> tuple[int, str]:
-    """``call``, with what the command writes on standard error kept from the terminal and returned."""
-    done = subprocess.run(list(argv), cwd=cwd, check=False, stderr=subprocess.PIPE)
-    return _code(done.returncode), done.stderr.decode("utf-8", "replace")
+def call_heard(argv: Sequence[str], cwd: Path, *, echo: bool = False) -> tuple[int, str]:
+    """``call``, with what the command writes on standard error returned; on the terminal it is shown to who wants an
+    ``echo``.
+    """
+    with subprocess.Popen(list(argv), cwd=cwd, stderr=subprocess.PIPE) as started:
+        assert started.stderr is not None
+        heard = bytearray()
+        while chunk := os.read(started.stderr.fileno(), 1 << 12):
+            heard += chunk
+            if echo:
+                os.write(2, chunk)
+    return _code(started.returncode), heard.decode("utf-8", "replace")
 
 
 def _code(returncode: int) -> int:

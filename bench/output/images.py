@@ -32,7 +32,7 @@ def _notes(image: Image) -> Iterator[str]:
     if image.candidate:
         yield "a candidate: taken only where it was accepted"
     if image.expected:
-        yield f"expected, and not seen in the image: {', '.join(image.expected)}"
+        yield f"expected, and not seen in it: {', '.join(image.expected)}"
     if image.broken:
         yield f"known to fail on {', '.join(image.broken)}"
     for each in image.acceptance:

@@ -80,7 +80,7 @@ _MEANINGS: tuple[tuple[str, str, str], ...] = (
         r"no such host|i/o timeout|network is unreachable|tls handshake timeout|connection reset|temporary failure|"
         r"server gave http response|dial tcp|\beof\b",
         "the registry cannot be reached from here, or broke off",
-        "run the same command again: what was pulled is kept; without that registry, IMAGE=portable (`make image`)",
+        "run the same command again, which may have to fetch it anew; without that registry, IMAGE=portable",
     ),
     (
         r"no such image|image not known|unable to find image|image .* not found",
@@ -154,13 +154,12 @@ def find(program: str, hear: Hear, environ: Mapping[str, str]) -> Engine:
     """The engine called ``program``. Raises EnvironmentProblem, in one sentence, where it cannot be used."""
     if shutil.which(program) is None:
         raise EnvironmentProblem(f"there is no `{program}` on PATH; {_INSTALL}.")
-    podman = Path(program).name == "podman"
-    name = "CONTAINER_HOST" if podman else "DOCKER_HOST"
+    name = "CONTAINER_HOST" if Path(program).name == "podman" else "DOCKER_HOST"
     if environ.get(name) and not environ[name].startswith("unix://"):
         raise EnvironmentProblem(
             f"{name} names an engine on another machine, which cannot see this one's files; `unset {name}` first."
         )
-    asked = _answer([program, "info", "--format", "json" if podman else "{{json .}}"], hear)
+    asked = _answer([program, "info", "--format", "{{json .}}"], hear)
     try:
         info = json.loads(asked.out)
         errors = info.get("ServerErrors") or []
@@ -169,7 +168,23 @@ def find(program: str, hear: Hear, environ: Mapping[str, str]) -> Engine:
     if errors or asked.exit_code:
         words = "\n".join(map(str, errors)) or asked.err
         raise EnvironmentProblem(meaning(words, Path(program).name).sentence())
-    return _podman(program, info) if podman else _docker(program, info)
+    if "host" in info and "store" in info:  # also where it goes by the name of docker
+        return _podman(program, info)
+    found = _docker(program, info)
+    _require_this_machine(program, hear, environ)
+    return found
+
+
+def _require_this_machine(program: str, hear: Hear, environ: Mapping[str, str]) -> None:
+    """Raises EnvironmentProblem where Docker's context leads to another machine; DOCKER_HOST goes before it."""
+    if environ.get("DOCKER_HOST"):
+        return
+    heard = _answer([program, "context", "inspect", "--format", "{{.Endpoints.docker.Host}}"], hear)
+    if not heard.exit_code and heard.out.strip().startswith(("ssh://", "tcp://", "http://", "https://")):
+        raise EnvironmentProblem(
+            "Docker's context names an engine on another machine, which cannot see this one's files; type "
+            "`docker context use default` first."
+        )
 
 
 def _docker(program: str, info: Mapping[str, Any]) -> Engine:
@@ -178,6 +193,7 @@ def _docker(program: str, info: Mapping[str, Any]) -> Engine:
         program=program,
         version=str(info.get("ServerVersion") or "unknown"),
         rootless=any("name=rootless" in each for each in options),
+        remapped=any("name=userns" in each for each in options),
         selinux=any("name=selinux" in each for each in options),
         root_folder=_folder(info.get("DockerRootDir")),
     )
@@ -189,6 +205,7 @@ def _podman(program: str, info: Mapping[str, Any]) -> Engine:
     return Engine(
         program=program,
         version=str((info.get("version") or {}).get("Version") or "unknown"),
+        is_podman=True,
         rootless=bool(security.get("rootless")),
         selinux=bool(security.get("selinuxEnabled")),
         root_folder=_folder(store.get("graphRoot")),

@@ -13,25 +13,7 @@ from collections.abc import Mapping
 from bench.metadata import hashed as hashed
 from bench.probes.identity import WITHHELD as WITHHELD
 from bench.probes.identity import Identity as Identity
-
-#: Read by TensorFlow, XLA, PyTorch, JAX, the CUDA libraries, oneDNN, MKL and OpenMP; each can change speed or accuracy.
-PREFIXES = (
-    "TF_",
-    "XLA_",
-    "CUDA_",
-    "CUDNN_",
-    "CUBLAS_",
-    "NCCL_",
-    "NVIDIA_",
-    "OMP_",
-    "ONEDNN_",
-    "DNNL_",
-    "KMP_",
-    "TORCH_",
-    "PYTORCH_",
-    "JAX_",
-    "MKL_",
-)
+from bench.variables import PREFIXES as PREFIXES
 
 _NAME = re.compile(r"[A-Z][A-Z0-9_]*")
 #: Terraform shares TensorFlow's prefix, and its variables hold the secrets of whole clouds.

@@ -82,6 +82,9 @@ class Engine:
             return self.inspect_image(words[-1])
         if words[0] == "container":
             return self.inspect_container(words[-1])
+        if words[0] == "context":
+            print("unix:///var/run/docker.sock")
+            return 0
         return int(getattr(self, words[0])(words[1:]))
 
     def fail(self, why: str, code: int = 1) -> int:

@@ -126,41 +126,32 @@ def test_an_image_that_is_named_is_taken_even_where_another_would_be() -> None:
 
 PULLED = TABLE.find("25.02")
 CPU = TABLE.find("cpu")
-LOCK = "b" * 64
-BUILT_LABELS = {container.BASE_LABEL: CPU.base, container.LOCK_LABEL: LOCK}
+RECIPE = {container.BASE_LABEL: CPU.base, container.LOCK_LABEL: "b" * 64, container.DOCKERFILE_LABEL: "d" * 64}
 
 
 @pytest.mark.parametrize(
-    ("image", "inspected", "lock", "found"),
+    ("image", "inspected", "recipe", "found"),
     [
-        (PULLED, Inspected("sha256:1", (PULLED.digest,)), None, "pinned"),
-        (PULLED, Inspected("sha256:1", (f"sha256:{'c' * 64}",)), None, "undigested"),
-        (PULLED, Inspected("sha256:1"), None, "undigested"),
-        (PULLED, Inspected("sha256:1", (PULLED.digest,), {container.STAND_IN: "true"}), None, "stand-in"),
-        (PULLED, Inspected("sha256:1", (PULLED.digest,), {container.STAND_IN: "false"}), None, "pinned"),
-        (
-            Image("x", "", "", reference="x/y", digest="sha256:d"),
-            Inspected("sha256:1", ("sha256:d",)),
-            None,
-            "digested",
-        ),
-        (Image("x", "", "", reference="x/y:1"), Inspected("sha256:1", ("sha256:d",)), None, "undigested"),
-        (CPU, Inspected("sha256:1", (), BUILT_LABELS), LOCK, "built"),
-        (CPU, Inspected("sha256:1", (), BUILT_LABELS), "e" * 64, "undigested"),
-        (CPU, Inspected("sha256:1", (), BUILT_LABELS), None, "undigested"),
-        (
-            CPU,
-            Inspected("sha256:1", (), {**BUILT_LABELS, container.BASE_LABEL: "standin-base:py311"}),
-            LOCK,
-            "undigested",
-        ),
-        (CPU, Inspected("sha256:1", (), {**BUILT_LABELS, container.STAND_IN: "true"}), LOCK, "stand-in"),
+        (PULLED, Inspected("sha256:1", (PULLED.digest,)), {}, "pinned"),
+        (PULLED, Inspected("sha256:1", (f"sha256:{'c' * 64}",)), {}, "undigested"),
+        (PULLED, Inspected("sha256:1"), {}, "undigested"),
+        (PULLED, Inspected("sha256:1", (PULLED.digest,), {container.STAND_IN: "true"}), {}, "stand-in"),
+        (PULLED, Inspected("sha256:1", (PULLED.digest,), {container.STAND_IN: "false"}), {}, "pinned"),
+        (Image("x", "", "", reference="x/y", digest="sha256:d"), Inspected("sha256:1", ("sha256:d",)), {}, "digested"),
+        (Image("x", "", "", reference="x/y:1"), Inspected("sha256:1", ("sha256:d",)), {}, "undigested"),
+        (CPU, Inspected("sha256:1", (), RECIPE), RECIPE, "built"),
+        (CPU, Inspected("sha256:1", (), {**RECIPE, container.LOCK_LABEL: "e" * 64}), RECIPE, "undigested"),
+        (CPU, Inspected("sha256:1", (), {**RECIPE, container.DOCKERFILE_LABEL: "e" * 64}), RECIPE, "undigested"),
+        (CPU, Inspected("sha256:1", (), {**RECIPE, container.BASE_LABEL: "standin-base:py311"}), RECIPE, "undigested"),
+        (CPU, Inspected("sha256:1"), RECIPE, "undigested"),
+        (CPU, Inspected("sha256:1", (), RECIPE), {}, "undigested"),
+        (CPU, Inspected("sha256:1", (), {**RECIPE, container.STAND_IN: "true"}), RECIPE, "stand-in"),
     ],
 )
 def test_it_is_told_how_exactly_it_is_known_what_an_image_is(
-    image: Image, inspected: Inspected, lock: str | None, found: str
+    image: Image, inspected: Inspected, recipe: dict[str, str], found: str
 ) -> None:
-    assert pinning(image, inspected, lock, TABLE) == found
+    assert pinning(image, inspected, recipe, TABLE) == found
     assert (found in container.PUBLISHABLE) == (found in ("pinned", "built", "digested"))
 
 
@@ -207,15 +198,29 @@ def test_a_variable_that_is_passed_on_does_not_show_its_value_in_the_command() -
     ]  # fmt: skip
 
 
-def test_podman_gets_the_gpu_by_cdi_and_a_rootless_engine_no_user_of_another_number() -> None:
-    podman = replace(RUN, engine=Engine("/usr/bin/podman", "4.3.1", rootless=True, selinux=True))
+def test_podman_gets_the_gpu_by_cdi_whose_hooks_write_into_the_root_file_system() -> None:
+    podman = replace(RUN, engine=Engine("docker", "4.3.1", is_podman=True, selinux=True))
     words = argv(podman)
     assert "--device=nvidia.com/gpu=GPU-12345678-1234" in words
-    assert "--userns=keep-id" in words
     assert "--security-opt=label=disable" in words
-    assert not any(word.startswith(("--gpus", "--user=")) for word in words)
-    assert not any(word.startswith("--user") for word in argv(replace(RUN, engine=replace(DOCKER, rootless=True))))
-    assert "--user=1000:1001" in argv(replace(RUN, engine=Engine("podman", "4.3.1")))
+    assert "--user=1000:1001" in words
+    assert not any(word.startswith("--gpus") for word in words)
+    assert "--read-only" not in words
+    assert "--read-only" in argv(replace(podman, gpu=None))
+
+
+@pytest.mark.parametrize("is_podman", [False, True])
+def test_in_a_rootless_engine_root_inside_is_the_caller_outside(is_podman: bool) -> None:
+    rootless = replace(RUN, engine=Engine("docker", "27.1", is_podman=is_podman, rootless=True))
+    assert "--user=0:0" in argv(rootless)
+    assert "--user=root" in shown_flags(rootless)
+    assert not any("userns" in word for word in argv(rootless))
+
+
+def test_where_a_daemon_shifts_numbers_the_callers_is_kept() -> None:
+    remapped = replace(RUN, engine=replace(DOCKER, remapped=True))
+    assert {"--user=1000:1001", "--userns=host"} <= {*argv(remapped)}
+    assert {"--user=caller", "--userns=host"} <= {*shown_flags(remapped)}
 
 
 def test_a_cpu_gets_no_gpu_and_own_words_stand_before_the_image() -> None:
@@ -254,11 +259,14 @@ def test_any_other_path_is_mounted_letter_by_letter(name: str) -> None:
     assert shlex.split(shlex.quote(word)) == [word]
 
 
-def test_of_the_hosts_variables_only_those_that_hold_inside_are_passed_on() -> None:
-    names = [
+def test_of_the_hosts_variables_only_those_that_are_recorded_and_hold_inside_are_passed_on() -> None:
+    passed = [
         "TF_CPP_MIN_LOG_LEVEL", "NVIDIA_TF32_OVERRIDE", "OMP_NUM_THREADS", "CUDA_CACHE_MAXSIZE",
-        "NVIDIA_DISABLE_REQUIRE", "CUDA_HOME", "CUDA_PATH", "CUDA_VERSION", "CUDA_VISIBLE_DEVICES",
-        "CUDA_DEVICE_ORDER", "CUDA_CACHE_PATH",
-        "NVIDIA_VISIBLE_DEVICES", "NVIDIA_REQUIRE_CUDA", "NVIDIA_DRIVER_CAPABILITIES", "CUDNN_VERSION", "NCCL_VERSION",
+        "NVIDIA_DISABLE_REQUIRE", "PYTHONHASHSEED", "TZ",
     ]  # fmt: skip
-    assert container.passed_on(names) == tuple(sorted(names[:5]))
+    kept_out = [
+        "CUDA_HOME", "CUDA_PATH", "CUDA_VERSION", "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "CUDA_CACHE_PATH",
+        "NVIDIA_VISIBLE_DEVICES", "NVIDIA_REQUIRE_CUDA", "NVIDIA_DRIVER_CAPABILITIES", "CUDNN_VERSION", "NCCL_VERSION",
+        "LD_LIBRARY_PATH", "VIRTUAL_ENV", "XDG_CACHE_HOME", "LANG", "LC_ALL", "PATH", "HOME", "TMPDIR",
+    ]  # fmt: skip
+    assert container.passed_on([*passed, *kept_out]) == tuple(sorted(passed))

@@ -454,7 +454,7 @@ def test_without_the_toolkit_it_is_native(
         env=checkout.environment(**{"DEVICE": "", "FAKE_GPUS": "1", **fake_driver, **programs, **path}),
         capture_output=True, text=True, check=True,
     )  # fmt: skip
-    assert found.stdout.strip() == "gpu" if CUDA_BUILDS else "cpu"
+    assert found.stdout.strip() == ("gpu" if CUDA_BUILDS else "cpu")
 
 
 def test_the_harness_alone_is_small_stays_where_tensorflow_is_and_gives_way_to_it(

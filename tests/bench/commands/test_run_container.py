@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Callable
@@ -13,18 +12,17 @@ from typing import Any
 import pytest
 
 from bench import container, execute, images
-from bench.commands import _runs
+from bench.commands import _place, _runs
 from bench.placement import Placed
 from bench.plan import Device, Plan
-from bench.trainers import ROOT
 from tests.bench import fake_engine
 from tests.bench.commands.scripted_bench import Bench, installed
 
 DIGEST = f"sha256:{'a' * 64}"
 PULLED = f"registry.example/tensorflow@{DIGEST}"
 CPU = images.read().find("cpu")
-LOCK_SHA256 = hashlib.sha256((ROOT / "requirements" / "cpu.txt").read_bytes()).hexdigest()
-BUILT = fake_engine.image(labels={container.BASE_LABEL: CPU.base, container.LOCK_LABEL: LOCK_SHA256})
+LABELS = _place.recipe(CPU)
+BUILT = fake_engine.image(labels=LABELS)
 Start = Callable[..., Path]
 
 
@@ -73,7 +71,10 @@ def test_the_record_has_image_digest_labels_and_flags_and_no_path_of_this_host(b
     fingerprint = found["fingerprint"]
     assert fingerprint["image"] == f"resnet9-bench:cpu@sha256:{'f' * 64}"
     assert fingerprint["image.pinning"] == "built"
-    assert f"{container.LOCK_LABEL}={LOCK_SHA256}" in fingerprint["image.labels"]
+    assert f"{container.LOCK_LABEL}={LABELS[container.LOCK_LABEL]}" in fingerprint["image.labels"]
+    # Not the registry that it came from, as of every image.
+    base = CPU.base.partition("/")[2]
+    assert f"{container.BASE_LABEL}=(withheld)/{base}" in fingerprint["image.labels"]
     assert {"--network=none", "--read-only", "--mount=checkout:ro", "--mount=run:rw"} <= {*fingerprint["run.flags"]}
     assert fingerprint["run.engine"] == "docker 27.0.1"
     assert found["leftover_processes"] is None
@@ -239,6 +240,14 @@ def test_how_the_trainer_ended_is_asked_of_the_container_and_not_of_the_client(
     assert record(bench)["signal"] == 9
 
 
+@pytest.mark.parametrize("code", [129 + 64, 255])
+def test_a_code_that_is_no_signal_is_a_code(bench: Bench, engine: Start, code: int) -> None:
+    bench.scripts[0] = [bench.hello(), ["exit", code]]
+    engine()
+    assert bench("--image", "cpu", "--seeds", "1")[0] == 5
+    assert (record(bench)["exit_code"], record(bench)["signal"]) == (code, None)
+
+
 def test_a_trainers_own_exit_code_comes_back_through_the_container(bench: Bench, engine: Start) -> None:
     bench.scripts[0] = [["event", {"event": "error", "message": "no such data", "hint": "type make data"}], ["exit", 3]]
     engine()
@@ -275,20 +284,21 @@ def test_podman_does_as_well(bench: Bench, tmp_path: Path, monkeypatch: pytest.M
     assert code == 0
     assert "by podman 4.3.1" in out
     (started,) = [words for words in fake_engine.calls(state) if words[0] == "run"]
-    assert "--userns=keep-id" in started
+    assert "--user=0:0" in started
     assert record(bench)["fingerprint"]["run.rootless"] is True
 
 
 @pytest.mark.parametrize(
     ("program", "mend"),
-    [("docker", "nvidia-ctk runtime configure"), ("/usr/bin/podman", "nvidia-ctk cdi generate")],
+    [("docker", "nvidia-ctk runtime configure"), ("podman", "nvidia-ctk cdi generate")],
 )
 def test_a_trainer_that_finds_no_gpu_in_its_container_is_told_with_what_mends_the_container(
     program: str, mend: str
 ) -> None:
     choice = container.Choice(images.read().find("25.02"), "a test")
     inspected = container.Inspected("sha256:1")
-    placed = Placed(container.Engine(program, "27"), choice, inspected, container.PINNED, "owner", "GPU-1")
+    engine = container.Engine(program, "27", is_podman=program == "podman")
+    placed = Placed(engine, choice, inspected, container.PINNED, "owner", "GPU-1")
     todo = Plan("hive", (0,), None, "device", "auto", Device("gpu", "GPU-1", "k", "n"), 1, placed=placed)
     failed = execute.Outcome("failed", "the NVIDIA driver shows no GPU; see what nvidia-smi says", 4)
 
@@ -299,3 +309,6 @@ def test_a_trainer_that_finds_no_gpu_in_its_container_is_told_with_what_mends_th
     assert choice.image.locator in explained.reason
     assert _runs._explained(replace(failed, exit_code=3), todo).reason == failed.reason
     assert _runs._explained(failed, replace(todo, placed=None)) == failed
+    # What the engine refused was never inside.
+    refused = replace(failed, reason="the engine cannot hand out GPUs, as it knows no NVIDIA container toolkit")
+    assert _runs._explained(refused, todo) == refused

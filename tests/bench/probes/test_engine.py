@@ -65,11 +65,12 @@ def refusal(ask: Callable[..., object], *arguments: object) -> str:
 
 
 def test_docker_tells_what_it_is(tmp_path: Path) -> None:
-    options = ["name=seccomp,profile=builtin", "name=selinux", "name=rootless", "name=cgroupns"]
+    options = ["name=seccomp,profile=builtin", "name=selinux", "name=rootless", "name=cgroupns", "name=userns"]
     said = {"ServerVersion": "27.3.1", "DockerRootDir": str(tmp_path), "SecurityOptions": options}
     hear = Answering(said)
-    assert engine.find("docker", hear, {}) == Engine("docker", "27.3.1", True, True, tmp_path)
-    assert hear.asked == [["docker", "info", "--format", "{{json .}}"]]
+    every = {"rootless": True, "remapped": True, "selinux": True}
+    assert engine.find("docker", hear, {}) == Engine("docker", "27.3.1", root_folder=tmp_path, **every)
+    assert hear.asked[0] == ["docker", "info", "--format", "{{json .}}"]
     plain = Answering({**said, "SecurityOptions": options[:1], "DockerRootDir": "/no/such/folder"})
     assert engine.find("docker", plain, {}) == Engine("docker", "27.3.1")
 
@@ -81,15 +82,33 @@ def test_podman_tells_what_it_is(tmp_path: Path) -> None:
         "version": {"Version": "5.2.2"},
     }
     hear = Answering(said)
-    assert engine.find("podman", hear, {}) == Engine("podman", "5.2.2", True, True, tmp_path)
-    assert hear.asked == [["podman", "info", "--format", "json"]]
+    every = {"is_podman": True, "rootless": True, "selinux": True}
+    assert engine.find("podman", hear, {}) == Engine("podman", "5.2.2", root_folder=tmp_path, **every)
+    assert hear.asked == [["podman", "info", "--format", "{{json .}}"]]
     assert engine.find(str(tmp_path / "podman"), Answering(said), {}).told == "podman 5.2.2"
-    assert engine.find("podman", Answering({**said, "host": {}}), {}) == Engine("podman", "5.2.2", root_folder=tmp_path)
+    plain = Engine("podman", "5.2.2", is_podman=True, root_folder=tmp_path)
+    assert engine.find("podman", Answering({**said, "host": {}}), {}) == plain
+    # Where it goes by the name of docker (podman-docker) it is podman all the same.
+    assert engine.find("docker", Answering(said), {}).is_podman
 
 
 def test_an_engine_that_tells_little_is_one_all_the_same() -> None:
     assert engine.find("docker", Answering({"SecurityOptions": None}), {}) == Engine("docker", "unknown")
-    assert engine.find("podman", Answering({"host": None}), {}) == Engine("podman", "unknown")
+    little = Engine("podman", "unknown", is_podman=True)
+    assert engine.find("podman", Answering({"host": None, "store": None}), {}) == little
+
+
+@pytest.mark.parametrize(("there", "refused"), [("ssh://me@far", True), ("tcp://far:2375", True), ("unix:///x", False)])
+def test_a_context_that_leads_to_another_machine_is_refused(there: str, refused: bool) -> None:
+    def hear(argv: Sequence[str], seconds: float) -> Heard:
+        return Heard(0, there if "context" in argv else '{"ServerVersion": "27"}', "")
+
+    if refused:
+        with pytest.raises(EnvironmentProblem, match="docker context use default"):
+            engine.find("docker", hear, {})
+    else:
+        assert engine.find("docker", hear, {}).version == "27"
+    assert engine.find("docker", hear, {"DOCKER_HOST": "unix:///mine"}).version == "27"  # it goes before the context
 
 
 def test_an_engine_is_asked_as_a_program(path: Path) -> None:
