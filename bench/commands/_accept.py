@@ -243,8 +243,8 @@ def write(placed: Placed, where: Device, answer: Mapping[str, Any], found: list[
     told = {"tensorflow": str(answer.get("tensorflow") or "").partition("+")[0], "python": _minor(answer.get("python"))}
     images.write_acceptance(image.name, acceptance, told)
     return (
-        "docker/images.toml has it. Commit the file before the runs that count, as results from a checkout with changes "
-        "are suspect; then others need not try it again."
+        "docker/images.toml has it. Commit the file before the runs that count, as results from a checkout with "
+        "changes are suspect; then others need not try it again."
     )
 
 
