@@ -95,11 +95,12 @@ def _arguments(image: Image | None, base: str | None, pinned: Image) -> dict[str
     if image is not None:
         made_of = _place.recipe(image)
         base = base or image.base
-        hashes = {
+        arguments = {
+            "PYTHON_IMAGE": base,
+            "LOCK": image.lock,
             "LOCK_SHA256": made_of[container.LOCK_LABEL],
             "DOCKERFILE_SHA256": made_of[container.DOCKERFILE_LABEL],
         }
-        arguments = {"PYTHON_IMAGE": base, **hashes}
     else:
         base = base or f"{pinned.reference}@{pinned.digest}"
         arguments = {"BASE_IMAGE": base}

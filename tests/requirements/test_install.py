@@ -3,124 +3,23 @@
 from __future__ import annotations
 
 import ast
-import hashlib
 import json
 import os
-import platform
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-SOURCE = Path(__file__).resolve().parents[2] / "requirements"
-HAS_GPU_LIST = Path("/proc/driver/nvidia/gpus").is_dir() and any(Path("/proc/driver/nvidia/gpus").iterdir())
-CUDA_BUILDS = sys.platform == "linux" and platform.machine() == "x86_64"
+from tests.requirements.conftest import CUDA_BUILDS, HAS_GPU_LIST, SOURCE, Checkout, build_wheel
 
 pytestmark = pytest.mark.skipif(
     not (3, 10) <= sys.version_info[:2] <= (3, 13),
     reason="the set-up hands over to another Python where this one is not 3.10 to 3.13; run the tests with one that is",
 )
-
-
-def build_wheel(folder: Path, name: str) -> str:
-    """A wheel of one empty module, and the line of a lock that pins it."""
-    folder.mkdir(exist_ok=True)
-    path = folder / f"{name}-1.0-py3-none-any.whl"
-    info = f"{name}-1.0.dist-info"
-    with zipfile.ZipFile(path, "w") as wheel:
-        wheel.writestr(f"{name}.py", "")
-        wheel.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
-        wheel.writestr(
-            f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
-        )
-        wheel.writestr(f"{info}/RECORD", f"{name}.py,,\n{info}/METADATA,,\n{info}/WHEEL,,\n{info}/RECORD,,\n")
-    return f"{name}==1.0 \\\n    --hash=sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}\n"
-
-
-@dataclass
-class Checkout:
-    """A folder with the real programs and small locks."""
-
-    folder: Path
-
-    @property
-    def venv(self) -> Path:
-        return self.folder / ".venv"
-
-    def lock(self, name: str, text: str) -> None:
-        (self.folder / "requirements" / f"{name}.txt").write_text(text)
-
-    def command(self, *arguments: str) -> list[str]:
-        return [sys.executable, str(self.folder / "requirements" / "install.py"), *arguments]
-
-    def environment(self, **extra: str) -> dict[str, str]:
-        kept = {key: value for key, value in os.environ.items() if not key.startswith(("PIP_", "PYTHON"))}
-        pip = {"PIP_CONFIG_FILE": os.devnull, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "wheels"}
-        return {**kept, **pip, "DEVICE": "cpu", **extra}
-
-    def install(self, *arguments: str, **extra: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            self.command(*arguments),
-            cwd=self.folder,
-            env=self.environment(**extra),
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-
-    def ask(self, question: str) -> str:
-        """What an expression over `environment`, this folder's .venv as the program sees it, gives."""
-        program = f"from environment import *; environment = Environment(Path('.venv')); print({question})"
-        path = {"PYTHONPATH": str(self.folder / "requirements")}
-        command = [sys.executable, "-c", program]
-        return subprocess.check_output(command, cwd=self.folder, env=self.environment(**path), text=True).strip()
-
-    def installed(self) -> dict[str, str]:
-        return json.loads((self.venv / "installed.json").read_text())["locks"]
-
-    def has(self, module: str) -> bool:
-        return any(self.venv.glob(f"lib/python*/site-packages/{module}.py"))
-
-
-def make_checkout(folder: Path) -> Checkout:
-    checkout = Checkout(folder)
-    (folder / "requirements").mkdir(parents=True)
-    for name in ("install.py", "environment.py"):
-        shutil.copy(SOURCE / name, folder / "requirements" / name)
-    for lock in ("cpu", "gpu", "harness", "dev", "trainer-2.13", "trainer-2.17"):
-        module = "tiny_" + lock.replace("-", "_").replace(".", "_")
-        checkout.lock(lock, "# download: 1 MB\n" + build_wheel(folder / "wheels", module))
-    return checkout
-
-
-@pytest.fixture
-def checkout(tmp_path: Path) -> Checkout:
-    return make_checkout(tmp_path / "a checkout")
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
-    """A checkout whose CPU environment is complete; tests must leave it so."""
-    made = make_checkout(tmp_path_factory.mktemp("finished") / "checkout")
-    result = made.install("runtime")
-    assert result.returncode == 0, result.stderr
-    assert "about 1 MB to download" in result.stdout
-    return made
-
-
-@pytest.fixture
-def copied(finished: Checkout, tmp_path: Path) -> Checkout:
-    """A copy of the finished one, to break. (The links of an environment are to the Python outside it.)"""
-    shutil.copytree(finished.folder, tmp_path / "checkout", symlinks=True)
-    return Checkout(tmp_path / "checkout")
 
 
 # A finished environment
@@ -355,23 +254,6 @@ def test_entry_can_be_read_by_pythons_that_are_too_old() -> None:
 # CPU or GPU
 
 
-@pytest.fixture
-def fake_driver(tmp_path: Path) -> Iterator[dict[str, str]]:
-    """The variables that put a small NVML, which counts FAKE_GPUS devices, in the way of the real one."""
-    compiler = shutil.which("cc")
-    if compiler is None:
-        pytest.skip("no C compiler to build the fake driver with; install one that is called cc, such as gcc")
-    source = tmp_path / "nvml.c"
-    source.write_text(
-        "#include <stdlib.h>\n"
-        "int nvmlInit_v2(void) { return 0; }\n"
-        "int nvmlShutdown(void) { return 0; }\n"
-        'int nvmlDeviceGetCount_v2(unsigned *count) { *count = atoi(getenv("FAKE_GPUS")); return 0; }\n'
-    )
-    subprocess.run([compiler, "-shared", "-fPIC", str(source), "-o", str(tmp_path / "libnvidia-ml.so.1")], check=True)
-    return {"LD_LIBRARY_PATH": str(tmp_path)}
-
-
 @pytest.mark.slow
 @pytest.mark.skipif(
     not CUDA_BUILDS,
@@ -398,73 +280,3 @@ def test_driver_without_a_gpu_leaves_the_cpu_lock(finished: Checkout, fake_drive
 def test_device_cpu_asks_no_driver(finished: Checkout, fake_driver: dict[str, str]) -> None:
     assert finished.install("runtime", DEVICE="cpu", FAKE_GPUS="1", **fake_driver).stdout == ""
     assert set(finished.installed()) == {"cpu"}
-
-
-# Runs in a container need no TensorFlow here
-
-
-@pytest.fixture
-def programs(tmp_path: Path) -> dict[str, str]:
-    """PATH with a container engine and NVIDIA's toolkit first on it; the engine leaves with FAKE_ENGINE."""
-
-    folder = tmp_path / "programs"
-    folder.mkdir()
-    (folder / "docker").write_text("#!/bin/sh\nexit ${FAKE_ENGINE:-0}\n")
-    (folder / "nvidia-ctk").write_text("#!/bin/sh\n")
-    for each in folder.iterdir():
-        each.chmod(0o755)
-    return {"PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"}
-
-
-@pytest.mark.parametrize(
-    ("given", "lock"),
-    [
-        ({}, "harness"),
-        ({"WHERE": "container"}, "harness"),
-        ({"WHERE": "native"}, "gpu"),
-        ({"FAKE_ENGINE": "1"}, "gpu"),
-        ({"FAKE_ENGINE": "1", "WHERE": "container"}, "harness"),
-        ({"DEVICE": "cpu"}, "cpu"),
-        ({"DEVICE": "cpu", "IMAGE": "cpu"}, "harness"),
-        ({"TRAINER": "python train.py"}, "gpu"),
-        ({"DOCKER": "no-such-engine"}, "gpu"),
-    ],
-)
-@pytest.mark.skipif(not CUDA_BUILDS, reason="TensorFlow has CUDA builds for x86_64 Linux alone; run the tests on it")
-def test_what_make_bench_needs_depends_on_where_it_will_run(
-    checkout: Checkout, fake_driver: dict[str, str], programs: dict[str, str], given: dict[str, str], lock: str
-) -> None:
-    path = {"PYTHONPATH": str(checkout.folder / "requirements")}
-    found = subprocess.run(
-        [sys.executable, "-c", "from environment import *; print(main_lock('runtime', None))"],
-        env=checkout.environment(**{"DEVICE": "", "FAKE_GPUS": "1", **fake_driver, **programs, **path, **given}),
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    assert found.stdout.strip() == lock
-
-
-def test_without_the_toolkit_it_is_native(
-    checkout: Checkout, fake_driver: dict[str, str], programs: dict[str, str]
-) -> None:
-    (Path(programs["PATH"].partition(os.pathsep)[0]) / "nvidia-ctk").unlink()
-    question = "main_lock('runtime', None)"
-    path = {"PYTHONPATH": str(checkout.folder / "requirements")}
-    found = subprocess.run(
-        [sys.executable, "-c", f"from environment import *; print({question})"],
-        env=checkout.environment(**{"DEVICE": "", "FAKE_GPUS": "1", **fake_driver, **programs, **path}),
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    assert found.stdout.strip() == ("gpu" if CUDA_BUILDS else "cpu")
-
-
-def test_the_harness_alone_is_small_stays_where_tensorflow_is_and_gives_way_to_it(
-    checkout: Checkout, copied: Checkout
-) -> None:
-    assert copied.install("harness").stdout == "", "an environment with TensorFlow serves the harness"
-    result = checkout.install("harness")
-    assert "the harness, whose trainer runs in a container" in result.stdout
-    assert set(checkout.installed()) == {"harness"}
-    assert checkout.install("runtime", WHERE="container").stdout == ""
-    checkout.install("native")
-    assert set(checkout.installed()) == {"cpu"}
-    assert not checkout.has("tiny_harness")

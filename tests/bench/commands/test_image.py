@@ -123,7 +123,9 @@ def test_an_image_is_built_on_the_pinned_base_with_the_lock_of_this_checkout(eng
     portable = images.read().find("portable")
     arguments = built(engine)
     assert arguments["PYTHON_IMAGE"] == portable.base
-    assert len(arguments["LOCK_SHA256"]) == 64
+    assert arguments["LOCK"] == "gpu"
+    assert len(arguments["LOCK_SHA256"]) == len(arguments["DOCKERFILE_SHA256"]) == 64
+    assert arguments["BASE_DIGEST"] == portable.base.rpartition("@")[2]
     assert arguments["target"] == "portable"
 
 
