@@ -121,12 +121,14 @@ def settle(asked: Asked, device: Device, *, own: bool = False) -> Settled:
     Raises UsageError for a contradiction, EnvironmentProblem where a container is asked for, or chosen, and cannot be.
     """
     from bench.errors import EnvironmentProblem, UsageError
+    from bench.probes.machine import IMAGE_VARIABLE
 
     if asked.where == NATIVE or own:
         _refuse_container(asked, own)
         return Settled("Natively, as WHERE=native asks for." if asked.where == NATIVE and device.kind == "gpu" else "")
-    # With neither a GPU nor a wish there is nothing to pin: the lock files hold the CPU's TensorFlow.
-    if not asked.explicitly and device.kind == "cpu":
+    # With neither a GPU nor a wish there is nothing to pin: the lock files hold the CPU's TensorFlow. And in the image that
+    # holds harness and trainer it has been decided.
+    if not asked.explicitly and (device.kind == "cpu" or os.environ.get(IMAGE_VARIABLE)):
         return Settled()
     if device.kind == "gpu" and device.asked == "gpu":
         return _natively(asked, f"the GPU has no UUID to hand it on by ({device.unwatched})")

@@ -224,6 +224,15 @@ def test_an_image_is_tried_before_anybody_relies_on_it(engine: Engine) -> None:
     assert "ok   convolution in fp32, compiled: relative error" in done.stdout
 
 
+def test_a_trainer_of_ones_own_runs_in_a_container_of_its_own(engine: Engine, tmp_path: Path) -> None:
+    # Of this environment a trainer gets what is recorded, and not where this engine listens.
+    here = f"env DOCKER_HOST={os.environ['DOCKER_HOST']}"
+    trainer = f"{here} examples/in_docker.sh {CPU.locator} python3 examples/minimal_trainer.py"
+    done = bench("check-trainer", trainer, "--device", "cpu", "--data", "synthetic")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert engine.containers() == []
+
+
 def test_the_all_in_one_image_runs_a_campaign_as_any_user_read_only_and_without_network(
     engine: Engine, tmp_path: Path
 ) -> None:

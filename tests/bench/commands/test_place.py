@@ -138,6 +138,11 @@ def test_a_gpu_that_nvml_does_not_show_cannot_be_handed_on(monkeypatch: pytest.M
         _place.settle(_place.Asked("container"), hidden)
 
 
+def test_in_the_image_that_holds_harness_and_trainer_it_has_been_decided(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BENCH_IMAGE", "nvcr.io/nvidia/tensorflow:25.02-tf2-py3@sha256:0")
+    assert _place.settle(_place.Asked(), Device("gpu", "GPU-1", "k", "NVIDIA H200")) == _place.Settled()
+
+
 def test_what_contradicts_itself_is_a_usage_error() -> None:
     with pytest.raises(UsageError, match="leave IMAGE=cpu or WHERE out"):
         _place.settle(_place.Asked("native", "cpu"), CPU)
