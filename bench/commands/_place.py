@@ -126,8 +126,8 @@ def settle(asked: Asked, device: Device, *, own: bool = False) -> Settled:
     if asked.where == NATIVE or own:
         _refuse_container(asked, own)
         return Settled("Natively, as WHERE=native asks for." if asked.where == NATIVE and device.kind == "gpu" else "")
-    # With neither a GPU nor a wish there is nothing to pin: the lock files hold the CPU's TensorFlow. And in the image that
-    # holds harness and trainer it has been decided.
+    # With neither a GPU nor a wish there is nothing to pin: the lock files hold the CPU's TensorFlow. And in the image
+    # that holds harness and trainer it has been decided.
     if not asked.explicitly and (device.kind == "cpu" or os.environ.get(IMAGE_VARIABLE)):
         return Settled()
     if device.kind == "gpu" and device.asked == "gpu":
