@@ -67,7 +67,7 @@ class ContainerProcess(execute.Child):
             killed = code == 128 + signal.SIGKILL
             reason = "the trainer ran out of memory and was ended" if state.out_of_memory and killed else ""
             told = execute.Exit(signal=code - 128, reason=reason)
-        else:
+        elif code is not None:
             told = execute.Exit(exit_code=code)
         if removed is None or (removed.exit_code and "no such container" not in removed.err.lower()):
             left = f"its container may still be there: type `{self._engine.program} rm --force {self._name}`"

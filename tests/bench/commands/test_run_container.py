@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -22,25 +21,12 @@ DIGEST = f"sha256:{'a' * 64}"
 PULLED = f"registry.example/tensorflow@{DIGEST}"
 CPU = images.read().find("cpu")
 LABELS = _place.recipe(CPU)
-BUILT = fake_engine.image(labels=LABELS)
 Start = Callable[..., Path]
 
 
 @pytest.fixture
 def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Bench:
     return installed(Bench, tmp_path, monkeypatch, capfd)
-
-
-@pytest.fixture
-def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Start:
-    """Puts a fake engine onto PATH, the image `cpu` as `make image` builds it there, and returns its state's folder."""
-
-    def start(**settings: Any) -> Path:
-        bin_folder = tmp_path / "bin"
-        monkeypatch.setenv("PATH", f"{bin_folder}{os.pathsep}{os.environ['PATH']}")
-        return fake_engine.install(bin_folder, **{"images": {CPU.locator: BUILT}, **settings})
-
-    return start
 
 
 def record(bench: Bench, seed: int = 0) -> dict[str, Any]:
@@ -225,6 +211,8 @@ def test_a_trainer_that_hangs_is_killed_in_its_container_and_the_container_remov
     assert "wrote no event for 1 s" in err
     asked = [words[0] for words in fake_engine.calls(state)]
     assert asked[-3:] == ["kill", "container", "rm"]
+    assert record(bench)["status"] == "timed_out"
+    assert record(bench)["signal"] == 9
     assert fake_engine.containers(state) == []
 
 
@@ -279,7 +267,9 @@ def test_words_of_ones_own_reach_the_engine_and_the_record(bench: Bench, engine:
 
 def test_podman_does_as_well(bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     info = {"host": {"security": {"rootless": True}}, "store": {"graphRoot": "/"}, "version": {"Version": "4.3.1"}}
-    state = fake_engine.install(tmp_path / "bin", "podman", info=info, images={CPU.locator: BUILT})
+    state = fake_engine.install(
+        tmp_path / "bin", "podman", info=info, images={CPU.locator: fake_engine.image(labels=LABELS)}
+    )
     code, out, _ = bench("--image", "cpu", "--seeds", "1", "--docker", str(tmp_path / "bin" / "podman"))
     assert code == 0
     assert "by podman 4.3.1" in out

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from bench.checks import judged
 from bench.commands import _results, stalls
 from bench.errors import Refused
 from bench.record.stalls import read_stalls
+from tests.bench import fake_engine
 from tests.bench.commands.scripted_command import ScriptedCommand, greeting, installed
 from tests.bench.records import Run
 
@@ -256,3 +258,14 @@ def test_a_run_of_the_control_is_no_result_and_makes_no_entry(tmp_path: Path) ->
     for each in (record, trusted):
         with pytest.raises(Refused, match="INPUT=memory repeats"):
             _results.write_dawnbench(tmp_path, [each], Claims(), {}, "x", allow_unverified_data=False)
+
+
+def test_both_inputs_run_in_the_container_that_is_asked_for(bench: Bench, engine: Callable[..., Path]) -> None:
+    state = engine()
+
+    code, out, err = bench("--image", "cpu", "--pairs", "1")
+
+    assert (code, err) == (0, "")
+    assert "In the image cpu (resnet9-bench:cpu)" in out
+    assert [words[0] for words in fake_engine.calls(state)].count("run") == 2
+    assert fake_engine.containers(state) == []
