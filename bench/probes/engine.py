@@ -95,6 +95,16 @@ _MEANINGS: tuple[tuple[str, str, str], ...] = (
         "does not",
     ),
     (
+        r"container-init binary not found|catatonit|exec: .*docker-init.*not found",
+        "the engine lacks the small program that is the first process in a container",
+        "install the package catatonit for podman, or docker-init for Docker",
+    ),
+    (
+        r"setting rlimit type [67]\b",
+        "the engine may not raise a container's number of open files or processes to its own default",
+        "type DOCKER_FLAGS='--ulimit nofile=4096:4096 --ulimit nproc=32768:32768', or give the engine the right to",
+    ),
+    (
         r"error setting rlimit|setrlimit",
         "the engine may not raise a limit of the container",
         "type DOCKER_FLAGS='--ulimit stack=8388608', or give the engine's service the right to",
@@ -218,17 +228,18 @@ def _folder(path: object) -> Path | None:
 
 def inspect(engine: Engine, image: Image, hear: Hear) -> Inspected | None:
     """What the engine says of an image; None where it has not got it. Raises EnvironmentProblem."""
-    answer = _answer([engine.program, "image", "inspect", "--format", "{{json .}}", image.locator], hear)
+    # Without a template every engine gives a list; with one, Docker an object and podman 4 a list.
+    answer = _answer([engine.program, "image", "inspect", image.locator], hear)
     if answer.exit_code:
         trouble = meaning(answer.err, Path(engine.program).name)
         if re.search(r"no such (image|object)|image not known", answer.err, re.IGNORECASE):
             return None
         raise EnvironmentProblem(trouble.sentence())
     try:
-        body = json.loads(answer.out)
+        (body,) = json.loads(answer.out)
         config = body.get("Config") or {}
         content = str(body["Id"])
-    except (ValueError, AttributeError, KeyError):
+    except (ValueError, TypeError, AttributeError, KeyError):
         raise EnvironmentProblem(
             f"{engine.program} does not tell what {image.locator} is: {one_line(answer.out)[:200]}."
         ) from None

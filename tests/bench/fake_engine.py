@@ -110,7 +110,7 @@ class Engine:
         found = self.settings["images"].get(reference)
         if found is None:
             return self.fail(f"Error: No such image: {reference}")
-        print(json.dumps(found))
+        print(json.dumps([found]))
         return 0
 
     def inspect_container(self, name: str) -> int:

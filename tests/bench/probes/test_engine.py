@@ -160,20 +160,20 @@ def test_an_engine_on_another_machine_is_refused_and_a_socket_is_not(program: st
 def test_an_image_that_is_there_tells_its_content_digests_labels_and_variables() -> None:
     digests = [f"nvcr.io/nvidia/tensorflow@{DIGEST}", f"localhost:5000/tf@sha256:{'b' * 64}"]
     config = {"Labels": {"resnet9-bench.base": "python:3.12"}, "Env": ["PATH=/usr/bin", "A=b=c", "EMPTY="]}
-    hear = Answering({"Id": f"sha256:{'c' * 64}", "RepoDigests": digests, "Config": config})
+    hear = Answering([{"Id": f"sha256:{'c' * 64}", "RepoDigests": digests, "Config": config}])
     assert engine.inspect(DOCKER, IMAGE, hear) == Inspected(
         id=f"sha256:{'c' * 64}",
         digests=(DIGEST, f"sha256:{'b' * 64}"),
         labels={"resnet9-bench.base": "python:3.12"},
         env={"PATH": "/usr/bin", "A": "b=c", "EMPTY": ""},
     )
-    assert hear.asked == [["docker", "image", "inspect", "--format", "{{json .}}", digests[0]]]
+    assert hear.asked == [["docker", "image", "inspect", digests[0]]]
 
 
 def test_podman_tells_the_content_without_its_kind_and_a_built_image_has_no_digest() -> None:
-    hear = Answering({"Id": "c" * 64, "RepoDigests": None, "Config": {"Labels": None, "Env": None}})
+    hear = Answering([{"Id": "c" * 64, "RepoDigests": None, "Config": {"Labels": None, "Env": None}}])
     assert engine.inspect(PODMAN, IMAGE, hear) == Inspected(f"sha256:{'c' * 64}")
-    assert engine.inspect(PODMAN, IMAGE, Answering({"Id": "c" * 64})) == Inspected(f"sha256:{'c' * 64}")
+    assert engine.inspect(PODMAN, IMAGE, Answering([{"Id": "c" * 64}])) == Inspected(f"sha256:{'c' * 64}")
 
 
 @pytest.mark.parametrize(
@@ -192,7 +192,7 @@ def test_an_image_that_is_not_there_is_none(words: str) -> None:
 def test_any_other_trouble_with_an_image_is_told() -> None:
     assert "systemctl start docker" in refusal(engine.inspect, DOCKER, IMAGE, Answering("", 1, NO_DAEMON))
     assert "did not answer" in refusal(engine.inspect, DOCKER, IMAGE, raising(TimeoutError()))
-    for said in ("", "[]", "null", "{}", "<html>\x1b[31m\n"):
+    for said in ("", "[]", "null", "{}", "[{}]", "[null]", "<html>\x1b[31m\n"):
         sentence = refusal(engine.inspect, DOCKER, IMAGE, Answering(said))
         assert sentence.startswith(f"docker does not tell what {IMAGE.locator} is: ")
 
@@ -259,6 +259,15 @@ TROUBLES = {
         "Error: statfs /home/me/x: no such file or directory",
     ],
     "DOCKER_FLAGS='--ulimit stack=8388608'": [f"{SHIM}error setting rlimit type 8: operation not permitted"],
+    # As podman 4.3.1 said them.
+    "--ulimit nofile=4096:4096 --ulimit nproc=32768:32768": [
+        "Error: runc: runc create failed: unable to start container process: error during container init: error setting "
+        f"rlimits for ready process: error setting rlimit type {kind}: operation not permitted: OCI permission denied"
+        for kind in (6, 7)
+    ],
+    "install the package catatonit for podman": [
+        "Error: container-init binary not found on the host: stat /usr/libexec/podman/catatonit: no such file or directory"
+    ],
 }
 
 
