@@ -259,14 +259,15 @@ TROUBLES = {
         "Error: statfs /home/me/x: no such file or directory",
     ],
     "DOCKER_FLAGS='--ulimit stack=8388608'": [f"{SHIM}error setting rlimit type 8: operation not permitted"],
-    # As podman 4.3.1 said them.
+    # As podman 4.3.1 said them, but for the end.
     "--ulimit nofile=4096:4096 --ulimit nproc=32768:32768": [
-        "Error: runc: runc create failed: unable to start container process: error during container init: error setting "
-        f"rlimits for ready process: error setting rlimit type {kind}: operation not permitted: OCI permission denied"
+        "Error: runc: runc create failed: unable to start container process: error during container init: error "
+        f"setting rlimits for ready process: error setting rlimit type {kind}: operation not permitted: OCI error"
         for kind in (6, 7)
     ],
     "install the package catatonit for podman": [
-        "Error: container-init binary not found on the host: stat /usr/libexec/podman/catatonit: no such file or directory"
+        "Error: container-init binary not found on the host: stat /usr/libexec/podman/catatonit: "
+        "no such file or directory"
     ],
 }
 
