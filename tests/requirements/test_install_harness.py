@@ -71,6 +71,7 @@ def test_without_the_toolkit_it_is_native(
     assert found.stdout.strip() == ("gpu" if CUDA_BUILDS else "cpu")
 
 
+@pytest.mark.slow
 def test_the_harness_alone_is_small_stays_where_tensorflow_is_and_gives_way_to_it(
     checkout: Checkout, copied: Checkout
 ) -> None:

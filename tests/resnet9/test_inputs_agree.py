@@ -57,6 +57,7 @@ def test_with_every_trick_at_once_both_inputs_train_alike():
     assert_alike(trained("host", recipe), trained("device", recipe))
 
 
+@pytest.mark.slow
 def test_an_epoch_compiled_by_xla_trains_as_one_that_is_not():
     recipe = dataclasses.replace(small("air94", **EVERYTHING), widths=(4, 4, 4))
     assert_alike(trained("host", recipe), trained("device", recipe, xla=True))

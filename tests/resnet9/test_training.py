@@ -18,7 +18,7 @@ from resnet9.phases import PhaseLog
 from tests.resnet9.narrow import knots, narrow
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def request_of_two_epochs():
     recipe = narrow("smoke", widths=(2, 4, 8, 16), epochs=2, learning_rate=knots((0, 0.0), (1, 0.05), (2, 0.0)))
     # The thread counts of TensorFlow can be set once a process, before its first operation: 0 leaves them.
@@ -39,9 +39,15 @@ def events_of(tmp_path, call):
     return [protocol.decode(line) for line in lines]
 
 
-@pytest.fixture
-def run(tmp_path, request_of_two_epochs):
-    return events_of(tmp_path, lambda writer: training.train(request_of_two_epochs, writer, PhaseLog(writer)))
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("run")
+
+
+@pytest.fixture(scope="module")
+def run(folder, request_of_two_epochs):
+    """The events of one run, which every test that changes nothing looks at."""
+    return events_of(folder, lambda writer: training.train(request_of_two_epochs, writer, PhaseLog(writer)))
 
 
 def test_a_run_greets_first_and_ends_with_done(run, request_of_two_epochs):
@@ -117,8 +123,8 @@ def test_the_control_input_waits_for_nothing_and_is_called_by_its_name(tmp_path,
     assert [(event.steps, event.images) for event in epochs] == [(9, 4608), (9, 4608)]
 
 
-def test_the_last_predictions_give_the_claimed_count(run, tmp_path):
-    predictions = np.frombuffer((tmp_path / "predictions.u8").read_bytes(), np.uint8)
+def test_the_last_predictions_give_the_claimed_count(run, folder):
+    predictions = np.frombuffer((folder / "predictions.u8").read_bytes(), np.uint8)
     last = [event for event in run if event.kind == "epoch"][-1]
     assert int((predictions == synthetic.make().test_labels).sum()) == last.correct
 
