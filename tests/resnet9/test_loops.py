@@ -34,35 +34,42 @@ def trained(name, recipe, data, seed=0, xla=False, warm=True):
     return step, loop, [loop.run(epoch, seed) for epoch in (1, 2, 3)]
 
 
-@pytest.mark.parametrize("name", ["host", "device"])
-def test_an_epoch_trains_whole_batches_and_the_last_one_may_be_short(name, small, data):
-    _, loop, sums = trained(name, small, data)
+@pytest.fixture(scope="module", params=["host", "device"])
+def name(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def run(name, small, data):
+    """Step, loop and sums of one training with seed 0, for every test that looks and changes nothing."""
+    return trained(name, small, data)
+
+
+def test_an_epoch_trains_whole_batches_and_the_last_one_may_be_short(run):
+    _, loop, sums = run
     assert [s.steps for s in sums] == [8, 8, 4]
     assert [s.images for s in sums] == [128, 128, 64]
     assert [loop.epoch_label(epoch) for epoch in (1, 2, 3)] == [1.0, 2.0, 2.5]
     assert all(np.isfinite(s.mean_loss) and 0 <= s.correct <= s.images for s in sums)
 
 
-@pytest.mark.parametrize("name", ["host", "device"])
-def test_the_loss_falls(name, small, data):
-    _, _, sums = trained(name, small, data)
+def test_the_loss_falls(run):
+    _, _, sums = run
     assert sums[-1].mean_loss < sums[0].mean_loss
 
 
-@pytest.mark.parametrize("name", ["host", "device"])
-def test_one_seed_twice_is_bit_for_bit_the_same_and_another_seed_is_not(name, small, data):
-    runs = [trained(name, small, data, seed) for seed in (4, 4, 5)]
-    weights = [run[0].net.head.numpy() for run in runs]
+def test_one_seed_twice_is_bit_for_bit_the_same_and_another_seed_is_not(run, name, small, data):
+    runs = [run, trained(name, small, data), trained(name, small, data, seed=5)]
+    weights = [each[0].net.head.numpy() for each in runs]
     assert (weights[0] == weights[1]).all()
     assert [s.loss_sum for s in runs[0][2]] == [s.loss_sum for s in runs[1][2]]
     assert not np.allclose(weights[0], weights[2])
 
 
-@pytest.mark.parametrize("name", ["host", "device"])
-def test_compiling_on_random_data_leaves_no_trace_in_the_run(name, small, data):
-    warm, cold = trained(name, small, data), trained(name, small, data, warm=False)
-    assert (warm[0].net.head.numpy() == cold[0].net.head.numpy()).all()
-    for ours, theirs in zip(warm[0].net.statistics, cold[0].net.statistics, strict=True):
+def test_compiling_on_random_data_leaves_no_trace_in_the_run(run, name, small, data):
+    cold = trained(name, small, data, warm=False)
+    assert (run[0].net.head.numpy() == cold[0].net.head.numpy()).all()
+    for ours, theirs in zip(run[0].net.statistics, cold[0].net.statistics, strict=True):
         assert (ours.numpy() == theirs.numpy()).all()
 
 
