@@ -69,8 +69,10 @@ def build(name: str, base: str | None, docker: str | None, flags: str) -> str:
     table = images.read()
     built = {each.target: each for each in table.image if each.is_built}
     if name not in (*built, ALL_IN_ONE):
+        pulled = any(name == each.name for each in table.image)
         raise UsageError(
-            f"IMAGE={name} is not built but pulled; `make image` builds {', '.join((*built, ALL_IN_ONE))}."
+            f"IMAGE={name} is {'pulled and not built' if pulled else 'no image that is built here'}; `make image` "
+            f"builds {', '.join((*built, ALL_IN_ONE))}."
         )
     program = docker or next((each for each in ("docker", "podman") if shutil.which(each)), "docker")
     engine = engines.find(program, execute.hear, os.environ)

@@ -120,6 +120,7 @@ def settle(asked: Asked, device: Device, *, own: bool = False) -> Settled:
 
     Raises UsageError for a contradiction, EnvironmentProblem where a container is asked for, or chosen, and cannot be.
     """
+    from bench import images
     from bench.errors import EnvironmentProblem, UsageError
     from bench.probes.machine import IMAGE_VARIABLE
 
@@ -136,6 +137,8 @@ def settle(asked: Asked, device: Device, *, own: bool = False) -> Settled:
         extra = tuple(shlex.split(asked.docker_flags or ""))
     except ValueError:
         raise UsageError("DOCKER_FLAGS has a quote that is not closed.") from None
+    if asked.image is not None:
+        images.read().find(asked.image)  # a slip of the keys is told before any trouble with the engine
     try:
         engine, toolkit = _engine(asked, device)
     except EnvironmentProblem as problem:

@@ -143,6 +143,11 @@ def test_in_the_image_that_holds_harness_and_trainer_it_has_been_decided(monkeyp
     assert _place.settle(_place.Asked(), Device("gpu", "GPU-1", "k", "NVIDIA H200")) == _place.Settled()
 
 
+def test_an_image_that_is_none_is_told_before_any_trouble_with_the_engine() -> None:
+    with pytest.raises(UsageError, match=r"there is no image '25\.2'"):
+        _place.settle(_place.Asked("container", "25.2", docker="no-such-engine"), CPU)
+
+
 def test_what_contradicts_itself_is_a_usage_error() -> None:
     with pytest.raises(UsageError, match="leave IMAGE=cpu or WHERE out"):
         _place.settle(_place.Asked("native", "cpu"), CPU)
