@@ -100,12 +100,7 @@ def _wanted(gpu: Card, driver: str | None, toolkit: str | None, images: Images, 
         remedy = "" if found.gpu_code == compatibility.NO_CODE or found.remedy == "name another one" else found.remedy
         choices = f"{remedy}, or type IMAGE={other}" if remedy else f"type IMAGE={other}"
         raise EnvironmentProblem(f"IMAGE={wanted}: {found.why_not}; {choices}, or leave IMAGE out.")
-    if image.reference and not image.digest and any(each.name == image.name for each in images.image):
-        tag = image.reference.rpartition(":")[2]
-        raise EnvironmentProblem(
-            f"IMAGE={wanted} has no digest yet, so nobody could know what ran: type "
-            f"`python -m bench image resolve {tag}` first."
-        )
+    _require_digest(image, images, wanted)
     tried = compatibility.acceptance_on(image, gpu)
     reason = f"IMAGE={wanted} names it"
     if tried is not None and not tried.passed:
@@ -115,14 +110,22 @@ def _wanted(gpu: Card, driver: str | None, toolkit: str | None, images: Images, 
     return Choice(image, f"{reason}{_how(driver, found)}", found)
 
 
+def _require_digest(image: Image, images: Images, wanted: str | None) -> None:
+    """Raises EnvironmentProblem for an image of the table that waits for its digest."""
+    if image.reference and not image.digest and any(each.name == image.name for each in images.image):
+        tag = image.reference.rpartition(":")[2]
+        raise EnvironmentProblem(
+            f"IMAGE={wanted} has no digest yet, so nobody could know what ran: type "
+            f"`python -m bench image resolve {tag}` first."
+        )
+
+
 def _for_cpu(images: Images, wanted: str | None) -> Choice:
     for_cpus = (each for each in images.image if each.is_built and not each.is_gpu)
     image = images.find(wanted) if wanted is not None else next(for_cpus, None)
     if image is None:
         raise EnvironmentProblem("docker/images.toml has no image for CPUs; type WHERE=native.")
-    if image.reference and not image.digest and any(each.name == image.name for each in images.image):
-        tag = image.reference.rpartition(":")[2]
-        raise EnvironmentProblem(f"IMAGE={wanted} has no digest yet: type `python -m bench image resolve {tag}` first.")
+    _require_digest(image, images, wanted)
     return Choice(image, "a CPU trains" if wanted is None else f"IMAGE={wanted} names it")
 
 

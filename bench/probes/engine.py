@@ -97,7 +97,7 @@ _MEANINGS: tuple[tuple[str, str, str], ...] = (
     (
         r"container-init binary not found|catatonit|exec: .*docker-init.*not found",
         "the engine lacks the small program that is the first process in a container",
-        "install the package catatonit for podman, or docker-init for Docker",
+        "install the package catatonit for podman; Docker's comes with Docker Engine itself, so install that anew",
     ),
     (
         r"setting rlimit type [67]\b",

@@ -267,7 +267,8 @@ TROUBLES = {
     ],
     "install the package catatonit for podman": [
         "Error: container-init binary not found on the host: stat /usr/libexec/podman/catatonit: "
-        "no such file or directory"
+        "no such file or directory",
+        f'{SHIM}exec: "docker-init": executable file not found in $PATH: unknown.{RUN_HELP}',
     ],
 }
 
