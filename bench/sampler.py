@@ -197,7 +197,9 @@ class Sampler:
             return None, None
         if look_around:
             self._family.refresh()
-        return self._family.cpu_seconds(), self._family.resident_bytes()
+        spent = self._family.cpu_seconds()
+        self._spent_seconds = self._spent_seconds if spent is None else spent
+        return spent, self._family.resident_bytes()
 
     def _absent(self, load: Load) -> tuple[str, ...]:
         """Names of what this machine does not show; of a process, ours stands for the trainer's."""

@@ -34,13 +34,23 @@ class Ownership:
     """What is known of the owners of processes; each process is asked once, for as long as it is asked about."""
 
     def __init__(self, trainer: int, root: Path = Path("/")) -> None:
-        """``trainer`` leads its session; its environment is read now, as it may rewrite it or end."""
+        """``trainer`` leads its session; its environment is read now, as it may rewrite it or end, and again whenever
+        it is needed and was not yet there: the kernel shows none while a program is being put in place.
+        """
         self._trainer, self._root = trainer, root
         self._known: dict[int, Owner] = {}
+        self._found_mark = self._read_mark()
+
+    @property
+    def _wanted(self) -> bytes | None:
+        self._found_mark = self._found_mark or self._read_mark()
+        return self._found_mark
+
+    def _read_mark(self) -> bytes | None:
         try:
-            self._mark = _mark((root / "proc" / str(trainer) / "environ").read_bytes())
+            return _mark((self._root / "proc" / str(self._trainer) / "environ").read_bytes())
         except OSError:
-            self._mark = None
+            return None
 
     def of(self, pids: Iterable[int]) -> dict[int, Owner]:
         """The owner of each of these processes; what was known of others is forgotten, as their numbers may be anew."""
@@ -57,16 +67,17 @@ class Ownership:
 
         Every process of the machine is asked, which takes a few microseconds each.
         """
-        if self._mark is None:
+        mark = self._wanted
+        if mark is None:
             return ()
         pids = (int(name) for name in os.listdir(self._root / "proc") if name.isdecimal())
-        return tuple(pid for pid in pids if pid != self._trainer and self._was_given_the_mark(pid))
+        return tuple(pid for pid in pids if pid != self._trainer and self._was_given(mark, pid))
 
-    def _was_given_the_mark(self, pid: int) -> bool:
+    def _was_given(self, mark: bytes, pid: int) -> bool:
         folder = f"{self._root}/proc/{pid}"
         try:
             with open(f"{folder}/environ", "rb") as environ:
-                if _mark(environ.read()) != self._mark:
+                if _mark(environ.read()) != mark:
                     return False
             with open(f"{folder}/stat", "rb") as stat:
                 words = stat.read().rpartition(b")")[2].split()
@@ -87,9 +98,10 @@ class Ownership:
             return Owner.HIDDEN
         if not environ:  # It is about to go: there is no memory any more.
             return Owner.GONE
-        if self._mark is None:
+        mark = self._wanted
+        if mark is None:
             return Owner.HIDDEN
-        return Owner.TRAINER if _mark(environ) == self._mark else Owner.SOMEBODY_ELSE
+        return Owner.TRAINER if _mark(environ) == mark else Owner.SOMEBODY_ELSE
 
 
 def was_started_with(pid: int, events: Path, root: Path = Path("/")) -> bool:

@@ -204,6 +204,17 @@ def test_a_container_is_found_by_the_events_it_was_given_and_no_other_run_is(tmp
     assert family.resident_bytes() == 25 * os.sysconf("SC_PAGE_SIZE")
 
 
+def test_a_client_that_was_only_being_put_in_place_is_asked_again(tmp_path: Path) -> None:
+    environ = tmp_path / "proc/10/environ"
+    contained(tmp_path)
+    shown = environ.read_bytes()
+    environ.write_bytes(b"")
+    family = Family(10, tmp_path, is_client=True)
+    environ.write_bytes(shown)
+    family.refresh()
+    assert family.pids == {10, 50, 51}
+
+
 def test_when_a_container_is_gone_nothing_is_told_of_its_client(tmp_path: Path) -> None:
     family = contained(tmp_path)
     family.refresh()
