@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import median
 
+from bench.analysis.spread import THRESHOLD, modified_z_score
 from bench.clocks import CLOCKS, fixed_work_seconds
 from bench.record import Record
 
 #: Fewer runs than this have no spread that one of them could lie outside of.
 LEAST_RUNS = 4
-#: Iglewicz and Hoaglin, How to Detect and Handle Outliers (1993): an outlier where the modified z-score is above.
-THRESHOLD = 3.5
-#: The median absolute deviation of a normal distribution, in standard deviations.
-_SCALE = 0.6745
 
 
 def note(records: Sequence[Record]) -> str | None:
@@ -37,12 +34,3 @@ def note(records: Sequence[Record]) -> str | None:
         f"the first run, seed {first.seed}, trained {more:.1f} % longer than the median of all, outside their spread, "
         f"{came}; {advice}"
     )
-
-
-def modified_z_score(value: float, sample: Sequence[float]) -> float:
-    """How far a value lies from the median of a sample, in units of a robust spread; infinite where there is none."""
-    middle = median(sample)
-    spread = median(abs(each - middle) for each in sample)
-    if spread == 0:
-        return 0.0 if value == middle else float("inf")
-    return _SCALE * abs(value - middle) / spread

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
 import pytest
@@ -75,11 +74,3 @@ def test_runs_that_do_not_count_are_no_first_run_and_no_spread() -> None:
 
     assert first_run.note([left_out, *others]) is None
     assert first_run.note([unfinished, *others]) is None
-
-
-def test_the_modified_z_score_by_hand() -> None:
-    # The median is 10, the absolute deviations 2, 1, 0, 1, 90, whose median is 1.
-    assert first_run.modified_z_score(100, [8, 9, 10, 11, 100]) == pytest.approx(0.6745 * 90)
-    assert first_run.modified_z_score(8, [8, 9, 10, 11, 100]) == pytest.approx(0.6745 * 2)
-    assert first_run.modified_z_score(5, [5, 5, 5]) == 0
-    assert first_run.modified_z_score(6, [5, 5, 6]) == math.inf

@@ -1,0 +1,102 @@
+"""How far runs lie apart, and what follows: which stand out, how many tell a difference, how far luck would carry.
+
+Times are compared by their logarithms: they spread by factors, and a difference of 1 % means the same at any speed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from statistics import median
+
+from bench.analysis import welch
+
+#: Iglewicz and Hoaglin, How to Detect and Handle Outliers (1993): an outlier where the modified z-score is above.
+THRESHOLD = 3.5
+#: The median absolute deviation of a normal distribution, in standard deviations.
+_SCALE = 0.6745
+#: Fewer values than this have no spread that one of them could lie outside of.
+LEAST_VALUES = 4
+#: Nobody makes more runs than this; the number is then not known.
+MOST_RUNS = 100_000
+
+
+def modified_z_score(value: float, sample: Sequence[float]) -> float:
+    """How far a value lies from the median of a sample, in units of a robust spread; infinite where there is none."""
+    middle = median(sample)
+    spread = median(abs(each - middle) for each in sample)
+    if spread == 0:
+        return 0.0 if value == middle else float("inf")
+    return _SCALE * abs(value - middle) / spread
+
+
+def outliers(seconds: Sequence[float | None]) -> tuple[int, ...]:
+    """The places of the times that stand out from all, to either side; they are told and never dropped.
+
+    Unknown and infinite times are no part of it. Times that agree to a thousandth never stand out: of runs that hardly
+    spread, a nearest neighbour would.
+    """
+    known = [(place, math.log(each)) for place, each in enumerate(seconds) if each is not None and 0 < each < math.inf]
+    if len(known) < LEAST_VALUES:
+        return ()
+    logs = [each for _, each in known]
+    middle = median(logs)
+    return tuple(
+        place for place, each in known if abs(each - middle) > 1e-3 and modified_z_score(each, logs) > THRESHOLD
+    )
+
+
+def relative(seconds: Sequence[float]) -> float:
+    """The standard deviation of one run's time as a share of it, from its logarithm; NaN below two finite times."""
+    logs = [math.log(each) for each in seconds if 0 < each < math.inf]
+    return math.sqrt(welch.variance(logs)) if len(logs) > 1 else math.nan
+
+
+def runs_to_tell(share: float, spread: float, paired: bool = False, least: int = 2) -> int | None:
+    """Runs a side (or pairs) with which a comparison finds a true difference of ``share`` in 80 % of all cases.
+
+    ``spread`` is the standard deviation of one run's logarithm, or of the difference within a pair. None where it is
+    not known, or more than MOST_RUNS. Student's t for both errors (P. Armitage and G. Berry, Statistical Methods in
+    Medical Research, 1994, section 6.6), within a run of the exact power from five runs on.
+    """
+    if not math.isfinite(spread) or not 0 < share < math.inf:
+        return None
+    from scipy.special import stdtrit
+
+    target, sides = math.log1p(share), 1 if paired else 2
+
+    def tells(runs: int) -> bool:
+        freedom = sides * (runs - 1)
+        quantiles = float(stdtrit(freedom, 1 - welch.LEVEL / 2)) + float(stdtrit(freedom, welch.POWER))
+        return quantiles * spread * math.sqrt(sides / runs) <= target
+
+    low, high = max(least, 2) - 1, max(least, 2)
+    while not tells(high):
+        low, high = high, 2 * high
+        if low > MOST_RUNS:
+            return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if tells(middle) else (middle, high)
+    return high
+
+
+def chance_to_beat(seconds: float, reached: Sequence[float], runs: int, tries: int = 1) -> float:
+    """The chance that the best of ``tries`` further runs reaches the target in less than ``seconds``: luck alone.
+
+    ``reached`` are the times of those of ``runs`` that reached it. A further run reaches it as often as they did, and
+    its logarithm has Student's predictive distribution of theirs. NaN below two such times, 0 where none reached it.
+    """
+    if not reached:
+        return 0.0 if runs else math.nan
+    if len(reached) < 2 or not seconds > 0:
+        return math.nan
+    from scipy.special import stdtr
+
+    logs = [math.log(each) for each in reached]
+    center, error = math.fsum(logs) / len(logs), math.sqrt(welch.variance(logs) * (1 + 1 / len(logs)))
+    if error == 0:
+        faster = 1.0 if math.log(seconds) > center else 0.0
+    else:
+        faster = float(stdtr(len(logs) - 1, (math.log(seconds) - center) / error))
+    return float(1 - (1 - len(reached) / runs * faster) ** tries)
