@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from itertools import chain, combinations
 from typing import TYPE_CHECKING, Any
 
@@ -47,18 +48,36 @@ def two_samples(values: Sequence[float], reference: Sequence[float]) -> float:
     if scale <= 1e-12 * max(map(abs, (*values, *reference))):
         return 1.0
     pooled = pooled / scale
-    size = len(values)
-    observed = float(_welch(pooled[None, :size], pooled)[0])
-    if math.comb(len(pooled), size) <= MOST_ENUMERATED:
-        chosen = np.fromiter(chain.from_iterable(combinations(range(len(pooled)), size)), np.intp)
-        found = _welch(pooled[chosen.reshape(-1, size)], pooled)
-        return float(np.mean(found >= _edge(observed)))
+    size, number = len(values), len(pooled)
+    own = np.zeros((1, number))
+    own[0, :size] = 1
+    observed = float(_welch(own, pooled)[0])
+    if math.comb(number, size) <= MOST_ENUMERATED:
+        return float(np.mean(_welch(_every_side(number, size), pooled) >= _edge(observed)))
     as_large = 0
-    for draws in _chunks(len(pooled)):
-        order = np.random.default_rng([_SEED, draws.start]).random((len(draws), len(pooled)))
-        chosen = np.argpartition(order, size - 1, axis=1)[:, :size]
-        as_large += int(np.sum(_welch(pooled[chosen], pooled) >= _edge(observed)))
+    for draws in _chunks(number):
+        order = np.random.default_rng([_SEED, draws.start]).random((len(draws), number))
+        chosen = np.zeros_like(order)
+        np.put_along_axis(chosen, np.argpartition(order, size - 1, axis=1)[:, :size], 1, axis=1)
+        as_large += int(np.sum(_welch(chosen, pooled) >= _edge(observed)))
     return (as_large + 1) / (DRAWN + 1)
+
+
+@lru_cache(maxsize=1)
+def _every_side(number: int, size: int) -> Floats:
+    """Which ``size`` of so many runs make a side, a row each, 1 for those that do.
+
+    Of sides of equal size a half: those without the first run are the others of those with it, and differ as much.
+    """
+    import numpy as np
+
+    fixed = 1 if 2 * size == number else 0
+    rows = np.fromiter(chain.from_iterable(combinations(range(fixed, number), size - fixed)), np.intp)
+    rows = rows.reshape(-1, size - fixed)
+    chosen = np.zeros((len(rows), number))
+    chosen[:, :fixed] = 1
+    np.put_along_axis(chosen, rows, 1, axis=1)
+    return chosen
 
 
 def pairs(differences: Sequence[float]) -> float:
@@ -99,17 +118,17 @@ def _chunks(width: int) -> Iterator[range]:
 
 
 def _welch(chosen: Floats, pooled: Floats) -> Floats:
-    """The size of Welch's t of each row of ``chosen`` (relabellings, runs of the side) against the rest of ``pooled``.
+    """The size of Welch's t of each row of ``chosen`` (relabellings, all runs; 1 for the side) against the rest.
 
     A side of one run has no variance of its own and takes the other's; both without any give infinity, or 0 where the
     means agree too.
     """
     import numpy as np
 
-    ours, theirs = chosen.shape[1], len(pooled) - chosen.shape[1]
+    ours = int(chosen[0].sum())
+    theirs = len(pooled) - ours
     total, squares = pooled.sum(), np.square(pooled).sum()
-    sums = chosen.sum(axis=1)
-    own_squares = np.square(chosen).sum(axis=1)
+    sums, own_squares = chosen @ pooled, chosen @ np.square(pooled)
     means, other_means = sums / ours, (total - sums) / theirs
     spread = np.maximum(own_squares - ours * means**2, 0.0)
     other_spread = np.maximum(squares - own_squares - theirs * other_means**2, 0.0)

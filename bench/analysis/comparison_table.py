@@ -1,0 +1,99 @@
+"""A comparison as a frame, one row a side: the columns of ``comparison.csv``."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pandas as pd
+
+from bench.analysis import censored, frames, spread
+from bench.analysis.comparison import Comparison, Side
+from bench.analysis.comparison_columns import COMPARISON
+from bench.record import Record
+
+
+def table(comparison: Comparison) -> pd.DataFrame:
+    """One row a side, the reference first; what is tested is the first endpoint alone."""
+    against = {each.side.name: each for each in comparison.versus}
+    rows = []
+    for side in comparison.sides:
+        row = side_cells(side)
+        versus = against.get(side.name)
+        if versus is not None:
+            effect = versus.effect
+            row |= {
+                "against": versus.reference.name,
+                "design": effect.design,
+                "pairs": effect.pairs or None,
+                "difference_percent": effect.estimate_percent,
+                "difference_low_percent": effect.low_percent,
+                "difference_high_percent": effect.high_percent,
+                "p_value": effect.p_value,
+                "p_holm": effect.p_holm,
+                "told_percent": comparison.tell_percent,
+                "answer": versus.answer.kind,
+                "runs_needed": versus.answer.runs_needed,
+            }
+        rows.append(row)
+    return frames.frame(COMPARISON, rows)
+
+
+def side_cells(side: Side) -> dict[str, Any]:
+    """What a side's counted runs were and gave, as cells; medians are over the runs, misses being infinite."""
+    counted = side.counted
+    mean = side.mean
+    runs = frames.runs(counted)
+    reached = [each for each in counted if each.crossing_index is not None]
+    whole = side.work.epochs is None
+    rate = censored.success_rate(len(reached), len(counted)) if whole else None
+    accuracy = [each.epochs[-1].accuracy_percent for each in counted if each.epochs] if whole else []
+    first = (counted or side.records or (None,))[0]
+    return {
+        "side": side.name,
+        "title": side.title,
+        **(_configuration(first) if first else {}),
+        "clock": str(side.work),
+        "runs": len(counted),
+        "left_out": len(side.left_out),
+        "suspect": side.suspect,
+        "outliers": ";".join(map(str, side.outliers)),
+        "fixed_work_seconds": mean.estimate,
+        "fixed_work_low_seconds": mean.low,
+        "fixed_work_high_seconds": mean.high,
+        "spread_percent": 100 * spread.relative(side.seconds),
+        "reached": len(reached) if whole else None,
+        "success_rate": rate and rate.estimate,
+        "success_low": rate and rate.low,
+        "success_high": rate and rate.high,
+        "dawnbench_median_seconds": _median(runs, "dawnbench_seconds") if whole else None,
+        "epoch_train_seconds": censored.median(_epoch_seconds(counted)),
+        "images_per_second": _median(runs, "images_per_second"),
+        "compile_seconds": _median(runs, "compile_seconds"),
+        "energy_joules": _median(runs, "energy_joules"),
+        "stall_share": _median(runs, "stall_share"),
+        "accuracy_mean": math.fsum(accuracy) / len(accuracy) if accuracy else None,
+        "accuracy_std": float(pd.Series(accuracy).std(ddof=1)) if len(accuracy) > 1 else None,
+    }
+
+
+def _configuration(record: Record) -> dict[str, Any]:
+    return {
+        "recipe": record.recipe.get("name"),
+        "dataset": record.dataset.get("name"),
+        "dataset_state": record.dataset.get("state"),
+        "device": record.device.get("name") or record.device.get("kind"),
+        "precision": record.precision,
+        "input": record.input,
+        "threads": record.threads,
+    }
+
+
+def _epoch_seconds(records: tuple[Record, ...]) -> list[float]:
+    """Training time of every epoch after the first, which has first-use costs, over all runs."""
+    timed = ([each.train_seconds for each in record.epochs if each.train_seconds is not None] for record in records)
+    return [seconds for times in timed for seconds in times[1:]]
+
+
+def _median(runs: pd.DataFrame, column: str) -> float:
+    return censored.median([float(each) for each in runs[column].dropna()])

@@ -1,0 +1,229 @@
+"""What is compared, what is refused, and which of the three answers is given."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from bench.analysis.comparison import (
+    FASTER,
+    NO_DIFFERENCE,
+    NOT_ENOUGH,
+    SLOWER,
+    Comparison,
+    Side,
+    compare,
+    interval_text,
+)
+from bench.analysis.comparison_table import table
+from bench.analysis.fixed_work import Work
+from bench.checks import judged
+from bench.errors import Refused, UsageError
+from bench.record import Record
+from tests.bench.records import NS, Run
+
+EVEN = (10.0, 10.05, 9.95, 10.02, 9.98)
+
+
+def side(name: str, times: Sequence[float], seeds: Sequence[int] | None = None, **changes: Any) -> Side:
+    """A side whose runs train their epochs in these times, one a run."""
+    place = ord(name) * 1_000_000
+    records = []
+    for index, seconds in enumerate(times):
+        run = Run(
+            seed=index if seeds is None else seeds[index], train_seconds=seconds,
+            spawned_ns=(place + index * 1_000) * NS, **changes,
+        )  # fmt: skip
+        records.append(judged(run.record()))
+    return Side(name, f"configuration {name}", tuple(records))
+
+
+def slowed(times: Sequence[float], percent: float) -> list[float]:
+    return [each * (1 + percent / 100) for each in times]
+
+
+def answers(comparison: Comparison) -> list[str]:
+    return [each.answer.kind for each in comparison.versus]
+
+
+def test_a_side_that_takes_longer_is_slower_and_the_other_way_round_faster() -> None:
+    one, other = side("A", EVEN), side("B", slowed(EVEN[::-1], 5))
+    found = compare([one, other]).versus[0]
+    assert (found.answer.kind, found.effect.design, found.effect.pairs) == (SLOWER, "paired", 5)
+    assert found.effect.estimate_percent == pytest.approx(5)
+    assert "B is slower than A: it takes 5.00 % longer" in found.answer.sentence
+    back = compare([other, one]).versus[0]
+    assert back.answer.kind == FASTER
+    assert back.effect.estimate_percent == pytest.approx(100 * (1 / 1.05 - 1))
+
+
+def test_the_interval_of_pairs_is_student_t_on_the_differences_of_logarithms() -> None:
+    theirs = slowed(EVEN[::-1], 1)
+    found = compare([side("A", EVEN), side("B", theirs)]).versus[0].effect
+    gaps = np.log(theirs) - np.log(EVEN)
+    ends = stats.t.interval(0.95, 4, gaps.mean(), stats.sem(gaps))
+    assert [found.low_percent, found.high_percent] == pytest.approx([100 * math.expm1(end) for end in ends])
+
+
+def test_other_seeds_are_compared_unpaired_by_welch() -> None:
+    theirs = slowed(EVEN, 1)
+    found = compare([side("A", EVEN), side("B", theirs, seeds=[5, 6, 7, 8, 9])]).versus[0].effect
+    wanted = stats.ttest_ind(np.log(theirs), np.log(EVEN), equal_var=False).confidence_interval()
+    assert (found.design, found.pairs) == ("unpaired", 0)
+    assert [found.low_percent, found.high_percent] == pytest.approx([100 * math.expm1(end) for end in wanted])
+
+
+def test_sides_that_share_few_seeds_are_compared_as_a_whole_and_six_shared_ones_in_pairs() -> None:
+    times = (*EVEN, 10.01, 9.99, 10.03)
+    few = compare([side("A", EVEN), side("B", times)]).versus[0].effect
+    assert few.design == "unpaired"
+    many = compare([side("A", times[:7]), side("B", times)]).versus[0].effect
+    assert (many.design, many.pairs) == ("paired", 7)
+
+
+def test_alike_sides_differ_by_no_more_than_the_interval_says() -> None:
+    found = compare([side("A", EVEN), side("B", EVEN[::-1])]).versus[0]
+    assert found.answer.kind == NO_DIFFERENCE
+    bound = float(found.answer.sentence.partition("than ")[2].partition(" %")[0])
+    assert found.effect.furthest_percent <= bound <= found.effect.furthest_percent + 0.01
+
+
+def test_what_cannot_be_told_asks_for_more_runs_and_says_how_many() -> None:
+    wide = (10.0, 12.0, 9.0, 11.0, 10.5)
+    found = compare([side("A", wide), side("B", wide[::-1])]).versus[0]
+    assert found.answer.kind == NOT_ENOUGH
+    assert found.answer.runs_needed is not None and found.answer.runs_needed > 50
+    assert f"about {found.answer.runs_needed:,} pairs would do" in found.answer.sentence
+    # The same runs do tell a larger difference.
+    assert answers(compare([side("A", wide), side("B", wide[::-1])], tell_percent=40)) == [NO_DIFFERENCE]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_fewer_than_four_runs_a_side_are_never_no_difference_nor_slower(count: int) -> None:
+    for theirs in (EVEN[:count], slowed(EVEN[:count], 50)):
+        comparison = compare([side("A", EVEN), side("B", theirs)])
+        found = comparison.versus[0]
+        assert found.answer.kind == NOT_ENOUGH
+        assert "a test takes 4 a side" in found.answer.sentence
+        assert comparison.unable() == (found,)
+
+
+def test_times_without_any_spread_are_not_enough_to_judge() -> None:
+    found = compare([side("A", [10.0] * 5), side("B", [10.0] * 5)]).versus[0]
+    assert found.answer.kind in (NOT_ENOUGH, NO_DIFFERENCE)
+    assert compare([side("A", [10.0] * 5), side("B", [11.0] * 5)]).versus[0].answer.kind != NO_DIFFERENCE
+
+
+def test_a_miss_is_compared_like_any_run_and_counted_as_none_that_reached() -> None:
+    missing = side("B", EVEN, correct=(4000, 9000, 9100, 9200, 9300))
+    comparison = compare([side("A", EVEN), missing])
+    rows = table(comparison)
+    assert list(rows["runs"]) == [5, 5]
+    assert list(rows["reached"]) == [5, 0]
+    assert list(rows["success_rate"]) == [1, 0]
+    assert rows["dawnbench_median_seconds"][1] == math.inf
+
+
+def test_runs_that_do_not_count_are_named() -> None:
+    one = side("A", EVEN)
+    failed = judged(Run(seed=7, status="failed", spawned_ns=77 * NS, correct=(4000,)).record())
+    comparison = compare([replace(one, records=(*one.records, failed)), side("B", EVEN)])
+    assert any("left out of A: seed 7 (failed)" in note for note in comparison.notes)
+    assert list(table(comparison)["left_out"]) == [1, 0]
+
+
+def test_a_run_that_stands_out_is_told_and_kept() -> None:
+    comparison = compare([side("A", EVEN), side("B", [*EVEN[:4], 20.0])])
+    assert "seed 4 of B stands out from the others, and is in all figures" in comparison.notes
+    assert list(table(comparison)["runs"]) == [5, 5]
+
+
+def test_runs_of_one_side_that_are_no_one_sample_are_told() -> None:
+    one = side("A", EVEN)
+    first = replace(one.records[0], fingerprint={**one.records[0].fingerprint, "gpu.driver_version": "550.1"})
+    comparison = compare([replace(one, records=(first, *one.records[1:])), side("B", EVEN)])
+    assert any("differ in gpu.driver_version" in note for note in comparison.notes)
+
+
+def test_what_differs_is_told_with_whether_it_may_be_mixed() -> None:
+    start = {"fingerprint": {"git.dirty": False, "gpu.driver_version": "570.1", "gpu.count": 2}}
+    comparison = compare([side("A", EVEN), side("B", EVEN, start=start)])
+    told = {each.name: (each.values, each.mixable) for each in comparison.differing}
+    assert told["gpu.driver_version"] == (("-", "570.1"), False)
+    assert told["gpu.count"] == (("-", "2"), True)
+    assert [each.mixable for each in comparison.differing] == sorted(each.mixable for each in comparison.differing)
+
+
+def test_different_data_or_recipes_are_refused() -> None:
+    with pytest.raises(Refused, match="more than one dataset, cifar10 and synthetic"):
+        compare([side("A", EVEN), side("B", EVEN, dataset="synthetic")])
+    numbers = {"target_percent": 94.0, "epochs": 5, "steps_per_epoch": 97, "batch": 512}
+    other = {"recipe": {"name": "hive", "sha256": "ef" * 32, **numbers}}
+    with pytest.raises(Refused, match=r"different recipes \(hive, page24\).*make ablate"):
+        compare([side("A", EVEN), side("B", EVEN, hello=other)])
+    assert answers(compare([side("A", EVEN), side("B", EVEN[::-1], hello=other)], different_work=True))
+
+
+def test_one_run_on_two_sides_is_refused() -> None:
+    one = side("A", EVEN)
+    with pytest.raises(Refused, match=r"the same run, seed 0 of .* stands on A and on B"):
+        compare([one, replace(one, name="B")])
+
+
+def test_one_side_and_an_empty_side_are_no_comparison() -> None:
+    with pytest.raises(UsageError, match="two campaigns"):
+        compare([side("A", EVEN)])
+    with pytest.raises(Refused, match="B has no run yet"):
+        compare([side("A", EVEN), Side("B", "", ())])
+
+
+def test_several_sides_are_each_held_against_the_first_and_judged_together() -> None:
+    comparison = compare([side("A", EVEN), side("B", slowed(EVEN[::-1], 5)), side("C", EVEN[::-1])])
+    assert answers(comparison) == [SLOWER, NO_DIFFERENCE]
+    assert comparison.versus[0].effect.p_holm == pytest.approx(2 * comparison.versus[0].effect.p_value)
+    rows = table(comparison)
+    assert list(rows["against"].fillna("")) == ["", "A", "A"]
+
+
+def test_the_gate_stops_what_is_slower_by_more_and_nothing_else() -> None:
+    comparison = compare([side("A", EVEN), side("B", slowed(EVEN[::-1], 5)), side("C", slowed(EVEN[::-1], -5))])
+    assert [each.side.name for each in comparison.slower_than(2)] == ["B"]
+    assert comparison.slower_than(6) == ()
+    assert comparison.unable() == ()
+
+
+def test_fixed_work_of_a_few_epochs_leaves_the_first_out_and_needs_no_whole_schedule() -> None:
+    work = Work(epochs=3, left_out=1)
+    assert str(work) == "train@1, epochs 2 to 3"
+
+    def cut(name: str, times: Sequence[float]) -> Side:
+        whole = side(name, times, status="cut_short", correct=(4000, 5000, 6000))
+        return replace(whole, work=work)
+
+    comparison = compare([cut("A", EVEN), cut("B", slowed(EVEN[::-1], 5))])
+    assert answers(comparison) == [SLOWER]
+    assert comparison.sides[0].seconds == pytest.approx([2 * each for each in EVEN])
+    assert list(table(comparison)["reached"].isna()) == [True, True]
+
+
+def test_sides_with_other_work_are_refused() -> None:
+    with pytest.raises(Refused, match="not the same work"):
+        compare([side("A", EVEN), replace(side("B", EVEN), work=Work(3, 1))])
+
+
+def test_worlds_apart_is_told_in_factors() -> None:
+    found = compare([side("A", EVEN), side("B", [each * 40 for each in EVEN[::-1]])]).versus[0]
+    assert "40.0 times as long" in found.answer.sentence
+    assert "times as long" in interval_text(found.effect)
+
+
+def test_a_record_that_was_not_judged_is_a_mistake_of_ours() -> None:
+    raw: Record = Run().record()
+    with pytest.raises(ValueError, match="judged"):
+        compare([Side("A", "", (raw,)), side("B", EVEN)])
