@@ -1,0 +1,235 @@
+"""What a folder or a pair is as a candidate for the board, and why it cannot be one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench.errors import DataError, Refused, UsageError, one_line
+
+if TYPE_CHECKING:
+    from bench.analysis.ranking import Sample
+    from bench.dawnbench.expected import Expectation
+    from bench.output.ranking import Candidate
+    from bench.record import Record, StoredCampaign
+
+_SYNTHETIC = (
+    "was trained on the built-in stand-in, which is no CIFAR-10 result and has no place; type `make bench RECIPE=hive` "
+    "for one that has."
+)
+_UNVERIFIED = (
+    "the data was a copy of CIFAR-10 that nobody verified against the official archive, so this is the standing "
+    "of an unverified result; `make data` fetches and verifies one"
+)
+#: What an entry's own clock is called where the pair does not say.
+_CLOCK_UNSAID = "the pair's own clock, which it does not name"
+_RULE = (
+    "the median successful run, of an even count the slower of the two middle ones, as `bench entry` chooses it; a "
+    "place needs more than half of the runs to succeed"
+)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A candidate with the times of its runs and its price in US dollars an hour, None without one."""
+
+    candidate: Candidate
+    sample: Sample
+    cost_per_hour_usd: float | None
+
+
+def of(path: Path, cost_per_hour: float | None) -> Asked:
+    """The candidate that ``path`` means: a campaign's folder, or the .json or .tsv of a DAWNBench pair or its folder.
+
+    ``cost_per_hour`` goes before what was claimed. Raises DataError for what is damaged or no result, UsageError for
+    several results in one, Refused for a result that has no place whatever its time.
+    """
+    from bench.dawnbench import board, claims
+    from bench.dawnbench.findings import printable
+    from bench.dawnbench.pair import SUFFIXES
+    from bench.record import ABLATION_FILE, CAMPAIGN_FILE, load_campaign, read_ablation
+    from bench.record.stalls import STALLS_FILE
+
+    claims.check(cost_per_hour=cost_per_hour)
+    if path.suffix in SUFFIXES and path.name != CAMPAIGN_FILE:
+        return _of_pair(path, cost_per_hour)
+    folder = path.parent if path.name == CAMPAIGN_FILE else path
+    if (folder / ABLATION_FILE).is_file():
+        one = folder / read_ablation(folder).variants[0].name
+        raise UsageError(f"{printable(folder)} is an ablation of several campaigns; name one, such as {one}.")
+    if (folder / STALLS_FILE).is_file():
+        raise UsageError(f"{printable(folder)} measures an input and ends its runs early; name a campaign's folder.")
+    if not folder.exists():
+        raise DataError(f"there is no {printable(path)}; give a campaign's folder, such as one under results/.")
+    if (folder / CAMPAIGN_FILE).is_file():
+        return of_campaign(load_campaign(folder), cost_per_hour)
+    try:
+        found = board.only_pair(folder)
+    except DataError:
+        raise DataError(
+            f"{printable(path)} is neither a campaign (it has no {CAMPAIGN_FILE}) nor holds a DAWNBench pair; give one "
+            "of the folders under results/."
+        ) from None
+    return _of_pair(found, cost_per_hour)
+
+
+# --- A campaign ---
+
+
+def of_campaign(campaign: StoredCampaign, cost_per_hour: float | None) -> Asked:
+    """The candidate that a loaded campaign is. Raises Refused for one that has no place whatever its time."""
+    from bench.analysis.ranking import Sample
+    from bench.checks import judged
+    from bench.clocks import HEADLINE
+    from bench.commands import _results
+    from bench.commands.report import describe
+    from bench.dawnbench import entry
+    from bench.dawnbench.pair import TARGET_PERCENT
+    from bench.output.ranking import Candidate
+
+    records = tuple(judged(record) for record in campaign.records)
+    counted = _counted(records, campaign)
+    times = _times(counted)
+    one = counted[0]
+    recipe = one_line(str(one.recipe.get("name", "")))
+    expectation, took = _expected(counted)
+    candidate = Candidate(
+        title=one_line(f"{campaign.folder}: {describe(campaign)}"),
+        clock=HEADLINE.label,
+        target_percent=one.target_percent or TARGET_PERCENT,
+        hardware=str(campaign.claims.get("hardware") or one.device.get("name") or ""),
+        framework=one.framework or "",
+        rule=_RULE if len(times) > 1 else "",
+        remarks=(*_remarks(records, counted), *_circular(expectation, campaign.path)),
+        recipe=recipe,
+        expectation=expectation,
+        schedule_seconds=took,
+    )
+    price = _results.price(campaign.claims) if cost_per_hour is None else cost_per_hour
+    return Asked(candidate, Sample(times, entry.choose(times)), price)
+
+
+def _counted(records: Sequence[Record], campaign: StoredCampaign) -> list[Record]:
+    """The runs that may stand on a board, one process each, finished and not invalid; Refused where there are none."""
+    from bench.dawnbench.pair import TARGET_PERCENT, TEST_IMAGES
+
+    folder = campaign.folder
+    synthetic = campaign.configuration.get("dataset") == "synthetic"
+    if synthetic or any(each.dataset.get("state") == "synthetic" for each in records):
+        raise Refused(f"{folder} {_SYNTHETIC}")
+    done = [each for each in records if each.status == "done"]
+    if not done:
+        raise Refused(f"no run in {folder} is finished, so there is no time to rank; `make bench` finishes it.")
+    alone = [each for each in done if (each.runs or 1) == 1 and each.seed is not None and each.epochs]
+    if not alone:
+        raise Refused(f"the runs in {folder} share a process, so none has a time of its own; `make bench` makes such.")
+    counted = [each for each in alone if each.verdict and each.verdict.level != "invalid"]
+    if not counted:
+        raise Refused(f"every run in {folder} is invalid and has no place; `python -m bench report {folder}` says why.")
+    for each in counted:
+        if each.dataset.get("state") not in ("canonical", "unverified"):
+            raise Refused(f"seed {each.seed} in {folder} was not trained on CIFAR-10, which is what the board is of.")
+        if each.target_percent is None or each.target_percent < TARGET_PERCENT:
+            raise Refused(
+                f"the target in {folder} was {each.target_percent} %, and the board is of times to {TARGET_PERCENT} %; "
+                f"run it again with a recipe, or TARGET, of {TARGET_PERCENT}."
+            )
+        if any(evaluation.total != TEST_IMAGES for evaluation in each.epochs):
+            raise Refused(
+                f"seed {each.seed} in {folder} was not evaluated on all {TEST_IMAGES:,} test images, as the board asks."
+            )
+    return counted
+
+
+def _times(counted: Sequence[Record]) -> dict[int, float]:
+    """Time to the target on the headline clock by seed; a miss is infinite."""
+    from bench.clocks import HEADLINE, to_target_seconds
+
+    found = {each.seed: to_target_seconds(HEADLINE, each) for each in counted}
+    times = {seed: seconds for seed, seconds in found.items() if seed is not None and seconds is not None}
+    for seed, seconds in times.items():
+        if not seconds > 0:
+            raise DataError(f"the clock of seed {seed} shows {seconds} s at its target, so its record is damaged.")
+    return times
+
+
+def _remarks(records: Sequence[Record], counted: Sequence[Record]) -> Iterator[str]:
+    """What a reader of the place must know, worst first."""
+    from bench.analysis import mixture
+    from bench.checks.image import not_publishable
+    from bench.dawnbench.pair import TARGET_PERCENT
+
+    if any(each.dataset.get("state") == "unverified" for each in counted):
+        yield _UNVERIFIED
+    suspect = [str(each.seed) for each in counted if each.verdict and each.verdict.level == "suspect"]
+    if suspect:
+        yield f"suspect: seed {', '.join(suspect)}; `python -m bench report DIR` says why, and what to do about it"
+    against = next((why for each in counted if (why := not_publishable(each)) is not None), None)
+    if against is not None:
+        yield f"not to be published: {against}"
+    differing = mixture.differences(counted)
+    if differing:
+        yield f"the runs differ in {', '.join(differing)}, so they are no one sample"
+    left = len(records) - len(counted)
+    if left:
+        yield f"left out: {left} of {len(records)} runs, unfinished, invalid or several to a process"
+    target = counted[0].target_percent
+    if target is not None and target > TARGET_PERCENT:
+        yield f"the times are to {target:g} %, so the place among times to {TARGET_PERCENT} % is the worst it can be"
+    if len(counted) == 1:
+        yield "one run decides nothing: SEEDS=5 at least tells how often, and how steadily"
+
+
+def _expected(counted: Sequence[Record]) -> tuple[Expectation | None, float | None]:
+    """What is expected of the recipe on its device, and the median time of the whole schedule on that clock."""
+    from bench.analysis import censored
+    from bench.clocks import CLOCKS, fixed_work_seconds
+    from bench.dawnbench import expected
+
+    one = counted[0]
+    name, device = str(one.recipe.get("name", "")), one.device
+    found = expected.of(name, str(device.get("kind", "")), str(device.get("name", "")), one.threads)
+    if found is None:
+        return None, None
+    schedule = [fixed_work_seconds(CLOCKS[found.clock], each) for each in counted]
+    median = censored.median([each for each in schedule if each is not None])
+    return found, None if math.isnan(median) else median
+
+
+def _circular(expectation: Expectation | None, folder: Path) -> Iterator[str]:
+    if expectation is not None and folder.absolute().name in expectation.source:
+        yield "what is expected of this card comes from this very campaign, so that it is met says nothing"
+
+
+# --- A pair ---
+
+
+def _of_pair(path: Path, cost_per_hour: float | None) -> Asked:
+    from bench.analysis.ranking import Sample
+    from bench.dawnbench import board
+    from bench.dawnbench.findings import printable
+    from bench.dawnbench.pair import TARGET_PERCENT
+    from bench.output.ranking import Candidate
+
+    scored = board.score(path)
+    if scored.data_state == "synthetic":
+        raise Refused(f"{printable(scored.path)} {_SYNTHETIC}")
+    if scored.hours is None:
+        raise Refused(f"{printable(scored.path)} never reached 94 %, so the board would not have taken it.")
+    remarks = [_UNVERIFIED] if scored.data_state == "unverified" else []
+    remarks.append("a pair tells one run, and nothing of those that were not chosen")
+    candidate = Candidate(
+        title=f"{printable(scored.path)}: {one_line(scored.model)} by {one_line(scored.author)}",
+        clock=one_line(scored.clock) or _CLOCK_UNSAID,
+        target_percent=TARGET_PERCENT,
+        hardware=scored.hardware,
+        framework=scored.framework,
+        model=scored.model,
+        rule="the pair's first row at 94 % or more" + (f" ({one_line(scored.selection)})" * bool(scored.selection)),
+        remarks=tuple(remarks),
+    )
+    price = scored.cost_per_hour_usd if cost_per_hour is None else cost_per_hour
+    return Asked(candidate, Sample({0: board.seconds_of(scored.hours)}, 0), price)
