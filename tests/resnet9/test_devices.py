@@ -227,6 +227,7 @@ def test_a_cpu_of_unknown_kind_still_trains(tmp_path: Path) -> None:
     assert selected(tmp_path, cpu="").name == "CPU"
 
 
+@pytest.mark.slow
 def test_the_real_tensorflow_takes_one_thread_on_the_cpu() -> None:
     pytest.importorskip("tensorflow")
     code = """

@@ -52,6 +52,7 @@ def small(name, **changes):
     return narrow(name, batch=BATCH, epochs=2, shuffle_window=1, learning_rate=GENTLE, **changes)
 
 
+@pytest.mark.slow
 def test_with_every_trick_at_once_both_inputs_train_alike():
     recipe = small("air94", **EVERYTHING)
     assert_alike(trained("host", recipe), trained("device", recipe))

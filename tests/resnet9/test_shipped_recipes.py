@@ -46,7 +46,14 @@ def test_every_recipe_of_an_ablation_resolves(path):
     assert all(recipe.total_steps(50_000) > 0 for recipe in recipes.load_all(path).values())
 
 
-@pytest.mark.parametrize("name", sorted(recipes.load_all()))
+#: One of each family of nets and of each kind of optimiser; the others train with the slow tests.
+AT_ONCE = {"page24", "hlb12", "air94-muon", "hive", "smoke"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=() if name in AT_ONCE else pytest.mark.slow) for name in sorted(recipes.load_all())],
+)
 def test_every_recipe_trains_a_step(name):
     recipe = narrow(name, batch=BATCH)
     step, data = a_step(recipe), coloured(BATCH)

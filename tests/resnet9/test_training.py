@@ -87,7 +87,7 @@ def phases_of(run, name):
     return [(event.begin_ns, event.end_ns) for event in run if event.kind == "phase" and event.name == name]
 
 
-@pytest.mark.parametrize("name", ["host", "device", "memory"])
+@pytest.mark.parametrize("name", ["host", "device", pytest.param("memory", marks=pytest.mark.slow)])
 def test_nothing_is_compiled_while_an_epoch_is_trained(tmp_path, request_of_two_epochs, monkeypatch, name):
     """Every trace of a compiled function lies in the compile phase; an epoch may make its pipeline anew, no more."""
     import tensorflow as tf

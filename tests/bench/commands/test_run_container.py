@@ -201,6 +201,7 @@ def test_a_contradiction_is_a_usage_error(bench: Bench, engine: Start, words: tu
     assert sentence in err
 
 
+@pytest.mark.slow
 def test_a_trainer_that_hangs_is_killed_in_its_container_and_the_container_removed(bench: Bench, engine: Start) -> None:
     bench.scripts[0] = [bench.hello(), ["ignore_sigterm"], ["sleep"]]
     state = engine(deaf=True)
