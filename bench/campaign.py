@@ -294,27 +294,33 @@ def warm_ups(protocol: RunProtocol, left: Collection[Any], campaign: str = "") -
 
 
 def run(
-    runs: Iterable[Run], make_run: Callable[[Run], Outcome], campaign_of: Callable[[Run], Hashable] = lambda _: None
+    runs: Iterable[Run],
+    make_run: Callable[[Run], Outcome],
+    campaign_of: Callable[[Run], Hashable] = lambda _: None,
+    *,
+    all_needed: bool = False,
 ) -> Ending[Run]:
     """Make every run in turn, each named by its seed, or whatever tells it from the others.
 
     A run that fails costs its seed and the rest goes on; two in a row end their campaign, which ``campaign_of`` tells
-    where several are made together, and so does USAGE. DATA_AND_ENVIRONMENT end them all. A WarmUp is a run like the
-    others here, save that it may be cut short and that its own failure is none of the campaign's. Exit codes: 0, or 5
-    where a run failed, one of those three where it ended all there was, or 130 for an interruption.
+    where several are made together, and so does USAGE. DATA_AND_ENVIRONMENT end them all, and so does what ends one of
+    them where ``all_needed``, as a side is worth nothing without the other. A WarmUp is a run like the others here,
+    save that it may be cut short and that its own failure is none of the campaign's. Exit codes: 0, or 5 where a run
+    failed, one of those three where it ended all there was, or 130 for an interruption.
     """
     runs, outcomes = tuple(runs), dict[Run, Outcome]()
     alone = len(set(map(campaign_of, runs))) == 1
     in_a_row: dict[Hashable, int] = {}
     for each in runs:
         campaign = campaign_of(each)
-        if in_a_row.get(campaign, 0) >= FAILURES_IN_A_ROW:
+        looked_at = in_a_row.values() if all_needed else [in_a_row.get(campaign, 0)]
+        if max(looked_at, default=0) >= FAILURES_IN_A_ROW:
             continue
         outcome = outcomes[each] = make_run(each)
         if outcome.status == "interrupted":
             return Ending(130, outcomes)
         failed = outcome.exit_code if outcome.status == "failed" else None
-        if failed in DATA_AND_ENVIRONMENT or (failed == USAGE and alone):
+        if failed in DATA_AND_ENVIRONMENT or (failed == USAGE and (alone or all_needed)):
             return Ending(failed, outcomes)
         in_a_row[campaign] = 0 if outcome.status in ENDED_WELL else in_a_row.get(campaign, 0) + 1
         if failed == USAGE:

@@ -1,34 +1,76 @@
-"""A measurement of the input: the campaigns of host and control in one folder, run in pairs, and what is left of it."""
+"""Pairs of runs: two campaigns in one folder, a run of each with every seed, and which of the pairs are left."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any, Generic, TypeVar
 
 from bench import campaign
 from bench.campaign import ENDED_WELL, Campaign, Configuration
 from bench.errors import DataError, Refused, UsageError
 from bench.journal import disk_trouble_told
 from bench.record import CAMPAIGN_FILE, EVENTS_FILE, fold_file
+from bench.record.ab import AB_FILE, StoredAB, read_ab, write_ab
 from bench.record.stalls import STALLS_FILE, StoredStalls, read_stalls, write_stalls
 from bench.run_protocol import RunProtocol
 
-#: An input by name, and a seed.
+#: A side by name, and a seed.
 Run = tuple[str, int]
+#: What is stored of the pairs.
+Stored = TypeVar("Stored", StoredStalls, StoredAB)
 
 
 @dataclass(frozen=True)
-class Pairs:
-    """A measurement's folder, what is compared in it, and the campaign of each input by name."""
+class Kind(Generic[Stored]):
+    """What pairs are made for: the ``file`` that says what they compare, ``word`` in the name of a new folder.
+
+    ``none`` and ``other`` are what a folder is told to hold that cannot be continued; pairs whose stored ``keys``
+    differ are others.
+    """
+
+    file: str
+    word: str
+    none: str
+    other: str
+    keys: tuple[str, ...]
+    read: Callable[[Path], Stored]
+    write: Callable[[Stored, Path], None]
+
+
+#: The host's input and its control.
+STALLS: Kind[StoredStalls] = Kind(
+    STALLS_FILE, "stalls", "no pairs of inputs", "other pairs", ("recipe", "dataset", "epochs", "seeds"),
+    read_stalls, write_stalls,
+)  # fmt: skip
+#: Two sides of which a person says how they differ.
+AB: Kind[StoredAB] = Kind(
+    AB_FILE, "ab", "no A/B", "another A/B", ("recipe", "dataset", "epochs", "seeds", "sides"), read_ab, write_ab
+)
+
+
+@dataclass(frozen=True)
+class Side:
+    """How the runs of one side are made; ``recipe`` is the recipe's whole table."""
+
+    configuration: Configuration
+    protocol: RunProtocol
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Pairs(Generic[Stored]):
+    """The folder of pairs, what is compared in it, and the campaign of each side by name."""
 
     folder: Path
-    stored: StoredStalls
+    kind: Kind[Stored]
+    stored: Stored
     campaigns: Mapping[str, Campaign]
 
     def left(self) -> tuple[Run, ...]:
-        """The runs still to be made, in turn: host memory memory host ..., as whatever drifts weighs on both alike.
+        """The runs still to be made, in turn: A B B A A B ..., as whatever drifts weighs on both sides alike.
 
         A run without its partner is made again with it: hours may lie between the two.
         """
@@ -48,7 +90,7 @@ class Pairs:
         for part in self.folder.glob(".*.part"):
             part.unlink(missing_ok=True)
         # First of all, so that a folder whose harness is killed here is known for what it is.
-        write_stalls(self.stored, self.folder)
+        self.kind.write(self.stored, self.folder)
         for each in self.campaigns.values():
             with disk_trouble_told(each.folder):
                 each.folder.mkdir(exist_ok=True)
@@ -59,55 +101,58 @@ class Pairs:
 def choose(
     results: Path,
     out: Path | None,
-    wanted: StoredStalls,
-    configurations: Mapping[str, Configuration],
+    kind: Kind[Stored],
+    wanted: Stored,
+    sides: Mapping[str, Side],
     device_name: str,
     now: datetime,
-    protocol: RunProtocol,
-) -> Pairs:
-    """The measurement to make: the one in ``out``, else the newest unfinished one of the same pairs, else a new one.
+) -> Pairs[Stored]:
+    """The pairs to make: those in ``out``, else the newest unfinished ones of the same kind, else new ones.
 
-    Writes nothing. ``configurations`` are those of the inputs, by name. Raises UsageError or Refused where ``out`` is
-    something else, DataError where what is in it is damaged.
+    Writes nothing. Raises UsageError or Refused where ``out`` is something else, DataError where what is in it is
+    damaged.
     """
     now = now.astimezone(timezone.utc)
-    created = f"{now:%Y-%m-%dT%H:%M:%SZ}"
-    new = replace(wanted, created_utc=created)
+    new = replace(wanted, created_utc=f"{now:%Y-%m-%dT%H:%M:%SZ}")
     if out is None:
-        continued = _newest_unfinished(results, new, configurations, protocol)
+        continued = _newest_unfinished(results, kind, new, sides)
         if continued is not None:
             return continued
-        folder = campaign.new_folder(results, now, "stalls", wanted.recipe, device_name)
-        return _at(folder, new, configurations, protocol)
+        return _at(campaign.new_folder(results, now, kind.word, wanted.recipe, device_name), kind, new, sides)
     names = campaign.names_in(out)
     if not names:
-        return _at(out, new, configurations, protocol)
-    if STALLS_FILE not in names:
-        raise UsageError(f"OUT={out} holds {min(names)!r} and no pairs of inputs; name an empty folder or a new one.")
-    found = _at(out, read_stalls(out), configurations, protocol)
+        return _at(out, kind, new, sides)
+    if kind.file not in names:
+        raise UsageError(f"OUT={out} holds {min(names)!r} and {kind.none}; name an empty folder or a new one.")
+    found = _at(out, kind, kind.read(out), sides)
     unlike = _differences(found, new)
     if unlike:
-        raise Refused(f"OUT={out} holds other pairs: {'; '.join(unlike)}; name another folder.")
+        raise Refused(f"OUT={out} holds {kind.other}: {'; '.join(unlike)}; name another folder.")
     return found
 
 
-def _at(
-    folder: Path, stored: StoredStalls, configurations: Mapping[str, Configuration], protocol: RunProtocol
-) -> Pairs:
+def _at(folder: Path, kind: Kind[Stored], stored: Stored, sides: Mapping[str, Side]) -> Pairs[Stored]:
     campaigns = {
-        name: Campaign(folder / name, each, stored.seeds, stored.created_utc, protocol=protocol)
-        for name, each in configurations.items()
+        name: Campaign(
+            folder / name,
+            side.configuration,
+            stored.seeds,
+            stored.created_utc,
+            recipe=side.recipe,
+            protocol=side.protocol,
+        )
+        for name, side in sides.items()
     }
-    return Pairs(folder, stored, campaigns)
+    return Pairs(folder, kind, stored, campaigns)
 
 
 def _newest_unfinished(
-    results: Path, wanted: StoredStalls, configurations: Mapping[str, Configuration], protocol: RunProtocol
-) -> Pairs | None:
-    # Names begin with the time in UTC, so their order is that of the measurements.
-    for path in sorted(results.glob(f"*/{STALLS_FILE}"), reverse=True):
+    results: Path, kind: Kind[Stored], wanted: Stored, sides: Mapping[str, Side]
+) -> Pairs[Stored] | None:
+    # Names begin with the time in UTC, so their order is that of the pairs.
+    for path in sorted(results.glob(f"*/{kind.file}"), reverse=True):
         try:
-            found = _at(path.parent, read_stalls(path.parent), configurations, protocol)
+            found = _at(path.parent, kind, kind.read(path.parent), sides)
             if not _differences(found, wanted) and found.left():
                 return found
         except DataError:
@@ -115,16 +160,16 @@ def _newest_unfinished(
     return None
 
 
-def _differences(found: Pairs, wanted: StoredStalls) -> Sequence[str]:
-    """In what a measurement is not the one that is wanted, ``found`` having the configurations that are.
+def _differences(found: Pairs[Stored], wanted: Stored) -> Sequence[str]:
+    """In what pairs are not those that are wanted, ``found`` having the configurations that are.
 
-    Raises DataError where a ``campaign.json`` in it is damaged.
+    Raises DataError where a ``campaign.json`` in them is damaged.
     """
-    mine, theirs = wanted, found.stored
+    theirs = found.stored
     told = [
-        f"{name} {getattr(theirs, name)!r} instead of {getattr(mine, name)!r}"
-        for name in ("recipe", "dataset", "epochs", "seeds")
-        if getattr(theirs, name) != getattr(mine, name)
+        f"{name} {getattr(theirs, name)!r} instead of {getattr(wanted, name)!r}"
+        for name in found.kind.keys
+        if getattr(theirs, name) != getattr(wanted, name)
     ]
     for each in found.campaigns.values():
         if (each.folder / CAMPAIGN_FILE).is_file():

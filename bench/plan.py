@@ -6,7 +6,7 @@ import difflib
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -71,7 +71,8 @@ class Plan:
     """A campaign to be made.
 
     ``data`` None is CIFAR-10 where the checkout keeps it; ``notice`` is a line to tell first; ``own`` is a person's own
-    trainer; ``placed`` is the container that runs are made in, None for none.
+    trainer; ``placed`` is the container that runs are made in, None for none; ``variables`` are of its trainer's
+    environment, over those of ours.
     """
 
     recipe: str
@@ -84,6 +85,7 @@ class Plan:
     notice: str = ""
     own: Program | None = None
     placed: Placed | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
 
 
 def device(

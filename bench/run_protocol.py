@@ -38,12 +38,13 @@ class RunProtocol:
         mine, theirs = asdict(self), asdict(other)
         return [f"{key} {theirs[key]!r} instead of {mine[key]!r}" for key in mine if mine[key] != theirs[key]]
 
-    def sentence(self) -> str:
-        """The protocol in words, for the line that a campaign begins with."""
+    def sentence(self, warmed: str = "") -> str:
+        """The protocol in words, for the line that a campaign begins with; ``warmed`` says of what a warm-up run is."""
         runs = {0: "no warm-up run", 1: "1 warm-up run"}.get(self.warm_up, f"{self.warm_up} warm-up runs")
         cache = "kernel cache empty at each run" if self.kernel_cache == "cold" else "kernel cache kept"
         off = "" if self.telemetry else ", telemetry off"
-        return f"{runs} first, {self.idle_seconds:g} s idle between runs, {cache}{off}"
+        of = f" of {warmed}" if warmed and self.warm_up else ""
+        return f"{runs}{of} first, {self.idle_seconds:g} s idle between runs, {cache}{off}"
 
 
 #: What a campaign that states no protocol was made under, before there was one.

@@ -89,8 +89,10 @@ def options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def placed(asked: Asked, device: Device, *, own: bool = False) -> Placed | None:
-    """Settle where runs are made, say so, and have the image ready. For who holds the lock of the device.
+def placed(
+    asked: Asked, device: Device, *, own: bool = False, say: Callable[[str], None] = click.echo
+) -> Placed | None:
+    """Settle where runs are made, ``say`` so, and have the image ready. For who holds the lock of the device.
 
     Raises what ``settle`` and ``ready`` raise, and EnvironmentProblem where a native run would find no TensorFlow.
     """
@@ -100,8 +102,8 @@ def placed(asked: Asked, device: Device, *, own: bool = False) -> Placed | None:
 
     settled = settle(asked, device, own=own)
     if settled.said:
-        click.echo(settled.said)
-    found = ready(settled, device)
+        say(settled.said)
+    found = ready(settled, device, say)
     if found is None:
         if not own and installed_lock()["lock.name"] == "harness":
             raise EnvironmentProblem(
@@ -111,7 +113,7 @@ def placed(asked: Asked, device: Device, *, own: bool = False) -> Placed | None:
         return None
     left = container_process.sweep(found.engine, found.owner)
     if left:
-        click.echo(f"Removed what an earlier command had left running: {', '.join(left)}.")
+        say(f"Removed what an earlier command had left running: {', '.join(left)}.")
     return found
 
 

@@ -10,12 +10,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bench import kernel_cache
+from bench.commands import _options
 
 if TYPE_CHECKING:
     from bench.run_protocol import RunProtocol
 
 _MOST_WARM_UPS = 100
 _LONGEST_IDLE_SECONDS = 86_400.0
+#: So that a side which leaves the card hotter does not hand that to the other. A compromise: with the seconds a process
+#: takes to start the card rests about as long as a fast recipe trains, and ten runs cost less than a minute of it.
+REST_OF_TURNS_SECONDS = 5.0
 
 
 def _seconds(context: click.Context, option: click.Parameter, value: float | None) -> float | None:
@@ -28,10 +32,6 @@ _OPTIONS = (
     click.option(
         "--warm-up", envvar="WARMUP", show_envvar=True, type=click.IntRange(0, _MOST_WARM_UPS), metavar="N",
         help="discarded runs before the first seed, each ended after an epoch and a minute  [default: 1]",
-    ),
-    click.option(
-        "--idle", envvar="IDLE", show_envvar=True, type=click.FloatRange(0, _LONGEST_IDLE_SECONDS), metavar="SECONDS",
-        help="rest between the end of a run and the start of the next  [default: 0]", callback=_seconds,
     ),
     click.option(
         "--cache", envvar="CACHE", show_envvar=True, type=click.Choice(kernel_cache.KINDS),
@@ -50,7 +50,25 @@ _OPTIONS = (
 
 def options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add these options to a command, which takes them as keywords; None is one that was not given."""
-    for option in reversed(_OPTIONS):
+    return _added(command, _idle("0"))
+
+
+def options_of_turns(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The same for a command whose sides have to be equally warm."""
+    return _added(command, _idle(f"{REST_OF_TURNS_SECONDS:g} on a GPU, else 0"))
+
+
+def _idle(default: str) -> _options.Decorator:
+    return click.option(
+        "--idle", envvar="IDLE", show_envvar=True, type=click.FloatRange(0, _LONGEST_IDLE_SECONDS), metavar="SECONDS",
+        help=f"rest between the end of a run and the start of the next  [default: {default}]", callback=_seconds,
+    )  # fmt: skip
+
+
+def _added(command: Callable[..., Any], idle: _options.Decorator) -> Callable[..., Any]:
+    warm_up, *others = _OPTIONS
+    in_order: list[_options.Decorator] = [warm_up, idle, *others]
+    for option in reversed(in_order):
         command = option(command)
     return command
 

@@ -95,7 +95,8 @@ class Runner:
             return execute.Outcome("interrupted", "stopped between two runs")
         if title:
             self.display.say(title)
-        with kernel_cache.prepared(self._protocol.kernel_cache, trainers.environment(os.environ)) as env:
+        environ = trainers.environment({**os.environ, **todo.variables})
+        with kernel_cache.prepared(campaign.protocol.kernel_cache, environ) as env:
             job, spawner = self._job(campaign, todo, data, run, env)
             self.display.begin(None if warming_up else job.asked.seed, time.monotonic_ns())
             limits = warm_up_limits(self._limits) if warming_up else self._limits
@@ -167,7 +168,7 @@ class Runner:
                 "rules": checks.RULES,
                 "warm_up": self._warmed_up,
                 "idle_seconds_asked": self._protocol.idle_seconds,
-                "kernel_cache": self._protocol.kernel_cache,
+                "kernel_cache": campaign.protocol.kernel_cache,
             },
             previous_exit_ns=self._exited_ns,
             seen_folder=start.seen_folder,

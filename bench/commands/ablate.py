@@ -14,11 +14,11 @@ from bench.commands import _options, _place, _protocol
 
 if TYPE_CHECKING:
     from bench.ablation import Ablation
-    from bench.campaign import Configuration, Ending
+    from bench.campaign import Configuration
     from bench.commands._dataset import Data
     from bench.plan import Plan, Watched
     from bench.record import StoredAblation
-    from bench.run_protocol import RunProtocol, WarmUp
+    from bench.run_protocol import RunProtocol
     from resnet9.ablation import AblationSet
 
 RESULTS = Path(__file__).parents[2] / "results"
@@ -83,8 +83,7 @@ def command(
         with locks.held(ablation.folder / locks.FOLDER_LOCK, _runs.place(ablation.folder)):
             notice = [shown.STAND_IN] if loaded.state == dataset.SYNTHETIC else []
             click.echo("\n".join([*notice, *shown.plan(ablation.stored)]))
-            ending = _run(ablation, plans, loaded, timeout, watched)
-            return _tell(ablation, ending)
+            return _run(ablation, plans, loaded, timeout, watched)
 
 
 def _sets() -> str:
@@ -177,69 +176,24 @@ def _choose(
     return replace(made, campaigns={name: replace(each, recipe=tables[name]) for name, each in made.campaigns.items()})
 
 
-def _run(
-    ablation: Ablation, plans: dict[str, Plan], data: Data, timeout: int | None, watched: Watched
-) -> Ending[tuple[str, int] | WarmUp]:
-    from bench import campaign as campaigns
-    from bench.commands import _results, _runs
-    from bench.execute import Outcome
-    from bench.run_protocol import WarmUp
+def _run(ablation: Ablation, plans: dict[str, Plan], data: Data, timeout: int | None, watched: Watched) -> int:
+    """Make the runs that are left, write and print the table; the exit code of an ablation that was stopped.
 
-    left, base = ablation.left(), ablation.stored.variants[0].name
-    protocol = ablation.campaigns[base].protocol
+    Raises what a failed one was.
+    """
+    from bench.commands import _results, _runs, _turns
+
+    base = ablation.stored.variants[0].name
     technique = {each.name: each.technique for each in ablation.stored.variants}
-    with _runs.runner(len(left), timeout, protocol, watched) as runner:
-        how = f"; {protocol.sentence()}" if left else ""
-        runner.display.say(f"{_introduction(ablation, len(left))}{how}")
-
-        def make_run(run: tuple[str, int] | WarmUp) -> Outcome:
-            if isinstance(run, WarmUp):
-                return runner.make(ablation.campaigns[base], plans[base], data, run)
-            name, seed = run
-            title = f"{technique[name]}, seed {seed} (run {left.index(run) + 1} of {len(left)})"
-            outcome = runner.make(ablation.campaigns[name], plans[name], data, seed, title)
-            _results.write_ablation(ablation.folder)
-            return outcome
-
+    turns = _turns.Turns(ablation, plans, data, warmed=(base,), titled=technique)
+    with _runs.runner(len(ablation.left()), timeout, ablation.campaigns[base].protocol, watched) as runner:
         ablation.prepare()
         for each in ablation.campaigns.values():
             _results.write_missing_records(each)
-        try:
-            runs: list[tuple[str, int] | WarmUp] = [*campaigns.warm_ups(protocol, left, base), *left]
-            return campaigns.run(runs, make_run, lambda run: run.campaign if isinstance(run, WarmUp) else run[0])
-        finally:
-            ablation.write()
-
-
-def _introduction(ablation: Ablation, left: int) -> str:
-    from bench.commands import _runs
-    from bench.output.ablation import counted
-
-    total = sum(len(each.seeds) for each in ablation.campaigns.values())
-    folder = _runs.place(ablation.folder)
-    return (
-        f"{counted(left, 'run')} into {folder}"
-        if left == total
-        else f"continuing {folder}: {counted(total - left, 'run')} kept, {left} to run"
-    )
-
-
-def _tell(ablation: Ablation, ending: Ending[tuple[str, int] | WarmUp]) -> int:
-    """Write and print the table; the exit code of an ablation that was stopped. Raises what a failed one was."""
-    from bench.commands import _results, _runs
-    from bench.output.ablation import counted
-
-    place = _runs.place(ablation.folder)
+        ending = turns.take(runner, ablation.write, lambda: _results.write_ablation(ablation.folder))
     # Those of a variant whose last run a killed harness did not live to put in them, too.
     for each in ablation.campaigns.values():
         _results.write_tables(each.folder)
     _results.write_ablation(ablation.folder)
     _results.show_ablation(ablation.folder, sys.stdout)
-    if not ending.exit_code:
-        click.echo(f"The table, its records and logs are in {place}.")
-        return 0
-    left = counted(len(ablation.left()), "run")
-    kept = f"What is finished is kept in {place}; the same command again makes the {left} left."
-    code, sentence = _runs.why(ending, kept, lambda run: f"{run[0]}, seed {run[1]}")
-    click.echo(sentence, err=True)
-    return code
+    return turns.conclude(ending)

@@ -14,11 +14,11 @@ import click
 from bench.commands import _options, _place, _protocol
 
 if TYPE_CHECKING:
-    from bench.campaign import Ending
     from bench.commands._dataset import Data
     from bench.pairs import Pairs
     from bench.plan import Device, Plan, Watched, Wishes
-    from bench.run_protocol import RunProtocol, WarmUp
+    from bench.record.stalls import StoredStalls
+    from bench.run_protocol import RunProtocol
     from resnet9.recipe import Recipe
 
 RESULTS = Path(__file__).parents[2] / "results"
@@ -86,7 +86,7 @@ def command(
         _runs.make_folder(made.folder)
         with locks.held(made.folder / locks.FOLDER_LOCK, _runs.place(made.folder)):
             click.echo("\n".join(shown.plan(made.stored)))
-            return _tell(made, _run(made, plans, loaded, timeout, watched))
+            return _run(made, plans, loaded, timeout, watched)
 
 
 def _planned(wishes: Wishes, where: Device, epochs: int) -> tuple[Recipe, Plan]:
@@ -107,7 +107,7 @@ def _planned(wishes: Wishes, where: Device, epochs: int) -> tuple[Recipe, Plan]:
 
 def _choose(
     chosen: Recipe, todo: Plan, data: Data, epochs: int, out: Path | None, protocol: RunProtocol
-) -> tuple[Pairs, dict[str, Plan]]:
+) -> tuple[Pairs[StoredStalls], dict[str, Plan]]:
     """The measurement to make or to continue, nothing of it written, and the plan of each input's runs."""
     from bench import pairs
     from bench.commands import _runs
@@ -115,65 +115,31 @@ def _choose(
     from bench.record.stalls import INPUTS, StoredStalls
 
     plans = {name: replace(todo, input=name) for name in INPUTS}
-    configurations = {name: _runs.configuration(each, chosen, data) for name, each in plans.items()}
+    table = asdict(chosen)
+    sides = {name: pairs.Side(_runs.configuration(each, chosen, data), protocol, table) for name, each in plans.items()}
     wanted = StoredStalls(SCHEMA, chosen.name, data.name, epochs, todo.seeds)
     now = datetime.now(timezone.utc)
-    made = pairs.choose(RESULTS, out, wanted, configurations, todo.device.name, now, protocol)
-    table = asdict(chosen)
-    return replace(made, campaigns={name: replace(each, recipe=table) for name, each in made.campaigns.items()}), plans
+    return pairs.choose(RESULTS, out, pairs.STALLS, wanted, sides, todo.device.name, now), plans
 
 
-def _run(
-    made: Pairs, plans: dict[str, Plan], data: Data, timeout: int | None, watched: Watched
-) -> Ending[tuple[str, int] | WarmUp]:
-    from bench import campaign as campaigns
-    from bench.commands import _runs, _stalls
-    from bench.execute import Outcome
+def _run(made: Pairs[StoredStalls], plans: dict[str, Plan], data: Data, timeout: int | None, watched: Watched) -> int:
+    """Make the runs that are left, print the table and the answer; the exit code of a measurement that was stopped.
+
+    Raises what a failed one was.
+    """
+    from bench.commands import _runs, _stalls, _turns
     from bench.record.stalls import HOST
-    from bench.run_protocol import WarmUp
 
-    left, protocol = made.left(), made.campaigns[HOST].protocol
-    with _runs.runner(len(left), timeout, protocol, watched, made.stored.epochs) as runner:
-        how = f"; {protocol.sentence()}" if left else ""
-        runner.display.say(f"{_introduction(made, len(left))}{how}")
+    turns = _turns.Turns(made, plans, data, warmed=(HOST,))
+    protocol = made.campaigns[HOST].protocol
 
-        def make_run(run: tuple[str, int] | WarmUp) -> Outcome:
-            if isinstance(run, WarmUp):
-                return runner.make(made.campaigns[HOST], plans[HOST], data, run)
-            name, seed = run
-            title = f"{name}, seed {seed} (run {left.index(run) + 1} of {len(left)})"
-            outcome = runner.make(made.campaigns[name], plans[name], data, seed, title)
-            # Ended by us after enough epochs, which is all that was wanted of it.
-            return replace(outcome, status="done") if outcome.status == "cut_short" else outcome
+    def finish() -> None:
+        for each in made.campaigns.values():
+            each.write()
+        _stalls.write(made.folder)
 
+    with _runs.runner(len(made.left()), timeout, protocol, watched, made.stored.epochs) as runner:
         made.prepare()
-        try:
-            wanted: list[tuple[str, int] | WarmUp] = [*campaigns.warm_ups(protocol, left, HOST), *left]
-            return campaigns.run(wanted, make_run, lambda run: run.campaign if isinstance(run, WarmUp) else run[0])
-        finally:
-            for each in made.campaigns.values():
-                each.write()
-            _stalls.write(made.folder)
-
-
-def _introduction(made: Pairs, left: int) -> str:
-    from bench.commands import _runs
-
-    kept = len(made.campaigns) * len(made.stored.seeds) - left
-    folder = _runs.place(made.folder)
-    return f"continuing {folder}: {kept} runs kept, {left} to run" if kept else f"{left} runs into {folder}"
-
-
-def _tell(made: Pairs, ending: Ending[tuple[str, int] | WarmUp]) -> int:
-    """Print the table and the answer; the exit code of a measurement that was stopped. Raises what a failed one was."""
-    from bench.commands import _runs, _stalls
-
-    place = _runs.place(made.folder)
+        ending = turns.take(runner, finish)
     _stalls.show(made.folder, sys.stdout)
-    if not ending.exit_code:
-        click.echo(f"The table, its records and logs are in {place}.")
-        return 0
-    kept = f"What is finished is kept in {place}; the same command again makes the {len(made.left())} runs left."
-    code, sentence = _runs.why(ending, kept, lambda run: f"{run[0]}, seed {run[1]}")
-    click.echo(sentence, err=True)
-    return code
+    return turns.conclude(ending)

@@ -14,9 +14,9 @@ list ``[name, argument...]``:
 ``run EPOCHS CORRECT``
     a whole honest run of 20 test images: hello where it was not said yet, phases, EPOCHS epochs with CORRECT right in
     the last one, done.
-``print TEXT``, ``sleep SECONDS``, ``wait PATH``, ``exit CODE``, ``signal NUMBER``, ``signal_parent NUMBER``,
-``close``, ``touch PATH``
-    what they say; ``sleep`` with no argument is for ever.
+``print TEXT``, ``tell VARIABLE``, ``sleep SECONDS``, ``wait PATH``, ``exit CODE``, ``signal NUMBER``,
+``signal_parent NUMBER``, ``close``, ``touch PATH``
+    what they say, ``tell`` printing a variable of the environment; ``sleep`` with no argument is for ever.
 ``ticks COUNT``
     wait until the sampler has so many rows in ``telemetry.csv`` of ticks since the last phase ended.
 ``ignore_sigterm``, ``fork PATH``, ``daemon PATH``, ``tracker``
@@ -118,6 +118,9 @@ class Scripted:
 
     def print(self, text: str) -> None:
         print(text)
+
+    def tell(self, name: str) -> None:
+        print(f"{name} is {os.environ.get(name)!r}")
 
     def sleep(self, seconds: float = 1e6) -> None:
         time.sleep(seconds)

@@ -295,7 +295,9 @@ def test_a_failed_run_costs_its_seed_and_two_in_a_row_the_campaign(
     assert list(ending.outcomes) == seeds
 
 
-def several(*endings: tuple[str, str | tuple[str, int]]) -> tuple[Ending[tuple[str, int]], list[str]]:
+def several(
+    *endings: tuple[str, str | tuple[str, int]], all_needed: bool = False
+) -> tuple[Ending[tuple[str, int]], list[str]]:
     """How runs of several campaigns end, each given as its campaign and its ending, and whose runs were made."""
     runs = [(name, number) for number, (name, _) in enumerate(endings)]
 
@@ -304,7 +306,7 @@ def several(*endings: tuple[str, str | tuple[str, int]]) -> tuple[Ending[tuple[s
         status, code = (ending, None) if isinstance(ending, str) else ending
         return Outcome(status, "", code)
 
-    ending = campaign.run(runs, make_run, campaign_of=lambda run: run[0])
+    ending = campaign.run(runs, make_run, campaign_of=lambda run: run[0], all_needed=all_needed)
     return ending, [name for name, _ in ending.outcomes]
 
 
@@ -329,6 +331,24 @@ def test_a_trainer_that_cannot_be_used_so_ends_its_own_campaign_alone() -> None:
     ending, runs = several(("a", "done"), ("b", ("failed", 2)), ("a", "done"), ("b", "done"))
 
     assert (ending.exit_code, runs) == (5, ["a", "b", "a"])
+
+
+def test_where_all_campaigns_are_needed_two_failures_in_a_row_of_one_end_them_all() -> None:
+    made = (("a", "done"), ("b", "failed"), ("b", "failed"), ("a", "done"), ("a", "done"), ("b", "done"))
+
+    ending, runs = several(*made, all_needed=True)
+    assert (ending.exit_code, runs) == (5, ["a", "b", "b"])
+
+    ending, runs = several(*made)
+    assert runs == ["a", "b", "b", "a", "a"]
+
+
+def test_where_all_campaigns_are_needed_one_failure_ends_none_and_one_that_cannot_be_used_so_ends_all() -> None:
+    one = (("a", "done"), ("b", "failed"), ("b", "done"), ("a", "done"))
+    assert several(*one, all_needed=True)[1] == ["a", "b", "b", "a"]
+
+    ending, runs = several(("a", "done"), ("b", ("failed", 2)), ("a", "done"), all_needed=True)
+    assert (ending.exit_code, runs) == (2, ["a", "b"])
 
 
 def test_a_campaign_with_nothing_left_is_done() -> None:

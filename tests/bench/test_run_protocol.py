@@ -164,3 +164,15 @@ def test_two_warm_ups_that_fail_end_a_campaign_that_made_no_run() -> None:
 )
 def test_the_protocol_in_words(protocol: RunProtocol, words: str) -> None:
     assert protocol.sentence() == words
+
+
+@pytest.mark.parametrize(
+    ("warm_up", "begin"),
+    [
+        (0, "no warm-up run first, "),
+        (1, "1 warm-up run of each side first, "),
+        (2, "2 warm-up runs of each side first, "),
+    ],
+)
+def test_what_is_warmed_up_is_told_where_there_are_sides(warm_up: int, begin: str) -> None:
+    assert RunProtocol(warm_up=warm_up).sentence("each side").startswith(begin)

@@ -20,7 +20,7 @@ from resnet9 import dataset, recipe
 SCRIPTED = Path(__file__).parents[1] / "scripted_trainer.py"
 #: Those of ``make``: whoever runs the tests may have some of them in their environment.
 VARIABLES = (
-    *("SET", "RECIPE", "SEEDS", "DATA", "INPUT", "PRECISION", "DEVICE", "OUT"),
+    *("SET", "A", "B", "RECIPE", "SEEDS", "DATA", "INPUT", "PRECISION", "DEVICE", "OUT"),
     *("AUTHOR", "EMAIL", "HARDWARE", "COST_PER_HOUR", "CODE_URL"),
     *("WARMUP", "IDLE", "CACHE", "TELEMETRY", "WATCH", "TRAINER", "TARGET"),
 )

@@ -1,0 +1,44 @@
+"""What the two sides of an A/B say beside each other, for the command that makes one and the one that reports on it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+import click
+
+if TYPE_CHECKING:
+    from bench.analysis.comparison import Comparison
+
+NOTHING_YET = "There is nothing to compare yet: each side needs a run."
+
+
+def compared(folder: Path) -> Comparison | None:
+    """The comparison of the sides in ``folder``; None where one has no run yet. Raises DataError for damaged ones."""
+    from bench.analysis.comparison import TELL_PERCENT, compare
+    from bench.commands import _compare
+    from bench.record import CAMPAIGN_FILE
+    from bench.record.ab import SIDES
+
+    if not all((folder / name / CAMPAIGN_FILE).is_file() for name in SIDES):
+        return None
+    sides = _compare.sides([folder])
+    return compare(sides, TELL_PERCENT) if all(side.records for side in sides) else None
+
+
+def show(comparison: Comparison | None, out: TextIO) -> None:
+    """Print the ``comparison``, or that there is none yet."""
+    from bench.commands import _compare
+
+    if comparison is None:
+        click.echo(NOTHING_YET, file=out)
+        return
+    _compare.show(comparison, out)
+
+
+def write(folder: Path, comparison: Comparison | None) -> None:
+    """Write the comparison's files into ``folder``, where there is one. Raises EnvironmentProblem for a full disk."""
+    from bench.commands import _compare
+
+    if comparison is not None:
+        _compare.write(comparison, folder)

@@ -1,0 +1,268 @@
+"""``python -m bench ab``: run two configurations in turn, and say whether one of them trains faster."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bench.commands import _options, _place, _protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from bench.ab import Told
+    from bench.commands._dataset import Data
+    from bench.pairs import Pairs
+    from bench.placement import Placed
+    from bench.plan import Device, Plan, Watched, Wishes
+    from bench.record.ab import StoredAB, StoredSide
+    from bench.run_protocol import RunProtocol
+    from resnet9.recipe import Recipe
+
+RESULTS = Path(__file__).parents[2] / "results"
+#: One more than the least that can tell anything (`bench.analysis.permutation`), so that one may fail.
+_PAIRS = "5"
+
+
+@dataclass(frozen=True)
+class _Side:
+    """One side as it will be run: what it was told, where, and how."""
+
+    told: Told
+    asked: _place.Asked
+    protocol: RunProtocol
+    todo: Plan
+
+
+def _side(letter: str) -> _options.Decorator:
+    return click.option(
+        f"--{letter.lower()}",
+        envvar=letter,
+        show_envvar=True,
+        metavar="'KEY=VALUE ...'",
+        help=f"what {letter} has of its own, '' for nothing",
+    )
+
+
+@click.command("ab")
+@_side("A")
+@_side("B")
+@_options.variable("RECIPE", "its name, or FILE.json:TABLE  [default: hive on a GPU, else smoke]")
+@click.option(
+    "--pairs",
+    "seeds",
+    envvar="SEEDS",
+    show_envvar=True,
+    metavar="N",
+    help="runs of each side: how many, 5, or with which seeds, 0,3  [default: 5]",
+)
+@click.option(
+    "--fixed-work",
+    "epochs",
+    type=click.IntRange(min=1),
+    metavar="EPOCHS",
+    help="end each run after so many epochs, and compare those after the first  [default: the whole schedule]",
+)
+@_options.data
+@_options.variable("INPUT", "of both sides", type=click.Choice(["auto", "host", "device"]))
+@_options.precision
+@_options.device
+@_place.options
+@_options.variable("OUT", "the comparison's folder  [default: a new one in results/]")
+@_options.threads
+@_options.timeout
+@_protocol.options_of_turns
+@click.option("--fail-if-slower", metavar="PERCENT", help="exit 1 where B is slower by more, or that could not be told")
+def command(
+    a: str | None, b: str | None, recipe: str | None, seeds: str | None, epochs: int | None, data: str | None,
+    input: str | None, precision: str | None, device: str | None, out: str | None, threads: int | None,
+    timeout: int | None, warm_up: int | None, idle: float | None, cache: str | None, telemetry: str | None,
+    watch: str | None, where: str | None, image: str | None, docker: str | None, docker_flags: str | None,
+    fail_if_slower: str | None,
+) -> int:  # fmt: skip
+    """Run two configurations of one recipe on one device in turn, A B B A ..., and say whether one trains faster.
+
+    A side may have of its own INPUT, PRECISION, THREADS, CACHE, WHERE, IMAGE, DOCKER, DOCKER_FLAGS, and variables of
+    its trainer's environment, such as TF_ENABLE_ONEDNN_OPTS=0 or 'XLA_FLAGS=...'. Nothing on both sides measures the
+    method itself. An unfinished comparison of the same sides is continued.
+    """
+    from bench import locks, plan, signals
+    from bench.commands import _compare, _dataset, _own, _runs
+    from bench.output import ab as shown
+
+    _own.no_trainer("ab", os.environ)
+    told = _told(a, b)
+    limit = None if fail_if_slower is None else _compare.percent(fail_if_slower)
+    trains_on = plan.device(device)
+    watched = plan.watched(watch, trains_on)
+    rest = _protocol.REST_OF_TURNS_SECONDS if idle is None and trains_on.kind == "gpu" else idle
+    wishes = plan.Wishes(recipe, seeds or _PAIRS, data, input, precision, device, threads)
+    asked = _place.Asked(where, image, docker, docker_flags)
+    name, chosen = _recipe(wishes, trains_on, epochs)
+    sides = {
+        letter: _Side(
+            side,
+            _asked(asked, side),
+            _protocol.of(warm_up, rest, side.settings.get("CACHE", cache), telemetry),
+            _plan(wishes, side, trains_on, (name, chosen)),
+        )
+        for letter, side in told.items()
+    }
+    with signals.asked_politely(), locks.held(locks.device_lock(trains_on.key), f"the device {trains_on.name}"):
+        sides = _placed(sides, trains_on)
+        loaded = _dataset.load(sides["a"].todo.data)
+        made = _choose(chosen, sides, loaded, epochs, Path(out) if out else None)
+        _runs.make_folder(made.folder)
+        with locks.held(made.folder / locks.FOLDER_LOCK, _runs.place(made.folder)):
+            click.echo("\n".join(shown.plan(made.stored)))
+            return _run(made, sides, loaded, timeout, watched, limit)
+
+
+def _told(a: str | None, b: str | None) -> dict[str, Told]:
+    """What each side has of its own, by the names of their folders. Raises UsageError where neither was given."""
+    from bench import ab
+    from bench.errors import UsageError
+    from bench.probes.identity import Identity
+    from bench.record.ab import A, B
+
+    # An empty variable, as `make ab A= B=` passes it, is no option that click would see; here it says something.
+    if a is None and b is None and not {"A", "B"} & os.environ.keys():
+        raise UsageError(
+            "say how A and B differ, as in --a PRECISION=bf16 --b PRECISION=fp32; --a '' --b '' measures the method."
+        )
+    identity = Identity.of_this_process()
+    return {A: ab.read("A", a or "", identity), B: ab.read("B", b or "", identity)}
+
+
+def _recipe(wishes: Wishes, where: Device, epochs: int | None) -> tuple[str, Recipe]:
+    """The name of the recipe as the trainer is given it, and the recipe. Raises UsageError where it is too short."""
+    from bench import plan
+    from bench.commands.run import anywhere
+    from bench.errors import UsageError
+    from resnet9 import recipe as recipes
+
+    name = plan.recipe_name(wishes, where)
+    chosen = recipes.load(name)
+    if epochs is not None and epochs > chosen.epochs:
+        raise UsageError(
+            f"{chosen.name} has {chosen.epochs:g} epochs, and --fixed-work {epochs} asks for more; leave it out."
+        )
+    return anywhere(name), chosen
+
+
+def _asked(shared: _place.Asked, told: Told) -> _place.Asked:
+    """Where a side is asked to run: what it says of its own goes before what both share."""
+    own = told.settings
+    # Of a side that runs in no image, the one that both were given is meant for the other.
+    image = None if own.get("WHERE") == _place.NATIVE else shared.image
+    return _place.Asked(
+        where=own.get("WHERE", shared.where),
+        image=own.get("IMAGE", image),
+        docker=own.get("DOCKER", shared.docker),
+        docker_flags=own.get("DOCKER_FLAGS", shared.docker_flags),
+    )
+
+
+def _plan(wishes: Wishes, told: Told, where: Device, recipe: tuple[str, Recipe]) -> Plan:
+    from bench import plan
+
+    name, chosen = recipe
+    own = replace(
+        wishes,
+        input=told.settings.get("INPUT", wishes.input),
+        precision=told.settings.get("PRECISION", wishes.precision),
+        threads=told.threads or wishes.threads,
+    )
+    return replace(plan.complete(own, where, name, chosen.dataset), variables=told.variables)
+
+
+def _placed(sides: Mapping[str, _Side], device: Device) -> dict[str, _Side]:
+    """The sides with the containers that they run in, each settled on once, where both run alike."""
+    found: dict[_place.Asked, Placed | None] = {}
+    alike = len({each.asked for each in sides.values()}) == 1
+    for name, side in sides.items():
+        mark = "" if alike else f"{name.upper()}: "
+
+        def say(said: str, mark: str = mark) -> None:
+            click.echo(f"{mark}{said}")
+
+        if side.asked not in found:
+            found[side.asked] = _place.placed(side.asked, device, say=say)
+    return {name: replace(side, todo=replace(side.todo, placed=found[side.asked])) for name, side in sides.items()}
+
+
+def _choose(
+    recipe: Recipe, sides: Mapping[str, _Side], data: Data, epochs: int | None, out: Path | None
+) -> Pairs[StoredAB]:
+    """The comparison to make or to continue, nothing of it written."""
+    from bench import pairs
+    from bench.commands import _runs
+    from bench.record import SCHEMA
+    from bench.record.ab import A, StoredAB
+
+    table = asdict(recipe)
+    made = {
+        name: pairs.Side(_runs.configuration(side.todo, recipe, data), side.protocol, table)
+        for name, side in sides.items()
+    }
+    a, b = (_stored(side, asdict(made[name].configuration)) for name, side in sides.items())
+    todo = sides[A].todo
+    wanted = StoredAB(SCHEMA, recipe.name, data.name, epochs, todo.seeds, a, b)
+    return pairs.choose(RESULTS, out, pairs.AB, wanted, made, todo.device.name, datetime.now(timezone.utc))
+
+
+def _stored(side: _Side, configuration: dict[str, object]) -> StoredSide:
+    from bench.probes import machine
+    from bench.probes.identity import Identity
+    from bench.record.ab import StoredSide
+
+    told = side.told.published(Identity.of_this_process())
+    placed = side.todo.placed
+    more = {
+        "kernel_cache": side.protocol.kernel_cache,
+        "engine": "" if placed is None else placed.engine.told,
+        "docker_flags": [] if placed is None else list(placed.extra),
+    }
+    return StoredSide(dict(told.settings), dict(told.variables), {**configuration, **machine.told(more)})
+
+
+def _run(
+    made: Pairs[StoredAB],
+    sides: Mapping[str, _Side],
+    data: Data,
+    timeout: int | None,
+    watched: Watched,
+    limit_percent: float | None,
+) -> int:
+    """Make the runs that are left and print what they say; the exit code of a gate at ``limit_percent``, or of a
+    comparison that was stopped. Raises what a failed one was.
+    """
+    from bench.commands import _ab, _compare, _runs, _turns
+    from bench.record.ab import SIDES
+
+    plans = {name: side.todo for name, side in sides.items()}
+    called = {name: name.upper() for name in SIDES}
+    turns = _turns.Turns(made, plans, data, warmed=SIDES, called=called, all_needed=True)
+
+    def finish() -> None:
+        for each in made.campaigns.values():
+            each.write()
+
+    with _runs.runner(len(made.left()), timeout, sides["a"].protocol, watched, made.stored.epochs) as runner:
+        made.prepare()
+        ending = turns.take(runner, finish)
+    comparison = _ab.compared(made.folder)
+    _ab.write(made.folder, comparison)
+    _ab.show(comparison, sys.stdout)
+    code = turns.conclude(ending)
+    if code or limit_percent is None or comparison is None:
+        return code
+    code, why = _compare.gate(comparison, limit_percent)
+    click.echo(why, err=True)
+    return code
