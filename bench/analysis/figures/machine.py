@@ -1,0 +1,200 @@
+"""What the machine did while a run lasted: the card, or the CPUs where there is none, with the epochs marked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from bench.analysis import telemetry
+from bench.analysis.figures.names import seed_name
+from bench.analysis.figures.shape import LINE, CloseUp, Figure, Mark, Numbers, Panel, Series
+from bench.record import Record, Spread
+from bench.record.ticks import Tick
+
+#: More points than this cannot be told apart on a screen.
+MOST_POINTS = 300
+#: More words than this do not fit above the marks.
+_MOST_LABELS = 12
+_GIB = 2**30
+Points = list[tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class _Line:
+    """A quantity as it is drawn: its name, the title of its panel, and its points (time in ns, value)."""
+
+    name: str
+    panel: str
+    points: Callable[[Sequence[Tick]], Points]
+    high: float | None = None
+
+
+def _read(column: str, unit: float = 1.0) -> Callable[[Sequence[Tick]], Points]:
+    return lambda ticks: [(each["t_ns"], each[column] / unit) for each in ticks if column in each]
+
+
+def _trainer_cores(ticks: Sequence[Tick]) -> Points:
+    """Cores the trainer kept busy between two ticks, at the later one."""
+    known = [(each["t_ns"], each["trainer_cpu_seconds"]) for each in ticks if "trainer_cpu_seconds" in each]
+    return [
+        (t1, (busy1 - busy0) / ((t1 - t0) / 1e9))
+        for (t0, busy0), (t1, busy1) in pairwise(known)
+        if busy1 >= busy0  # A child that ended may take its time with it.
+    ]
+
+
+def _other_cores(ticks: Sequence[Tick]) -> Points:
+    """Cores everything else kept busy; both times are read together less often than the trainer's alone."""
+    names = ("t_ns", "system_busy_seconds", "trainer_cpu_seconds")
+    known = [tuple(each[name] for name in names) for each in ticks if all(name in each for name in names)]
+    return [
+        (t1, max(0.0, busy1 - busy0 - own1 + own0) / ((t1 - t0) / 1e9))
+        for (t0, busy0, own0), (t1, busy1, own1) in pairwise(known)
+        if min(busy1 - busy0, own1 - own0) >= 0
+    ]
+
+
+_OTHERS = "everything else"
+_CPU = _Line("trainer", "CPU (cores)", _trainer_cores)
+_CARD = (
+    _Line("GPU utilisation", "utilisation (%)", _read("gpu_utilisation_percent"), high=105),
+    _Line("GPU power", "power (W)", _read("gpu_power_watts")),
+    _Line("SM clock", "SM clock (MHz)", _read("sm_clock_mhz")),
+    _Line("GPU temperature", "temperature (C)", _read("gpu_temperature_celsius")),
+    _CPU,
+)
+_OF_CARD = ("GPU utilisation", "GPU power", "SM clock", "GPU temperature")
+_HOST = (
+    _CPU,
+    _Line(_OTHERS, "CPU (cores)", _other_cores),
+    _Line("memory of the trainer", "memory (GiB)", _read("trainer_memory_bytes", _GIB)),
+    _Line("CPU frequency", "CPU clock (MHz)", _read("cpu_mhz")),
+)
+_IN_TABLE = (
+    ("gpu_utilisation_percent", "GPU utilisation (%)"),
+    ("gpu_power_watts", "GPU power (W)"),
+    ("sm_clock_mhz", "SM clock (MHz)"),
+    ("gpu_temperature_celsius", "GPU temperature (C)"),
+    ("trainer_cpu_cores", "CPU cores, trainer"),
+    ("other_cpu_cores", "CPU cores, everything else"),
+)
+
+
+def of_runs(records: Sequence[Record], ticks: Mapping[int | None, Sequence[Tick]]) -> Figure:
+    """The timelines of every run, one run shown at a time; ``ticks`` are the rows of ``telemetry.csv`` by seed."""
+    read = [_Watched.of(each, ticks.get(each.seed, ())) for each in records if each.spawned_ns is not None]
+    watched = [each for each in read if each.points]
+    has_card = any(name in each.points for each in watched for name in _OF_CARD)
+    lines = [line for line in (_CARD if has_card else _HOST) if any(line.name in each.points for each in watched)]
+    panels = {line.panel: line.high for line in lines}
+    seen = [each.record for each in watched]
+    series = [one for each in watched for one in each.series(lines, list(panels))]
+    return Figure(
+        key="machine",
+        title="What the machine did",
+        caption=_caption(seen, has_card, any(each.thinned for each in watched)),
+        x_title="time since the start of the process (s)",
+        panels=tuple(Panel(title, low=0, high=high) for title, high in panels.items()),
+        series=tuple(series),
+        marks=tuple(mark for each in seen for mark in _marks(each)),
+        choices=tuple(seed_name(each) for each in seen),
+        choice_title="Run",
+        close_ups=tuple(close for each in seen for close in _training(each)),
+        numbers=Numbers(("run", "quantity", "ticks", "mean", "median", "min", "max"), tuple(_rows(records))),
+        empty="" if series else _why_none(records),
+    )
+
+
+@dataclass(frozen=True)
+class _Watched:
+    """A run and the points of each line that something was read of; its ticks are too many to keep."""
+
+    record: Record
+    points: dict[str, Points]
+    thinned: bool
+
+    @classmethod
+    def of(cls, record: Record, ticks: Sequence[Tick]) -> _Watched:
+        read = {line.name: line.points(ticks) for line in (*_CARD, *_HOST)}
+        points = {name: thinned(each) for name, each in read.items() if each}
+        return cls(record, points, any(len(read[name]) > len(kept) for name, kept in points.items()))
+
+    def series(self, lines: Sequence[_Line], panels: Sequence[str]) -> Iterator[Series]:
+        begin_ns = self.record.spawned_ns or 0
+        for line in lines:
+            points = self.points.get(line.name, [])
+            if points:
+                yield Series(
+                    name=line.name,
+                    x=tuple(round((t_ns - begin_ns) / 1e9, 3) for t_ns, _ in points),
+                    y=tuple(float(f"{value:.4g}") for _, value in points),
+                    kind=LINE,
+                    panel=panels.index(line.panel),
+                    side=1 if line.name == _OTHERS else 0,
+                    choice=seed_name(self.record),
+                )
+
+
+def thinned(points: Points, most: int = MOST_POINTS) -> Points:
+    """At most about ``most`` points: of each stretch its lowest and its highest, in their order, and both ends."""
+    if len(points) <= most:
+        return points
+    stretches = max(1, most // 2 - 1)
+    kept = {0, len(points) - 1}
+    for number in range(stretches):
+        begin, end = (len(points) * each // stretches for each in (number, number + 1))
+        stretch = range(begin, end)
+        kept |= {min(stretch, key=lambda i: points[i][1]), max(stretch, key=lambda i: points[i][1])}
+    return [points[index] for index in sorted(kept)]
+
+
+def _marks(record: Record) -> list[Mark]:
+    """The begin of training and the end of each epoch's."""
+    begin_ns, name = record.spawned_ns or 0, seed_name(record)
+    trained = [each for each in record.phases if each.name == "train_k"]
+    if not trained:
+        return []
+    every = -(-len(trained) // _MOST_LABELS)
+    ends = [
+        Mark(
+            round((each.end_ns - begin_ns) / 1e9, 3),
+            f"{round(each.epoch or 0, 2):g}" if number % every == 0 or number == len(trained) else "",
+            name,
+        )
+        for number, each in enumerate(trained, start=1)
+    ]
+    return [Mark(round((trained[0].begin_ns - begin_ns) / 1e9, 3), "train", name), *ends]
+
+
+def _training(record: Record) -> Iterator[CloseUp]:
+    begin_ns = record.spawned_ns or 0
+    trained = [each for each in record.phases if each.name == "train_k"]
+    if trained:
+        first, last = ((ns - begin_ns) / 1e9 for ns in (trained[0].begin_ns, trained[-1].end_ns))
+        margin = 0.05 * (last - first)
+        yield CloseUp("training", round(first - margin, 3), round(last + margin, 3), choice=seed_name(record))
+
+
+def _caption(records: Sequence[Record], has_card: bool, thin: bool) -> str:
+    periods = [each.telemetry.sampling.period_ms for each in records if each.telemetry.sampling.period_ms]
+    often = f"Read every {periods[0]:g} ms by the harness" if periods else "Read by the harness"
+    marks = "Vertical lines mark where training begins and where each epoch's training ends."
+    fewer = f" Longer lines are drawn from about {MOST_POINTS} points: the lowest and the highest of each stretch."
+    watched = any(each.telemetry.gpu.get("role") not in (None, "trains") for each in records)
+    role = " The card was watched and did not train." if has_card and watched else ""
+    none = "" if has_card or not records else " No GPU was read, so these are the CPUs."
+    return f"{often}. {marks}{none}{role}{fewer if thin else ''} The table tells of training alone."
+
+
+def _why_none(records: Sequence[Record]) -> str:
+    told = next((note for each in records if (note := telemetry.note(each.telemetry))), "no run was watched yet")
+    return f"There is no timeline of the machine: {told}."
+
+
+def _rows(records: Sequence[Record]) -> Iterator[tuple[float | str | None, ...]]:
+    for record in records:
+        for name, title in _IN_TABLE:
+            found: Spread | None = getattr(record.telemetry.training, name)
+            if found is not None:
+                yield seed_name(record), title, found.ticks, found.mean, found.median, found.min, found.max

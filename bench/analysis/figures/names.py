@@ -1,0 +1,44 @@
+"""What figures call runs and phases, and which runs they are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bench.analysis.figures.shape import HIT, MISS, UNFINISHED
+from bench.record import Record
+
+TRAIN, WAIT = "train_k", "wait"
+#: Every phase of the contract in its order, as a reader calls it; what waited for input is a part of training.
+PHASES = {
+    "import": "import",
+    "device_init": "device start",
+    "data_load": "data loading",
+    "compile": "compilation",
+    "build": "building",
+    "preprocess": "preprocessing",
+    TRAIN: "training",
+    WAIT: "training, waiting for input",
+    "eval_k": "evaluation",
+    "checkpoint_k": "checkpoint",
+    "final_eval": "final evaluation",
+    "exit": "exit",
+}
+
+
+def seed_name(record: Record) -> str:
+    """A run by its seed."""
+    return "run" if record.seed is None else f"seed {record.seed}"
+
+
+def state(record: Record) -> str:
+    """What became of a run: HIT, MISS or UNFINISHED."""
+    if record.crossing_index is not None:
+        return HIT
+    return MISS if record.status == "done" else UNFINISHED
+
+
+def counted(records: Sequence[Record]) -> list[Record]:
+    """The runs that count: finished and, where they are judged, not invalid."""
+    return [
+        each for each in records if each.status == "done" and (each.verdict is None or each.verdict.level != "invalid")
+    ]

@@ -1,0 +1,132 @@
+"""Where the time went: each epoch by its phases, and the whole life of each run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from statistics import median
+
+from bench.analysis.figures.names import PHASES, TRAIN, WAIT, counted, seed_name
+from bench.analysis.figures.shape import BAR, Figure, Numbers, Panel, Series
+from bench.record import Record, waiting
+
+#: Seconds by phase.
+Seconds = dict[str, float]
+MEDIAN = "median of the runs"
+_EACH = "Waiting for input is shown apart from the rest of training where the trainer measured it."
+
+
+def of_epochs(records: Sequence[Record]) -> Figure:
+    """Each epoch's time by its phases: the median over the runs that count, or one run."""
+    runs = {seed_name(each): epochs(each) for each in records}
+    runs = {name: found for name, found in runs.items() if found}
+    sample = [found for each in counted(records) if (found := epochs(each))]
+    tables: dict[str, Mapping[float, Seconds]] = {MEDIAN: _medians(sample)} if len(sample) > 1 else {}
+    tables |= runs
+    series = [each for choice, table in tables.items() for each in _bars(table, choice)]
+    rows = [
+        (choice, epoch, PHASES.get(phase, phase), seconds)
+        for choice, table in tables.items()
+        for epoch, parts in table.items()
+        for phase, seconds in parts.items()
+    ]
+    shown = f"Each part of the median is the median of its own over the {len(sample)} runs that count. "
+    return Figure(
+        key="epochs",
+        title="Time of each epoch, by phase",
+        caption=f"{shown if len(sample) > 1 else ''}{_EACH}",
+        x_title="epoch",
+        panels=(Panel("time (s)", low=0),),
+        series=tuple(series),
+        choices=tuple(tables) if len(tables) > 1 else (),
+        choice_title="Show",
+        stacked=True,
+        numbers=Numbers(("run", "epoch", "phase", "seconds"), tuple(rows)),
+        empty="" if series else "No run has finished an epoch yet, so there is no time of one to draw.",
+    )
+
+
+def of_runs(records: Sequence[Record]) -> Figure:
+    """The life of every run by its phases, a bar a run."""
+    lives = [(seed_name(each), life(each)) for each in records if each.phases]
+    names = dict.fromkeys([*PHASES, *(phase for _, parts in lives for phase in parts)])
+    series = []
+    for phase in names:
+        known = [(name, parts[phase]) for name, parts in lives if phase in parts]
+        if known:
+            runs, seconds = zip(*known, strict=True)
+            series.append(Series(PHASES.get(phase, phase), runs, seconds, BAR, phase=phase))
+    header = ("run", *(each.name for each in series))
+    rows = tuple((name, *(parts.get(each.phase) for each in series)) for name, parts in lives)
+    return Figure(
+        key="runs",
+        title="Where the time of each run went",
+        caption=f"The life of the trainer's process from its start to its exit. {_EACH}",
+        x_title="run",
+        panels=(Panel("time (s)", low=0),),
+        series=tuple(series),
+        stacked=True,
+        horizontal=True,
+        numbers=Numbers(header, rows),
+        empty="" if series else "No run has told of a phase yet, so there is no time to draw.",
+    )
+
+
+def epochs(record: Record) -> dict[float, Seconds]:
+    """The seconds of each epoch that was trained, by phase; the final evaluation is with the last."""
+    found: dict[float, Seconds] = {}
+    for phase in record.phases:
+        if phase.epoch is not None:
+            parts = found.setdefault(phase.epoch, {})
+            parts[phase.name] = parts.get(phase.name, 0.0) + phase.duration_ns / 1e9
+    final = math.fsum(each.duration_ns for each in record.phases if each.name == "final_eval") / 1e9
+    if found and final:
+        found[max(found)]["final_eval"] = final
+    for each in waiting.waited(record):
+        _set_apart(found.get(each.epoch, {}), each.wait_seconds)
+    return {epoch: _in_order(found[epoch]) for epoch in sorted(found)}
+
+
+def life(record: Record) -> Seconds:
+    """The seconds of a run's whole life, by phase."""
+    parts: Seconds = {}
+    for phase in record.phases:
+        parts[phase.name] = parts.get(phase.name, 0.0) + phase.duration_ns / 1e9
+    known = waiting.waited(record)
+    if known:
+        _set_apart(parts, math.fsum(each.wait_seconds for each in known))
+    return _in_order(parts)
+
+
+def _set_apart(parts: Seconds, wait_seconds: float) -> None:
+    """Show the waits beside the training they are a part of."""
+    if TRAIN in parts:
+        # A trainer's own account of its waits may be longer than the phase, which cannot be.
+        parts[WAIT] = min(wait_seconds, parts[TRAIN])
+        parts[TRAIN] -= parts[WAIT]
+
+
+def _in_order(parts: Seconds) -> Seconds:
+    return {name: parts[name] for name in [*PHASES, *sorted(parts.keys() - PHASES.keys())] if name in parts}
+
+
+def _medians(tables: Sequence[Mapping[float, Seconds]]) -> dict[float, Seconds]:
+    """The median of each phase of each epoch, over the runs that have it: what is missing is not 0."""
+    found: dict[float, dict[str, list[float]]] = {}
+    for table in tables:
+        for epoch, parts in table.items():
+            for phase, seconds in parts.items():
+                found.setdefault(epoch, {}).setdefault(phase, []).append(seconds)
+    return {
+        epoch: _in_order({phase: median(values) for phase, values in found[epoch].items()}) for epoch in sorted(found)
+    }
+
+
+def _bars(table: Mapping[float, Seconds], choice: str) -> list[Series]:
+    phases = dict.fromkeys(phase for parts in table.values() for phase in parts)
+    bars = []
+    for phase in _in_order(dict.fromkeys(phases, 0.0)):
+        known = [(f"{round(epoch, 2):g}", parts[phase]) for epoch, parts in table.items() if phase in parts]
+        numbers, seconds = zip(*known, strict=True)
+        bars.append(Series(PHASES.get(phase, phase), numbers, seconds, BAR, phase=phase, choice=choice))
+    return bars

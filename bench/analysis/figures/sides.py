@@ -1,0 +1,102 @@
+"""Campaigns beside each other: the fixed work's time of every run, and the time of each epoch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from statistics import median
+
+from bench.analysis.comparison import Side
+from bench.analysis.figures.names import seed_name, state
+from bench.analysis.figures.shape import HIT, INTERVAL, LINE, MISS, POINTS, Figure, Numbers, Panel, Series
+from bench.record import Record
+
+_ENDED = {HIT: "reached the target", MISS: "missed the target"}
+#: How far from the middle of its side the outermost dots lie, and the mean, where sides are 1 apart.
+_DOTS, _MEAN = 0.12, 0.3
+
+
+def fixed_work(sides: Sequence[Side]) -> Figure:
+    """A dot a run that is compared, its time of the same work, and the mean of each side with its interval."""
+    series: list[Series] = []
+    for place, side in enumerate(sides):
+        if side.seconds:
+            dots = len(side.seconds)
+            positions = tuple(place + _beside(number, dots) for number in range(dots))
+            told = tuple(f"{seed_name(each)}, {_ENDED.get(state(each), each.status)}" for each in side.counted)
+            series.append(Series(side.name, positions, side.seconds, POINTS, side=place, hover=told))
+            series.append(_mean(side, place))
+    rows = [
+        (side.name, record.seed, seconds)
+        for side in sides
+        for record, seconds in zip(side.counted, side.seconds, strict=True)
+    ]
+    work = str(sides[0].work) if sides else ""
+    return Figure(
+        key="fixed-work",
+        title="Fixed work, a dot a run",
+        caption=(
+            f"The time of the same work ({work}), target or not, of every run that is compared. The diamond is the "
+            "geometric mean, its bar the 95 % interval (t on log time), where there are two runs or more."
+        ),
+        x_title="side",
+        panels=(Panel(f"time on {work} (s)"),),
+        series=tuple(series),
+        ticks=tuple((float(place), side.name) for place, side in enumerate(sides)),
+        horizontal=True,
+        numbers=Numbers(("side", "seed", "seconds"), tuple(rows)),
+        empty="" if series else "No run has done all of the work yet, so there is no time to compare.",
+    )
+
+
+def epoch_times(sides: Sequence[Side]) -> Figure:
+    """Training time of each epoch: the median over the runs of each side that are compared."""
+    series = []
+    rows: list[tuple[float | str | None, ...]] = []
+    for place, side in enumerate(sides):
+        found = _epochs(side.counted)
+        if found:
+            medians = tuple((epoch, median(found[epoch])) for epoch in sorted(found))
+            told = tuple(f"median of {len(found[epoch])}" for epoch, _ in medians)
+            epochs, seconds = zip(*medians, strict=True)
+            series.append(Series(side.name, epochs, seconds, LINE, side=place, hover=told))
+            rows += [(side.name, epoch, value, len(found[epoch])) for epoch, value in medians]
+    return Figure(
+        key="epoch-times",
+        title="Training time of each epoch, by side",
+        caption="The median over the runs of a side that are compared; evaluation is not in it.",
+        x_title="epoch",
+        panels=(Panel("training (s/epoch)", low=0),),
+        series=tuple(series),
+        numbers=Numbers(("side", "epoch", "train_seconds", "runs"), tuple(rows)),
+        empty="" if series else "No run that counts has finished an epoch, so there is no time of one to compare.",
+    )
+
+
+def _mean(side: Side, place: int) -> Series:
+    found = side.mean
+    known = not math.isnan(found.low)
+    return Series(
+        name=f"{side.name}, mean{' with its 95 % interval' if known else ''}",
+        x=(place + _MEAN,),
+        y=(found.estimate,),
+        kind=INTERVAL,
+        side=place,
+        legend=side.name,
+        low=(found.low,) if known else (),
+        high=(found.high,) if known else (),
+    )
+
+
+def _epochs(records: Sequence[Record]) -> dict[float, list[float]]:
+    found: dict[float, list[float]] = {}
+    for record in records:
+        for each in record.epochs:
+            if each.train_seconds is not None:
+                found.setdefault(each.epoch, []).append(each.train_seconds)
+    return found
+
+
+def _beside(number: int, dots: int) -> float:
+    """A small step aside, the same every time, so that dots of near times do not hide each other."""
+    return 0.0 if dots == 1 else 2 * _DOTS * (number / (dots - 1) - 0.5)

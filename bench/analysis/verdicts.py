@@ -1,0 +1,38 @@
+"""The reasons behind the verdicts of several runs, each told once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bench.record import Reason, Record
+
+SYNTHETIC = "this is no CIFAR-10 result: it was trained on the built-in stand-in and checks the harness"
+_ORDER = {"note": 0, "suspect": 1, "invalid": 2}
+
+
+@dataclass(frozen=True)
+class Shared:
+    """A reason and the runs it was found in; ``seeds`` are their names, none where that is every run."""
+
+    rule: str
+    level: str
+    evidence: str
+    advice: str
+    seeds: tuple[str, ...] = ()
+
+
+def shared(records: Sequence[Record]) -> list[Shared]:
+    """Every reason behind the verdicts of judged runs once, from harmless to bad."""
+    found: dict[tuple[str, str], tuple[Reason, list[str]]] = {}
+    for record in records:
+        for reason in record.verdict.reasons if record.verdict else ():
+            _, seeds = found.setdefault((reason.rule, reason.evidence), (reason, []))
+            seeds.append("-" if record.seed is None else str(record.seed))
+    ordered = sorted(found.values(), key=lambda each: _ORDER.get(each[0].level, 3))
+    return [_shared(reason, seeds, everywhere=len(seeds) == len(records)) for reason, seeds in ordered]
+
+
+def _shared(reason: Reason, seeds: Sequence[str], everywhere: bool) -> Shared:
+    evidence = SYNTHETIC if reason.rule == "synthetic" else reason.evidence
+    return Shared(reason.rule, reason.level, evidence, reason.advice, () if everywhere else tuple(seeds))

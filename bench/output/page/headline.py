@@ -1,0 +1,266 @@
+"""What a page says first: the figures of a campaign with their uncertainty, and the sentences behind its verdicts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from bench.analysis import verdicts
+from bench.analysis.comparison import interval_text
+from bench.clocks import CLOCKS
+from bench.output import console, machine_lines
+from bench.output.console import seconds
+from bench.record import Record, StoredCampaign
+
+if TYPE_CHECKING:
+    from bench.analysis.comparison import Comparison, Effect, Side
+
+_NOTICES = {
+    "note": "Note",
+    "suspect": "Suspect",
+    "invalid": "Invalid",
+}
+
+
+@dataclass(frozen=True)
+class Card:
+    """A figure of the headline: what it is, the number, the clock it is of, and how sure it is."""
+
+    title: str
+    value: str
+    clock: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Said:
+    """A sentence with the word before it: what it is about."""
+
+    label: str
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A finding of the rules, with what to do about it; ``level`` is its kind: note, suspect or invalid."""
+
+    level: str
+    title: str
+    sentence: str
+    advice: str = ""
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """What one configuration's runs say together: its figures, and what the machine did in the terminal's words."""
+
+    name: str
+    cards: tuple[Card, ...]
+    words: tuple[Said, ...]
+
+
+@dataclass(frozen=True)
+class Headline:
+    """The head of a campaign's page. ``banner`` are its gravest sentences, ``empty`` says why there is no figure."""
+
+    description: str
+    banner: tuple[Finding, ...]
+    configurations: tuple[Configuration, ...]
+    findings: tuple[Finding, ...]
+    costs: tuple[Said, ...]
+    empty: str
+
+
+def of_campaign(
+    campaign: StoredCampaign,
+    records: Sequence[Record],
+    runs: pd.DataFrame,
+    summary: pd.DataFrame,
+    notes: Sequence[str],
+) -> Headline:
+    """The head of the page of a campaign."""
+    found = [_finding(each) for each in verdicts.shared(records)]
+    found += [Finding("note", _NOTICES["note"], _sentence(note)) for note in notes]
+    rows = [row for _, row in summary.iterrows()]
+    return Headline(
+        description=_description(campaign, records),
+        banner=tuple(_banner(records)),
+        configurations=tuple(_configuration(row, len(rows) > 1) for row in rows if row["runs"]),
+        findings=tuple(reversed(found)),
+        costs=tuple(Said(label, text.plain) for label, text in console.costs(runs)),
+        empty="" if any(row["runs"] for row in rows) else _why_empty(campaign, records),
+    )
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What a comparison answers of one side: the kind of answer, its sentence, and the effect in numbers."""
+
+    kind: str
+    sentence: str
+    effect: str
+
+
+@dataclass(frozen=True)
+class SideHead:
+    """One side of a comparison: its name, what it is, and its figures."""
+
+    name: str
+    title: str
+    configurations: tuple[Configuration, ...]
+    empty: str
+
+
+@dataclass(frozen=True)
+class Compared:
+    """The head of a comparison's page."""
+
+    answers: tuple[Answered, ...]
+    how: str
+    notes: tuple[Finding, ...]
+    sides: tuple[SideHead, ...]
+
+
+def of_comparison(comparison: Comparison) -> Compared:
+    """The head of the page of a comparison: the answer of every side after the first, against the first."""
+    return Compared(
+        answers=tuple(
+            Answered(each.answer.kind, _sentence(each.answer.sentence), _effect(each.effect))
+            for each in comparison.versus
+        ),
+        how=_how(comparison),
+        notes=tuple(Finding("note", _NOTICES["note"], _sentence(each)) for each in comparison.notes),
+        sides=tuple(_side(each) for each in comparison.sides),
+    )
+
+
+def _how(comparison: Comparison) -> str:
+    return (
+        f"Compared is fixed work ({comparison.work}): training time of the same work, target or not. A difference of "
+        f"{comparison.tell_percent:g} % was to be told. Intervals are 95 %; the test is exact, by permutation."
+    )
+
+
+def _side(side: Side) -> SideHead:
+    from bench.analysis import frames
+
+    rows = [row for _, row in frames.summary(frames.runs(side.records)).iterrows()]
+    configurations = tuple(_configuration(row, len(rows) > 1) for row in rows if row["runs"])
+    return SideHead(side.name, side.title, configurations, "" if configurations else "No finished run counts.")
+
+
+def _effect(effect: Effect) -> str:
+    if math.isnan(effect.estimate_percent):
+        return "no effect can be told"
+    chance = "" if math.isnan(effect.p_holm) else f", p = {effect.p_holm:.2g}"
+    design = (
+        f"{effect.pairs} pairs of one seed" if effect.design == "paired" else "all runs of a side against the others"
+    )
+    return f"{effect.estimate_percent:+,.2f} % time, {interval_text(effect)}{chance}; {design}"
+
+
+def _finding(found: verdicts.Shared) -> Finding:
+    everywhere = f"seed {', '.join(found.seeds)}: " if found.seeds else ""
+    title = _NOTICES.get(found.level, found.level)
+    return Finding(found.level, title, _sentence(f"{everywhere}{found.evidence}"), _sentence(found.advice))
+
+
+def _banner(records: Sequence[Record]) -> Iterator[Finding]:
+    """What must be known before any number is read."""
+    finished = [each for each in records if each.status == "done"]
+    if any(each.dataset.get("name") == "synthetic" for each in records):
+        yield Finding("note", "No CIFAR-10 result", _sentence(verdicts.SYNTHETIC))
+    for level, then in (("invalid", "left out of every figure"), ("suspect", "in the figures, and marked")):
+        seeds = [str(each.seed) for each in finished if each.verdict and each.verdict.level == level]
+        if seeds:
+            found = f"{len(seeds)} of {len(finished)} finished runs, seed {', '.join(seeds)}: {then}."
+            yield Finding(level, _NOTICES[level], found)
+    lost = [each for each in records if each.status != "done"]
+    if lost:
+        names = ", ".join(f"seed {each.seed} {each.status.replace('_', ' ')}" for each in lost)
+        yield Finding("suspect", "Not finished", f"{names}: in no figure, and counted as no misses either.")
+
+
+def _why_empty(campaign: StoredCampaign, records: Sequence[Record]) -> str:
+    if not records:
+        return f"No run of this campaign has begun yet; {len(campaign.seeds)} are to be made."
+    if not any(each.status == "done" for each in records):
+        return "No run of this campaign has finished, so there is no time to tell."
+    return "No run of this campaign is to be believed, so there is no time to tell; the reasons are below."
+
+
+def _description(campaign: StoredCampaign, records: Sequence[Record]) -> str:
+    asked = campaign.configuration
+    run = next((each for each in records if each.precision is not None), None)
+    dataset, state = asked.get("dataset", "?"), asked.get("dataset_state", "?")
+    device = run.device.get("name") or run.device.get("kind") if run else asked.get("device", "?")
+    parts = [
+        f"{asked.get('recipe', '?')} on {dataset if dataset == state else f'{dataset} ({state})'}",
+        str(device),
+        str(run.precision if run else asked.get("precision", "?")),
+        f"input {run.input if run else asked.get('input', '?')}",
+        f"{len(campaign.seeds)} seed{'' if len(campaign.seeds) == 1 else 's'}",
+    ]
+    return ", ".join(parts)
+
+
+def _configuration(row: Any, several: bool) -> Configuration:
+    names = (row[key] for key in ("recipe", "dataset", "device", "precision", "input"))
+    words = facts((label, text.plain) for label, text in machine_lines.lines(row))
+    name = ", ".join("-" if pd.isna(each) else str(each) for each in names) if several else ""
+    return Configuration(name, tuple(_cards(row)), words)
+
+
+def facts(lines: Iterable[tuple[str, str]]) -> tuple[Said, ...]:
+    """Sentences with a word before each; one without goes on from the one before it."""
+    said: list[Said] = []
+    for label, sentence in lines:
+        if label or not said:
+            said.append(Said(label, sentence))
+        else:
+            said[-1] = Said(said[-1].label, f"{said[-1].sentence}; {sentence}")
+    return tuple(said)
+
+
+def _cards(row: Any) -> Iterator[Card]:
+    target = f"{row['target_percent']:g} %"
+    missed = row["runs"] - row["reached"]
+    middle = "one run" if row["runs"] == 1 else f"median of {row['runs']} runs"
+    if missed and row["runs"] > 1:
+        middle += f", of which {missed} missed (infinite)"
+    interval = ""
+    if not pd.isna(row["low_seconds"]):
+        ends = f"{seconds(row['low_seconds'], unit='')} to {seconds(row['high_seconds'])}"
+        interval = f"; mean of those that reached it {seconds(row['mean_seconds'])}, 95 % interval {ends}"
+    yield Card(f"Time to {target}", _time(row["median_seconds"]), row["clock"], f"{middle}{interval}")
+    rate = f"{100 * row['success_rate']:.0f} %"
+    ends = f"{100 * row['success_low']:.0f} to {100 * row['success_high']:.0f} %"
+    yield Card(f"Reached {target}", f"{row['reached']} of {row['runs']}", "", f"{rate}, 95 % interval {ends} (Wilson)")
+    compiling = f"of which compilation {seconds(row['compile_median_seconds'])}"
+    yield Card("Cold", _time(row["cold_median_seconds"]), CLOCKS["dawnbench-cold"].label, f"{middle}; {compiling}")
+    whole = "the whole schedule, target or not; median"
+    yield Card("Fixed work", _time(row["fixed_work_seconds"]), row["clock"], whole)
+    if not pd.isna(row["accuracy_mean"]):
+        spread = "" if pd.isna(row["accuracy_std"]) else f" ± {row['accuracy_std']:.2f}"
+        view = "" if pd.isna(row["accuracy_view"]) else f", {row['accuracy_view']} view"
+        told = "one run" if row["runs"] == 1 else "mean ± standard deviation"
+        viewed = not pd.isna(row["plain_accuracy_mean"]) and row["accuracy_view"] != "plain"
+        plain = f"; plain {row['plain_accuracy_mean']:.2f} %" if viewed else ""
+        yield Card("Final accuracy", f"{row['accuracy_mean']:.2f}{spread} %", "", f"{told}{view}{plain}")
+    if not pd.isna(row["images_per_second"]):
+        yield Card("Speed", f"{row['images_per_second']:,.0f} images/s", "", "training alone; median of the runs")
+
+
+def _time(value: Any) -> str:
+    return "missed" if value == float("inf") else seconds(value)
+
+
+def _sentence(words: str) -> str:
+    printable = "".join(each if each.isprintable() else " " for each in words).strip()
+    if not printable:
+        return ""
+    return f"{printable[0].upper()}{printable[1:].rstrip('.')}."
