@@ -5,12 +5,13 @@ The frames are built from these lists, the files are read and written by them, a
 
 from __future__ import annotations
 
-from bench.analysis import energy, telemetry, waits
+from bench.analysis import energy, steadiness, telemetry, waits
+from bench.analysis.comparison_columns import COMPARISON
 from bench.analysis.stall_columns import STALLS
 from bench.record import Column
 from bench.record.telemetry import COLUMNS as TICKS
 
-__all__ = ["ABLATION", "EPOCHS", "FILES", "RUNS", "STALLS", "SUMMARY", "TICKS", "Column", "page"]
+__all__ = ["ABLATION", "COMPARISON", "EPOCHS", "FILES", "RUNS", "STALLS", "SUMMARY", "TICKS", "Column", "page"]
 
 
 _CONFIGURATION = (
@@ -136,6 +137,7 @@ SUMMARY = (
     *telemetry.SUMMARY_COLUMNS,
     Column("stall_share", "number", "", "median of the runs' stall_share, so after the first epoch; empty as theirs"),
     *energy.SUMMARY_COLUMNS,
+    *steadiness.SUMMARY_COLUMNS,
 )
 
 ABLATION = (
@@ -184,6 +186,7 @@ FILES: dict[str, tuple[Column, ...]] = {
     "epochs.csv": EPOCHS,
     "summary.csv": SUMMARY,
     "ablation.csv": ABLATION,
+    "comparison.csv": COMPARISON,
     "stalls.csv": STALLS,
     "telemetry.csv": TICKS,
 }
@@ -193,6 +196,8 @@ _INTRODUCTION = {
     "epochs.csv": "One row an evaluation, of every run, in the order they came.",
     "summary.csv": "One row a configuration, from the rows of `runs.csv` that count.",
     "ablation.csv": "One row a variant of an ablation (`make ablate`), above the folders of its variants' campaigns.",
+    "comparison.csv": "One row a side of a comparison (`make compare`, `make ab`), the reference first. The fixed "
+    "work is tested, nothing else is.",
     "stalls.csv": "One row an epoch after the first, of the pairs of runs of `make stalls`, and one of all together; "
     "above the folders of the two campaigns.",
     "telemetry.csv": "One row a tick of the sampler, in the folder of the run (`seed-000/`). This is what happened; "

@@ -16,15 +16,17 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
+from bench.analysis import verdicts
 from bench.clocks import CLOCKS, HEADLINE
 from bench.output import machine_lines
-from bench.record import Reason, Record
+from bench.record import Record
 
 UNKNOWN = "-"
 #: Of an output that is no terminal, where nothing says how wide its reader's is.
 PLAIN_WIDTH = 120
+#: More rows than these nobody reads on a terminal.
+MOST_SEEDS = 100
 _VERDICT_STYLES = {"clean": "green", "suspect": "yellow", "invalid": "red"}
-_SYNTHETIC = "this is no CIFAR-10 result: it was trained on the built-in stand-in and checks the harness"
 #: A line of the summary: what it is about, and what is said.
 Labelled = tuple[str, Text]
 _BLANK: Labelled = ("", Text())
@@ -86,12 +88,31 @@ def render(
     console = Console(
         file=io.StringIO(), width=max(width, 20), force_terminal=colour, no_color=not colour, highlight=False
     )
+    lines = labelled(records, runs, summary, notes)
+    with console.capture() as capture:
+        console.print(Group(_seeds(console, runs.head(MOST_SEEDS)), *_unlisted(runs), _labelled(lines)))
+    return "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"
+
+
+def labelled(
+    records: Sequence[Record], runs: pd.DataFrame, summary: pd.DataFrame, notes: Sequence[str] = ()
+) -> list[Labelled]:
+    """What stands below the seeds, line by line; a line without a label goes on with the one before it, or is blank."""
     lines = [line for _, row in summary.iterrows() for line in (_BLANK, *_headlines(row, len(summary) > 1))]
     remarks = [*_remarks(records), *(("Note", _line(note)) for note in notes)]
-    lines += [*_costs(runs), *([_BLANK, *remarks] if remarks else [])]
-    with console.capture() as capture:
-        console.print(Group(_seeds(console, runs), _labelled(lines)))
-    return "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"
+    return [*lines, *costs(runs), *([_BLANK, *remarks] if remarks else [])]
+
+
+def seeds(runs: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
+    """The table of the seeds without its style: its titles, and the cells of every run."""
+    return [each.title for each in _TABLE], [[each.cell(row).plain for each in _TABLE] for _, row in runs.iterrows()]
+
+
+def _unlisted(runs: pd.DataFrame) -> list[Text]:
+    more = len(runs) - MOST_SEEDS
+    if more <= 0:
+        return []
+    return [Text(f"and {more:,} more runs, which the figures below count, too; runs.csv has every one")]
 
 
 def _seeds(console: Console, runs: pd.DataFrame) -> Table:
@@ -176,6 +197,7 @@ def _headlines(row: Any, several: bool) -> Iterator[Labelled]:
     if row["runs"]:
         yield from _times(row)
         yield from _success(row)
+        yield from _steadiness(row)
         yield from machine_lines.lines(row)
     if row["invalid"] or row["unfinished"]:
         counts = [f"{row[name]} {name}" for name in ("invalid", "unfinished") if row[name]]
@@ -193,6 +215,13 @@ def _times(row: Any) -> Iterator[Labelled]:
     if not pd.isna(row["low_seconds"]):
         ends = f"95 % interval {seconds(row['low_seconds'], unit='')} to {seconds(row['high_seconds'])}"
         yield "", Text(f"{seconds(row['mean_seconds'])} ({row['clock']}), mean of those that reached it, {ends}")
+    if not pd.isna(row["median_low_seconds"]):
+        ends = f"{seconds(row['median_low_seconds'])} to {seconds(row['median_high_seconds'])}"
+        tenths = f"{seconds(row['quantile_10_seconds'])} to {seconds(row['quantile_90_seconds'])}"
+        yield "", Text(f"95 % interval of the median {ends}; eight of ten runs lie within {tenths}")
+    if row["reached"] < row["runs"] and not pd.isna(row["expected_seconds"]):
+        expected = f"{seconds(row['expected_seconds'])} ({row['clock']}) to expect"
+        yield "", Text(f"{expected} where a run that misses is followed by another, until one reaches it")
 
 
 def _success(row: Any) -> Iterator[Labelled]:
@@ -209,7 +238,20 @@ def _success(row: Any) -> Iterator[Labelled]:
     yield "Fixed work", Text(f"{whole}; training at {speed}")
 
 
-def _costs(runs: pd.DataFrame) -> Iterator[Labelled]:
+def _steadiness(row: Any) -> Iterator[Labelled]:
+    spread = row["fixed_work_spread_percent"]
+    if pd.isna(spread):
+        return
+    runs = row["runs_for_1_percent_difference"]
+    needed = "" if pd.isna(runs) else f"; to tell 1 % from another machine takes about {runs:,} runs on each"
+    yield "Steadiness", Text(f"training time of one run spreads by {spread:.2f} % (standard deviation){needed}")
+    if not pd.isna(row["outliers"]):
+        seeds = str(row["outliers"]).replace(";", ", ")
+        yield "", Text(f"seed {seeds} stands out from the others (modified z-score) and is in all figures")
+
+
+def costs(runs: pd.DataFrame) -> Iterator[Labelled]:
+    """What the harness cost the runs; nothing where it is not known."""
     share, switches = runs["harness_cpu_share"].max(), runs["harness_voluntary_switches"].max()
     if pd.isna(share):
         return
@@ -224,16 +266,9 @@ def _costs(runs: pd.DataFrame) -> Iterator[Labelled]:
 
 def _remarks(records: Sequence[Record]) -> Iterator[Labelled]:
     """Every reason behind a verdict once, with the seeds it was found in and what to do about it."""
-    found: dict[tuple[str, str], tuple[Reason, list[str]]] = {}
-    for record in records:
-        for reason in record.verdict.reasons if record.verdict else ():
-            _, seeds = found.setdefault((reason.rule, reason.evidence), (reason, []))
-            seeds.append(UNKNOWN if record.seed is None else str(record.seed))
-    order = {"note": 0, "suspect": 1, "invalid": 2}
-    for reason, seeds in sorted(found.values(), key=lambda each: order.get(each[0].level, 3)):
-        everywhere = "" if len(seeds) == len(records) else f"seed {', '.join(seeds)}: "
-        evidence = _SYNTHETIC if reason.rule == "synthetic" else reason.evidence
-        yield reason.level.capitalize(), _line(f"{everywhere}{evidence}", reason.advice)
+    for each in verdicts.shared(records):
+        everywhere = f"seed {', '.join(each.seeds)}: " if each.seeds else ""
+        yield each.level.capitalize(), _line(f"{everywhere}{each.evidence}", each.advice)
 
 
 def _line(evidence: str, advice: str = "") -> Text:

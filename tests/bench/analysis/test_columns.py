@@ -20,6 +20,7 @@ CONTRACT = {
     "ablation.csv": "technique recipe against decides epochs runs accuracy_mean accuracy_low accuracy_high "
     "train_seconds images_per_second difference difference_low difference_high p_value p_holm smallest_detectable "
     "answer",
+    "comparison.csv": "side title recipe dataset dataset_state device precision input threads clock runs left_out",
     "stalls.csv": "epoch host_runs memory_runs pairs host_seconds memory_seconds stall_share buffer_level_mean",
     "telemetry.csv": "t_ns",
 }

@@ -56,6 +56,24 @@ def test_success_accuracy_and_fixed_work_are_told_with_their_uncertainty() -> No
     assert "52.49 s (dawnbench@1), mean of those that reached it, 95 % interval 51.06 to 53.97 s" in text
 
 
+def test_how_steadily_it_trains_is_told_and_who_stands_out() -> None:
+    runs = [Run(seed=seed, train_seconds=each) for seed, each in enumerate((10.0, 10.1, 9.9, 10.05, 20.0))]
+    steadiness = " ".join(render(*runs).split())
+    assert "Steadiness training time of one run spreads by 30.95 % (standard deviation)" in steadiness
+    assert "seed 4 stands out from the others (modified z-score) and is in all figures" in steadiness
+    assert "Steadiness" not in render(Run())
+
+
+def test_misses_are_part_of_what_to_expect() -> None:
+    assert "to expect where a run that misses is followed by another" in " ".join(render(*five_seeds()).split())
+    assert "to expect" not in render(Run())
+
+
+def test_six_runs_tell_an_interval_of_their_median() -> None:
+    runs = [Run(seed=seed, train_seconds=10 + seed / 100) for seed in range(6)]
+    assert "95 % interval of the median 41.50 s to 41.70 s" in " ".join(render(*runs).split())
+
+
 def test_the_cost_of_the_harness_is_told() -> None:
     assert "at most 0.06 % of one core in a run, woken 40 times; events cost the trainer 1.0 ms" in render(Run())
 

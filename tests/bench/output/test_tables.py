@@ -12,8 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.analysis import ablation as compared
-from bench.analysis import frames, stalls
+from bench.analysis import comparison_table, frames, stalls
 from bench.analysis.columns import EPOCHS, FILES, RUNS, SUMMARY
+from bench.analysis.comparison import Side, compare
+from bench.checks import judged
 from bench.errors import DataError, EnvironmentProblem
 from bench.output import tables
 from bench.record import fold
@@ -37,6 +39,7 @@ def folder(tmp_path: Path) -> Path:
     tables.write(frames.epochs(records), tmp_path / "epochs.csv")
     tables.write(frames.summary(runs), tmp_path / "summary.csv")
     tables.write(ablation_frame(), tmp_path / "ablation.csv")
+    tables.write(comparison_frame(), tmp_path / "comparison.csv")
     tables.write(stalls_frame(), tmp_path / "stalls.csv")
     (tmp_path / "telemetry.csv").write_text(telemetry_text(TICKS))
     return tmp_path
@@ -46,6 +49,16 @@ def ablation_frame() -> pd.DataFrame:
     declared = ablation(variant("base"), variant("other", "base"), variant("unseen", "base"))
     runs = {"base": finals(94.1, 94.0, 93.7), "other": finals(94.2, 93.9)}
     return compared.table(declared, {name: [run.record() for run in each] for name, each in runs.items()})
+
+
+def comparison_frame() -> pd.DataFrame:
+    sides = []
+    for name, slower in (("A", 0.0), ("B", 0.4), ("=C()", 0.0)):
+        runs = [Run(seed=seed, train_seconds=10 + slower + seed / 100) for seed in range(5)]
+        place = 1_000_000_000_000 * (1 + len(sides))
+        made = [replace(run, spawned_ns=place + run.seed * 1_000_000_000_000 // 10) for run in runs]
+        sides.append(Side(name, "<b>two, words</b>", tuple(judged(run.record()) for run in made)))
+    return comparison_table.table(compare(sides))
 
 
 def stalls_frame() -> pd.DataFrame:
@@ -66,6 +79,7 @@ def test_what_is_read_back_is_what_was_written(folder: Path, file: str) -> None:
         "epochs.csv": frames.epochs(records),
         "summary.csv": frames.summary(frames.runs(records)),
         "ablation.csv": ablation_frame(),
+        "comparison.csv": comparison_frame(),
         "stalls.csv": stalls_frame(),
         "telemetry.csv": frames.frame(FILES["telemetry.csv"], TICKS),
     }

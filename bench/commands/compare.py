@@ -1,0 +1,65 @@
+"""``python -m bench compare A B``: is one configuration slower than another, and how sure is that?"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from bench.analysis.comparison import Comparison
+
+
+@click.command("compare")
+@click.argument("folders", metavar="DIR DIR...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--tell", metavar="PERCENT", default="2%", show_default=True, help="a difference that is worth telling; decides "
+    "between `no difference` and `not enough runs`",
+)  # fmt: skip
+@click.option(
+    "--fail-if-slower", metavar="PERCENT", help="exit 1 where a DIR is slower than the first by more than this, or has "
+    "too few runs to tell",
+)  # fmt: skip
+@click.option("--different-work", is_flag=True, help="compare the times of different recipes, which is not one work")
+@click.option("--out", metavar="DIR", type=click.Path(path_type=Path), help="write comparison.csv, .md and report.html")
+@click.option("--format", "form", type=click.Choice(["text", "markdown", "csv"]), default="text", show_default=True)
+def command(
+    folders: tuple[Path, ...], tell: str, fail_if_slower: str | None, different_work: bool, out: Path | None, form: str
+) -> int:
+    """Compare campaigns with the first one, from their records alone.
+
+    First what differs between the machines and versions they ran on; then the fixed-work time (the train clock over the
+    whole schedule), tested: slower or faster, no difference larger than X, or not enough runs. Success, time to the
+    target, epochs, energy, stalls and accuracy stand beside it, untested. A DIR is a campaign's folder; that of a
+    `bench ab` holds both sides. How it is done: docs/comparing.md.
+    """
+    from bench.commands import _compare
+
+    limit = None if fail_if_slower is None else _compare.percent(fail_if_slower)
+    comparison = _compare.loaded(folders, _compare.percent(tell), different_work=different_work)
+    if form == "text":
+        _compare.show(comparison, sys.stdout)
+    else:
+        click.echo(_text(comparison, form), nl=False)
+    if out is not None:
+        from bench.commands._runs import make_folder
+
+        make_folder(out)
+        _compare.write(comparison, out)
+        click.echo(f"The table and the page are in {out}.", err=form != "text")
+    if limit is None:
+        return 0
+    code, why = _compare.gate(comparison, limit)
+    click.echo(why, err=True)
+    return code
+
+
+def _text(comparison: Comparison, form: str) -> str:
+    from bench.analysis.comparison_columns import COMPARISON
+    from bench.analysis.comparison_table import table
+    from bench.output import comparison as shown
+    from bench.output import tables
+
+    return shown.markdown(comparison) if form == "markdown" else tables.text(table(comparison), COMPARISON)

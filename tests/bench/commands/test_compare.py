@@ -1,0 +1,165 @@
+"""``python -m bench compare`` as it is typed: answers, files, the gate's exit code, and what is refused."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bench.__main__ import main
+from bench.output import tables
+from tests.bench.records import NS, Run, write_campaign
+
+Told = Callable[..., "tuple[int, str, str]"]
+EVEN = (10.0, 10.05, 9.95, 10.02, 9.98)
+
+
+@pytest.fixture
+def told(capsys: pytest.CaptureFixture[str]) -> Told:
+    """Types the command: its exit code, and what it prints with the folding of lines undone."""
+
+    def compare(*arguments: str | Path) -> tuple[int, str, str]:
+        code = main(["compare", *map(str, arguments)])
+        printed = capsys.readouterr()
+        return code, " ".join(printed.out.split()), " ".join(printed.err.split())
+
+    return compare
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Callable[..., Path]:
+    """Makes the folder of a campaign whose runs train their epochs in these times."""
+
+    def make(name: str, times: Sequence[float], percent: float = 0.0, **changes: object) -> Path:
+        begun = (1 + sum(map(ord, name))) * 1_000_000
+        runs = [
+            replace(Run(seed=seed), train_seconds=seconds * (1 + percent / 100), spawned_ns=(begun + seed * 999) * NS)
+            for seed, seconds in enumerate(times)
+        ]
+        return write_campaign(tmp_path / name, [replace(run, **changes) for run in runs])  # type: ignore[arg-type]
+
+    return make
+
+
+def test_two_campaigns_are_compared_from_their_folders(told: Told, place: Callable[..., Path]) -> None:
+    code, out, err = told(place("one", EVEN), place("two", EVEN[::-1], 5))
+    assert (code, err) == (0, "")
+    assert "Clock: train@1, whole schedule" in out
+    assert "B is slower than A: it takes 5.00 % longer" in out
+    assert "5 pairs of one seed; permutation test (all runs relabelled)" in out
+
+
+@pytest.mark.parametrize("percent, limit, code", [(5, "2%", 1), (5, "6", 0), (0, "0.5%", 0), (-5, "0", 0)])
+def test_the_gate_speaks_by_exit_code(
+    told: Told, place: Callable[..., Path], percent: float, limit: str, code: int
+) -> None:
+    found, _, err = told(place("one", EVEN), place("two", EVEN[::-1], percent), "--fail-if-slower", limit)
+    assert found == code
+    assert ("The gate says no" in err) == (code == 1)
+
+
+def test_a_gate_that_could_not_fail_does_not_pass(told: Told, place: Callable[..., Path]) -> None:
+    code, _, err = told(place("one", EVEN), place("two", EVEN[:3]), "--fail-if-slower", "2%")
+    assert code == 1
+    assert "it could not fail; make 4 a side" in err
+
+
+def test_a_gate_that_saw_too_little_passes_and_says_what_could_be(told: Told, place: Callable[..., Path]) -> None:
+    wide = (10.0, 12.0, 9.0, 11.0, 10.5)
+    code, _, err = told(place("one", wide), place("two", wide[::-1]), "--fail-if-slower", "2%")
+    assert code == 0
+    assert re.search(r"lets pass: .* by more than 2 %, but \d+\.\d % could still be, with so few runs", err)
+
+
+@pytest.mark.parametrize("wrong", ["much", "-1", "nan", "inf", ""])
+def test_a_share_that_is_none_is_a_mistake_of_use(told: Told, place: Callable[..., Path], wrong: str) -> None:
+    code, _, err = told(place("one", EVEN), place("two", EVEN), f"--fail-if-slower={wrong}")
+    assert code == 2
+    assert "no share in per cent; type 2% or 0.5%." in err
+
+
+def test_the_table_markdown_and_page_are_written_where_they_are_wanted(
+    told: Told, place: Callable[..., Path], tmp_path: Path
+) -> None:
+    told(place("one", EVEN), place("two", EVEN), "--out", tmp_path / "found")
+    assert sorted(path.name for path in (tmp_path / "found").iterdir()) == [
+        "comparison.csv", "comparison.md", "report.html",
+    ]  # fmt: skip
+    frame = tables.read(tmp_path / "found" / "comparison.csv")
+    assert list(frame["answer"].fillna("")) == ["", "no difference"]
+
+
+def test_csv_and_markdown_go_to_the_terminal_alone(told: Told, place: Callable[..., Path], capsys: object) -> None:
+    one, two = place("one", EVEN), place("two", EVEN)
+    assert main(["compare", str(one), str(two), "--format", "csv"]) == 0
+    text = capsys.readouterr().out  # type: ignore[attr-defined]
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert [row["side"] for row in rows] == ["A", "B"]
+    _, out, _ = told(one, two, "--format", "markdown")
+    assert "| Clock: train@1, whole schedule | A | B |" in out
+
+
+def test_names_with_markup_and_formulas_stay_text(told: Told, place: Callable[..., Path], tmp_path: Path) -> None:
+    hello = {"device": {"kind": "cpu", "name": "<script>alert(1)</script>|=cmd()|\x1b[31m", "uuid": ""}}
+    one, two = place("one", EVEN), place("two", EVEN, hello=hello)
+    _, out, _ = told(one, two)
+    assert "\x1b" not in out
+    _, markdown, _ = told(one, two, "--format", "markdown")
+    assert "<script>" not in markdown and "\\<script\\>" in markdown
+    told(one, two, "--out", tmp_path / "found")
+    assert "<script>alert(1)" not in (tmp_path / "found" / "report.html").read_text()
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_fewer_than_two_folders_are_a_mistake_of_use(told: Told, place: Callable[..., Path], count: int) -> None:
+    assert told(*[place("one", EVEN)][:count])[0] == 2
+
+
+def test_what_is_no_campaign_is_told_with_what_to_name(told: Told, place: Callable[..., Path], tmp_path: Path) -> None:
+    code, _, err = told(place("one", EVEN), tmp_path / "nothing")
+    assert (code, "there is no folder" in err) == (3, True)
+    (tmp_path / "empty").mkdir()
+    code, _, err = told(tmp_path / "one", tmp_path / "empty")
+    assert (code, "is no campaign" in err) == (3, True)
+
+
+def test_one_folder_named_twice_and_a_copy_of_it_are_refused(
+    told: Told, place: Callable[..., Path], tmp_path: Path
+) -> None:
+    one = place("one", EVEN)
+    code, _, err = told(one, tmp_path / "." / "one")
+    assert (code, "is named twice" in err) == (2, True)
+    (tmp_path / "linked").symlink_to(one)
+    assert told(one, tmp_path / "linked")[0] == 2
+    import shutil
+
+    shutil.copytree(one, tmp_path / "copied")
+    code, _, err = told(one, tmp_path / "copied")
+    assert (code, "the same run, seed 0" in err) == (6, True)
+
+
+def test_mixed_data_is_refused(told: Told, place: Callable[..., Path]) -> None:
+    other = place("two", EVEN, dataset="synthetic", dataset_state="synthetic")
+    code, _, err = told(place("one", EVEN), other)
+    assert code == 6
+    assert "times on different data are not to be compared" in err
+
+
+def test_a_campaign_without_a_run_is_told(told: Told, place: Callable[..., Path]) -> None:
+    code, _, err = told(place("one", EVEN), place("two", ()))
+    assert (code, "B has no run yet" in err) == (6, True)
+
+
+def test_all_misses_and_one_seed_are_compared_by_their_work(told: Told, place: Callable[..., Path]) -> None:
+    missed = (4000, 9000, 9100, 9200, 9300)
+    code, out, _ = told(place("one", EVEN, correct=missed), place("two", EVEN[::-1], 5, correct=missed))
+    assert code == 0
+    assert "B is slower than A" in out and "0 of 5" in out
+    code, out, _ = told(place("three", EVEN[:1]), place("four", EVEN[:1], 9))
+    assert code == 0
+    assert "Not enough runs to tell 2 %" in out
