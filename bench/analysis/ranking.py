@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from bench.analysis import censored
+from bench.analysis import censored, spread
 from bench.analysis.censored import Interval
 
 Entrant = TypeVar("Entrant")
@@ -76,6 +76,13 @@ class Sample:
     def success_rate(self) -> Interval:
         """Share of the runs that reached the target, with Wilson's 95 % interval."""
         return censored.success_rate(self.reached, self.runs)
+
+    def chance_to_beat(self, seconds: float, tries: int = 1) -> float:
+        """The chance that the best of ``tries`` further runs is faster than this: luck alone; NaN where the spread of
+        the runs is not known.
+        """
+        reached = [each for each in self.seconds_by_seed.values() if math.isfinite(each)]
+        return spread.chance_to_beat(seconds, reached, self.runs, tries)
 
     @property
     def median_seconds(self) -> float:

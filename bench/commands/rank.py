@@ -34,6 +34,7 @@ def command(path: Path | None, cost_per_hour: float | None, whole: bool, as_json
     from bench.commands import _rank
     from bench.dawnbench import board, later
     from bench.output import ranking as shown
+    from bench.output import ranking_json
 
     asked = _rank.of(path or report.newest(report.RESULTS), cost_per_hour)
     entries = board.entries()
@@ -41,6 +42,6 @@ def command(path: Path | None, cost_per_hour: float | None, whole: bool, as_json
         asked.sample, asked.cost_per_hour_usd, entries, lambda each: each.seconds, lambda each: each.cost_usd
     )
     if as_json:
-        click.echo(json.dumps(shown.body(asked.candidate, found, later.records()), indent=1, allow_nan=False))
+        click.echo(json.dumps(ranking_json.body(asked.candidate, found, later.records()), indent=1, allow_nan=False))
         return
     shown.show(asked.candidate, found, entries, later.records(), sys.stdout, whole)

@@ -164,6 +164,18 @@ def _alone(candidate: Candidate, ranking: Ranking[BoardEntry]) -> Iterator[tuple
         yield "One run alone", Text(f"{alone}{seconds(sample.chosen_seconds)} ({candidate.clock})")
     best = f"{said(ranking.best)}: seed {sample.best_seed}, {seconds(sample.best_seconds)} ({candidate.clock})"
     yield "Best run", Text(f"{best}; one lucky run, which says little of the recipe")
+    if not ranking.single.above:
+        return
+    next_above = ranking.single.above[-1]
+    one, five = (sample.chance_to_beat(next_above.value, tries) for tries in (1, 5))
+    if not math.isnan(one):
+        beaten = f"{ordinal(next_above.rank)} place ({seconds(next_above.value)})"
+        chances = f"beats the {beaten} with a chance of {_chance(one)}, the best of five with {_chance(five)}"
+        yield "By luck", Text(f"one more run {chances}, by the spread and the misses of these")
+
+
+def _chance(share: float) -> str:
+    return "less than 1 %" if share < 0.01 else "more than 99 %" if share > 0.99 else f"{100 * share:.0f} %"
 
 
 def _expected(candidate: Candidate) -> Iterator[tuple[str, Text]]:
@@ -283,59 +295,3 @@ def _labelled(lines: Iterator[tuple[str, Text]]) -> Table:
     for label, text in lines:
         table.add_row(label, text)
     return table
-
-
-# --- For programs ---
-
-
-def body(candidate: Candidate, ranking: Ranking[BoardEntry], later: Sequence[LaterRecord]) -> dict[str, Any]:
-    """The same as plain values for JSON: a miss is the text ``inf``, as in the tables, and null is not known."""
-    sample, rate, told = ranking.sample, ranking.sample.success_rate, candidate.expectation
-    return {
-        "schema": 1,
-        "result": candidate.title,
-        "clock": candidate.clock,
-        "target_percent": candidate.target_percent,
-        "hardware": candidate.hardware,
-        "framework": candidate.framework,
-        "rule": candidate.rule,
-        "runs": sample.runs,
-        "reached": sample.reached,
-        "success_rate": _number(rate.estimate),
-        "success_low": _number(rate.low),
-        "success_high": _number(rate.high),
-        "median_seconds": _number(sample.median_seconds),
-        "chosen_seed": sample.chosen_seed,
-        "best_seed": sample.best_seed,
-        "cost_per_hour_usd": ranking.cost_per_hour_usd,
-        "time": _place(ranking.time),
-        "cost": _place(ranking.cost),
-        "one_run_alone": _place(ranking.single),
-        "best_run": _place(ranking.best),
-        "expected": None if told is None else {
-            "card": told.card, "clock": CLOCKS[told.clock].label, "low_seconds": told.low_seconds,
-            "high_seconds": told.high_seconds, "schedule_seconds": candidate.schedule_seconds, "basis": told.basis,
-            "reason": told.reason,
-        },
-        "later": [
-            {"name": each.name, "hardware": each.hardware, "seconds": each.seconds, "bound": each.bound,
-             "target_percent": each.target_percent, "left_out": each.left_out, "source": each.source}
-            for each in later
-        ],
-        "remarks": list(candidate.remarks),
-        "note": THE_BOARD,
-    }  # fmt: skip
-
-
-def _place(place: Place[BoardEntry] | None) -> dict[str, Any] | None:
-    if place is None:
-        return None
-    above, below = place.around(NEIGHBOURS)
-    return {
-        "value": place.value, "rank": place.rank, "of": place.of, "tied": place.tied,
-        "above": [each.entrant.file for each in above], "below": [each.entrant.file for each in below],
-    }  # fmt: skip
-
-
-def _number(value: float) -> float | str | None:
-    return None if math.isnan(value) else "inf" if math.isinf(value) else value

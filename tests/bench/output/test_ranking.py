@@ -11,6 +11,7 @@ from bench.analysis.ranking import Ranking, Sample, rank
 from bench.dawnbench import board, later
 from bench.dawnbench.board import BoardEntry
 from bench.output import ranking as shown
+from bench.output import ranking_json
 from bench.output.ranking import Candidate
 
 CANDIDATE = Candidate(
@@ -89,14 +90,14 @@ def test_a_result_without_a_place_is_not_called_one_in_the_tables() -> None:
 
 
 def test_the_same_goes_into_json_where_a_miss_is_the_text_inf() -> None:
-    body = shown.body(CANDIDATE, ranked(60.0, math.inf, price=3.0), later.records())
+    body = ranking_json.body(CANDIDATE, ranked(60.0, math.inf, price=3.0), later.records())
     read = json.loads(json.dumps(body, allow_nan=False))
     assert (read["median_seconds"], read["time"], read["cost"]) == ("inf", None, None)
     assert (read["one_run_alone"]["rank"], read["reached"], read["runs"]) == (6, 1, 2)
 
 
 def test_json_names_the_neighbours_by_their_files() -> None:
-    body = shown.body(CANDIDATE, ranked(60.0, price=3.0), later.records())
+    body = ranking_json.body(CANDIDATE, ranked(60.0, price=3.0), later.records())
     assert body["time"]["above"][-1] == "CIFAR10/train/kakaobrain_custom-resnet9_1v100-braincloud_pytorch.json"
     assert body["time"]["below"][0] == "CIFAR10/train/BAIDU-USA-GAIT_BaiduNet9_1GV100_pytorch.json"
     assert round(body["cost"]["value"], 6) == 0.05
