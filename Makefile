@@ -5,6 +5,8 @@
 .NOTPARALLEL:
 
 #: SET            what `make ablate` compares: author, ladder, or your own .json file
+#: A              what side A of `make ab` has of its own, 'PRECISION=fp16'; of `make compare`, and of B, a folder
+#: B              the same of side B
 #: TRAINER        a trainer of your own, 'python train.py ...', instead of the built-in one
 #: TARGET         the accuracy in per cent that TRAINER is to reach
 #: RECIPE         a name that `.venv/bin/python -m resnet9 recipes` lists, or FILE.json:TABLE of your own
@@ -31,7 +33,7 @@
 #: COST_PER_HOUR  what the machine costs, in US dollars
 #: CODE_URL       where the code of the result can be read
 #: PYTHON         the Python that makes .venv, 3.10 to 3.13
-VARIABLES := SET TRAINER TARGET RECIPE SEEDS DATA INPUT PRECISION DEVICE WARMUP IDLE CACHE TELEMETRY WATCH \
+VARIABLES := SET A B TRAINER TARGET RECIPE SEEDS DATA INPUT PRECISION DEVICE WARMUP IDLE CACHE TELEMETRY WATCH \
 	WHERE IMAGE DOCKER DOCKER_FLAGS BASE_IMAGE DOCKER_BUILD_FLAGS OUT AUTHOR EMAIL HARDWARE COST_PER_HOUR CODE_URL
 
 # A variable nobody reads would cost a campaign: SEED=3 must not run five seeds.
@@ -118,6 +120,23 @@ data: harness ## download and verify CIFAR-10, or check the copy that DATA names
 report: harness ## rebuild every table of a campaign from its records: of OUT, else of the newest
 	@$(RUN) -m bench report
 
+.PHONY: compare
+compare: harness ## compare the campaigns in folders A and B: what differs, and is one slower?
+	@[ -n "$$A" ] && [ -n "$$B" ] || { echo 'two folders are compared: make compare A=results/... B=results/...' >&2; exit 2; }
+	@$(RUN) -m bench compare "$$A" "$$B"
+
+.PHONY: ab
+ab: runtime ## run settings A and B in turn, A B B A ..., and say whether one of them trains faster
+	@$(RUN) -m bench ab
+
+.PHONY: rank
+rank: harness ## where a campaign would have stood on DAWNBench's board: of OUT, else of the newest
+	@$(RUN) -m bench rank
+
+.PHONY: parquet
+parquet: ## add what `bench report --format parquet` needs to .venv
+	$(SET_UP) parquet
+
 .PHONY: net
 net: harness ## draw the network to docs/images/net.svg
 	@mkdir -p docs/images
@@ -163,6 +182,10 @@ perf-sampler: native ## what the sampler costs: runs with it and without, in pai
 .PHONY: perf-container
 perf-container: native ## what a container costs: runs in one and natively, in pairs
 	@$(RUN) -m tests.perf.container
+
+.PHONY: perf-report
+perf-report: harness ## how long many records take to become tables: 100, 1,000 and 10,000 of them
+	@$(RUN) -m tests.perf.report
 
 .PHONY: lock
 lock: ## resolve requirements/*.in into the lock files; UPGRADE=1 takes newer versions

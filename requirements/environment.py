@@ -38,7 +38,10 @@ TITLES = {
     "gpu": "TensorFlow for NVIDIA GPUs",
     "harness": "the harness, whose trainer runs in a container",
     "dev": "the tools for tests and checks",
+    "parquet": "what writes Parquet files",
 }
+#: Locks that are added to a main one, each by the group of its name.
+ADDED = ("dev", "parquet")
 #: The programs by which NVIDIA's container toolkit shows that it is there.
 TOOLKIT = ("nvidia-ctk", "nvidia-container-cli")
 #: An engine answers in a fraction of a second; one that is wedged costs this once.
@@ -149,7 +152,7 @@ def main_lock(group: str, stamp: Stamp | None) -> str:
     """
     if stamp is not None and "gpu" in stamp.locks:
         return "gpu"
-    if group == "harness" or (group == "runtime" and runs_in_container()):
+    if group in ("harness", "parquet") or (group == "runtime" and runs_in_container()):
         return "cpu" if stamp is not None and "cpu" in stamp.locks else "harness"
     # TensorFlow publishes CUDA builds for 64-bit Intel and AMD Linux only.
     if os.environ.get("DEVICE") == "cpu" or sys.platform != "linux" or platform.machine() != "x86_64":
@@ -158,10 +161,11 @@ def main_lock(group: str, stamp: Stamp | None) -> str:
 
 
 def wanted_locks(group: str, stamp: Stamp | None) -> list[Lock]:
-    """The locks a group needs, in the order they are installed."""
-    if group not in ("runtime", "native", "harness", "dev"):
+    """The locks a group needs, in the order they are installed; Parquet, once asked for, stays through every change."""
+    if group not in ("runtime", "native", "harness", *ADDED):
         return [Lock(group)]
-    return [Lock(main_lock(group, stamp))] + ([Lock("dev")] if group == "dev" else [])
+    kept = ("parquet",) if stamp is not None and "parquet" in stamp.locks else ()
+    return [Lock(main_lock(group, stamp))] + [Lock(name) for name in ADDED if name == group or name in kept]
 
 
 def require_venv() -> None:
@@ -203,8 +207,8 @@ class Environment:
     def missing(self, wanted: list[Lock], exact: bool) -> tuple[list[Lock], list[Lock]]:
         """The locks that stay and those to install; none of the former where the environment must be made anew.
 
-        Only the tools for tests are ever added to an environment, or renewed in it. Any other change starts from
-        nothing, because two builds of TensorFlow overwrite each other's files.
+        Only what ADDED names is ever added to an environment, or renewed in it. Any other change starts from nothing,
+        because two builds of TensorFlow overwrite each other's files.
         """
         stamp = self.stamp()
         if stamp is None or (exact and stamp.python != RUNNING_PYTHON):

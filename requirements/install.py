@@ -1,10 +1,10 @@
 """Makes the environment a checkout runs in: `python3 requirements/install.py runtime`, the first step of a make target.
 
 Groups: `runtime` (the harness, and TensorFlow unless runs are made in a container), `native` (TensorFlow in any case),
-`harness` (TensorFlow only where it is there already), `dev` (`native`, and the tools of tests and checks), or one of
-the trainer's older environments by the name of its lock. This file only sees to it that a Python that can serve the
-group runs environment.py. Whatever `python3` is must be able to read it, to say which Python is needed: the syntax is
-that of Python 3.6, and only the standard library is used.
+`harness` (TensorFlow only where it is there already), `parquet` (`harness`, and what writes Parquet files), `dev`
+(`native`, and the tools of tests and checks), or one of the trainer's older environments by the name of its lock. This
+file only sees to it that a Python that can serve the group runs environment.py. Whatever `python3` is must be able to
+read it, to say which Python is needed: the syntax is that of Python 3.6, and only the standard library is used.
 """
 
 import argparse
@@ -21,6 +21,7 @@ GROUPS = {
     "dev": ((3, 10), (3, 13)),
     "native": ((3, 10), (3, 13)),
     "harness": ((3, 10), (3, 13)),
+    "parquet": ((3, 10), (3, 13)),
     "trainer-2.13": ((3, 10), (3, 11)),
     "trainer-2.17": ((3, 10), (3, 12)),
 }

@@ -15,7 +15,7 @@ from typing import Any
 
 FOLDER = Path(__file__).resolve().parent
 #: The later ones are held to the versions of the first by `-c cpu.txt` in their inputs.
-LOCKS = ("cpu", "gpu", "harness", "dev", "pytest", "trainer-2.13", "trainer-2.17")
+LOCKS = ("cpu", "gpu", "harness", "dev", "parquet", "pytest", "trainer-2.13", "trainer-2.17")
 #: The oldest Python every lock must serve.
 OLDEST_PYTHON = "3.10"
 #: The machine whose download the header states.

@@ -14,17 +14,19 @@ import pytest
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 VARIABLES = [
-    "SET", "TRAINER", "TARGET", "RECIPE", "SEEDS", "DATA", "INPUT", "PRECISION", "DEVICE",
+    "SET", "A", "B", "TRAINER", "TARGET", "RECIPE", "SEEDS", "DATA", "INPUT", "PRECISION", "DEVICE",
     "WARMUP", "IDLE", "CACHE", "TELEMETRY", "WATCH",
     "WHERE", "IMAGE", "DOCKER", "DOCKER_FLAGS", "BASE_IMAGE", "DOCKER_BUILD_FLAGS", "OUT",
     "AUTHOR", "EMAIL", "HARDWARE", "COST_PER_HOUR", "CODE_URL",
 ]  # fmt: skip
 TARGETS = [
     "help", "bench", "smoke", "ablate", "stalls", "images", "image", "shell", "verify-image", "check-trainer", "doctor",
-    "data", "report", "net", "augmented", "test", "test-slow", "test-deep", "lint", "perf", "perf-gpu", "perf-sampler",
-    "perf-container", "lock", "clean",
+    "data", "report", "compare", "ab", "rank", "parquet", "net", "augmented", "test", "test-slow", "test-deep", "lint",
+    "perf", "perf-gpu", "perf-sampler", "perf-container", "perf-report", "lock", "clean",
 ]  # fmt: skip
-NEED_NO_TENSORFLOW = ("images", "image", "shell", "verify-image", "report", "data", "net")
+NEED_NO_TENSORFLOW = (
+    "images", "image", "shell", "verify-image", "report", "compare", "rank", "perf-report", "data", "net",
+)  # fmt: skip
 NEED_TENSORFLOW = ("augmented", "perf", "perf-gpu", "perf-sampler", "perf-container")
 
 pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
@@ -113,6 +115,8 @@ def test_every_variable_travels_and_those_not_given_are_absent(folder: Path) -> 
         ("verify-image", ["-m", "bench", "image", "verify"]),
         ("doctor", ["-m", "bench", "doctor"]),
         ("report", ["-m", "bench", "report"]),
+        ("ab", ["-m", "bench", "ab"]),
+        ("rank", ["-m", "bench", "rank"]),
         ("data", ["-m", "resnet9", "data"]),
         ("net", ["-m", "resnet9", "net", "docs/images/net.svg"]),
         ("augmented", ["-m", "resnet9", "augmented", "docs/images/augmented.png"]),
@@ -120,6 +124,7 @@ def test_every_variable_travels_and_those_not_given_are_absent(folder: Path) -> 
         ("perf-gpu", ["-m", "tests.perf.gpu"]),
         ("perf-sampler", ["-m", "tests.perf.sampler"]),
         ("perf-container", ["-m", "tests.perf.container"]),
+        ("perf-report", ["-m", "tests.perf.report"]),
         ("test", ["-m", "pytest", "-m", "not slow and not deep"]),
         ("test-slow", ["-m", "pytest", "-m", "slow"]),
         ("test-deep", ["-m", "pytest", "-m", "deep"]),
@@ -131,6 +136,18 @@ def test_target_sets_up_and_runs_its_program(folder: Path, target: str, argument
     groups = {"test": "dev", **dict.fromkeys(NEED_NO_TENSORFLOW, "harness"), **dict.fromkeys(NEED_TENSORFLOW, "native")}
     group = groups.get(target.partition("-")[0] if target.startswith("test") else target, "runtime")
     assert result.stdout.splitlines()[0] == f"set-up {group}"
+
+
+def test_two_folders_are_compared_and_one_is_asked_for(folder: Path) -> None:
+    result = make(folder, "compare", "A=results/one", "B=results/with a space")
+    assert told(result)[0] == ["-m", "bench", "compare", "results/one", "results/with a space"]
+    lacking = make(folder, "compare", "A=results/one")
+    assert lacking.returncode == 2
+    assert "two folders are compared: make compare A=results/... B=results/..." in lacking.stderr
+
+
+def test_parquet_is_a_set_up_and_nothing_else(folder: Path) -> None:
+    assert make(folder, "parquet").stdout == "set-up parquet\n"
 
 
 def test_unknown_variable_stops_before_anything_is_spent(folder: Path) -> None:

@@ -87,7 +87,7 @@ def make_checkout(folder: Path) -> Checkout:
     (folder / "requirements").mkdir(parents=True)
     for name in ("install.py", "environment.py"):
         shutil.copy(SOURCE / name, folder / "requirements" / name)
-    for lock in ("cpu", "gpu", "harness", "dev", "trainer-2.13", "trainer-2.17"):
+    for lock in ("cpu", "gpu", "harness", "dev", "parquet", "trainer-2.13", "trainer-2.17"):
         module = "tiny_" + lock.replace("-", "_").replace(".", "_")
         checkout.lock(lock, "# download: 1 MB\n" + build_wheel(folder / "wheels", module))
     return checkout

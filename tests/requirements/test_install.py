@@ -45,6 +45,21 @@ def test_group_for_tests_is_added_to_what_is_there(copied: Checkout) -> None:
     assert copied.install("runtime").stdout == ""
 
 
+def test_parquet_is_added_where_it_is_asked_for_and_stays(copied: Checkout) -> None:
+    result = copied.install("parquet")
+    assert result.returncode == 0, result.stderr
+    assert copied.has("tiny_cpu") and copied.has("tiny_parquet")
+    assert set(copied.installed()) == {"cpu", "parquet"}
+    assert copied.install("runtime").stdout == ""
+    wanted = "[lock.name for lock in wanted_locks('{}', environment.stamp())]"
+    assert copied.ask(wanted.format("dev")) == "['cpu', 'dev', 'parquet']"
+    assert copied.ask(wanted.format("trainer-2.13")) == "['trainer-2.13']"
+
+
+def test_parquet_needs_no_tensorflow(checkout: Checkout) -> None:
+    assert checkout.ask("[lock.name for lock in wanted_locks('parquet', None)]") == "['harness', 'parquet']"
+
+
 @pytest.mark.slow
 def test_changed_lock_makes_the_environment_anew(copied: Checkout) -> None:
     copied.lock("cpu", build_wheel(copied.folder / "wheels", "tiny_other"))
