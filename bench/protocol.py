@@ -91,11 +91,10 @@ def _shown(value: object) -> str:
 
 
 def _whole(value: object, name: str, low: int = 0) -> None:
-    _require(
-        isinstance(value, int) and not isinstance(value, bool), f"`{name}` must be a whole number, not {_shown(value)}"
-    )
-    assert isinstance(value, int)
-    _require(low <= value < _WHOLE_END, f"`{name}` must be at least {low} and fit 63 bits, not {_shown(value)}")
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise ProtocolError(f"`{name}` must be a whole number, not {_shown(value)}")
+    if not low <= value < _WHOLE_END:
+        raise ProtocolError(f"`{name}` must be at least {low} and fit 63 bits, not {_shown(value)}")
 
 
 def _number(value: object, name: str) -> None:
@@ -105,24 +104,25 @@ def _number(value: object, name: str) -> None:
         and abs(value) < _NUMBER_END
         and math.isfinite(value)
     )
-    _require(good, f"`{name}` must be a finite number, not {_shown(value)}")
+    if not good:
+        raise ProtocolError(f"`{name}` must be a finite number, not {_shown(value)}")
 
 
 def _at_least_0(value: object, name: str) -> None:
     _number(value, name)
     assert isinstance(value, (int, float))
-    _require(value >= 0, f"`{name}` must be at least 0, not {_shown(value)}")
+    if value < 0:
+        raise ProtocolError(f"`{name}` must be at least 0, not {_shown(value)}")
 
 
 def _text(value: object, name: str) -> None:
-    _require(isinstance(value, str), f"`{name}` must be text, not {_shown(value)}")
+    if not isinstance(value, str):
+        raise ProtocolError(f"`{name}` must be text, not {_shown(value)}")
 
 
 def _one_of(value: object, allowed: tuple[str, ...], name: str) -> None:
-    _require(
-        isinstance(value, str) and value in allowed,
-        f"`{name}` must be one of {', '.join(allowed)}, not {_shown(value)}",
-    )
+    if not isinstance(value, str) or value not in allowed:
+        raise ProtocolError(f"`{name}` must be one of {', '.join(allowed)}, not {_shown(value)}")
 
 
 def _table(value: object, name: str, keys: tuple[str, ...]) -> None:
@@ -339,6 +339,7 @@ class Done:
 
 Event = Union[Hello, Phase, Epoch, Waits, Warning, Error, Done]
 KINDS: dict[str, type[Event]] = {cls.kind: cls for cls in (Hello, Phase, Epoch, Waits, Warning, Error, Done)}
+_FIELDS = {name: frozenset(f.name for f in fields(cls)) for name, cls in KINDS.items()}
 
 
 def to_json(event: Event) -> dict[str, Any]:
@@ -363,16 +364,18 @@ def from_json(body: object) -> Event:
     """The event in a decoded JSON object. Raises ProtocolError with one sentence; fields it does not know are
     ignored.
     """
-    _require(isinstance(body, dict), f"an event must be a JSON object, not {type(body).__name__}")
-    assert isinstance(body, dict)
-    _require(body.get("v") == VERSION, f"`v` must be {VERSION}, not {_shown(body.get('v'))}")
+    if not isinstance(body, dict):
+        raise ProtocolError(f"an event must be a JSON object, not {type(body).__name__}")
+    if body.get("v") != VERSION:
+        raise ProtocolError(f"`v` must be {VERSION}, not {_shown(body.get('v'))}")
     name = body.get("event")
-    _require(isinstance(name, str) and name in KINDS, f"`event` must be one of {', '.join(KINDS)}, not {_shown(name)}")
-    cls = KINDS[str(name)]
+    if not isinstance(name, str) or name not in KINDS:
+        raise ProtocolError(f"`event` must be one of {', '.join(KINDS)}, not {_shown(name)}")
+    cls = KINDS[name]
     for key in ("run", "t_ns"):
         _require(key in body, f"event {name} lacks `{key}`")
         _whole(body[key], key)
-    known = {f.name for f in fields(cls)}
+    known = _FIELDS[name]
     try:
         event = cls(**{key: value for key, value in body.items() if key in known})
     except TypeError as error:

@@ -53,11 +53,12 @@ def median_interval(values: Sequence[float]) -> Interval:
     """
     ordered, n = sorted(values), len(values)
     outside = 0.0  # The chance that fewer than `rank` values lie below the median, to both sides.
-    rank = 0
+    rank, ways, all_ways = 0, 1, 2**n  # Ways in which exactly `rank` values lie below it: whole, however many runs.
     while rank < n // 2:
-        outside += 2 * math.comb(n, rank) / 2**n
+        outside += 2 * ways / all_ways
         if outside > 1 - CONFIDENCE:
             break
+        ways = ways * (n - rank) // (rank + 1)
         rank += 1
     if rank == 0:
         return Interval(median(values), math.nan, math.nan)

@@ -6,12 +6,12 @@ In a frame an unknown value is missing (NA, NaN) and a time that was never reach
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
-from bench.analysis import censored, energy, telemetry, waits
+from bench.analysis import censored, energy, steadiness, telemetry, waits
 from bench.analysis.columns import EPOCHS, RUNS, SUMMARY, Column
 from bench.checks import judged
 from bench.clocks import CLOCKS, HEADLINE, cumulative_seconds, fixed_work_seconds, to_target_seconds
@@ -28,19 +28,34 @@ Row = dict[str, Any]
 def frame(columns: Sequence[Column], rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     """Rows as a frame of exactly these columns and their types; what a row lacks is missing, texts are single lines."""
     table = list(rows)
-    cells = {column.name: [_cell(column, row.get(column.name)) for row in table] for column in columns}
-    series = {each.name: pd.Series(cells[each.name], dtype=_DTYPES[each.kind]) for each in columns}
+    series = {
+        each.name: pd.Series([_CELLS[each.kind](row.get(each.name)) for row in table], dtype=_DTYPES[each.kind])
+        for each in columns
+    }
     result: pd.DataFrame = pd.DataFrame(series, columns=[column.name for column in columns])
     return result
 
 
-def _cell(column: Column, value: Any) -> Any:
-    if value is None or (column.kind == "number" and isinstance(value, float) and math.isnan(value)):
-        return math.nan if column.kind == "number" else pd.NA
-    if column.kind == "text":
+def _number(value: Any) -> Any:
+    return math.nan if value is None else value
+
+
+def _whole(value: Any) -> Any:
+    return pd.NA if value is None else value
+
+
+def _text(value: Any) -> Any:
+    if value is None:
+        return pd.NA
+    text = str(value)
+    if not text.isprintable():
         # A name comes from a trainer or a driver, and a stray line end or escape code would break a table.
-        return "".join(each if each.isprintable() else " " for each in str(value)).strip() or pd.NA
-    return value
+        text = "".join(each if each.isprintable() else " " for each in text)
+    return text.strip() or pd.NA
+
+
+#: What stands in a cell of a kind of column for a value, or for none.
+_CELLS: dict[str, Callable[[Any], Any]] = {"text": _text, "whole": _whole, "number": _number}
 
 
 def runs(records: Iterable[Record], cost_per_hour: float | None = None) -> pd.DataFrame:
@@ -220,6 +235,7 @@ def _summary_row(group: pd.DataFrame) -> Row:
         "stall_share": censored.median(_known(counted["stall_share"])),
         **{name: censored.median(_known(counted[column])) for name, column in telemetry.SUMMARISED.items()},
         **energy.summary_cells(group, counted),
+        **steadiness.summary_cells(counted),
     }
 
 

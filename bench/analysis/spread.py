@@ -23,8 +23,15 @@ MOST_RUNS = 100_000
 
 def modified_z_score(value: float, sample: Sequence[float]) -> float:
     """How far a value lies from the median of a sample, in units of a robust spread; infinite where there is none."""
+    return _z_score(value, *_middle_and_spread(sample))
+
+
+def _middle_and_spread(sample: Sequence[float]) -> tuple[float, float]:
     middle = median(sample)
-    spread = median(abs(each - middle) for each in sample)
+    return middle, median(abs(each - middle) for each in sample)
+
+
+def _z_score(value: float, middle: float, spread: float) -> float:
     if spread == 0:
         return 0.0 if value == middle else float("inf")
     return _SCALE * abs(value - middle) / spread
@@ -39,10 +46,9 @@ def outliers(seconds: Sequence[float | None]) -> tuple[int, ...]:
     known = [(place, math.log(each)) for place, each in enumerate(seconds) if each is not None and 0 < each < math.inf]
     if len(known) < LEAST_VALUES:
         return ()
-    logs = [each for _, each in known]
-    middle = median(logs)
+    middle, spread = _middle_and_spread([each for _, each in known])
     return tuple(
-        place for place, each in known if abs(each - middle) > 1e-3 and modified_z_score(each, logs) > THRESHOLD
+        place for place, each in known if abs(each - middle) > 1e-3 and _z_score(each, middle, spread) > THRESHOLD
     )
 
 

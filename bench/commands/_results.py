@@ -23,13 +23,17 @@ from bench.record import Evaluation, Record
 MODELS = {"resnet9": "ResNet9", "plain8": "Plain8", "air": "airbench CNN"}
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from bench.campaign import Campaign, Claims
+    from bench.record.ticks import Tick
 
 
 def write_record(run_folder: Path) -> Record:
-    """Fold a run's events, judge them, and write ``record.json`` beside them."""
-    record = judged(records_on_disk.fold_file(run_folder / records_on_disk.EVENTS_FILE))
-    records_on_disk.write(record, run_folder / records_on_disk.RECORD_FILE)
+    """Fold a run's events, judge them, and write ``record.json`` beside them, sealed."""
+    run = records_on_disk.load_run(run_folder)
+    record = judged(run.record)
+    records_on_disk.write_run(run, record)
     return record
 
 
@@ -74,15 +78,87 @@ def write_tables(folder: Path, cost_per_hour: float | None = None) -> tuple[Reco
 
     ``cost_per_hour`` (US dollars) is said now; without it the campaign's own claim holds.
     """
-    from bench.analysis import frames
-    from bench.output import tables
-
     stored = records_on_disk.load_campaign(folder)
     records = tuple(judged(record) for record in stored.records)
-    runs = frames.runs(records, price(stored.claims) if cost_per_hour is None else cost_per_hour)
-    for name, frame in (("runs", runs), ("epochs", frames.epochs(records)), ("summary", frames.summary(runs))):
-        tables.write(frame, folder / f"{name}.csv")
+    made = campaign_tables(records, price(stored.claims) if cost_per_hour is None else cost_per_hour)
+    put_tables(folder, made)
     return records
+
+
+def campaign_tables(records: Sequence[Record], cost_per_hour: float | None = None) -> dict[str, pd.DataFrame]:
+    """The frames of judged records by name: ``runs``, ``epochs`` and ``summary``."""
+    from bench.analysis import frames
+
+    runs = frames.runs(records, cost_per_hour)
+    return {"runs": runs, "epochs": frames.epochs(records), "summary": frames.summary(runs)}
+
+
+def put_tables(folder: Path, made: Mapping[str, pd.DataFrame]) -> None:
+    """Write each frame as the CSV file of its name. Raises EnvironmentProblem where the disk does not take one."""
+    from bench.output import tables
+
+    for name, frame in made.items():
+        tables.write(frame, folder / f"{name}.csv")
+
+
+def write_all(folder: Path) -> tuple[tuple[Record, ...], str]:
+    """Write the tables and the page of a campaign: the judged records they are made of, and where the page is."""
+    stored = records_on_disk.load_campaign(folder)
+    records = tuple(judged(record) for record in stored.records)
+    made = campaign_tables(records, price(stored.claims))
+    put_tables(folder, made)
+    return records, write_page(stored, records, made, price(stored.claims))
+
+
+def write_page(
+    campaign: records_on_disk.StoredCampaign,
+    records: Sequence[Record],
+    made: Mapping[str, pd.DataFrame],
+    cost_per_hour: float | None,
+) -> str:
+    """Write ``report.html`` of a campaign from its tables; where it is, in a sentence, or why there is none."""
+    from bench.commands import _runs
+    from bench.errors import EnvironmentProblem
+    from bench.output import page
+
+    path = campaign.path / page.PAGE_FILE
+    notes, rank = notes_of(records, made["summary"]), _rank(campaign, cost_per_hour)
+    try:
+        page.write_campaign(
+            path, campaign, records, made["runs"], made["summary"], ticks=ticks_of(campaign), notes=notes, rank=rank
+        )
+    except EnvironmentProblem as why:  # Everything it is made of is there: it can be made when the trouble is over.
+        return f"No page: {why}"
+    return f"Charts and tables on one page: {_runs.place(path)}"
+
+
+def ticks_of(campaign: records_on_disk.StoredCampaign) -> Mapping[int | None, Sequence[Tick]]:
+    """What the sampler read, by seed, as it is asked for."""
+    from bench.record.run_ticks import RunTicks
+
+    return RunTicks({run.record.seed: run.folder / records_on_disk.TELEMETRY_FILE for run in campaign.runs})
+
+
+def _rank(campaign: records_on_disk.StoredCampaign, cost_per_hour: float | None) -> list[tuple[str, str]]:
+    """A campaign's place on the board, in sentences with a word before each; none where it can have no place."""
+    from bench.analysis import ranking
+    from bench.commands import _rank
+    from bench.dawnbench import board
+    from bench.errors import BenchError
+    from bench.output import ranking as shown
+
+    try:
+        asked = _rank.of_campaign(campaign, cost_per_hour)
+    except BenchError:
+        return []
+    found = ranking.rank(
+        asked.sample,
+        asked.cost_per_hour_usd,
+        board.entries(),
+        lambda each: each.seconds,
+        lambda each: each.cost_usd,
+    )
+    return [*((label, text.plain) for label, text in shown.lines(asked.candidate, found)), ("Board", shown.THE_BOARD)]
 
 
 def price(claims: Mapping[str, Any]) -> float | None:
@@ -95,17 +171,42 @@ def price(claims: Mapping[str, Any]) -> float | None:
 
 def show(records: Sequence[Record], out: TextIO, cost_per_hour: float | None = None) -> None:
     """Print the summary of a campaign; ``cost_per_hour`` is the price of its machine in US dollars."""
-    from bench.analysis import first_run, frames, mixture
-    from bench.commands import _evidence
-    from bench.output import console
+    from bench.analysis import frames
 
     runs = frames.runs(records, cost_per_hour)
+    show_tables(records, {"runs": runs, "summary": frames.summary(runs)}, out)
+
+
+def show_tables(
+    records: Sequence[Record], made: Mapping[str, pd.DataFrame], out: TextIO, notes: Sequence[str] = ()
+) -> None:
+    """Print the summary of a campaign from the tables of its records, with ``notes`` before those that they tell."""
+    from bench.output import console
+
+    console.show(records, made["runs"], made["summary"], out, [*notes, *notes_of(records, made["summary"])])
+
+
+def notes_of(records: Sequence[Record], summary: pd.DataFrame) -> list[str]:
+    """The sentences about a campaign that no single record knows."""
+    from bench.analysis import first_run, mixture
+    from bench.commands import _evidence
+
+    notes = []
+    if len(summary) > 1:
+        notes.append(f"the runs are of {len(summary)} configurations, each with figures of its own: {_told(summary)}")
     differing = mixture.differences(records)
-    notes = [f"the runs differ in {', '.join(differing)}, so they are no one sample"] if differing else []
+    notes += [f"the runs differ in {', '.join(differing)}, so they are no one sample"] if differing else []
     slow = first_run.note(records)
     notes += [] if slow is None else [slow]
-    notes += _evidence.notes(records)
-    console.show(records, runs, frames.summary(runs), out, notes)
+    return notes + _evidence.notes(records)
+
+
+def _told(summary: pd.DataFrame) -> str:
+    """In what the rows of a summary differ: `recipe (hive, page24), dataset (cifar10, synthetic)`."""
+    from bench.analysis.frames import CONFIGURATION
+
+    values = {key: list(dict.fromkeys(summary[key].fillna("unknown").astype(str))) for key in CONFIGURATION}
+    return ", ".join(f"{key} ({', '.join(each)})" for key, each in values.items() if len(each) > 1)
 
 
 def write_ablation(folder: Path) -> None:

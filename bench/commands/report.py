@@ -9,9 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.commands import _claims
+from bench.commands import _claims, _exports
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    import pandas as pd
+
     from bench.record import Record, StoredCampaign
 
 RESULTS = Path(__file__).parents[2] / "results"
@@ -20,10 +24,28 @@ RESULTS = Path(__file__).parents[2] / "results"
 @click.command("report")
 @click.argument("folder", metavar="[DIR]", required=False, envvar="OUT", type=click.Path(path_type=Path))
 @click.option("--plot", type=click.Path(path_type=Path), metavar="FILE", help="draw the runs into a .svg, .png or .pdf")
+@click.option(
+    "--figures",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="FOLDER",
+    help="draw the figures of report.html into FOLDER, a file each",
+)
+@click.option("--figures-as", type=click.Choice(("svg", "png", "pdf")), default="svg", help="format of --figures")
+@click.option(
+    "--format",
+    "forms",
+    type=click.Choice(_exports.FORMATS),
+    multiple=True,
+    default=(_exports.CSV,),
+    help="csv: runs.csv, epochs.csv and summary.csv, which are always written; markdown: the summary, to paste, is "
+    "printed instead of the usual one; parquet: the three tables as .parquet, too; may be given twice",
+)
 @_claims.options
-def command(folder: Path | None, plot: Path | None, **claims: Any) -> None:
+def command(
+    folder: Path | None, plot: Path | None, figures: Path | None, figures_as: str, forms: tuple[str, ...], **claims: Any
+) -> None:  # fmt: skip
     """Rebuild a campaign's records and tables from its events, and print its summary; or an ablation's, or those of
-    `bench stalls`.
+    `bench stalls` or `bench ab`.
 
     DIR is a campaign's folder; without it the one in OUT is meant, or else the newest under results/. Given an author,
     an e-mail address and the hardware, the DAWNBench pair is written, too.
@@ -31,43 +53,70 @@ def command(folder: Path | None, plot: Path | None, **claims: Any) -> None:
     from bench.checks import judged
     from bench.commands import _results
     from bench.record import ABLATION_FILE, load_campaign
+    from bench.record.ab import AB_FILE
     from bench.record.stalls import STALLS_FILE
 
+    _exports.require(forms)
     folder = folder or newest(RESULTS)
+    asked = any((plot, figures, *claims.values(), *(form for form in forms if form != _exports.CSV)))
     if (folder / ABLATION_FILE).is_file():
-        _ablation(folder, asked=plot is not None or any(claims.values()))
+        _ablation(folder, asked)
         return
     if (folder / STALLS_FILE).is_file():
-        _stalls(folder, asked=plot is not None or any(claims.values()))
+        _stalls(folder, asked)
+        return
+    if (folder / AB_FILE).is_file():
+        _ab(folder, asked)
         return
     campaign = load_campaign(folder)
     claimed = _claims.together(campaign.claims, claims, folder)
     records = tuple(judged(record) for record in campaign.records)
-    click.echo(f"{folder}: {describe(campaign)}\n")
-    if records:
-        _results.show(records, sys.stdout, claimed.cost_per_hour)
-        click.echo()
-    writable = os.access(folder, os.W_OK)
-    price = claimed.cost_per_hour
-    click.echo(
-        _rebuild(campaign, records, price) if writable else f"{folder} is read-only: its files were left as they are."
-    )
+    made = _results.campaign_tables(records, claimed.cost_per_hour)
+    pasted = _exports.MARKDOWN in forms
+    if pasted:
+        click.echo(_exports.markdown(_title(campaign), records, made, _left_out(campaign)), nl=False)
+    else:
+        click.echo(f"{folder}: {describe(campaign)}\n")
+        if records:
+            _results.show_tables(records, made, sys.stdout, _left_out(campaign))
+            click.echo()
+    for told in _made(campaign, records, made, claimed, forms, asked=any(claims.values())):
+        click.echo(told, err=pasted)  # Whoever pastes the table wants nothing else with it.
     if plot is not None:
-        _draw(campaign, records, plot)
-    if writable and campaign.configuration.get("dataset") != "synthetic" and any(each.reached for each in records):
-        click.echo(_pair(campaign, records, claimed, asked=any(claims.values())))
+        click.echo(_draw(campaign, records, plot), err=pasted)
+    if figures is not None:
+        click.echo(_exports.draw_figures(campaign, records, _title(campaign), figures, figures_as), err=pasted)
+
+
+def _made(
+    campaign: StoredCampaign, records: tuple[Record, ...], made: Mapping[str, pd.DataFrame], claimed: Any,
+    forms: Sequence[str], asked: bool,
+) -> Iterator[str]:  # fmt: skip
+    """Write into the campaign's folder, each thing as its sentence is asked for; a pair may be ``asked`` for."""
+    from bench.commands import _results
+
+    if not os.access(campaign.path, os.W_OK):
+        yield f"{campaign.folder} is read-only: its files were left as they are."
+        return
+    yield _rebuild(campaign, records, made)
+    if _exports.PARQUET in forms:
+        yield _exports.write_parquet(campaign.path, made)
+    yield _results.write_page(campaign, records, made, claimed.cost_per_hour)
+    if campaign.configuration.get("dataset") != "synthetic" and any(each.reached for each in records):
+        yield _pair(campaign, records, claimed, asked)
 
 
 def newest(results: Path) -> Path:
-    """The newest folder of a campaign, an ablation or pairs of inputs, a published one only where there is no other.
+    """The newest folder of a campaign, an ablation or pairs of runs, a published one only where there is no other.
 
     Raises DataError for none at all.
     """
     from bench.errors import DataError
     from bench.record import ABLATION_FILE, CAMPAIGN_FILE
+    from bench.record.ab import AB_FILE
     from bench.record.stalls import STALLS_FILE
 
-    files = (CAMPAIGN_FILE, ABLATION_FILE, STALLS_FILE)
+    files = (CAMPAIGN_FILE, ABLATION_FILE, STALLS_FILE, AB_FILE)
     for place in (results, results / "published"):
         # Names begin with the time in UTC, so their order is that of the campaigns.
         found = sorted(path.parent for name in files for path in place.glob(f"*/{name}"))
@@ -79,6 +128,7 @@ def newest(results: Path) -> Path:
 def describe(campaign: StoredCampaign) -> str:
     """What a campaign trains, on what data and device, and whether it is finished, in one line."""
     from bench.record import ABLATION_FILE
+    from bench.record import ab as sides
     from bench.record.stalls import STALLS_FILE
 
     asked = campaign.configuration
@@ -92,6 +142,10 @@ def describe(campaign: StoredCampaign) -> str:
     above = campaign.path.absolute().parent
     if (above / STALLS_FILE).is_file():
         return f"{line}; one side of a comparison of inputs, each run ended after a few epochs"
+    pairs = sides.above(campaign.path)
+    if pairs is not None:
+        ended = "" if pairs.epochs is None else f", each run ended after epoch {pairs.epochs}"
+        return f"{line}; one side of an A/B{ended}"
     done = sum(record.status == "done" for record in campaign.records)
     left = len(campaign.seeds) - done
     again = "make ablate" if (above / ABLATION_FILE).is_file() else "make bench"
@@ -114,72 +168,117 @@ def recipe_table(campaign: StoredCampaign) -> dict[str, Any]:
     return asdict(known) if same and known is not None else {}
 
 
-def _rebuild(campaign: StoredCampaign, records: tuple[Record, ...], cost_per_hour: float | None = None) -> str:
-    from bench.commands import _results
-    from bench.record import RECORD_FILE, seed_folder, write
+def _left_out(campaign: StoredCampaign) -> list[str]:
+    """What lies in a campaign's folder and is in no table, in sentences."""
+    from bench.record import EVENTS_FILE
 
-    for record in records:
-        if record.seed is not None:
-            write(record, seed_folder(campaign.path, record.seed) / RECORD_FILE)
-    _results.write_tables(campaign.path, cost_per_hour)
+    names = campaign.without_events
+    if not names:
+        return []
+    return [f"no {EVENTS_FILE} in {', '.join(names)}, so no table tells of {'it' if len(names) == 1 else 'them'}"]
+
+
+def _rebuild(campaign: StoredCampaign, records: Sequence[Record], made: Mapping[str, pd.DataFrame]) -> str:
+    from bench.commands import _results
+    from bench.record import write_run
+
+    for run, record in zip(campaign.runs, records, strict=True):
+        write_run(run, record, durable=False)
+    _results.put_tables(campaign.path, made)
     return f"Records and tables in {campaign.folder} are rebuilt from its events."
+
+
+def _rebuild_whole(campaign: StoredCampaign) -> None:
+    """Rebuild a campaign that lies in a folder with others, at the price that its own claims say."""
+    from bench.checks import judged
+    from bench.commands import _results
+
+    records = tuple(judged(record) for record in campaign.records)
+    _rebuild(campaign, records, _results.campaign_tables(records, _results.price(campaign.claims)))
 
 
 def _ablation(folder: Path, asked: bool) -> None:
     """Rebuild an ablation and the campaigns of its variants. Raises UsageError where more is ``asked`` of it."""
-    from bench.checks import judged
     from bench.commands import _results
     from bench.errors import UsageError
-    from bench.record import CAMPAIGN_FILE, load_campaign, read_ablation
+    from bench.record import read_ablation
 
     names = [each.name for each in read_ablation(folder).variants]
-    begun = [name for name in names if (folder / name / CAMPAIGN_FILE).is_file()]
     if asked:
         raise UsageError(
             f"{folder} is an ablation, of which there is neither a picture nor a DAWNBench pair; name the campaign of "
             f"a variant, such as {folder / names[0]}."
         )
-    writable = os.access(folder, os.W_OK)
+    writable = _rebuild_sides(folder, names)
     if writable:
-        for name in begun:
-            campaign = load_campaign(folder / name)
-            _rebuild(campaign, tuple(judged(record) for record in campaign.records))
         _results.write_ablation(folder)
     _results.show_ablation(folder, sys.stdout)
-    done = f"Records and tables in {folder} are rebuilt from its events."
-    click.echo(done if writable else f"{folder} is read-only: its files were left as they are.")
+    _say_rebuilt(folder, writable)
 
 
 def _stalls(folder: Path, asked: bool) -> None:
     """Rebuild a measurement of the input and its two campaigns. Raises UsageError where more is ``asked`` of it."""
-    from bench.checks import judged
     from bench.commands import _stalls as table
     from bench.errors import UsageError
-    from bench.record import CAMPAIGN_FILE, load_campaign
     from bench.record.stalls import INPUTS
 
     if asked:
         raise UsageError(
             f"{folder} measures an input, of which there is neither a picture nor a DAWNBench pair; name a campaign."
         )
-    writable = os.access(folder, os.W_OK)
+    writable = _rebuild_sides(folder, INPUTS)
     if writable:
-        for name in INPUTS:
-            if (folder / name / CAMPAIGN_FILE).is_file():
-                campaign = load_campaign(folder / name)
-                _rebuild(campaign, tuple(judged(record) for record in campaign.records))
         table.write(folder)
     table.show(folder, sys.stdout)
+    _say_rebuilt(folder, writable)
+
+
+def _ab(folder: Path, asked: bool) -> None:
+    """Rebuild an A/B and its two campaigns. Raises UsageError where more is ``asked`` of it."""
+    from bench.commands import _ab as both
+    from bench.errors import UsageError
+    from bench.record.ab import SIDES
+
+    if asked:
+        raise UsageError(
+            f"{folder} is an A/B, of which there is neither a picture nor a DAWNBench pair; name one of its sides, as "
+            f"{folder / SIDES[0]}."
+        )
+    writable = _rebuild_sides(folder, SIDES)
+    comparison = both.compared(folder)
+    if writable:
+        both.write(folder, comparison)
+    both.show(comparison, sys.stdout)
+    _say_rebuilt(folder, writable)
+
+
+def _rebuild_sides(folder: Path, names: Sequence[str]) -> bool:
+    """Rebuild the campaigns of these names in ``folder`` that have begun; whether it can be written to."""
+    from bench.record import CAMPAIGN_FILE, load_campaign
+
+    writable = os.access(folder, os.W_OK)
+    for name in names if writable else ():
+        if (folder / name / CAMPAIGN_FILE).is_file():
+            _rebuild_whole(load_campaign(folder / name))
+    return writable
+
+
+def _say_rebuilt(folder: Path, writable: bool) -> None:
     done = f"Records and tables in {folder} are rebuilt from its events."
     click.echo(done if writable else f"{folder} is read-only: its files were left as they are.")
 
 
-def _draw(campaign: StoredCampaign, records: tuple[Record, ...], path: Path) -> None:
+def _title(campaign: StoredCampaign) -> str:
+    """What a campaign is, for a picture or a table that leaves its folder."""
+    synthetic = campaign.configuration.get("dataset") == "synthetic"
+    return describe(campaign) + (" (no CIFAR-10 result)" if synthetic else "")
+
+
+def _draw(campaign: StoredCampaign, records: tuple[Record, ...], path: Path) -> str:
     from bench.output import plots
 
-    synthetic = campaign.configuration.get("dataset") == "synthetic"
-    plots.write(records, path, describe(campaign) + (" (no CIFAR-10 result)" if synthetic else ""))
-    click.echo(f"The picture is in {path}.")
+    plots.write(records, path, _title(campaign))
+    return f"The picture is in {path}."
 
 
 def _pair(campaign: StoredCampaign, records: tuple[Record, ...], claimed: Any, asked: bool) -> str:

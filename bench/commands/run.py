@@ -77,10 +77,11 @@ def command(
             _flat.added(loaded, wanted=todo.own is not None) as given,
         ):
             ending = _run(campaign, todo, given, timeout, watched)
-            records = _show(campaign)
+            records, page = _show(campaign)
             if ending.exit_code:
                 return _why(ending, campaign)
             click.echo(f"Tables, records and logs are in {_runs.place(campaign.folder)}.")
+            click.echo(page)
             if loaded.state != dataset.SYNTHETIC:
                 click.echo(_pair(campaign, records, allow_unverified_data, asked=any(claims.values())))
             return 0
@@ -148,14 +149,14 @@ def _introduction(campaign: Campaign, left: tuple[int, ...]) -> str:
     return f"{recipe}, continuing {folder}: seed {', '.join(done)} kept, {to_run} to run; {how}"
 
 
-def _show(campaign: Campaign) -> tuple[Record, ...]:
-    """Write the tables and print the summary; the judged records."""
+def _show(campaign: Campaign) -> tuple[tuple[Record, ...], str]:
+    """Write the tables and the page and print the summary; the judged records, and where the page is."""
     from bench.commands import _results
 
-    records = _results.write_tables(campaign.folder)
+    records, page = _results.write_all(campaign.folder)
     if any(each.status == "done" for each in records):
         _results.show(records, sys.stdout, campaign.claims.cost_per_hour)
-    return records
+    return records, page
 
 
 def _why(ending: Ending[int | WarmUp], campaign: Campaign) -> int:

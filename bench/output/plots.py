@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import math
+import warnings
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FORMATS = ("svg", "png", "pdf")
-_INK, _MUTED, _GRID = "#1f2933", "#66727f", "#e4e7eb"
+INK, MUTED, GRID = "#1f2933", "#66727f", "#e4e7eb"
 #: Blue for a run that reached the target, orange for one that did not: two that colour-blind readers tell apart (Okabe
 #: and Ito).
 _HIT, _MISS = "#0072b2", "#d55e00"
@@ -32,14 +33,14 @@ _MOST_LABELS = 14
 _INSET_PERCENT = 2.0
 #: Left, bottom, width, height as shares of the picture.
 _INSET = (0.5, 0.12, 0.48, 0.55)
-_STYLE = {
+STYLE = {
     "font.family": ["DejaVu Sans"],
     "font.size": 10,
-    "text.color": _INK,
-    "axes.labelcolor": _INK,
-    "axes.edgecolor": _MUTED,
-    "xtick.color": _MUTED,
-    "ytick.color": _MUTED,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": MUTED,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
 }
 
 
@@ -52,12 +53,20 @@ def write(records: Sequence[Record], path: Path, title: str = "") -> None:
     if form not in FORMATS:
         endings = ", ".join(f".{each}" for each in FORMATS)
         raise UsageError(f"{path.name!r} tells no picture's format; give it one of the endings {endings}.")
-    figure = draw(records, title)
+    save(draw(records, title), path)
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a picture in the format that the ending of ``path`` says; the same picture gives the same bytes.
+
+    Raises EnvironmentProblem for a full disk.
+    """
     import matplotlib
 
-    out = io.BytesIO()
+    form, out = path.suffix.lstrip(".").lower(), io.BytesIO()
     undated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(form, {})
-    with matplotlib.rc_context({"svg.hashsalt": "bench"}):
+    with matplotlib.rc_context({"svg.hashsalt": "bench"}), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # A letter without a glyph is drawn as a box, which says enough.
         figure.savefig(out, format=form, dpi=160, metadata=undated)
     replace_file(path, out.getvalue())
 
@@ -70,7 +79,7 @@ def draw(records: Sequence[Record], title: str = "") -> Figure:
     import matplotlib
     from matplotlib.figure import Figure
 
-    style: dict[Any, Any] = _STYLE
+    style: dict[Any, Any] = STYLE
     with matplotlib.rc_context(style):
         figure = Figure(figsize=(9, 6.2), facecolor="white", layout="constrained")
         above, below = figure.subplots(2, 1, height_ratios=(3, 1))
@@ -79,7 +88,7 @@ def draw(records: Sequence[Record], title: str = "") -> Figure:
         above.set_title(title.replace("$", r"\$"), loc="left", fontsize=11.5, fontweight="bold", pad=12)
         for axes in (above, below):
             axes.spines[["top", "right"]].set_visible(False)
-            axes.grid(axis="y", color=_GRID, linewidth=0.8)
+            axes.grid(axis="y", color=GRID, linewidth=0.8)
             axes.set_axisbelow(True)
             axes.tick_params(length=3)
     return figure
@@ -115,9 +124,9 @@ def _draw_accuracy(axes: Axes, records: Sequence[Record]) -> None:
         margin = 0.08 * (furthest - min(near))
         inset.set_xlim(min(near) - margin, furthest + margin)
         inset.set_ylim(targets[0] - _INSET_PERCENT, max(highest, targets[-1]) + 0.3)
-        inset.grid(axis="y", color=_GRID, linewidth=0.8)
+        inset.grid(axis="y", color=GRID, linewidth=0.8)
         inset.tick_params(length=3, labelsize=8.5)
-        inset.spines[:].set_color(_GRID)
+        inset.spines[:].set_color(GRID)
 
 
 def _is_free(axes: Axes, runs: Sequence[tuple[Sequence[float], Sequence[float]]]) -> bool:
@@ -137,7 +146,7 @@ def _curve(record: Record) -> tuple[tuple[float, ...], tuple[float, ...]]:
 
 def _draw_curves(axes: Axes, records: Sequence[Record], targets: Sequence[float]) -> None:
     for target in targets:
-        axes.axhline(target, color=_INK, linewidth=0.9, linestyle=(0, (5, 4)))
+        axes.axhline(target, color=INK, linewidth=0.9, linestyle=(0, (5, 4)))
     for record in records:
         axes.plot(*_curve(record), color=_colour(record), linewidth=1.3, alpha=0.7, marker="o", markersize=2.2)
     for record in records:
@@ -165,7 +174,7 @@ def _draw_labels(axes: Axes, records: Sequence[Record]) -> None:
     """The runs' names right of the picture: what they are lies too close together there for names on the lines."""
     labels = [(_label(record), _colour(record)) for record in records]
     if len(labels) > _MOST_LABELS:
-        labels = [*labels[: _MOST_LABELS - 1], (f"and {len(labels) - _MOST_LABELS + 1} more", _MUTED)]
+        labels = [*labels[: _MOST_LABELS - 1], (f"and {len(labels) - _MOST_LABELS + 1} more", MUTED)]
     for line, (text, colour) in enumerate(labels):
         axes.annotate(
             text, (1, 1), xytext=(10, -4 - 16 * line), textcoords="offset points", xycoords="axes fraction",

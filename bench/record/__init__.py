@@ -11,19 +11,22 @@ from bench.record.ablation import (
 from bench.record.column import Column
 from bench.record.files import (
     CAMPAIGN_FILE,
-    EVENTS_FILE,
-    RECORD_FILE,
     StoredCampaign,
+    StoredRun,
     fold_file,
     load_campaign,
+    load_run,
     read,
     replace_file,
     seed_folder,
     write,
+    write_run,
 )
-from bench.record.folding import fold
+from bench.record.folding import EVENTS_FILE, fold
+from bench.record.seal import SEAL_FILE
 from bench.record.shape import (
     LEVELS,
+    RECORD_FILE,
     SCHEMA,
     STAMP_TOLERANCE_NS,
     STATUSES,
@@ -60,6 +63,7 @@ __all__ = [
     "REASON_BITS",
     "RECORD_FILE",
     "SCHEMA",
+    "SEAL_FILE",
     "STAMP_TOLERANCE_NS",
     "STATUSES",
     "TELEMETRY_FILE",
@@ -79,6 +83,7 @@ __all__ = [
     "Stamps",
     "StoredAblation",
     "StoredCampaign",
+    "StoredRun",
     "Telemetry",
     "Usage",
     "Variant",
@@ -88,10 +93,12 @@ __all__ = [
     "fold_file",
     "load_ablation",
     "load_campaign",
+    "load_run",
     "read",
     "read_ablation",
     "replace_file",
     "seed_folder",
     "write",
     "write_ablation",
+    "write_run",
 ]

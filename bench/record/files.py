@@ -12,17 +12,29 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import DataError, EnvironmentProblem
-from bench.record import schema
-from bench.record.folding import fold
-from bench.record.shape import SCHEMA, Record
+from bench.record import schema, seal
+from bench.record.folding import EVENTS_FILE, fold
+from bench.record.schema import NOT_STORED
+from bench.record.shape import RECORD_FILE, SCHEMA, Record
 from bench.record.telemetry import TELEMETRY_FILE
 from bench.record.ticks import Tick
 from bench.record.ticks import read as read_ticks
 
 CAMPAIGN_FILE = "campaign.json"
-EVENTS_FILE = "events.jsonl"
-RECORD_FILE = "record.json"
 _SEED_FOLDER = re.compile(r"seed-(\d{1,18})")
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """The record of a run, and the ``sources`` (``bench.record.seal``) it was folded from.
+
+    ``sealed`` says that ``record.json`` holds this very record, its verdict included.
+    """
+
+    folder: Path
+    record: Record
+    sources: str
+    sealed: bool = False
 
 
 @dataclass(frozen=True)
@@ -39,8 +51,15 @@ class StoredCampaign:
     created_utc: str | None = None
     claims: dict[str, Any] = field(default_factory=dict)
     recipe: dict[str, Any] = field(default_factory=dict)
-    folder: str = ""
-    records: tuple[Record, ...] = ()
+    folder: str = field(default="", metadata=NOT_STORED)
+    runs: tuple[StoredRun, ...] = field(default=(), metadata=NOT_STORED)
+    #: Folders of seeds that have no events, which no table can tell of.
+    without_events: tuple[str, ...] = field(default=(), metadata=NOT_STORED)
+
+    @property
+    def records(self) -> tuple[Record, ...]:
+        """The records of the runs, each with the verdict that was kept with it, if any."""
+        return tuple(run.record for run in self.runs)
 
     @property
     def path(self) -> Path:
@@ -52,23 +71,25 @@ def seed_folder(campaign: Path, seed: int) -> Path:
     return campaign / f"seed-{seed:03d}"
 
 
-def replace_file(path: Path, content: str | bytes) -> None:
-    """Put a file in place whole and durable: written beside it, synced, renamed. One with this content is left alone.
+def replace_file(path: Path, content: str | bytes, durable: bool = True) -> None:
+    """Put a file in place whole: written beside it, synced if ``durable``, renamed. One that holds this is left alone.
 
     Raises EnvironmentProblem where the disk does not take it; an old file stays as it was.
     """
     data = content.encode("utf-8") if isinstance(content, str) else content
     with contextlib.suppress(OSError):
-        if path.read_bytes() == data:
+        if path.is_file() and path.read_bytes() == data:  # A pipe in its place would be waited for.
             return
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with open(part, "wb") as stream:
             stream.write(data)
             stream.flush()
-            os.fsync(stream.fileno())
+            if durable:
+                os.fsync(stream.fileno())
         os.replace(part, path)
-        _sync_folder(path.parent)
+        if durable:
+            _sync_folder(path.parent)
     except OSError as error:
         with contextlib.suppress(OSError):
             part.unlink()
@@ -90,17 +111,28 @@ def write(record: Record, path: Path) -> None:
     replace_file(path, schema.dump(record))
 
 
+def write_run(run: StoredRun, record: Record, durable: bool = True) -> None:
+    """Write the ``record`` of a run, judged by now, into its folder and seal it; what is there already is left alone.
+
+    Thousands are written faster where they need not be ``durable``: what a power cut takes is folded again.
+
+    Raises EnvironmentProblem where the disk does not take it.
+    """
+    if run.sealed and run.record == record:
+        return
+    body = schema.dump(record).encode("ascii")
+    replace_file(run.folder / RECORD_FILE, body, durable)
+    with contextlib.suppress(OSError):  # Gone or closed by now: without a seal it is folded again, no more.
+        if seal.sources(run.folder) == run.sources:
+            replace_file(run.folder / seal.SEAL_FILE, seal.text(run.folder, run.sources, body), durable=False)
+
+
 def read(path: Path) -> Record:
     """Read a ``record.json``. Raises DataError for a file that is missing, half written, or of a newer schema."""
     record = load_versioned(Record, path)
-    indices = (record.crossing_index, *(each.index for each in record.recounts))
-    if any(each.total < 1 for each in record.epochs) or not all(_within(index, record.epochs) for index in indices):
+    if not record.holds_together:
         raise DataError(f"{path} is damaged: it holds an evaluation that cannot be; {_rebuild(path)}.")
     return record
-
-
-def _within(index: int | None, items: tuple[object, ...]) -> bool:
-    return index is None or 0 <= index < len(items)
 
 
 def fold_file(path: Path) -> Record:
@@ -120,16 +152,68 @@ def _ticks(path: Path) -> Iterator[Tick] | None:
     return read_ticks(path) if path.exists() else None
 
 
+def load_run(folder: Path) -> StoredRun:
+    """A run by its record where that is sealed, else folded anew. Raises DataError where its events cannot be read."""
+    try:
+        sources = seal.sources(folder)
+    except OSError as error:
+        raise DataError(f"cannot read {error.filename} ({error.strerror}).") from None
+    kept = seal.sealed_record(folder, sources)
+    return StoredRun(folder, fold_file(folder / EVENTS_FILE) if kept is None else kept, sources, kept is not None)
+
+
 def load_campaign(folder: Path) -> StoredCampaign:
-    """Read a campaign's folder, each record folded anew from its events. Raises DataError where it is no campaign."""
+    """Read a campaign's folder, each record folded from its events, or read where it is sealed as their fold.
+
+    Raises DataError where it is no campaign, or where a file or a folder in it is not what its name says.
+    """
     if not folder.is_dir():
         raise DataError(f"there is no folder {folder}; give a campaign's folder, such as one under results/.")
     if not (folder / CAMPAIGN_FILE).is_file():
         raise DataError(f"{folder} is no campaign: it has no {CAMPAIGN_FILE}; give one of the folders under results/.")
+    _refuse_odd(folder, folder / CAMPAIGN_FILE)
     stored = load_versioned(StoredCampaign, folder / CAMPAIGN_FILE)
-    named = {int(match[1]): each for each in folder.iterdir() if (match := _SEED_FOLDER.fullmatch(each.name))}
-    records = [fold_file(named[seed] / EVENTS_FILE) for seed in sorted(named) if (named[seed] / EVENTS_FILE).is_file()]
-    return replace(stored, folder=str(folder), records=tuple(records))
+    seeds = _seed_folders(folder)
+    runs, without_events = [], []
+    for seed, place in seeds.items():
+        _refuse_odd(folder, *(place / name for name in (EVENTS_FILE, TELEMETRY_FILE, RECORD_FILE, seal.SEAL_FILE)))
+        if not (place / EVENTS_FILE).is_file():
+            without_events.append(place.name)
+            continue
+        run = load_run(place)
+        if run.record.seed != seed:
+            raise DataError(
+                f"{place / EVENTS_FILE} is of seed {run.record.seed} and its folder is of seed {seed}; give the folder "
+                f"the name {seed_folder(folder, run.record.seed or 0).name} again, or move it out of {folder}."
+            )
+        runs.append(run)
+    return replace(stored, folder=str(folder), runs=tuple(runs), without_events=tuple(without_events))
+
+
+def _seed_folders(campaign: Path) -> dict[int, Path]:
+    """The folders of the seeds, in order of the seeds. Raises DataError where two are of one seed."""
+    found: dict[int, Path] = {}
+    for place in sorted(each for each in campaign.iterdir() if _SEED_FOLDER.fullmatch(each.name)):
+        seed = int(place.name.removeprefix("seed-"))
+        if seed in found:
+            raise DataError(
+                f"{found[seed]} and {place.name} are both of seed {seed}; move one of them out of {campaign}."
+            )
+        found[seed] = place
+    return dict(sorted(found.items()))
+
+
+def _refuse_odd(campaign: Path, *paths: Path) -> None:
+    """Raise DataError for a path that is there and no file, or leads out of the campaign's folder.
+
+    What is read elsewhere would not be published with the folder, and a pipe would be waited for.
+    """
+    inside = campaign.resolve()
+    for path in paths:
+        if (path.is_symlink() or path.parent.is_symlink()) and not path.resolve().is_relative_to(inside):
+            raise DataError(f"{path} is a link out of {campaign}; put what it leads to in its place.")
+        if path.exists() and not path.is_file():
+            raise DataError(f"{path} is no file that could be read; remove it, or put the file in its place.")
 
 
 def load_versioned(shape: type[schema.Shape], path: Path) -> schema.Shape:

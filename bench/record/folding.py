@@ -34,6 +34,7 @@ from bench.record.shape import (
 )
 from bench.record.ticks import Tick
 
+EVENTS_FILE = "events.jsonl"
 #: Remarks and malformed lines beyond this many are counted, not kept: a trainer that floods must not flood the record.
 MAX_KEPT = 100
 

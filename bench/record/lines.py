@@ -18,6 +18,9 @@ def decoded(line: Line) -> dict[str, Any]:
 
     Raises Unreadable for everything else.
     """
+    plain = _plainly(line) if isinstance(line, bytes) else None
+    if plain is not None:
+        return plain
     try:
         body = line if isinstance(line, Mapping) else json.loads(line)
         # Written and read once more: that drops lone surrogates and refuses infinity, which text can hide as 1e999.
@@ -28,6 +31,29 @@ def decoded(line: Line) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise Unreadable("not a JSON object")
     return body
+
+
+#: Takes every digit to 0 and E to e, so that long numbers and exponents can be searched for; `+` is taken out.
+_ALIKE = bytes.maketrans(b"123456789E", b"000000000e")
+#: What of JSON in 7-bit text may be more than can be kept: an escape, which may be half a character; a zero byte, which
+#: makes it UTF-16; words that are no JSON numbers; a number that may be of more than 64 bits, or infinite.
+_NOT_PLAIN = (b"\\", b"\0", b"NaN", b"Infinity", b"0" * 18, b"0e0")
+#: Deeper nesting may be read and not written again.
+_MOST_BRACKETS = 200
+
+
+def _plainly(line: bytes) -> dict[str, Any] | None:
+    """The object in a line that cannot hold anything but what is kept, as nearly every line is; None of any other."""
+    alike = line.translate(_ALIKE, b"+")
+    if not line.isascii() or any(each in alike for each in _NOT_PLAIN):
+        return None
+    if line.count(b"{") + line.count(b"[") > _MOST_BRACKETS:
+        return None
+    try:
+        body = json.loads(line)
+    except ValueError:
+        return None
+    return body if isinstance(body, dict) else None
 
 
 def _whole_of_64_bits(digits: str) -> int:

@@ -12,6 +12,7 @@ from typing import Any
 from bench.record.telemetry import Telemetry
 
 SCHEMA = 1
+RECORD_FILE = "record.json"
 #: A claimed time further than this from its receipt is not believed (contracts, section 1).
 STAMP_TOLERANCE_NS = 50_000_000
 #: How a run ended, as the harness saw it.
@@ -219,6 +220,13 @@ class Record:
     circumstances: dict[str, Any] = field(default_factory=dict)
     telemetry: Telemetry = field(default_factory=Telemetry)
     verdict: Verdict | None = None
+
+    @property
+    def holds_together(self) -> bool:
+        """Every evaluation could be, and every index is of one: true of a fold, and to be asked of a file."""
+        indices = (self.crossing_index, *(each.index for each in self.recounts))
+        known = all(index is None or 0 <= index < len(self.epochs) for index in indices)
+        return known and all(each.total > 0 for each in self.epochs)
 
     @property
     def life_ns(self) -> int | None:

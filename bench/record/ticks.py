@@ -7,8 +7,9 @@ as numbers out of a broken table would be believed.
 from __future__ import annotations
 
 import csv
+import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TextIO
 
@@ -20,7 +21,9 @@ Tick = dict[str, float]
 _MAX_LINE = 1 << 16
 #: Numbers beyond it are nobody's, and their sums would not be finite.
 _END = 2.0**63
-_KINDS = {column.name: column.kind for column in COLUMNS}
+#: What a cell of a column is read with; further columns are passed over.
+_READERS: dict[str, Callable[[str], float]] = {each.name: int if each.kind == "whole" else float for each in COLUMNS}
+_Columns = Sequence[tuple[str, Callable[[str], float] | None]]
 
 
 class Damaged(ValueError):
@@ -49,9 +52,10 @@ def ticks(stream: TextIO) -> Iterator[Tick]:
         if header is None:
             return
         _refuse_header(header)
+        columns = [(name, _READERS.get(name)) for name in header]
         before_ns = -1.0
         for number, row in enumerate(rows, start=2):
-            tick = _tick(header, row, number)
+            tick = _tick(columns, row, number)
             if tick["t_ns"] <= before_ns:
                 raise Damaged(f"row {number} of {TELEMETRY_FILE} is not later than the one before it")
             before_ns = tick["t_ns"]
@@ -78,20 +82,20 @@ def _whole_lines(stream: TextIO) -> Iterator[str]:
             raise Damaged(f"{TELEMETRY_FILE} is no table of this harness: it has a line of over {_MAX_LINE} characters")
 
 
-def _tick(header: list[str], row: list[str], number: int) -> Tick:
-    if len(row) != len(header):
-        raise Damaged(f"row {number} of {TELEMETRY_FILE} has {len(row)} cells for {len(header)} columns")
+def _tick(columns: _Columns, row: list[str], number: int) -> Tick:
+    if len(row) != len(columns):
+        raise Damaged(f"row {number} of {TELEMETRY_FILE} has {len(row)} cells for {len(columns)} columns")
     try:
-        tick = {name: _number(name, cell) for name, cell in zip(header, row, strict=True) if cell and name in _KINDS}
-    except ValueError:
+        tick = {name: read(cell) for (name, read), cell in zip(columns, row, strict=True) if cell and read}
+        _refuse_wild(tick.values())
+    except (ValueError, OverflowError):
         raise Damaged(f"row {number} of {TELEMETRY_FILE} holds a cell that is no number") from None
     if "t_ns" not in tick:
         raise Damaged(f"row {number} of {TELEMETRY_FILE} does not say when it was")
     return tick
 
 
-def _number(name: str, cell: str) -> float:
-    value = int(cell) if _KINDS[name] == "whole" else float(cell)
-    if not -_END < value < _END:  # NaN is refused here, too.
-        raise ValueError(cell)
-    return value
+def _refuse_wild(values: Collection[float]) -> None:
+    """Raise ValueError, or OverflowError, for numbers that are none, or nobody's; all at once, as there are many."""
+    if values and (min(values) <= -_END or max(values) >= _END or not math.isfinite(sum(values))):
+        raise ValueError(values)

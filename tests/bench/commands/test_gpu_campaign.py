@@ -214,7 +214,7 @@ def test_without_telemetry_there_is_no_file_and_the_record_says_so(tmp_path: Pat
     made = bench(tmp_path, library, words=("--telemetry", "off"))
 
     assert sorted(os.listdir(made.folder / "seed-000")) == [
-        "events.jsonl", "predictions.u8", "record.json", "trainer.log",
+        "events.jsonl", "predictions.u8", "record.json", "record.sha256", "trainer.log",
     ]  # fmt: skip
     assert made.record.telemetry.sampling.off
     assert made.row("runs.csv")["telemetry_note"] == "telemetry was off"

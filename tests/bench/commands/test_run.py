@@ -36,10 +36,10 @@ def test_without_anything_said_a_cpu_gets_the_smoke_check(bench: Bench, monkeypa
     assert [request.seed for request in bench.requests] == [0, 1]
     assert bench.folder.name.endswith("Z-smoke-cpu")
     assert sorted(path.name for path in bench.folder.iterdir()) == [
-        "campaign.json", "epochs.csv", "runs.csv", "seed-000", "seed-001", "summary.csv",
+        "campaign.json", "epochs.csv", "report.html", "runs.csv", "seed-000", "seed-001", "summary.csv",
     ]  # fmt: skip
     assert sorted(path.name for path in (bench.folder / "seed-000").iterdir()) == [
-        "events.jsonl", "predictions.u8", "record.json", "telemetry.csv", "trainer.log",
+        "events.jsonl", "predictions.u8", "record.json", "record.sha256", "telemetry.csv", "trainer.log",
     ]  # fmt: skip
     assert json.loads((bench.folder / "campaign.json").read_text())["status"] == "finished"
     assert {row["reached_epoch"] for row in bench.runs().values()} == {"2.0"}
@@ -181,7 +181,7 @@ def test_the_tables_grow_with_every_run_and_what_a_killed_harness_left_is_swept(
 
     assert code == 0
     assert sorted(path.name for path in Path("mine").iterdir() if path.is_file()) == [
-        "campaign.json", "epochs.csv", "runs.csv", "summary.csv",
+        "campaign.json", "epochs.csv", "report.html", "runs.csv", "summary.csv",
     ]  # fmt: skip
 
 
