@@ -197,7 +197,6 @@ def _headlines(row: Any, several: bool) -> Iterator[Labelled]:
     if row["runs"]:
         yield from _times(row)
         yield from _success(row)
-        yield from _steadiness(row)
         yield from machine_lines.lines(row)
     if row["invalid"] or row["unfinished"]:
         counts = [f"{row[name]} {name}" for name in ("invalid", "unfinished") if row[name]]
@@ -236,18 +235,6 @@ def _success(row: Any) -> Iterator[Labelled]:
     speed = UNKNOWN if pd.isna(row["images_per_second"]) else f"{row['images_per_second']:,.0f} images/s"
     whole = f"{seconds(row['fixed_work_seconds'])} ({row['clock']}) for the whole schedule, target or not"
     yield "Fixed work", Text(f"{whole}; training at {speed}")
-
-
-def _steadiness(row: Any) -> Iterator[Labelled]:
-    spread = row["fixed_work_spread_percent"]
-    if pd.isna(spread):
-        return
-    runs = row["runs_for_1_percent_difference"]
-    needed = "" if pd.isna(runs) else f"; to tell 1 % from another machine takes about {runs:,} runs on each"
-    yield "Steadiness", Text(f"training time of one run spreads by {spread:.2f} % (standard deviation){needed}")
-    if not pd.isna(row["outliers"]):
-        seeds = str(row["outliers"]).replace(";", ", ")
-        yield "", Text(f"seed {seeds} stands out from the others (modified z-score) and is in all figures")
 
 
 def costs(runs: pd.DataFrame) -> Iterator[Labelled]:

@@ -1,4 +1,5 @@
-"""What the machine did, in lines of the summary: the card and its energy, the CPUs, the input, and the sampler's price.
+"""How steady the machine was and what it did, in lines of the summary: the card and its energy, the CPUs, the input,
+and the sampler's price.
 
 A line is left out where nothing is known; a dataset that rests on the device has no stalls, which is not 0 %.
 """
@@ -17,6 +18,7 @@ _AT_REST = "not applicable: the dataset rests on the device"
 
 def lines(row: Any) -> Iterator[tuple[str, Text]]:
     """The lines of one configuration, from its row of the summary."""
+    yield from _steadiness(row)
     watched = not pd.isna(row["gpu_role"]) and row["gpu_role"] != "trains"
     card = [_card(row, watched), _energy(row, watched)]
     for label, text in zip(("GPU", ""), filter(None, card), strict=False):
@@ -35,6 +37,18 @@ def lines(row: Any) -> Iterator[tuple[str, Text]]:
     stalls = _stalls(row)
     if stalls:
         yield "Input stalls", Text(stalls)
+
+
+def _steadiness(row: Any) -> Iterator[tuple[str, Text]]:
+    spread = row["fixed_work_spread_percent"]
+    if pd.isna(spread):
+        return
+    runs = row["runs_for_1_percent_difference"]
+    needed = "" if pd.isna(runs) else f"; to tell 1 % from another machine takes about {runs:,} runs on each"
+    yield "Steadiness", Text(f"training time of one run spreads by {spread:.2f} % (standard deviation){needed}")
+    if not pd.isna(row["outliers"]):
+        seeds = str(row["outliers"]).replace(";", ", ")
+        yield "", Text(f"seed {seeds} stands out from the others (modified z-score) and is in all figures")
 
 
 def _card(row: Any, watched: bool) -> str:

@@ -141,7 +141,7 @@ def of_comparison(comparison: Comparison) -> Compared:
 def _how(comparison: Comparison) -> str:
     return (
         f"Compared is fixed work ({comparison.work}): training time of the same work, target or not. A difference of "
-        f"{comparison.tell_percent:g} % was to be told. Intervals are 95 %; the test is exact, by permutation."
+        f"{comparison.tell_percent:g} % was to be told. Intervals are 95 %; the test is by permutation."
     )
 
 
@@ -236,7 +236,14 @@ def _cards(row: Any) -> Iterator[Card]:
     if not pd.isna(row["low_seconds"]):
         ends = f"{seconds(row['low_seconds'], unit='')} to {seconds(row['high_seconds'])}"
         interval = f"; mean of those that reached it {seconds(row['mean_seconds'])}, 95 % interval {ends}"
-    yield Card(f"Time to {target}", _time(row["median_seconds"]), row["clock"], f"{middle}{interval}")
+    if not pd.isna(row["median_low_seconds"]):
+        ends = f"{seconds(row['median_low_seconds'], unit='')} to {seconds(row['median_high_seconds'])}"
+        middle_of_all = f"{middle}, 95 % interval {ends}"
+    else:
+        middle_of_all = middle
+    if missed and not pd.isna(row["expected_seconds"]):
+        interval += f"; {seconds(row['expected_seconds'])} to expect where misses are tried again"
+    yield Card(f"Time to {target}", _time(row["median_seconds"]), row["clock"], f"{middle_of_all}{interval}")
     rate = f"{100 * row['success_rate']:.0f} %"
     ends = f"{100 * row['success_low']:.0f} to {100 * row['success_high']:.0f} %"
     yield Card(f"Reached {target}", f"{row['reached']} of {row['runs']}", "", f"{rate}, 95 % interval {ends} (Wilson)")
