@@ -1,10 +1,11 @@
 """Is B slower than A? One primary endpoint, fixed-work time, tested; everything else is shown beside it, untested.
 
-**Design.** Runs are paired by seed where both sides have the same seeds, or share at least LEAST_PAIRS of them; else
-all runs of one side stand against all of the other. **Effect**: the ratio of the geometric means, as per cent by which
-B takes longer. **Interval**: Student's t on the differences of logarithms within pairs, or Welch's on the logarithms.
-**Test**: exact permutation (``permutation``). Flipping the signs of four or five pairs can never reach the 5 % level,
-so there all runs are relabelled, which finds less, not more, where the runs of a pair are alike in what they share.
+**Design.** Runs are paired by seed where both sides have the same seeds; else all runs of one side stand against all
+of the other, as pairs alone would leave runs out. **Effect**: the ratio of the geometric means, as per cent by which B
+takes longer. **Interval**: Student's t on the differences of logarithms within pairs, or Welch's on the logarithms.
+**Test**: permutation (``permutation``), exact up to 10 + 10 runs. Flipping the signs of four or five pairs can never
+reach the 5 % level, so there all runs are relabelled, which finds less, not more, where the runs of a pair are alike in
+what they share.
 
 **Answer**, one of three: *slower* or *faster*, where the test and the interval both say so; *no difference* larger
 than the interval's further end, where that end is not beyond what was to be told; else *not enough runs*, with how
@@ -20,6 +21,7 @@ from functools import cached_property
 
 from bench.analysis import differing, permutation, spread, welch
 from bench.analysis.censored import Interval, mean_seconds
+from bench.analysis.effect import Effect, effect_of, interval_text
 from bench.analysis.fixed_work import WHOLE_SCHEDULE, Work, left_out
 from bench.errors import Refused, UsageError
 from bench.record import Record
@@ -39,6 +41,8 @@ class Side:
     title: str
     records: tuple[Record, ...]
     work: Work = WHOLE_SCHEDULE
+    #: Folders of runs that were begun and of which nothing is known.
+    without_events: tuple[str, ...] = ()
 
     @cached_property
     def counted(self) -> tuple[Record, ...]:
@@ -48,7 +52,8 @@ class Side:
     @cached_property
     def seconds(self) -> tuple[float, ...]:
         """Fixed-work time of each counted run."""
-        return tuple(self.work.seconds(each) or math.nan for each in self.counted)
+        known = (self.work.seconds(each) for each in self.counted)
+        return tuple(each for each in known if each is not None)
 
     @property
     def mean(self) -> Interval:
@@ -58,7 +63,12 @@ class Side:
     @property
     def left_out(self) -> tuple[str, ...]:
         """The runs that are not compared, each with why not."""
-        return left_out(self.records, self.work)
+        return (*left_out(self.records, self.work), *(f"{name} (no events)" for name in self.without_events))
+
+    @property
+    def timed_out(self) -> tuple[int | None, ...]:
+        """Seeds whose run was ended because it took too long: perhaps the slow ones."""
+        return tuple(each.seed for each in self.records if each.status == "timed_out")
 
     @property
     def suspect(self) -> int:
@@ -69,31 +79,6 @@ class Side:
     def outliers(self) -> tuple[int | None, ...]:
         """Seeds of the counted runs that stand out; they are told, and stay in."""
         return tuple(self.counted[place].seed for place in spread.outliers(self.seconds))
-
-
-@dataclass(frozen=True)
-class Effect:
-    """By how many per cent a side takes longer than the reference, its 95 % interval, and the test; NaN is not known.
-
-    ``design`` is ``paired`` (``pairs`` of one seed) or ``unpaired``; ``relabelled`` says that the test relabelled all
-    runs. ``spread`` is of one run's logarithm, or of the difference within a pair. ``p_holm`` is adjusted for all the
-    comparisons with one reference, and is what decides.
-    """
-
-    design: str
-    pairs: int
-    estimate_percent: float
-    low_percent: float
-    high_percent: float
-    p_value: float
-    p_holm: float
-    relabelled: bool
-    spread: float
-
-    @property
-    def furthest_percent(self) -> float:
-        """The largest difference, to either side, that the interval leaves possible."""
-        return max(abs(self.low_percent), abs(self.high_percent))
 
 
 @dataclass(frozen=True)
@@ -133,8 +118,8 @@ class Comparison:
         )
 
     def unable(self) -> tuple[Versus, ...]:
-        """The sides with so few runs that no difference could have been found: a gate that cannot fail is none."""
-        return tuple(each for each in self.versus if math.isnan(each.effect.p_value))
+        """The sides of which no difference could have been found: a gate that cannot fail is none."""
+        return tuple(each for each in self.versus if not each.effect.able)
 
 
 def compare(sides: Sequence[Side], tell_percent: float = TELL_PERCENT, *, different_work: bool = False) -> Comparison:
@@ -149,14 +134,22 @@ def compare(sides: Sequence[Side], tell_percent: float = TELL_PERCENT, *, differ
     _no_run_twice(sides)
     effects = [_effect(sides[0], side) for side in sides[1:]]
     adjusted = welch.holm([each.p_value for each in effects])
-    effects = [replace(each, p_holm=p_holm) for each, p_holm in zip(effects, adjusted, strict=True)]
+    effects = [
+        replace(each, p_holm=p_holm, smallest_p=min(1.0, len(effects) * each.smallest_p))
+        for each, p_holm in zip(effects, adjusted, strict=True)
+    ]
     versus = tuple(
         Versus(sides[0], side, effect, answer_to(sides[0], side, effect, tell_percent))
         for side, effect in zip(sides[1:], effects, strict=True)
     )
     counted = [side.counted or side.records for side in sides]
     return Comparison(
-        tuple(sides), sides[0].work, tell_percent, differing.differences(counted), versus, tuple(_notes(sides))
+        tuple(sides),
+        sides[0].work,
+        tell_percent,
+        differing.differences(counted),
+        versus,
+        tuple(_notes(sides, different_work)),
     )
 
 
@@ -178,7 +171,12 @@ def _same_work(sides: Sequence[Side], different_work: bool) -> None:
             raise Refused(f"{first.name} timed {first.work} and {side.name} {side.work}: that is not the same work.")
     shas = {str(each.recipe["sha256"]) for side in sides for each in side.records if each.recipe.get("sha256")}
     if len(shas) > 1 and not different_work:
-        names = sorted({str(each.recipe.get("name")) for side in sides for each in side.records})
+        told = {
+            (str(each.recipe.get("name")), str(each.recipe.get("sha256"))[:8])
+            for side in sides
+            for each in side.records
+        }
+        names = sorted(" ".join(each) for each in told)
         raise Refused(
             f"the sides trained different recipes ({', '.join(names)}), which is not the same work; `make ablate` "
             "compares recipes, --different-work compares the time of each one's own schedule all the same."
@@ -191,7 +189,8 @@ def _no_run_twice(sides: Sequence[Side]) -> None:
         for each in side.records:
             if each.spawned_ns is None or each.utc is None:
                 continue
-            identity = (each.seed, each.utc, each.spawned_ns, each.exited_ns)
+            # Whatever seed it says it has: two processes never begin and end in the same nanoseconds.
+            identity = (each.utc, each.spawned_ns, each.exited_ns)
             if identity in seen:
                 where = (
                     f"on {seen[identity]} and on {side.name}"
@@ -202,8 +201,11 @@ def _no_run_twice(sides: Sequence[Side]) -> None:
             seen[identity] = side.name
 
 
-def _notes(sides: Sequence[Side]) -> list[str]:
+def _notes(sides: Sequence[Side], different_work: bool) -> list[str]:
     notes = []
+    shas = {each.recipe.get("sha256") for side in sides for each in side.counted}
+    if different_work and len(shas) > 1:
+        notes.append("the sides trained different recipes: the times are of each one's own schedule, not of one work")
     for side in sides:
         unlike = differing.within(side.counted)
         if unlike:
@@ -226,15 +228,9 @@ def _notes(sides: Sequence[Side]) -> list[str]:
 def _effect(reference: Side, side: Side) -> Effect:
     theirs, ours = _by_seed(reference), _by_seed(side)
     shared = [seed for seed in theirs if seed in ours]
-    all_shared = len(shared) == len(reference.counted) == len(side.counted) and bool(shared)
-    if all_shared or len(shared) >= permutation.LEAST_PAIRS:
+    if shared and len(shared) == len(reference.counted) == len(side.counted):
         return effect_of([theirs[seed] for seed in shared], [ours[seed] for seed in shared], paired=True)
     return effect_of(list(map(math.log, reference.seconds)), list(map(math.log, side.seconds)), paired=False)
-
-
-def effect_of(theirs: list[float], ours: list[float], paired: bool) -> Effect:
-    """The effect from the logarithms of both sides' times; ``paired`` ones stand in the order of their pairs."""
-    return _paired(theirs, ours) if paired else _unpaired(theirs, ours)
 
 
 def _by_seed(side: Side) -> dict[int, float]:
@@ -245,41 +241,6 @@ def _by_seed(side: Side) -> dict[int, float]:
     return {seed: math.log(each) for seed, each in zip(seeds, side.seconds, strict=True) if seed is not None}
 
 
-def _paired(theirs: list[float], ours: list[float]) -> Effect:
-    gaps = [one - other for one, other in zip(ours, theirs, strict=True)]
-    found, number = welch.mean(gaps), len(gaps)
-    deviation = math.sqrt(welch.variance(gaps)) if number > 1 else math.nan
-    relabelled = number < permutation.LEAST_PAIRS
-    p_value = math.nan
-    if number >= permutation.LEAST_RUNS:
-        p_value = permutation.two_samples(ours, theirs) if relabelled else permutation.pairs(gaps)
-    return _in_percent("paired", number, found, p_value, relabelled, deviation)
-
-
-def _unpaired(theirs: list[float], ours: list[float]) -> Effect:
-    gap = welch.difference(ours, theirs)
-    least = min(len(theirs), len(ours))
-    p_value = permutation.two_samples(ours, theirs) if least >= permutation.LEAST_RUNS else math.nan
-    sides = [each for each in (theirs, ours) if len(each) > 1]
-    deviation = math.nan
-    if sides:  # One run's, from every side that can tell it.
-        freedom = sum(len(each) - 1 for each in sides)
-        deviation = math.sqrt(sum(welch.variance(each) * (len(each) - 1) for each in sides) / freedom)
-    return _in_percent("unpaired", 0, Interval(gap.estimate, gap.low, gap.high), p_value, True, deviation)
-
-
-def _in_percent(design: str, pairs: int, found: Interval, p_value: float, relabelled: bool, deviation: float) -> Effect:
-    estimate, low, high = (_percent(each) for each in (found.estimate, found.low, found.high))
-    return Effect(design, pairs, estimate, low, high, p_value, p_value, relabelled, deviation)
-
-
-def _percent(log_ratio: float) -> float:
-    try:
-        return 100 * math.expm1(log_ratio)
-    except OverflowError:
-        return math.inf
-
-
 def answer_to(reference: Side, side: Side, effect: Effect, tell_percent: float) -> Answer:
     """The answer that an effect gives where a difference of ``tell_percent`` was to be told."""
     a, b, between = reference.name, side.name, interval_text(effect)
@@ -288,37 +249,49 @@ def answer_to(reference: Side, side: Side, effect: Effect, tell_percent: float) 
         kind = SLOWER if effect.estimate_percent > 0 else FASTER
         return Answer(kind, f"{b} is {kind} than {a}: it takes {_longer(effect)} ({between}; p = {effect.p_holm:.2g}).")
     furthest = effect.furthest_percent
-    if not math.isnan(effect.p_value) and furthest <= tell_percent:
+    if effect.able and furthest <= tell_percent:
         # Rounded up, so that what is said is never less than what was found.
         bound = math.ceil(100 * furthest) / 100
         return Answer(NO_DIFFERENCE, f"no difference larger than {bound:.2f} % between {a} and {b} ({between}).")
-    least = permutation.LEAST_RUNS
-    paired = effect.design == "paired"
-    needed = spread.runs_to_tell(tell_percent / 100, effect.spread, paired, least)
     begin = f"not enough runs to tell {tell_percent:g} % between {a} and {b} ({between})"
-    if min(len(reference.counted), len(side.counted)) < least:
-        have = f"{len(reference.counted)} and {len(side.counted)} count, and a test takes {least} a side"
-        return Answer(NOT_ENOUGH, f"{begin}: {have}{_would(needed, paired, least)}.", needed)
-    return Answer(NOT_ENOUGH, f"{begin}{_would(needed, paired, least)}.", needed)
+    return _too_few(reference, side, effect, tell_percent, begin)
 
 
-def _would(needed: int | None, paired: bool, least: int) -> str:
+def _too_few(reference: Side, side: Side, effect: Effect, tell_percent: float, begin: str) -> Answer:
+    """Why the runs are not enough, in the order of what has to change first."""
+    ours, theirs, paired = len(reference.counted), len(side.counted), effect.design == "paired"
+    if min(ours, theirs) < permutation.LEAST_RUNS:
+        least = permutation.LEAST_RUNS
+        return Answer(NOT_ENOUGH, f"{begin}: {ours} and {theirs} count, and a test takes {least} a side.", least)
+    if not math.isfinite(effect.low_percent):
+        return Answer(NOT_ENOUGH, f"{begin}: the runs of a side agree to the last digit, which tells no spread.")
+    if not effect.able:
+        least = _reachable(effect, paired, ours, theirs)
+        among = f"{begin}: among so many comparisons a test takes about {least} {'pairs' if paired else 'a side'}."
+        return Answer(NOT_ENOUGH, among, least)
+    needed = spread.runs_to_tell(tell_percent / 100, effect.spread, paired, max(ours, theirs) + 1)
     if needed is None:
-        return "; how many would do is not known"
-    return "" if needed <= least else f"; about {needed:,} {'pairs' if paired else 'a side'} would do"
+        return Answer(NOT_ENOUGH, f"{begin}; how many would do is not known.")
+    return Answer(NOT_ENOUGH, f"{begin}; about {needed:,} {'pairs' if paired else 'a side'} would do.", needed)
+
+
+def _reachable(effect: Effect, paired: bool, ours: int, theirs: int) -> int:
+    """How many pairs, or runs a side, bring the smallest adjusted p below the level."""
+    number = effect.pairs if paired else min(ours, theirs)
+    own = permutation.smallest_of_pairs(number) if paired and not effect.relabelled else None
+    own = permutation.smallest_of_two_samples(number, number) if own is None else own
+    comparisons = max(1, round(effect.smallest_p / own))
+    while True:
+        number += 1
+        flipped = paired and number >= permutation.LEAST_PAIRS
+        least = (
+            permutation.smallest_of_pairs(number) if flipped else permutation.smallest_of_two_samples(number, number)
+        )
+        if comparisons * least < welch.LEVEL or number > 100:
+            return number
 
 
 def _longer(effect: Effect) -> str:
     if effect.estimate_percent >= 900:
         return f"{1 + effect.estimate_percent / 100:,.1f} times as long"
     return f"{abs(effect.estimate_percent):.2f} % {'longer' if effect.estimate_percent > 0 else 'less time'}"
-
-
-def interval_text(effect: Effect) -> str:
-    """The interval in words, in per cent or, of sides that are worlds apart, as factors."""
-    if not math.isfinite(effect.low_percent) or not math.isfinite(effect.high_percent):
-        return "no interval"
-    if effect.low_percent >= 900:
-        low, high = (1 + each / 100 for each in (effect.low_percent, effect.high_percent))
-        return f"95 % interval {low:,.0f} to {high:,.0f} times as long"
-    return f"95 % interval {effect.low_percent:+.2f} to {effect.high_percent:+.2f} %"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import Any
 
 import pandas as pd
@@ -46,7 +47,7 @@ def side_cells(side: Side) -> dict[str, Any]:
     runs = frames.runs(counted)
     reached = [each for each in counted if each.crossing_index is not None]
     whole = side.work.epochs is None
-    rate = censored.success_rate(len(reached), len(counted)) if whole else None
+    rate = censored.success_rate(len(reached), len(counted)) if whole and counted else None
     accuracy = [each.epochs[-1].accuracy_percent for each in counted if each.epochs] if whole else []
     first = (counted or side.records or (None,))[0]
     return {
@@ -62,7 +63,7 @@ def side_cells(side: Side) -> dict[str, Any]:
         "fixed_work_low_seconds": mean.low,
         "fixed_work_high_seconds": mean.high,
         "spread_percent": 100 * spread.relative(side.seconds),
-        "reached": len(reached) if whole else None,
+        "reached": len(reached) if whole and counted else None,
         "success_rate": rate and rate.estimate,
         "success_low": rate and rate.low,
         "success_high": rate and rate.high,
@@ -90,9 +91,14 @@ def _configuration(record: Record) -> dict[str, Any]:
 
 
 def _epoch_seconds(records: tuple[Record, ...]) -> list[float]:
-    """Training time of every epoch after the first, which has first-use costs, over all runs."""
-    timed = ([each.train_seconds for each in record.epochs if each.train_seconds is not None] for record in records)
-    return [seconds for times in timed for seconds in times[1:]]
+    """Training time of every whole epoch after the first, which has first-use costs, over all runs."""
+    seconds = []
+    for record in records:
+        timed = [(each.epoch, each.train_seconds) for each in record.epochs if each.train_seconds is not None]
+        for (before, _), (epoch, took) in pairwise(timed):
+            if abs(epoch - before - 1) < 1e-6:  # Not the last half of a recipe of 9.5 epochs.
+                seconds.append(took)
+    return seconds
 
 
 def _median(runs: pd.DataFrame, column: str) -> float:

@@ -44,15 +44,15 @@ class Work:
         return record.status in ("done", "cut_short") and all(rule in _ENDED for rule in bad)
 
     def seconds(self, record: Record) -> float | None:
-        """The training time of the work in one run; None where the run did not do all of it."""
-        if (record.runs or 1) > 1:  # Several runs in one process share its start, and none has a time of its own.
+        """The training time of the work in one run; None where the run did not do all of it, or in no time at all."""
+        if _shares_its_process(record):
             return None
         if self.epochs is None:
-            return fixed_work_seconds(CLOCKS["train"], record)
+            return fixed_work_seconds(CLOCKS["train"], record) or None
         wanted = range(self.left_out + 1, self.epochs + 1)
         trained = {each.epoch: each.train_seconds for each in record.epochs if each.train_seconds is not None}
         times = [trained.get(float(epoch)) for epoch in wanted]
-        return math.fsum(each for each in times if each is not None) if times and None not in times else None
+        return math.fsum(each for each in times if each is not None) or None if None not in times else None
 
 
 #: What a comparison times unless told otherwise.
@@ -65,8 +65,18 @@ def left_out(records: Iterable[Record], work: Work) -> tuple[str, ...]:
     for record in records:
         if work.counts(record) and work.seconds(record) is not None:
             continue
-        why = "invalid" if record.status == "done" and not work.counts(record) else record.status.replace("_", " ")
-        if work.counts(record):
-            why = "did not do all of the work"
-        told.append(f"seed {'?' if record.seed is None else record.seed} ({why})")
+        told.append(f"seed {'?' if record.seed is None else record.seed} ({_why_left_out(record, work)})")
     return tuple(told)
+
+
+def _why_left_out(record: Record, work: Work) -> str:
+    if not work.counts(record):
+        return "invalid" if record.status == "done" else record.status.replace("_", " ")
+    if _shares_its_process(record):
+        return "one of several runs in a process, so without a time of its own"
+    return "did not do all of the work"
+
+
+def _shares_its_process(record: Record) -> bool:
+    """Several runs in one process share its start, and none has a time of its own."""
+    return (record.runs or 1) > 1

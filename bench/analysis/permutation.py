@@ -105,6 +105,18 @@ def pairs(differences: Sequence[float]) -> float:
     return (as_large + 1) / (DRAWN + 1)
 
 
+def smallest_of_two_samples(ours: int, theirs: int) -> float:
+    """The least p that ``two_samples`` can give sides of these sizes: that of sides which lie wholly apart."""
+    ways = math.comb(ours + theirs, ours)
+    # Of sides of equal size each relabelling has another that differs as much.
+    return (2 if ours == theirs else 1) / ways if ways <= MOST_ENUMERATED else 1 / (DRAWN + 1)
+
+
+def smallest_of_pairs(number: int) -> float:
+    """The least p that ``pairs`` can give so many: that of differences of one sign."""
+    return 2 / 2**number if 2**number <= MOST_ENUMERATED else 1 / (DRAWN + 1)
+
+
 def _edge(observed: float) -> float:
     """The least statistic that counts as no smaller than the observed one."""
     return observed * (1 - _TIED) - _TIED

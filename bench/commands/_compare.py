@@ -20,10 +20,16 @@ def sides(folders: Sequence[Path]) -> list[Side]:
     Raises DataError where a folder is neither or is damaged, UsageError where one is named twice.
     """
     from bench.errors import UsageError
+    from bench.record import ABLATION_FILE, CAMPAIGN_FILE
     from bench.record.ab import AB_FILE, SIDES, read_ab
+    from bench.record.stalls import STALLS_FILE
 
     places: list[tuple[Path, str, Work | None]] = []
-    for folder in folders:
+    for named in folders:
+        folder = named.parent if named.name in (CAMPAIGN_FILE, AB_FILE) and named.is_file() else named
+        for file, what in ((ABLATION_FILE, "an ablation"), (STALLS_FILE, "a measurement of the input")):
+            if (folder / file).is_file():
+                raise UsageError(f"{folder} is {what}; name two campaigns in it, or type `bench report {folder}`.")
         if (folder / AB_FILE).is_file():
             stored = read_ab(folder)
             told = {"a": stored.a.words, "b": stored.b.words}
@@ -62,7 +68,8 @@ def _side(name: str, folder: Path, told: str, work: Work | None) -> Side:
     campaign = load_campaign(folder)
     # By its last part: the title is published, and where results lie on a machine is nobody's business.
     title = f"{told}; {describe(campaign)}" if told else f"{describe(campaign)}  ({folder.resolve().name})"
-    return Side(name, title, tuple(judged(record) for record in campaign.records), work or WHOLE_SCHEDULE)
+    records = tuple(judged(record) for record in campaign.records)
+    return Side(name, title, records, work or WHOLE_SCHEDULE, campaign.without_events)
 
 
 def loaded(folders: Sequence[Path], tell_percent: float, *, different_work: bool = False) -> Comparison:
@@ -77,7 +84,7 @@ def show(comparison: Comparison, out: TextIO) -> None:
     from bench.output import comparison as shown
     from bench.output import console
 
-    console.write(shown.render(comparison, console.terminal_width(), colour=out.isatty()), out)
+    console.write(shown.render(comparison, console.terminal_width(), colour=console.coloured(out)), out)
 
 
 def write(comparison: Comparison, folder: Path) -> None:
@@ -93,8 +100,10 @@ def write(comparison: Comparison, folder: Path) -> None:
 
 
 def gate(comparison: Comparison, percent: float) -> tuple[int, str]:
-    """The exit code of a gate and why, in a sentence: 1 where a side is slower by more than ``percent``, or where there
-    are so few runs that it could not have been found.
+    """The exit code of a gate and why, in a sentence.
+
+    1 where a side is slower by more than ``percent``, where that could not have been found, or where one of its runs
+    took too long to have a time.
     """
     from bench.analysis.comparison import NOT_ENOUGH
 
@@ -104,28 +113,29 @@ def gate(comparison: Comparison, percent: float) -> tuple[int, str]:
         return 1, f"The gate says no: {names} is slower than {comparison.sides[0].name} by more than {percent:g} %."
     unable = comparison.unable()
     if unable:
-        names = ", ".join(each.side.name for each in unable)
-        return 1, f"The gate says no: with so few runs of {names} or of its reference it could not fail; make 4 a side."
+        why = " ".join(each.answer.sentence for each in unable)
+        return 1, f"The gate says no, as it could not fail: {why}"
+    late = [each.side for each in comparison.versus if each.side.timed_out]
+    if late:
+        told = ", ".join(f"seed {seed} of {side.name}" for side in late for seed in side.timed_out)
+        return 1, f"The gate says no: {told} took too long and was ended, so its time is in no figure."
     passed = f"The gate lets pass: no side was found to be slower by more than {percent:g} %"
-    unsure = [
-        each for each in comparison.versus if each.effect.high_percent > percent and each.answer.kind == NOT_ENOUGH
-    ]
-    if unsure:
-        most = max(each.effect.high_percent for each in unsure)
-        return 0, f"{passed}, but {most:.1f} % could still be, with so few runs that spread so far."
+    undecided = (each.effect for each in comparison.versus if each.answer.kind == NOT_ENOUGH)
+    possible = [each.high_percent for each in undecided if each.high_percent > percent]
+    if possible:
+        return 0, f"{passed}, but {max(possible):.1f} % could still be, as far as the runs spread."
     return 0, f"{passed}."
 
 
 def percent(text: str) -> float:
     """``2%`` or ``2`` as 2.0. Raises UsageError for what is no positive number of per cent, or 0."""
     import math
+    import re
 
     from bench.errors import UsageError
 
-    try:
-        value = float(text.strip().removesuffix("%").strip())
-    except ValueError:
-        value = math.nan
+    typed = text.strip().removesuffix("%").strip()
+    value = float(typed) if re.fullmatch(r"\d+(\.\d*)?|\.\d+", typed, re.ASCII) else math.nan
     if not 0 <= value < math.inf:
         raise UsageError(f"{text!r} is no share in per cent; type 2% or 0.5%.")
     return value

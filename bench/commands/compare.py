@@ -12,6 +12,13 @@ if TYPE_CHECKING:
     from bench.analysis.comparison import Comparison
 
 
+def _a_folder(context: click.Context, parameter: click.Parameter, typed: str | None) -> Path | None:
+    """A folder that was named; an empty name would be the folder we are in."""
+    if typed is not None and not typed.strip():
+        raise click.UsageError("--out has no value; name a folder, as in --out comparison.")
+    return None if typed is None else Path(typed)
+
+
 @click.command("compare")
 @click.argument("folders", metavar="DIR DIR...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
@@ -23,7 +30,7 @@ if TYPE_CHECKING:
     "too few runs to tell",
 )  # fmt: skip
 @click.option("--different-work", is_flag=True, help="compare the times of different recipes, which is not one work")
-@click.option("--out", metavar="DIR", type=click.Path(path_type=Path), help="write comparison.csv, .md and report.html")
+@click.option("--out", metavar="DIR", callback=_a_folder, help="write comparison.csv, .md and report.html")
 @click.option("--format", "form", type=click.Choice(["text", "markdown", "csv"]), default="text", show_default=True)
 def command(
     folders: tuple[Path, ...], tell: str, fail_if_slower: str | None, different_work: bool, out: Path | None, form: str

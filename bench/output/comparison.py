@@ -96,7 +96,7 @@ def _sides(comparison: Comparison) -> Table:
 
 def _differing(comparison: Comparison) -> Table | Text:
     if not comparison.differing:
-        return Text("Nothing that is recorded differs between them: this measures the method itself.")
+        return Text("Nothing that is recorded differs between them.")
     found = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold", caption_justify="left")
     found.add_column("What differs", overflow="fold")
     for side in comparison.sides:
@@ -139,7 +139,7 @@ def _answers(comparison: Comparison) -> list[Text]:
 def how(versus: Versus) -> str:
     """How the answer was come to, in one sentence."""
     effect = versus.effect
-    pairs = f"{effect.pairs} pairs of one seed"
+    pairs = f"{effect.pairs} {'pair' if effect.pairs == 1 else 'pairs'} of one seed"
     runs = f"{len(versus.reference.counted)} and {len(versus.side.counted)} runs, unpaired"
     design = pairs if effect.design == "paired" else runs
     if math.isnan(effect.p_value):

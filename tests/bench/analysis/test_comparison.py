@@ -19,9 +19,9 @@ from bench.analysis.comparison import (
     Comparison,
     Side,
     compare,
-    interval_text,
 )
 from bench.analysis.comparison_table import table
+from bench.analysis.effect import interval_text
 from bench.analysis.fixed_work import Work
 from bench.checks import judged
 from bench.errors import Refused, UsageError
@@ -79,12 +79,13 @@ def test_other_seeds_are_compared_unpaired_by_welch() -> None:
     assert [found.low_percent, found.high_percent] == pytest.approx([100 * math.expm1(end) for end in wanted])
 
 
-def test_sides_that_share_few_seeds_are_compared_as_a_whole_and_six_shared_ones_in_pairs() -> None:
+def test_sides_that_share_some_seeds_are_compared_with_all_their_runs() -> None:
     times = (*EVEN, 10.01, 9.99, 10.03)
-    few = compare([side("A", EVEN), side("B", times)]).versus[0].effect
-    assert few.design == "unpaired"
-    many = compare([side("A", times[:7]), side("B", times)]).versus[0].effect
-    assert (many.design, many.pairs) == ("paired", 7)
+    comparison = compare([side("A", times[:7]), side("B", times)])
+    assert comparison.versus[0].effect.design == "unpaired"
+    # So the means of the table are those that are compared.
+    ratio = comparison.sides[1].mean.estimate / comparison.sides[0].mean.estimate
+    assert comparison.versus[0].effect.estimate_percent == pytest.approx(100 * (ratio - 1))
 
 
 def test_alike_sides_differ_by_no_more_than_the_interval_says() -> None:
@@ -115,9 +116,33 @@ def test_fewer_than_four_runs_a_side_are_never_no_difference_nor_slower(count: i
 
 
 def test_times_without_any_spread_are_not_enough_to_judge() -> None:
-    found = compare([side("A", [10.0] * 5), side("B", [10.0] * 5)]).versus[0]
-    assert found.answer.kind in (NOT_ENOUGH, NO_DIFFERENCE)
-    assert compare([side("A", [10.0] * 5), side("B", [11.0] * 5)]).versus[0].answer.kind != NO_DIFFERENCE
+    for theirs in ([10.0] * 5, [15.0] * 5):
+        comparison = compare([side("A", [10.0] * 5), side("B", theirs)])
+        found = comparison.versus[0]
+        assert found.answer.kind == NOT_ENOUGH
+        assert "agree to the last digit" in found.answer.sentence
+        assert comparison.unable() == (found,)
+
+
+def test_among_several_sides_so_few_runs_can_show_nothing_and_that_is_told() -> None:
+    four = EVEN[:4]
+    sides = [side("A", four), side("B", slowed(four[::-1], 10)), side("C", slowed(four[::-1], 20))]
+    comparison = compare(sides)
+    # 2 of 70 relabellings, and two comparisons: 0.057.
+    assert answers(comparison) == [NOT_ENOUGH, NOT_ENOUGH]
+    assert len(comparison.unable()) == 2
+    assert [each.answer.runs_needed for each in comparison.versus] == [5, 5]
+    assert "among so many comparisons a test takes about 5 pairs" in comparison.versus[0].answer.sentence
+    assert answers(compare(sides[:2])) == [SLOWER]
+    six = (*EVEN, 10.01)  # 2 of 64 flips, twice: 0.0625.
+    comparison = compare([side("A", six), side("B", slowed(six[::-1], 10)), side("C", slowed(six[::-1], 50))])
+    assert [each.answer.runs_needed for each in comparison.versus] == [7, 7]
+
+
+def test_runs_that_took_no_time_are_left_out() -> None:
+    comparison = compare([side("A", EVEN), side("B", [*EVEN[::-1], 0.0])])
+    assert any("left out of B: seed 5" in note for note in comparison.notes)
+    assert list(table(comparison)["runs"]) == [5, 5]
 
 
 def test_a_miss_is_compared_like_any_run_and_counted_as_none_that_reached() -> None:
@@ -165,15 +190,45 @@ def test_different_data_or_recipes_are_refused() -> None:
         compare([side("A", EVEN), side("B", EVEN, dataset="synthetic")])
     numbers = {"target_percent": 94.0, "epochs": 5, "steps_per_epoch": 97, "batch": 512}
     other = {"recipe": {"name": "hive", "sha256": "ef" * 32, **numbers}}
-    with pytest.raises(Refused, match=r"different recipes \(hive, page24\).*make ablate"):
+    with pytest.raises(Refused, match=r"different recipes \(hive efefefef, page24 abababab\).*make ablate"):
         compare([side("A", EVEN), side("B", EVEN, hello=other)])
-    assert answers(compare([side("A", EVEN), side("B", EVEN[::-1], hello=other)], different_work=True))
+    allowed = compare([side("A", EVEN), side("B", EVEN[::-1], hello=other)], different_work=True)
+    assert any("each one's own schedule, not of one work" in note for note in allowed.notes)
 
 
 def test_one_run_on_two_sides_is_refused() -> None:
     one = side("A", EVEN)
     with pytest.raises(Refused, match=r"the same run, seed 0 of .* stands on A and on B"):
         compare([one, replace(one, name="B")])
+
+
+def test_one_run_under_several_seeds_is_refused() -> None:
+    one = side("A", EVEN[:2])
+    copied = replace(one, records=(*one.records, replace(one.records[0], seed=7)))
+    with pytest.raises(Refused, match="stands twice on A"):
+        compare([copied, side("B", EVEN)])
+
+
+def test_several_runs_in_one_process_have_no_time_and_are_said_to() -> None:
+    comparison = compare([side("A", EVEN), side("B", EVEN, runs=3)])
+    assert any("one of several runs in a process" in note for note in comparison.notes)
+    assert comparison.unable()
+
+
+def test_a_run_without_events_is_named() -> None:
+    comparison = compare([side("A", EVEN), replace(side("B", EVEN), without_events=("seed-007",))])
+    assert "left out of B: seed-007 (no events)" in comparison.notes
+
+
+def test_half_an_epoch_is_not_the_time_of_an_epoch() -> None:
+    def halved(record: Record) -> Record:
+        last = replace(record.epochs[-1], epoch=4.5, train_seconds=1.0)
+        return replace(record, epochs=(*record.epochs[:-1], last))
+
+    one = side("A", EVEN)
+    comparison = compare([replace(one, records=tuple(map(halved, one.records)), work=Work(3, 1)),
+                          replace(side("B", EVEN[::-1]), work=Work(3, 1))])  # fmt: skip
+    assert table(comparison)["epoch_train_seconds"][0] == pytest.approx(10.0)
 
 
 def test_one_side_and_an_empty_side_are_no_comparison() -> None:

@@ -14,7 +14,8 @@ import pytest
 
 from bench.analysis import censored, spread, welch
 from bench.analysis.censored import Interval
-from bench.analysis.comparison import SLOWER, Effect, Side, answer_to, effect_of
+from bench.analysis.comparison import SLOWER, Side, answer_to
+from bench.analysis.effect import Effect, effect_of
 
 Floats = list[float]
 Draw = Callable[[np.random.Generator, int], Floats]

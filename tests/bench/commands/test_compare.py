@@ -66,17 +66,17 @@ def test_the_gate_speaks_by_exit_code(
 def test_a_gate_that_could_not_fail_does_not_pass(told: Told, place: Callable[..., Path]) -> None:
     code, _, err = told(place("one", EVEN), place("two", EVEN[:3]), "--fail-if-slower", "2%")
     assert code == 1
-    assert "it could not fail; make 4 a side" in err
+    assert "as it could not fail: not enough runs to tell 2 % between A and B" in err
 
 
 def test_a_gate_that_saw_too_little_passes_and_says_what_could_be(told: Told, place: Callable[..., Path]) -> None:
     wide = (10.0, 12.0, 9.0, 11.0, 10.5)
     code, _, err = told(place("one", wide), place("two", wide[::-1]), "--fail-if-slower", "2%")
     assert code == 0
-    assert re.search(r"lets pass: .* by more than 2 %, but \d+\.\d % could still be, with so few runs", err)
+    assert re.search(r"lets pass: .* by more than 2 %, but \d+\.\d % could still be, as far as the runs spread", err)
 
 
-@pytest.mark.parametrize("wrong", ["much", "-1", "nan", "inf", ""])
+@pytest.mark.parametrize("wrong", ["much", "-1", "nan", "inf", "", "1_0", "١"])
 def test_a_share_that_is_none_is_a_mistake_of_use(told: Told, place: Callable[..., Path], wrong: str) -> None:
     code, _, err = told(place("one", EVEN), place("two", EVEN), f"--fail-if-slower={wrong}")
     assert code == 2
@@ -86,12 +86,31 @@ def test_a_share_that_is_none_is_a_mistake_of_use(told: Told, place: Callable[..
 def test_the_table_markdown_and_page_are_written_where_they_are_wanted(
     told: Told, place: Callable[..., Path], tmp_path: Path
 ) -> None:
-    told(place("one", EVEN), place("two", EVEN), "--out", tmp_path / "found")
+    told(place("one", EVEN), place("two", EVEN[::-1]), "--out", tmp_path / "found")
     assert sorted(path.name for path in (tmp_path / "found").iterdir()) == [
         "comparison.csv", "comparison.md", "report.html",
     ]  # fmt: skip
     frame = tables.read(tmp_path / "found" / "comparison.csv")
     assert list(frame["answer"].fillna("")) == ["", "no difference"]
+
+
+def test_a_folder_without_a_name_is_not_the_one_we_are_in(told: Told, place: Callable[..., Path]) -> None:
+    code, _, err = told(place("one", EVEN), place("two", EVEN), "--out", "")
+    assert (code, "--out has no value" in err) == (2, True)
+
+
+def test_a_run_that_took_too_long_stops_the_gate(told: Told, place: Callable[..., Path], tmp_path: Path) -> None:
+    late = Run(seed=5, status="timed_out", correct=(4000,), spawned_ns=5 * NS)
+    two = place("two", EVEN[::-1])
+    more = write_campaign(tmp_path / "late", [late])
+    (more / "seed-005").rename(two / "seed-005")
+    code, _, err = told(place("one", EVEN), two, "--fail-if-slower", "2%")
+    assert (code, "seed 5 of B took too long and was ended" in err) == (1, True)
+
+
+def test_a_campaign_may_be_named_by_its_file(told: Told, place: Callable[..., Path]) -> None:
+    code, out, _ = told(place("one", EVEN) / "campaign.json", place("two", EVEN[::-1]))
+    assert (code, "No difference larger than" in out) == (0, True)
 
 
 def test_csv_and_markdown_go_to_the_terminal_alone(told: Told, place: Callable[..., Path], capsys: object) -> None:
