@@ -20,7 +20,7 @@ LEAST_VALUES = 4
 #: Nobody makes more runs than this; the number is then not known.
 MOST_RUNS = 100_000
 #: Of a distribution that is averaged over: good for three digits.
-_SHARES = 400
+_SHARES = 200
 
 
 def modified_z_score(value: float, sample: Sequence[float]) -> float:

@@ -82,6 +82,7 @@ def one_trained_step(average):
     return step
 
 
+@pytest.mark.slow
 def test_running_statistics_are_averaged_like_the_weights():
     start = [each.numpy() for each in a_step(narrow("page13", batch=32, ghost_batch=None)).learned]
     step = one_trained_step(Average(every=1, decay=0.75))
@@ -101,6 +102,7 @@ def test_the_average_is_swapped_in_to_be_judged_and_out_again_to_train_on():
     assert all((a.numpy() == b).all() for a, b in zip(step.averaging.averages, averages, strict=True))
 
 
+@pytest.mark.slow
 def test_a_lookahead_is_the_net_itself_so_nothing_is_swapped():
     step = one_trained_step(Average(every=1, decay=0.75, copy_back=True))
     before = [each.numpy() for each in step.learned]

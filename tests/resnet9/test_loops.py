@@ -83,6 +83,7 @@ def test_both_inputs_train_alike(small, data):
     np.testing.assert_allclose(means["host"], means["device"], rtol=0.08)
 
 
+@pytest.mark.slow
 def test_the_host_input_times_every_pull_and_the_device_input_has_none_to_time(small, data):
     assert [len(s.waits_us) for s in trained("host", small, data)[2]] == [8, 8, 4]
     assert trained("device", small, data)[2][0].waits_us == []

@@ -115,6 +115,7 @@ def test_nothing_is_compiled_while_an_epoch_is_trained(tmp_path, request_of_two_
     assert waited_us < trained_us
 
 
+@pytest.mark.slow
 def test_the_control_input_waits_for_nothing_and_is_called_by_its_name(tmp_path, request_of_two_epochs):
     asked = dataclasses.replace(request_of_two_epochs, input="memory")
     run = events_of(tmp_path, lambda writer: training.train(asked, writer, PhaseLog(writer)))

@@ -165,6 +165,7 @@ def test_a_variant_that_fails_costs_its_runs_alone(bench: Bench) -> None:
     assert bench.table()["base"]["runs"] == "3"
 
 
+@pytest.mark.slow
 def test_two_variants_that_cannot_be_trained_keep_no_other_from_its_runs(bench: Bench) -> None:
     for seed in range(3):
         bench.scripts["base", seed] = bench.scripts["smooth", seed] = [["exit", 1]]
@@ -186,6 +187,7 @@ def test_a_machine_that_cannot_ends_the_ablation_and_a_variant_that_cannot_ends_
     assert [name for name, _ in bench.asked] == ["base", "smooth", "base-device", "base", "base-device", "base"]
 
 
+@pytest.mark.slow
 def test_each_variant_keeps_the_table_of_its_recipe(bench: Bench) -> None:
     bench("mine.json")
 
@@ -249,6 +251,7 @@ def test_an_ablation_warms_up_once_with_its_base_before_its_first_run(bench: Ben
         assert all(record.circumstances["warm_up"] for record in records)
 
 
+@pytest.mark.slow
 def test_an_ablation_is_not_continued_under_another_protocol(bench: Bench) -> None:
     bench("mine.json", "--out", "here")
 

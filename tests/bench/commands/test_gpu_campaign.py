@@ -146,6 +146,7 @@ def test_a_card_that_is_lost_half_way_marks_the_run_and_lets_training_finish(tmp
     assert made.said.count("The GPU was lost while it was sampled, and the run went on: ") == 1
 
 
+@pytest.mark.slow
 def test_an_energy_counter_that_begins_anew_gives_no_joules(tmp_path: Path, library: Path) -> None:
     made = bench(tmp_path, library, "gpu 0 energy 900000000 +-500", ticks=1)
 
@@ -183,6 +184,7 @@ def test_a_card_that_slowed_down_makes_the_run_suspect(tmp_path: Path, library: 
     assert made.row("runs.csv")["start_temperature_celsius"] == "88.0"
 
 
+@pytest.mark.slow
 def test_a_power_brake_that_this_driver_does_not_count_makes_the_run_suspect(tmp_path: Path, library: Path) -> None:
     made = bench(tmp_path, library, "gpu 0 event_reasons 0x88", "gpu 0 processes -", ticks=1)
 

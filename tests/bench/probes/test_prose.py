@@ -112,6 +112,7 @@ def test_an_event_deeper_than_any_honest_one_does_not_exhaust_the_stack() -> Non
     assert str(told_event(body, ALICE)).count("x") == 21
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pattern", ["a", "/", "a.", "a@", "'/", "1.2.", "a:", "~", "a-", " -I", "GPU-", "a://", "../"])
 def test_the_longest_line_that_is_read_is_told_within_seconds(pattern: str) -> None:
     began = time.process_time()
