@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import click
 
 from bench.commands import bench
-from bench.errors import EnvironmentProblem
+from bench.errors import EnvironmentProblem, printable
 
 INTERRUPTED = 130
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not isinstance(code, int) or os.environ.get("BENCH_DEBUG"):
             raise
         message = error.format_message() if isinstance(error, click.ClickException) else str(error)
-        print(f"bench: {message}", file=sys.stderr)
+        print("bench:", "\n".join(map(printable, message.split("\n"))), file=sys.stderr)
         return code
 
 

@@ -52,6 +52,11 @@ class Refused(BenchError):
     exit_code = 6
 
 
+def printable(words: str) -> str:
+    """Words fit for a terminal that have to stay what they are, as a path: what it would obey stands as its escape."""
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode("ascii") for each in words)
+
+
 def one_line(words: str) -> str:
     """What a trainer said, fit for a terminal and for a sentence: no line ends, no escape codes, no half characters."""
     return " ".join("".join(each if each.isprintable() else " " for each in words).split())

@@ -213,10 +213,10 @@ def page() -> str:
         "Every table but `telemetry.csv` is made from that and `seed-*/events.jsonl`, and can be made again with "
         "`python -m bench report DIR`.",
         "",
-        "`record.json` beside them is what the events of one run come to, and `record.sha256` holds the hashes of both, so "
-        "that a record that still fits need not be made again each time it is read. It is a cache and no proof: whoever "
-        "edits a record can write new hashes, too. `bench entry`, `bench rank`, `bench evidence` and a `bench report` that "
-        "may write a DAWNBench pair therefore do not read it, and go by the events.",
+        "`record.json` in a run's folder is what its events come to, and `record.sha256` beside it holds the hashes of "
+        "both, so that a record that still fits is read and not made again. It is a cache and no proof: who edits a "
+        "record can write new hashes, too. So `bench entry`, `bench rank`, `bench evidence` and a `bench report` that "
+        "may write a DAWNBench pair do not read it, and go by the events.",
         "",
         "- An empty cell is a value that is not known. It is never written as 0.",
         "- `inf` is a time that was never reached, or what it takes to get there.",

@@ -14,13 +14,17 @@ NOTHING_YET = "There is nothing to compare yet: each side needs a run."
 
 
 def compared(folder: Path) -> Comparison | None:
-    """The comparison of the sides in ``folder``; None where one has no run yet. Raises DataError for damaged ones."""
+    """The comparison of the sides in ``folder``; None where one has no run yet.
+
+    Raises DataError where a side or ``ab.json`` is damaged.
+    """
     from bench.analysis.comparison import TELL_PERCENT, compare
     from bench.commands import _compare
-    from bench.record import CAMPAIGN_FILE
-    from bench.record.ab import SIDES
+    from bench.record import CAMPAIGN_FILE, holds
+    from bench.record.ab import SIDES, read_ab
 
-    if not all((folder / name / CAMPAIGN_FILE).is_file() for name in SIDES):
+    read_ab(folder)  # Before "nothing yet" is said of a folder that is damaged.
+    if not all(holds(folder / name, CAMPAIGN_FILE) for name in SIDES):
         return None
     sides = _compare.sides([folder])
     return compare(sides, TELL_PERCENT) if all(side.records for side in sides) else None

@@ -50,22 +50,26 @@ def of(path: Path, cost_per_hour: float | None) -> Asked:
     from bench.dawnbench import board, claims
     from bench.dawnbench.findings import printable
     from bench.dawnbench.pair import SUFFIXES
-    from bench.record import ABLATION_FILE, CAMPAIGN_FILE, load_campaign, read_ablation
+    from bench.record import ABLATION_FILE, CAMPAIGN_FILE, holds, load_campaign, read_ablation
+    from bench.record.ab import AB_FILE, SIDES
     from bench.record.stalls import STALLS_FILE
 
     claims.check(cost_per_hour=cost_per_hour)
     if path.suffix in SUFFIXES and path.name != CAMPAIGN_FILE:
         return _of_pair(path, cost_per_hour)
     folder = path.parent if path.name == CAMPAIGN_FILE else path
-    if (folder / ABLATION_FILE).is_file():
+    if holds(folder, ABLATION_FILE):
         one = folder / read_ablation(folder).variants[0].name
         raise UsageError(f"{printable(folder)} is an ablation of several campaigns; name one, such as {one}.")
-    if (folder / STALLS_FILE).is_file():
+    if holds(folder, AB_FILE):
+        a, b = (printable(folder / side) for side in SIDES)
+        raise UsageError(f"{printable(folder)} is an A/B of two campaigns; name one of its sides, {a} or {b}.")
+    if holds(folder, STALLS_FILE):
         raise UsageError(f"{printable(folder)} measures an input and ends its runs early; name a campaign's folder.")
     if not folder.exists():
         raise DataError(f"there is no {printable(path)}; give a campaign's folder, such as one under results/.")
-    if (folder / CAMPAIGN_FILE).is_file():
-        return of_campaign(load_campaign(folder), cost_per_hour)
+    if holds(folder, CAMPAIGN_FILE):
+        return of_campaign(load_campaign(folder, anew=True), cost_per_hour)
     try:
         found = board.only_pair(folder)
     except DataError:
@@ -97,7 +101,8 @@ def of_campaign(campaign: StoredCampaign, cost_per_hour: float | None) -> Asked:
     recipe = one_line(str(one.recipe.get("name", "")))
     expectation, took = _expected(counted)
     candidate = Candidate(
-        title=one_line(f"{campaign.folder}: {describe(campaign)}"),
+        # By its last part: where results lie on a machine is nobody's business.
+        title=one_line(f"{campaign.path.resolve().name}: {describe(campaign)}"),
         clock=HEADLINE.label,
         target_percent=one.target_percent or TARGET_PERCENT,
         hardware=str(campaign.claims.get("hardware") or one.device.get("name") or ""),
@@ -222,7 +227,7 @@ def _of_pair(path: Path, cost_per_hour: float | None) -> Asked:
     remarks = [_UNVERIFIED] if scored.data_state == "unverified" else []
     remarks.append("a pair tells one run, and nothing of those that were not chosen")
     candidate = Candidate(
-        title=f"{printable(scored.path)}: {one_line(scored.model)} by {one_line(scored.author)}",
+        title=f"{printable(scored.path.name)}: {one_line(scored.model)} by {one_line(scored.author)}",
         clock=one_line(scored.clock) or _CLOCK_UNSAID,
         target_percent=TARGET_PERCENT,
         hardware=scored.hardware,

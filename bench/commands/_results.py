@@ -102,8 +102,11 @@ def put_tables(folder: Path, made: Mapping[str, pd.DataFrame]) -> None:
 
 
 def write_all(folder: Path) -> tuple[tuple[Record, ...], str]:
-    """Write the tables and the page of a campaign: the judged records they are made of, and where the page is."""
-    stored = records_on_disk.load_campaign(folder)
+    """Write the tables and the page of a campaign: the judged records they are made of, and where the page is.
+
+    The records are folded ``anew``, as a DAWNBench pair may be made of them.
+    """
+    stored = records_on_disk.load_campaign(folder, anew=True)
     records = tuple(judged(record) for record in stored.records)
     made = campaign_tables(records, price(stored.claims))
     put_tables(folder, made)

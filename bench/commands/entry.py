@@ -27,7 +27,7 @@ def command(folder: Path | None, allow_unverified_data: bool, **claims: Any) -> 
     from bench.record import load_campaign
 
     folder = folder or report.newest(report.RESULTS)
-    campaign = load_campaign(folder)
+    campaign = load_campaign(folder, anew=True)
     claimed = _claims.together(campaign.claims, claims, folder)
     lacking = missing(author=claimed.author, email=claimed.email, hardware=claimed.hardware)
     if lacking:

@@ -1,4 +1,8 @@
-"""``python -m bench report [DIR]``: every table of a campaign, or of an ablation, made anew from its events."""
+"""``python -m bench report [DIR]``: every table of a campaign, or of an ablation, made from its events.
+
+A record that is sealed as the fold of its events (``bench.record.seal``) is read as it is, save where a DAWNBench pair
+may come of it.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +48,7 @@ RESULTS = Path(__file__).parents[2] / "results"
 def command(
     folder: Path | None, plot: Path | None, figures: Path | None, figures_as: str, forms: tuple[str, ...], **claims: Any
 ) -> None:  # fmt: skip
-    """Rebuild a campaign's records and tables from its events, and print its summary; or an ablation's, or those of
+    """Make a campaign's records and tables fit its events, and print its summary; or an ablation's, or those of
     `bench stalls` or `bench ab`.
 
     DIR is a campaign's folder; without it the one in OUT is meant, or else the newest under results/. Given an author,
@@ -52,40 +56,45 @@ def command(
     """
     from bench.checks import judged
     from bench.commands import _results
-    from bench.record import ABLATION_FILE, load_campaign
+    from bench.dawnbench.claims import missing
+    from bench.errors import printable
+    from bench.record import ABLATION_FILE, holds, load_campaign
     from bench.record.ab import AB_FILE
     from bench.record.stalls import STALLS_FILE
 
     _exports.require(forms)
     folder = folder or newest(RESULTS)
     asked = any((plot, figures, *claims.values(), *(form for form in forms if form != _exports.CSV)))
-    if (folder / ABLATION_FILE).is_file():
+    if holds(folder, ABLATION_FILE):
         _ablation(folder, asked)
         return
-    if (folder / STALLS_FILE).is_file():
+    if holds(folder, STALLS_FILE):
         _stalls(folder, asked)
         return
-    if (folder / AB_FILE).is_file():
+    if holds(folder, AB_FILE):
         _ab(folder, asked)
         return
     campaign = load_campaign(folder)
     claimed = _claims.together(campaign.claims, claims, folder)
+    if not missing(author=claimed.author, email=claimed.email, hardware=claimed.hardware):
+        campaign = load_campaign(folder, anew=True)  # A pair may come of it, and what is published goes by no seal.
     records = tuple(judged(record) for record in campaign.records)
     made = _results.campaign_tables(records, claimed.cost_per_hour)
     pasted = _exports.MARKDOWN in forms
     if pasted:
         click.echo(_exports.markdown(_title(campaign), records, made, _left_out(campaign)), nl=False)
     else:
-        click.echo(f"{folder}: {describe(campaign)}\n")
+        click.echo(f"{printable(str(folder))}: {describe(campaign)}\n")
         if records:
             _results.show_tables(records, made, sys.stdout, _left_out(campaign))
             click.echo()
     for told in _made(campaign, records, made, claimed, forms, asked=any(claims.values())):
-        click.echo(told, err=pasted)  # Whoever pastes the table wants nothing else with it.
+        click.echo(printable(told), err=pasted)  # Whoever pastes the table wants nothing else with it.
     if plot is not None:
-        click.echo(_draw(campaign, records, plot), err=pasted)
+        click.echo(printable(_draw(campaign, records, plot)), err=pasted)
     if figures is not None:
-        click.echo(_exports.draw_figures(campaign, records, _title(campaign), figures, figures_as), err=pasted)
+        drawn = _exports.draw_figures(campaign, records, _title(campaign), figures, figures_as)
+        click.echo(printable(drawn), err=pasted)
 
 
 def _made(
@@ -126,7 +135,8 @@ def newest(results: Path) -> Path:
 
 
 def describe(campaign: StoredCampaign) -> str:
-    """What a campaign trains, on what data and device, and whether it is finished, in one line."""
+    """What a campaign trains, on what data and device, and whether it is finished, in one line for any terminal."""
+    from bench.errors import one_line
     from bench.record import ABLATION_FILE
     from bench.record import ab as sides
     from bench.record.stalls import STALLS_FILE
@@ -138,7 +148,7 @@ def describe(campaign: StoredCampaign) -> str:
     run = next((record for record in campaign.records if record.precision is not None), None)
     device = run.device.get("name") if run else asked.get("device", "?")
     precision = run.precision if run else asked.get("precision", "?")
-    line = f"{recipe} on {data}, {device}, {precision}, input {asked.get('input', '?')}"
+    line = one_line(f"{recipe} on {data}, {device}, {precision}, input {asked.get('input', '?')}")
     above = campaign.path.absolute().parent
     if (above / STALLS_FILE).is_file():
         return f"{line}; one side of a comparison of inputs, each run ended after a few epochs"
@@ -185,11 +195,11 @@ def _rebuild(campaign: StoredCampaign, records: Sequence[Record], made: Mapping[
     for run, record in zip(campaign.runs, records, strict=True):
         write_run(run, record, durable=False)
     _results.put_tables(campaign.path, made)
-    return f"Records and tables in {campaign.folder} are rebuilt from its events."
+    return _fits(campaign.path)
 
 
 def _rebuild_whole(campaign: StoredCampaign) -> None:
-    """Rebuild a campaign that lies in a folder with others, at the price that its own claims say."""
+    """Make the tables of a campaign that lies in a folder with others, at the price that its own claims say."""
     from bench.checks import judged
     from bench.commands import _results
 
@@ -198,7 +208,7 @@ def _rebuild_whole(campaign: StoredCampaign) -> None:
 
 
 def _ablation(folder: Path, asked: bool) -> None:
-    """Rebuild an ablation and the campaigns of its variants. Raises UsageError where more is ``asked`` of it."""
+    """Make the tables of an ablation and its variants' campaigns. Raises UsageError where more is ``asked`` of it."""
     from bench.commands import _results
     from bench.errors import UsageError
     from bench.record import read_ablation
@@ -217,7 +227,7 @@ def _ablation(folder: Path, asked: bool) -> None:
 
 
 def _stalls(folder: Path, asked: bool) -> None:
-    """Rebuild a measurement of the input and its two campaigns. Raises UsageError where more is ``asked`` of it."""
+    """Make the tables of a measurement of the input and its sides. Raises UsageError where more is ``asked`` of it."""
     from bench.commands import _stalls as table
     from bench.errors import UsageError
     from bench.record.stalls import INPUTS
@@ -234,11 +244,12 @@ def _stalls(folder: Path, asked: bool) -> None:
 
 
 def _ab(folder: Path, asked: bool) -> None:
-    """Rebuild an A/B and its two campaigns. Raises UsageError where more is ``asked`` of it."""
+    """Make the tables of an A/B and of its two campaigns. Raises UsageError where more is ``asked`` of it."""
     from bench.commands import _ab as both
     from bench.errors import UsageError
-    from bench.record.ab import SIDES
+    from bench.record.ab import SIDES, read_ab
 
+    read_ab(folder)  # Before anything is written into a folder that is damaged.
     if asked:
         raise UsageError(
             f"{folder} is an A/B, of which there is neither a picture nor a DAWNBench pair; name one of its sides, as "
@@ -253,19 +264,24 @@ def _ab(folder: Path, asked: bool) -> None:
 
 
 def _rebuild_sides(folder: Path, names: Sequence[str]) -> bool:
-    """Rebuild the campaigns of these names in ``folder`` that have begun; whether it can be written to."""
-    from bench.record import CAMPAIGN_FILE, load_campaign
+    """Make the tables of the campaigns of these names in ``folder`` that have begun; whether it can be written to."""
+    from bench.record import CAMPAIGN_FILE, holds, load_campaign
 
     writable = os.access(folder, os.W_OK)
     for name in names if writable else ():
-        if (folder / name / CAMPAIGN_FILE).is_file():
+        if holds(folder / name, CAMPAIGN_FILE):
             _rebuild_whole(load_campaign(folder / name))
     return writable
 
 
 def _say_rebuilt(folder: Path, writable: bool) -> None:
-    done = f"Records and tables in {folder} are rebuilt from its events."
-    click.echo(done if writable else f"{folder} is read-only: its files were left as they are.")
+    from bench.errors import printable
+
+    click.echo(printable(_fits(folder) if writable else f"{folder} is read-only: its files were left as they are."))
+
+
+def _fits(folder: Path) -> str:
+    return f"Records and tables in {folder} fit its events."
 
 
 def _title(campaign: StoredCampaign) -> str:

@@ -16,8 +16,10 @@ from rich.table import Table
 
 from bench.analysis import ablation, mixture, welch
 from bench.analysis.ablation import ACCURACY, THROUGHPUT, UNITS
+from bench.errors import one_line
 from bench.output import console
 from bench.output.console import PLAIN_WIDTH, UNKNOWN, seconds
+from bench.output.markdown import escaped
 from bench.record import Record, StoredAblation, Variant, replace_file
 
 Records = Mapping[str, Sequence[Record]]
@@ -91,38 +93,51 @@ def _changed(variant: Variant, base: Variant) -> str:
 
 def show(stored: StoredAblation, frame: pd.DataFrame, records: Records, out: TextIO) -> None:
     """Print the table and what it rests on to ``out``, as wide as it is."""
-    console.write(render(stored, frame, records, console.terminal_width()), out)
+    console.write(render(stored, frame, records, console.terminal_width(), console.coloured(out)), out)
 
 
-def render(stored: StoredAblation, frame: pd.DataFrame, records: Records, width: int = PLAIN_WIDTH) -> str:
+def render(
+    stored: StoredAblation, frame: pd.DataFrame, records: Records, width: int = PLAIN_WIDTH, colour: bool = False
+) -> str:
     """The table and what it rests on as text, folded into lines no longer than ``width`` (40 at least)."""
     made = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
     for title in _HEADER:
         left = title in ("technique", "answer")
         made.add_column(title, justify="left" if left else "right", overflow="fold", no_wrap=not left)
     for cells in _cells(frame):
-        made.add_row(*cells)
-    out = Console(file=io.StringIO(), width=max(width, 40), no_color=True, highlight=False, markup=False)
+        made.add_row(*map(one_line, cells))
+    # Said outright, for rich would take FORCE_COLOR for a wish to have the codes in a file, too.
+    out = Console(
+        file=io.StringIO(),
+        width=max(width, 40),
+        force_terminal=colour,
+        no_color=not colour,
+        highlight=False,
+        markup=False,
+    )
     with out.capture() as capture:
         out.print(made)
         for line in ("", *notes(stored, frame, records)):
-            out.print(line)
+            out.print(one_line(line))
     return "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"
 
 
 def markdown(stored: StoredAblation, frame: pd.DataFrame, records: Records) -> str:
     """``ablation.md``: the declaration, the table, what each variant changes and what was seen."""
-    rows = [_HEADER, tuple("---" if each in ("technique", "answer") else "---:" for each in _HEADER), *_cells(frame)]
-    table = ["| " + " | ".join(_escaped(cell) for cell in row) + " |" for row in rows]
+    rule = tuple("---" if each in ("technique", "answer") else "---:" for each in _HEADER)
+    # What stands between technique and answer are numbers made here, some with a sign, which is no formula.
+    rows = [(escaped(first), *numbers, escaped(last)) for first, *numbers, last in _cells(frame)]
+    table = ["| " + " | ".join(row) + " |" for row in (_HEADER, rule, *rows)]
     base = stored.variants[0]
-    changes = [f"- {_escaped(_changed(each, base))}" for each in stored.comparisons]
+    changes = [f"- {escaped(_changed(each, base))}" for each in stored.comparisons]
     lines = [
-        f"# {_escaped(stored.title)}", "", _escaped(stored.question), "",
-        f"**A declared proxy decides.** {_escaped(stored.proxy)}", "",
-        *(f"- {_escaped(line)}" for line in statement(stored)), "",
+        f"# {escaped(stored.title)}", "", escaped(stored.question), "",
+        f"**A declared proxy decides.** {escaped(stored.proxy)}", "",
+        *(f"- {escaped(line)}" for line in statement(stored)), "",
         *table, "",
-        *(f"- {_escaped(line)}" for line in notes(stored, frame, records)), "",
-        f"The base is `{base.recipe}` with input {base.input}. What each variant changes:", "", *changes,
+        *(f"- {escaped(line)}" for line in notes(stored, frame, records)), "",
+        f"The base is {escaped(base.recipe)} with input {escaped(base.input)}. What each variant changes:", "",
+        *changes,
     ]  # fmt: skip
     return "\n".join(lines) + "\n"
 
@@ -213,9 +228,3 @@ def _p(value: float) -> str:
 
 def _amount(value: float, decides: str) -> str:
     return f"{value:.{_PLACES[decides]}f} {UNITS[decides]}"
-
-
-def _escaped(text: str) -> str:
-    """Words from a file as one line of Markdown that begins no table cell, tag or link of its own."""
-    line = "".join(each if each.isprintable() else " " for each in text)
-    return line.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")

@@ -45,7 +45,14 @@ def show(
     records: Sequence[Record], runs: pd.DataFrame, summary: pd.DataFrame, out: TextIO, notes: Sequence[str] = ()
 ) -> None:
     """Print the summary to ``out``, as wide as it is; coloured on a terminal, in characters that its encoding has."""
-    write(render(records, runs, summary, notes, terminal_width(), colour=out.isatty()), out)
+    write(render(records, runs, summary, notes, terminal_width(), coloured(out)), out)
+
+
+def coloured(out: TextIO) -> bool:
+    """Whether colours are wanted on ``out``: a terminal, and no NO_COLOR (https://no-color.org), empty or not set."""
+    import os
+
+    return out.isatty() and not os.environ.get("NO_COLOR")
 
 
 def terminal_width() -> int:

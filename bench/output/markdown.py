@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
+from bench.errors import one_line
 from bench.output import console
 from bench.output.tables import neutral
 from bench.record import Record
@@ -36,7 +37,7 @@ def text(
 
 def escaped(words: str) -> str:
     """Words as one line that Markdown shows letter by letter."""
-    line = " ".join((words if words == console.UNKNOWN else neutral(words)).split())
+    line = words if words == console.UNKNOWN else neutral(one_line(words))
     line = _MARKS.sub(r"\\\1", line)
     for mark, reference in _REFERENCES.items():
         line = line.replace(mark, reference)

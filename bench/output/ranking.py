@@ -67,7 +67,7 @@ def show(
     whole: bool = False,
 ) -> None:
     """Print the places to ``out``, as wide as it is; the ``whole`` board instead of the neighbours."""
-    console.write(render(candidate, ranking, board, later, console.terminal_width(), whole, out.isatty()), out)
+    console.write(render(candidate, ranking, board, later, console.terminal_width(), whole, console.coloured(out)), out)
 
 
 def render(

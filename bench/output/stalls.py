@@ -38,17 +38,25 @@ def plan(stored: StoredStalls) -> list[str]:
 
 def show(stored: StoredStalls, frame: pd.DataFrame, out: TextIO) -> None:
     """Print the table and the answer to ``out``, as wide as it is."""
-    console.write(render(stored, frame, console.terminal_width()), out)
+    console.write(render(stored, frame, console.terminal_width(), console.coloured(out)), out)
 
 
-def render(stored: StoredStalls, frame: pd.DataFrame, width: int = PLAIN_WIDTH) -> str:
+def render(stored: StoredStalls, frame: pd.DataFrame, width: int = PLAIN_WIDTH, colour: bool = False) -> str:
     """The table and the answer as text, folded into lines no longer than ``width`` (40 at least)."""
     made = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
     for title in _HEADER:
         made.add_column(title, justify="left" if title == "answer" else "right", overflow="fold")
     for cells in _cells(frame):
         made.add_row(*cells)
-    out = Console(file=io.StringIO(), width=max(width, 40), no_color=True, highlight=False, markup=False)
+    # Said outright, for rich would take FORCE_COLOR for a wish to have the codes in a file, too.
+    out = Console(
+        file=io.StringIO(),
+        width=max(width, 40),
+        force_terminal=colour,
+        no_color=not colour,
+        highlight=False,
+        markup=False,
+    )
     with out.capture() as capture:
         out.print(made)
         for line in ("", *conclusion(stored, frame)):

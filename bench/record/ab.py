@@ -78,10 +78,21 @@ def read_ab(folder: Path) -> StoredAB:
     """What ``ab.json`` in ``folder`` says. Raises DataError where it is missing or damaged."""
     path = folder / AB_FILE
     stored = load_versioned(StoredAB, path)
-    if not stored.seeds or (stored.epochs is not None and stored.epochs < 1):
-        what = "it compares no epoch" if stored.seeds else "it has no seeds"
+    what = _damage(stored)
+    if what:
         raise DataError(f"{path} is damaged: {what}; take the file from a backup, or remove the folder and run again.")
     return stored
+
+
+def _damage(stored: StoredAB) -> str:
+    """What cannot be in an ``ab.json`` whose shape is right; empty for nothing."""
+    if stored.schema < 1:
+        return f"there is no schema {stored.schema}"
+    if not stored.seeds:
+        return "it has no seeds"
+    if len(set(stored.seeds)) < len(stored.seeds):
+        return "it has a seed twice, and a pair is two runs of one seed"
+    return "it compares no epoch" if stored.epochs is not None and stored.epochs < 1 else ""
 
 
 def above(campaign: Path) -> StoredAB | None:

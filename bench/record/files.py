@@ -152,21 +152,44 @@ def _ticks(path: Path) -> Iterator[Tick] | None:
     return read_ticks(path) if path.exists() else None
 
 
-def load_run(folder: Path) -> StoredRun:
-    """A run by its record where that is sealed, else folded anew. Raises DataError where its events cannot be read."""
-    try:
+def load_run(folder: Path, *, anew: bool = False) -> StoredRun:
+    """A run by its record where that is sealed, else, or where ``anew`` is asked for, folded from its events.
+
+    Raises DataError where they cannot be read.
+    """
+    with _unreadable_told():
         sources = seal.sources(folder)
-    except OSError as error:
-        raise DataError(f"cannot read {error.filename} ({error.strerror}).") from None
-    kept = seal.sealed_record(folder, sources)
+    kept = None if anew else seal.sealed_record(folder, sources)
     return StoredRun(folder, fold_file(folder / EVENTS_FILE) if kept is None else kept, sources, kept is not None)
 
 
-def load_campaign(folder: Path) -> StoredCampaign:
+def load_campaign(folder: Path, *, anew: bool = False) -> StoredCampaign:
     """Read a campaign's folder, each record folded from its events, or read where it is sealed as their fold.
 
-    Raises DataError where it is no campaign, or where a file or a folder in it is not what its name says.
+    ``anew`` believes no seal, for what is published or ranked: who can edit a record can seal it, too. Raises DataError
+    where it is no campaign, or where a file or a folder in it is not what its name says or may not be read.
     """
+    with _unreadable_told():
+        return _load_campaign(folder, anew)
+
+
+def holds(folder: Path, name: str) -> bool:
+    """Whether a folder holds a file of this name. Raises DataError where that may not be known."""
+    with _unreadable_told():
+        return (folder / name).is_file()
+
+
+@contextlib.contextmanager
+def _unreadable_told() -> Iterator[None]:
+    """Raise DataError for what the disk does not give."""
+    try:
+        yield
+    except OSError as error:
+        advice = "; let it be read (chmod u+rX), or ask its owner to" if isinstance(error, PermissionError) else ""
+        raise DataError(f"cannot read {error.filename} ({error.strerror}){advice}.") from None
+
+
+def _load_campaign(folder: Path, anew: bool) -> StoredCampaign:
     if not folder.is_dir():
         raise DataError(f"there is no folder {folder}; give a campaign's folder, such as one under results/.")
     if not (folder / CAMPAIGN_FILE).is_file():
@@ -180,7 +203,7 @@ def load_campaign(folder: Path) -> StoredCampaign:
         if not (place / EVENTS_FILE).is_file():
             without_events.append(place.name)
             continue
-        run = load_run(place)
+        run = load_run(place, anew=anew)
         if run.record.seed != seed:
             raise DataError(
                 f"{place / EVENTS_FILE} is of seed {run.record.seed} and its folder is of seed {seed}; give the folder "

@@ -4,6 +4,9 @@ Folding a run takes several times as long as reading its record, and a folder ma
 folded here is sealed: ``record.sha256`` holds the hashes of what it was folded from, of itself, and of the code that
 folded it. A seal that fits in every byte lets the record be read; whatever does not fit, as after an edit by hand or
 with another version of the folding, is folded anew. ``sha256sum --check record.sha256`` asks the same by hand.
+
+A seal is a cache and no proof. It finds accidents; whoever edits a record on purpose can write its seal as well. So
+nothing that is published or ranked is read by it (``load_campaign(..., anew=True)``): that is folded from the events.
 """
 
 from __future__ import annotations

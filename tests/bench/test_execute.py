@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import sys
 import time
@@ -43,7 +44,10 @@ def test_the_first_line_tells_what_was_asked_and_the_last_what_it_cost(tmp_path:
     assert (start["argv"], start["fingerprint"]) == (["python", "scripted_trainer.py"], {"os": "any"})
     assert (end["status"], end["reason"], end["exit_code"], end["signal"]) == ("done", "", 0, None)
     assert end["events"] == len(events(work)) - 3  # start, end and one recount are the harness's own
-    assert 1 << 20 < end["peak_memory_bytes"] < 1 << 30
+    # A process that was forked is told to have held what its parent did (getrusage(2)), and this one holds more than a
+    # gigabyte after some tests.
+    mine = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    assert 1 << 20 < end["peak_memory_bytes"] <= max(1 << 30, mine)
     assert 0 < end["trainer_cpu_seconds"] < 10
     assert 0 < end["harness_cpu_seconds"] < 10
     assert start["spawned_ns"] <= events(work)[1]["t_ns"] <= end["exited_ns"]

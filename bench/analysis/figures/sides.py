@@ -11,9 +11,19 @@ from bench.analysis.figures.names import seed_name, state
 from bench.analysis.figures.shape import HIT, INTERVAL, LINE, MISS, POINTS, Figure, Numbers, Panel, Series
 from bench.record import Record
 
+#: What sides of different recipes are compared by.
+OWN_WORK = "each one's own schedule, which is not the same work"
 _ENDED = {HIT: "reached the target", MISS: "missed the target"}
 #: How far from the middle of its side the outermost dots lie, and the mean, where sides are 1 apart.
 _DOTS, _MEAN = 0.12, 0.3
+#: Of an epoch: the numbers of evaluations are sums of floats.
+_WHOLE_TOLERANCE = 1e-6
+
+
+def same_work(sides: Sequence[Side]) -> bool:
+    """Whether no two sides are known to have trained different recipes."""
+    known = {str(each.recipe["sha256"]) for side in sides for each in side.records if each.recipe.get("sha256")}
+    return len(known) < 2
 
 
 def fixed_work(sides: Sequence[Side]) -> Figure:
@@ -32,11 +42,12 @@ def fixed_work(sides: Sequence[Side]) -> Figure:
         for record, seconds in zip(side.counted, side.seconds, strict=True)
     ]
     work = str(sides[0].work) if sides else ""
+    done = "the same work" if same_work(sides) else OWN_WORK
     return Figure(
         key="fixed-work",
         title="Fixed work, a dot a run",
         caption=(
-            f"The time of the same work ({work}), target or not, of every run that is compared. The diamond is the "
+            f"The time of {done} ({work}), target or not, of every run that is compared. The diamond is the "
             "geometric mean, its bar the 95 % interval (t on log time), where there are two runs or more."
         ),
         x_title="side",
@@ -64,12 +75,15 @@ def epoch_times(sides: Sequence[Side]) -> Figure:
     return Figure(
         key="epoch-times",
         title="Training time of each epoch, by side",
-        caption="The median over the runs of a side that are compared; evaluation is not in it.",
+        caption=(
+            "The median over the runs of a side that are compared; evaluation is not in it. Left out is what was "
+            "evaluated after less or more than one whole epoch, as the last part of a schedule that ends within one."
+        ),
         x_title="epoch",
         panels=(Panel("training (s/epoch)", low=0),),
         series=tuple(series),
         numbers=Numbers(("side", "epoch", "train_seconds", "runs"), tuple(rows)),
-        empty="" if series else "No run that counts has finished an epoch, so there is no time of one to compare.",
+        empty="" if series else "No run that counts was evaluated after each epoch, so none has a time to compare.",
     )
 
 
@@ -89,10 +103,14 @@ def _mean(side: Side, place: int) -> Series:
 
 
 def _epochs(records: Sequence[Record]) -> dict[float, list[float]]:
+    """Training times of whole epochs, by the epoch they end."""
     found: dict[float, list[float]] = {}
     for record in records:
+        before = 0.0
         for each in record.epochs:
-            if each.train_seconds is not None:
+            whole = abs(each.epoch - before - 1) <= _WHOLE_TOLERANCE
+            before = each.epoch
+            if whole and each.train_seconds is not None:
                 found.setdefault(each.epoch, []).append(each.train_seconds)
     return found
 

@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from bench.analysis import verdicts
-from bench.analysis.comparison import interval_text
+from bench.analysis.effect import interval_text
+from bench.analysis.figures import sides
 from bench.clocks import CLOCKS
 from bench.output import console, machine_lines
 from bench.output.console import seconds
 from bench.record import Record, StoredCampaign
 
 if TYPE_CHECKING:
-    from bench.analysis.comparison import Comparison, Effect, Side
+    from bench.analysis.comparison import Comparison, Side
+    from bench.analysis.effect import Effect
 
 _NOTICES = {
     "note": "Note",
@@ -139,8 +141,9 @@ def of_comparison(comparison: Comparison) -> Compared:
 
 
 def _how(comparison: Comparison) -> str:
+    what = "the same work" if sides.same_work(comparison.sides) else sides.OWN_WORK
     return (
-        f"Compared is fixed work ({comparison.work}): training time of the same work, target or not. A difference of "
+        f"Compared is fixed work ({comparison.work}): training time of {what}, target or not. A difference of "
         f"{comparison.tell_percent:g} % was to be told. Intervals are 95 %; the test is by permutation."
     )
 
@@ -150,7 +153,15 @@ def _side(side: Side) -> SideHead:
 
     rows = [row for _, row in frames.summary(frames.runs(side.records)).iterrows()]
     configurations = tuple(_configuration(row, len(rows) > 1) for row in rows if row["runs"])
-    return SideHead(side.name, side.title, configurations, "" if configurations else "No finished run counts.")
+    return SideHead(side.name, side.title, configurations, "" if configurations else _why_no_figure(side))
+
+
+def _why_no_figure(side: Side) -> str:
+    epochs = side.work.epochs
+    if epochs is None or not side.counted:
+        return "No finished run counts."
+    ended = f"{epochs} epoch{'' if epochs == 1 else 's'}"
+    return f"Each run was ended after {ended}, so it has no time to the target."
 
 
 def _effect(effect: Effect) -> str:

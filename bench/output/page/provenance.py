@@ -33,7 +33,7 @@ def of_campaign(campaign: StoredCampaign, records: Sequence[Record]) -> tuple[Sa
         Said("Created", campaign.created_utc or _UNKNOWN),
         *_software(records),
         Said("To run it again", command(campaign, records)),
-        Said("To make this page again", f"make report OUT=results/{folder}"),
+        Said("To make this page again", f"make report OUT={shlex.quote(f'results/{folder}')}"),
     ]
     return tuple(said)
 

@@ -17,7 +17,7 @@ from bench.checks import judged
 from bench.commands import _evidence
 from bench.commands.evidence import command
 from bench.errors import DataError
-from bench.record import seed_folder
+from bench.record import load_run, seal, seed_folder, write_run
 from resnet9 import recipe as recipes
 from tests.bench.records import NS, Run, finals, write_campaign
 
@@ -130,3 +130,14 @@ def test_a_damaged_file_is_one_sentence_in_a_report(
     records = [judged(run.record()) for run in air94_runs(94.0)]
     with pytest.raises(DataError, match=r"^reproduced\.json cannot be read .*; type `python -m bench evidence`\.$"):
         _evidence.notes(records)
+
+
+def test_a_forged_record_is_no_evidence(tmp_path: Path) -> None:
+    place = seed_folder(write_published(tmp_path / "c", air94_runs(94.0)), 0)
+    write_run(run := load_run(place), judged(run.record))
+    body = (place / "record.json").read_bytes().replace(b'"correct": 9400', b'"correct": 9900')
+    (place / "record.json").write_bytes(body)
+    (place / "record.sha256").write_text(seal.text(place, seal.sources(place), body))
+    assert load_run(place).record.epochs[-1].correct == 9900
+    (found,) = _evidence.published_runs(tmp_path)
+    assert found.record is not None and found.record.epochs[-1].correct == 9400

@@ -309,3 +309,20 @@ def test_published_campaigns_are_ranked_as_the_pages_say(told: Told, name: str, 
     assert code == 0
     assert words in out
     assert "comes from this very campaign" in out
+
+
+def test_where_a_result_lies_is_not_told(tmp_path: Path, told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = write_campaign(tmp_path / "secret" / "c", five_seeds())
+    put(tmp_path / "secret" / "p")
+    for typed in (folder, folder / "campaign.json", tmp_path / "secret" / "p"):
+        assert "secret" not in str(answer(told, typed))
+    assert answer(told, folder)["result"].startswith("c: page24 on cifar10")
+    monkeypatch.chdir(folder)
+    assert answer(told, ".")["result"].startswith("c: page24 on cifar10")
+
+
+def test_an_ab_names_its_sides(tmp_path: Path, told: Told) -> None:
+    (tmp_path / "ab.json").write_text("{}")
+    code, _, err = told(tmp_path)
+    assert code == 2
+    assert f"{tmp_path} is an A/B of two campaigns; name one of its sides, {tmp_path}/a or {tmp_path}/b." in err

@@ -17,7 +17,7 @@ from bench.campaign import Claims
 from bench.checks import judged
 from bench.commands import _results, report
 from bench.output import tables
-from bench.record import read
+from bench.record import load_run, read, seal
 from bench.record.stalls import StoredStalls, write_stalls
 from resnet9 import recipe
 from tests.bench.machines import Machine
@@ -384,7 +384,7 @@ def test_the_newest_may_be_a_measurement_of_the_input(
     newest.mkdir()
     write_stalls(StoredStalls(1, "smoke", "synthetic", 3, (0, 1)), newest)
     monkeypatch.setattr(report, "RESULTS", tmp_path)
-    assert f"Records and tables in {newest} are rebuilt" in bench("report")[1]
+    assert f"Records and tables in {newest} fit its events." in bench("report")[1]
 
 
 def test_an_ablation_has_no_pair_and_no_picture(compared: Path, bench: Callable[..., Told]) -> None:
@@ -398,3 +398,68 @@ def test_an_unfinished_variant_is_continued_by_its_ablation(compared: Path, benc
     path = compared / "base" / "campaign.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "seeds": [0, 1, 2]}))
     assert "`make ablate` continues" in bench("report", compared / "base")[1]
+
+
+# Seals
+
+
+def forge(folder: Path) -> None:
+    """Make the run of a reported campaign a hundred times as fast in its record, and seal that."""
+    place = folder / "seed-000"
+    body = json.loads((place / "record.json").read_bytes())
+    for each in body["epochs"]:
+        each["train_seconds"] /= 100
+    for each in body["phases"]:
+        each["begin_ns"], each["end_ns"] = each["begin_ns"] // 100, each["end_ns"] // 100
+    told = json.dumps(body).encode()
+    (place / "record.json").write_bytes(told)
+    (place / "record.sha256").write_text(seal.text(place, seal.sources(place), told))
+    assert load_run(place).sealed
+
+
+@pytest.fixture
+def forged(tmp_path: Path, bench: Callable[..., Told]) -> Path:
+    """The folder of a campaign whose record was forged after it was reported on."""
+    folder = write_campaign(tmp_path / "c", [Run()])
+    assert bench("report", folder)[0] == 0
+    forge(folder)
+    return folder
+
+
+CLAIMED = ("--author", "Ada Lovelace", "--email", "ada@example.org", "--hardware", "1 V100")
+
+
+@pytest.mark.parametrize("command", ["entry", "report"])
+def test_a_forged_record_makes_no_pair(forged: Path, bench: Callable[..., Told], command: str) -> None:
+    honest = write_campaign(forged.parent / "honest", [Run()])
+    assert bench("entry", honest, *CLAIMED)[0] == bench(command, forged, *CLAIMED)[0] == 0
+    (pair,), (expected,) = (list((each / PAIR).glob("*.tsv")) for each in (forged, honest))
+    assert pair.read_bytes() == expected.read_bytes()
+
+
+def test_claims_that_were_made_before_let_no_forged_record_make_a_pair(
+    tmp_path: Path, bench: Callable[..., Told]
+) -> None:
+    folder = write_campaign(tmp_path / "c", [Run()], claims={name.lower(): value for name, value in CLAIMS.items()})
+    bench("report", folder)
+    (pair,) = (folder / PAIR).glob("*.tsv")
+    good = pair.read_bytes()
+    forge(folder)
+    assert bench("report", folder)[0] == 0
+    assert pair.read_bytes() == good
+    assert not any(each["train_seconds"] < 1 for each in read_json(folder / "seed-000" / "record.json")["epochs"])
+
+
+def test_a_forged_record_has_no_better_place(forged: Path, bench: Callable[..., Told]) -> None:
+    honest = write_campaign(forged.parent / "honest", [Run()])
+    told, expected = (json.loads(bench("rank", each, "--json")[1]) for each in (forged, honest))
+    assert told["time"] == expected["time"]
+
+
+def test_the_tables_at_the_end_of_a_campaign_go_by_no_seal(forged: Path) -> None:
+    (record,), _ = _results.write_all(forged)
+    assert record == judged(Run().record())
+
+
+def read_json(path: Path) -> Any:
+    return json.loads(path.read_bytes())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,8 +11,10 @@ from pathlib import Path
 import pytest
 
 from bench.__main__ import main
+from bench.commands import _ab
+from bench.errors import DataError
 from bench.output import console, tables
-from tests.bench.records import Run, finals, five_seeds, write_campaign
+from tests.bench.records import Run, ablation, ablation_folder, finals, five_seeds, variant, write_campaign
 
 Told = tuple[int, str, str]
 Bench = Callable[..., Told]
@@ -120,3 +123,65 @@ def test_more_seeds_than_anybody_reads_are_counted_and_told(tmp_path: Path, benc
     assert "and 3 more runs, which the figures below count, too; runs.csv has every one" in out
     assert f"{more} of {more}, 100 %" in out
     assert len(tables.read(folder / "runs.csv")) == more
+
+
+@pytest.mark.parametrize(
+    ("text", "said"), [('{"schema": 1, "reci', "is not whole JSON"), ('{"schema": 99}', "update the checkout")]
+)
+def test_a_damaged_file_of_an_ab_is_told_and_nothing_is_written(
+    tmp_path: Path, bench: Bench, text: str, said: str
+) -> None:
+    folder = write_campaign(tmp_path / "ab" / "a", [Run()]).parent
+    (folder / "ab.json").write_text(text)
+    code, out, err = bench("report", folder)
+    assert (code, out) == (3, "")
+    assert said in err and "ab.json" in err and err.count("\n") == 1
+    assert not (folder / "a" / "runs.csv").exists()
+
+
+@pytest.mark.parametrize("text", ['{"schema": 1, "reci', '{"schema": 99}'])
+def test_a_damaged_file_of_an_ab_has_no_comparison(tmp_path: Path, text: str) -> None:
+    (tmp_path / "ab.json").write_text(text)
+    with pytest.raises(DataError, match=re.escape("ab.json")):
+        _ab.compared(tmp_path)
+
+
+# Names that would steer a terminal: its own codes, and marks that turn the order of letters.
+
+STEERING = "\x1b]0;x\x07\u202egpj"
+
+
+def steered(told: str) -> bool:
+    return any(not each.isprintable() for line in told.splitlines() for each in line)
+
+
+@pytest.mark.parametrize("options", [(), ("--format", "markdown")])
+def test_a_name_cannot_steer_the_terminal(tmp_path: Path, bench: Bench, options: tuple[str, ...]) -> None:
+    hello = {"device": {"kind": "cpu", "name": f"Big{STEERING} CPU", "uuid": ""}}
+    folder = write_campaign(tmp_path / f"c{STEERING}", [Run(hello=hello)])
+    code, out, err = bench("report", folder, *options)
+    assert code == 0
+    assert "Big" in out and "gpj CPU" in out
+    assert "fit its events." in out + err
+    assert not steered(out) and not steered(err)
+
+
+def test_the_name_of_an_ablation_cannot_steer_the_terminal(tmp_path: Path, bench: Bench) -> None:
+    stored = ablation(variant("base"), variant("other", "base", technique=f"with {STEERING}"), seeds=(0,))
+    hello = {"device": {"kind": "cpu", "name": f"Big{STEERING} CPU", "uuid": ""}}
+    runs = {"base": [Run(hello=hello)], "other": [Run(hello=hello)]}
+    code, out, _ = bench("report", ablation_folder(tmp_path / f"c{STEERING}", stored, runs))
+    assert code == 0 and not steered(out)
+    assert "Big" in out and f"c{STEERING}".encode("unicode_escape").decode() in out
+
+
+def test_a_name_in_an_error_shows_itself_and_steers_nothing(tmp_path: Path, bench: Bench) -> None:
+    code, _, err = bench("report", tmp_path / f"no{STEERING}")
+    assert code == 3 and not steered(err)
+    assert "no\\x1b]0;x\\x07\\u202egpj; give" in err
+
+
+def test_an_ordinary_name_is_printed_as_it_is(tmp_path: Path, bench: Bench) -> None:
+    folder = write_campaign(tmp_path / "Läufe  vom Mai\\x", [Run()])
+    out = bench("report", folder)[1]
+    assert out.startswith(f"{folder}: ") and f"Records and tables in {folder} fit its events." in out

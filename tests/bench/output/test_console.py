@@ -184,3 +184,22 @@ def test_times_are_written_as_people_read_them(value: float | None, shown: str) 
 @given(st.lists(st.sampled_from([Run(), MISS, CRASH, Run(runs=2), Run(recipe="x")]), max_size=4), st.integers(1, 150))
 def test_any_campaign_fits_any_width(runs: list[Run], width: int) -> None:
     assert max(len(each) for each in render(*runs, width=width).splitlines()) <= max(width, 20)
+
+
+class Written(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(("value", "wanted"), [(None, True), ("", True), ("1", False), ("0", False)])
+def test_no_color_is_honoured(monkeypatch: pytest.MonkeyPatch, value: str | None, wanted: bool) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    if value is not None:
+        monkeypatch.setenv("NO_COLOR", value)
+    records = [judged(Run().record())]
+    runs = frames.runs(records)
+    out = Written()
+    console.show(records, runs, frames.summary(runs), out)
+    assert ("\x1b[32m" in out.getvalue()) == console.coloured(out) == wanted
+    assert not console.coloured(io.StringIO())

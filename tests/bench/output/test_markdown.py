@@ -50,6 +50,10 @@ def test_every_row_of_a_table_has_as_many_cells_as_its_head() -> None:
     ("one\r\n\r\n# two", "one # two"),
     ("&lt;", "&amp;lt;"),
     ("-", "-"),
+    ("https://example.org www.example.org", "https&#58;//example.org www&#46;example.org"),
+    ("by @ada", "by &#64;ada"),
+    ("a\x1b[2J\u202eb", "a \\[2J b"),
+    (" =cmd()", "'=cmd()"),
     ("12 to 77 %", "12 to 77 %"),
 ])  # fmt: skip
 def test_names_are_shown_and_not_obeyed(words: str, shown: str) -> None:

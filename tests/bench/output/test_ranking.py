@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 
@@ -101,3 +102,19 @@ def test_json_names_the_neighbours_by_their_files() -> None:
     assert body["time"]["above"][-1] == "CIFAR10/train/kakaobrain_custom-resnet9_1v100-braincloud_pytorch.json"
     assert body["time"]["below"][0] == "CIFAR10/train/BAIDU-USA-GAIT_BaiduNet9_1GV100_pytorch.json"
     assert round(body["cost"]["value"], 6) == 0.05
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("no_color", [None, "1"])
+def test_no_color_is_honoured(monkeypatch: pytest.MonkeyPatch, no_color: str | None) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    if no_color is not None:
+        monkeypatch.setenv("NO_COLOR", no_color)
+    out = Terminal()
+    shown.show(CANDIDATE, ranked(30.0), board.entries(), later.records(), out)
+    assert ("\x1b" in out.getvalue()) == (no_color is None)

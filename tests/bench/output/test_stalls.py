@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import pytest
@@ -72,3 +73,18 @@ def test_what_decides_is_said_before_the_first_run() -> None:
     told = " ".join(shown.plan(STORED))
     assert "3 pairs of runs" in told and "3 epochs each, the first left out" in told
     assert "over 10 % of training waited" in told and "empty in 50 % or more" in told
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("no_color", ["", "1"])
+def test_codes_are_for_terminals_that_want_them(monkeypatch: pytest.MonkeyPatch, no_color: str) -> None:
+    for name, value in (("FORCE_COLOR", "1"), ("TERM", "xterm"), ("NO_COLOR", no_color)):
+        monkeypatch.setenv(name, value)
+    assert "\x1b" not in render()  # FORCE_COLOR is no wish to have codes in a file.
+    out = Terminal()
+    shown.show(STORED, frames.frame(STALLS, [ROW]), out)
+    assert ("\x1b" in out.getvalue()) == (not no_color)

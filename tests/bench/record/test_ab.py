@@ -57,6 +57,8 @@ def test_the_folder_of_a_side_knows_what_it_is_a_side_of(tmp_path: Path, monkeyp
         ({"seeds": []}, "no seeds"),
         ({"a": {}}, "a.settings"),
         ({"schema": 99}, "update the checkout"),
+        ({"schema": 0}, "no schema 0"),
+        ({"seeds": [0, 1, 0]}, "a seed twice"),
     ],
 )
 def test_a_damaged_file_is_a_sentence_with_its_name(tmp_path: Path, changes: dict[str, object], said: str) -> None:

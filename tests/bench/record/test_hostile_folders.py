@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
@@ -20,6 +22,7 @@ from bench.record import (
     SEAL_FILE,
     TELEMETRY_FILE,
     StoredCampaign,
+    holds,
     load_campaign,
     replace_file,
 )
@@ -172,3 +175,39 @@ def test_a_run_with_damaged_files_stays_in_the_table(folder: Path, data: st.Data
     assert list(runs["seed"]) == [0, 1]
     assert len(frames.summary(runs)) >= 1
     assert set(frames.epochs(records)["seed"]) <= {0, 1}
+
+
+def closed(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Let the disk refuse to tell anything of what is in a folder, as for a user without the right to."""
+    for name in ("stat", "lstat"):
+        real = getattr(Path, name)
+
+        def asked(path: Path, *, real: Any = real, **more: Any) -> Any:
+            if path.parent == folder:
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+            return real(path, **more)
+
+        monkeypatch.setattr(Path, name, asked)
+
+
+def test_a_folder_of_a_seed_that_may_not_be_read_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    closed(monkeypatch, folder / "seed-001")
+    told = refused(folder)
+    assert told.startswith(f"cannot read {folder}/seed-001/") and "(Permission denied); let it be read" in told
+
+
+def test_a_campaign_that_may_not_be_read_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    closed(monkeypatch, folder)
+    assert refused(folder).startswith(f"cannot read {folder}/campaign.json (Permission denied)")
+    with pytest.raises(DataError, match="Permission denied"):
+        holds(folder, "ab.json")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads every folder; run the tests as a user to see this one")
+@pytest.mark.parametrize("name", ["seed-001", "."])
+def test_a_closed_folder_is_told(folder: Path, name: str) -> None:
+    (folder / name).chmod(0)
+    try:
+        assert "Permission denied" in refused(folder)
+    finally:
+        (folder / name).chmod(0o700)

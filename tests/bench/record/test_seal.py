@@ -160,3 +160,29 @@ def test_a_campaign_gives_the_same_records_sealed_or_not(tmp_path: Path) -> None
     again = load_campaign(folder)
     assert [run.sealed for run in (*anew.runs, *again.runs)] == [False, False, True, True]
     assert again.records == tuple(judged(each) for each in anew.records)
+
+
+def forged(place: Path) -> None:
+    """Edit the record of a sealed run by hand and write the seal that fits it."""
+    body = (place / RECORD_FILE).read_bytes().replace(b'"correct": 9500', b'"correct": 9900')
+    assert body != (place / RECORD_FILE).read_bytes()
+    (place / RECORD_FILE).write_bytes(body)
+    (place / SEAL_FILE).write_text(seal.text(place, seal.sources(place), body))
+
+
+def test_a_forged_seal_is_believed_only_where_seals_are(place: Path) -> None:
+    forged(place)
+    assert load_run(place).record.epochs[-1].correct == 9900
+    run = load_run(place, anew=True)
+    assert (run.sealed, run.record.epochs[-1].correct) == (False, 9500)
+    (found,) = load_campaign(place.parent, anew=True).records
+    assert found.epochs[-1].correct == 9500
+
+
+def test_what_is_read_anew_replaces_a_forged_record(place: Path) -> None:
+    good = (place / RECORD_FILE).read_bytes()
+    forged(place)
+    run = load_run(place, anew=True)
+    write_run(run, judged(run.record))
+    assert (place / RECORD_FILE).read_bytes() == good
+    assert load_run(place).record.epochs[-1].correct == 9500

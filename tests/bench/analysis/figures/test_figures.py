@@ -275,3 +275,29 @@ def test_every_figure_has_something_to_draw_or_says_why_not(records: tuple[Recor
 def test_fixed_work_of_a_side_is_that_of_the_train_clock() -> None:
     one = side("A", Run())
     assert sides.fixed_work([one]).series[0].y == (fixed_work_seconds(CLOCKS["train"], one.records[0]),)
+
+
+def test_only_whole_epochs_are_times_of_an_epoch() -> None:
+    record = judged(Run().record())
+    one, two, *_, last = record.epochs
+    part = replace(last, epoch=2.59, train_seconds=1.0)
+    beside = replace(two, view="flip", train_seconds=0.0)
+    cut = replace(record, epochs=(one, two, beside, part), recipe={**record.recipe, "epochs": 2.59})
+    figure = sides.epoch_times([Side("A", "A", (cut,))])
+    ((epochs, seconds),) = [(each.x, each.y) for each in figure.series]
+    assert epochs == (1.0, 2.0)
+    assert seconds == (one.train_seconds, two.train_seconds)
+    assert "Left out is what was evaluated after less or more than one whole epoch" in figure.caption
+
+
+def test_evaluations_every_few_epochs_tell_no_time_of_one() -> None:
+    record = Run().record()
+    rare = replace(record, epochs=tuple(replace(each, epoch=5 * each.epoch) for each in record.epochs))
+    figure = sides.epoch_times([Side("A", "A", (judged(rare),))])
+    assert not figure.series and "evaluated after each epoch" in figure.empty
+
+
+def test_epochs_that_are_sums_of_floats_are_whole() -> None:
+    record = Run().record()
+    odd = replace(record, epochs=tuple(replace(each, epoch=each.epoch + 1e-9) for each in record.epochs))
+    assert len(sides.epoch_times([Side("A", "A", (judged(odd),))]).series[0].x) == 5

@@ -14,6 +14,8 @@ import pytest
 
 from bench.analysis import frames
 from bench.analysis.columns import RUNS
+from bench.analysis.comparison import Side, compare
+from bench.analysis.fixed_work import Work
 from bench.checks import judged
 from bench.errors import EnvironmentProblem
 from bench.output import page, tables
@@ -111,10 +113,10 @@ def test_notes_and_the_place_on_the_board_are_told() -> None:
 
 
 def test_a_comparison_answers_first() -> None:
-    slow = [replace(each, train_seconds=1.1 * each.train_seconds) for each in five_seeds()]
+    slow = [replace(each, train_seconds=(1.1 + each.seed / 1e4) * each.train_seconds) for each in five_seeds()]
     said = pages.words(pages.of_sides(five_seeds(), slow))
-    assert said.index("B is slower than A: it takes 10.00 % longer") < said.index("What differs")
-    assert "slower +10.00 % time" in said
+    assert said.index("B is slower than A: it takes 10.02 % longer") < said.index("What differs")
+    assert "slower +10.02 % time" in said
 
 
 def test_a_comparison_of_three_has_an_answer_for_each_after_the_first() -> None:
@@ -263,3 +265,35 @@ def test_without_plotly_a_sentence_says_what_to_type(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(page, "find_spec", lambda name: None)
     with pytest.raises(EnvironmentProblem, match="needs the package plotly"):
         pages.of(Run())
+
+
+def ended(runs: list[Run], epochs: int) -> Side:
+    """A side of an A/B that ends each run after some epochs."""
+    records = [judged(replace(each, correct=each.correct[:epochs], status="cut_short").record()) for each in runs]
+    return Side("A", "the side A", tuple(records), Work(epochs, 1 if epochs > 1 else 0))
+
+
+@pytest.mark.parametrize(("epochs", "told"), [(1, "1 epoch"), (2, "2 epochs")])
+def test_a_side_whose_runs_were_ended_says_so(epochs: int, told: str) -> None:
+    a = ended(five_seeds(), epochs)
+    b = replace(ended([replace(each, spawned_ns=each.spawned_ns + 1) for each in five_seeds()], epochs), name="B")
+    assert a.counted and b.counted
+    said = pages.words(page.comparison_page(compare([a, b])))
+    assert f"Each run was ended after {told}, so it has no time to the target." in said
+    assert "No finished run counts." not in said
+
+
+def test_sides_of_different_recipes_did_not_the_same_work() -> None:
+    other = {**Run().lines()[2]["recipe"], "name": "hive", "sha256": "cd" * 32}
+    hive = [replace(each, hello={"recipe": other}, spawned_ns=each.spawned_ns + 1) for each in five_seeds()]
+    made = [Side(name, name, tuple(judged(each.record()) for each in runs)) for name, runs in
+            (("A", five_seeds()), ("B", hive))]  # fmt: skip
+    text = page.comparison_page(compare(made, different_work=True))
+    assert "training time of each one's own schedule, which is not the same work, target or not" in pages.words(text)
+    assert "The time of each one's own schedule, which is not the same work (train@1" in pages.words(text)
+    assert "time of the same work" not in pages.words(text)
+
+
+def test_the_command_for_a_page_can_be_typed_whatever_the_folder_is_called() -> None:
+    said = pages.words(pages.of(Run(), folder="/somewhere/a b; rm -rf ~"))
+    assert "make report OUT='results/a b; rm -rf ~'" in said
