@@ -42,7 +42,9 @@ def test_it_freezes_in_the_middle_of_an_epoch(name):
     np.testing.assert_allclose(second, biases(name, until=None, epochs=1.5)[2], rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", LOOPS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if name == "device" else ()) for name in LOOPS]
+)
 def test_it_may_freeze_at_once_or_never(name):
     frozen, free = biases(name, until=0, epochs=1), biases(name, until=None, epochs=1)
     assert (frozen[0] == frozen[1]).all() and (free[0] != free[1]).any()

@@ -193,6 +193,7 @@ def test_one_seed_twice_gives_identical_accuracies(request_of_two_epochs, name, 
     assert tables[0] == tables[1] and len(tables[0]) == 2
 
 
+@pytest.mark.slow
 def test_the_trainer_adds_no_keras_to_what_tensorflow_itself_imports():
     """Keras 2 and 3 differ and change, so nothing the trainer runs may lean on either."""
     import subprocess
@@ -208,6 +209,7 @@ print([name for name in set(sys.modules) - before if "keras" in name])
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.slow
 def test_the_crossing_is_found_in_whole_numbers_as_the_harness_finds_it(tmp_path, request_of_two_epochs, monkeypatch):
     written, labels = [], synthetic.make().test_labels
     # A share of the 2,000 images whose product with 2,000 is, in floats, more than the count it was made from.

@@ -149,6 +149,7 @@ def test_ctrl_c_keeps_what_is_finished_and_the_same_command_continues(bench: Ben
     assert (bench.folder / "base" / "seed-001" / "events.jsonl").read_bytes() == kept
 
 
+@pytest.mark.slow
 def test_a_variant_that_fails_costs_its_runs_alone(bench: Bench) -> None:
     for seed in range(3):
         bench.scripts["smooth", seed] = [["print", "Segmentation fault"], ["exit", 139]]
@@ -195,6 +196,7 @@ def test_each_variant_keeps_the_table_of_its_recipe(bench: Bench) -> None:
     assert (kept["base"]["label_smoothing"], kept["smooth"]["label_smoothing"]) == (0.0, 0.1)
 
 
+@pytest.mark.slow
 def test_a_report_makes_every_table_again(bench: Bench) -> None:
     bench("mine.json")
     made = {path: path.read_bytes() for path in bench.folder.rglob("*") if path.is_file()}

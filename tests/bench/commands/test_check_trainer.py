@@ -135,6 +135,7 @@ os.wait()
 """
 
 
+@pytest.mark.slow
 def test_a_process_that_outlives_its_trainer_is_named_and_ended(check: Check, tmp_path: Path) -> None:
     left = tmp_path / "pid"
     daemon = DAEMON.replace("PATH", repr(str(left)))

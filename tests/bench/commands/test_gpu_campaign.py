@@ -174,6 +174,7 @@ def test_somebody_else_on_the_card_makes_the_run_invalid(tmp_path: Path, library
     assert made.row("runs.csv")["verdict"] == "invalid"
 
 
+@pytest.mark.slow
 def test_a_card_that_slowed_down_makes_the_run_suspect(tmp_path: Path, library: Path) -> None:
     made = bench(tmp_path, library, *fake_nvml.OVERHEATED, "gpu 0 processes -", ticks=1)
 
