@@ -53,7 +53,7 @@ def side_cells(side: Side) -> dict[str, Any]:
     return {
         "side": side.name,
         "title": side.title,
-        **(_configuration(first) if first else {}),
+        **(frames.configuration(first) if first else {}),
         "clock": str(side.work),
         "runs": len(counted),
         "left_out": len(side.left_out),
@@ -75,18 +75,6 @@ def side_cells(side: Side) -> dict[str, Any]:
         "stall_share": _median(runs, "stall_share"),
         "accuracy_mean": math.fsum(accuracy) / len(accuracy) if accuracy else None,
         "accuracy_std": float(pd.Series(accuracy).std(ddof=1)) if len(accuracy) > 1 else None,
-    }
-
-
-def _configuration(record: Record) -> dict[str, Any]:
-    return {
-        "recipe": record.recipe.get("name"),
-        "dataset": record.dataset.get("name"),
-        "dataset_state": record.dataset.get("state"),
-        "device": record.device.get("name") or record.device.get("kind"),
-        "precision": record.precision,
-        "input": record.input,
-        "threads": record.threads,
     }
 
 

@@ -75,7 +75,7 @@ def _run(record: Record, cost_per_hour: float | None) -> Row:
     verdict, last = record.verdict, record.epochs[-1] if record.epochs else None
     life, cost = _seconds(record.life_ns), record.harness
     row: Row = {
-        **_configuration(record),
+        **configuration(record),
         "seed": record.seed,
         "status": record.status,
         "final_accuracy_percent": last and last.accuracy_percent,
@@ -119,7 +119,8 @@ def _final_plain(record: Record) -> float | None:
     return next((each.accuracy_percent for each in same), None)
 
 
-def _configuration(record: Record) -> Row:
+def configuration(record: Record) -> Row:
+    """The cells of CONFIGURATION that a record gives."""
     return {
         "recipe": record.recipe.get("name"),
         "dataset": record.dataset.get("name"),
