@@ -123,7 +123,7 @@ def gate(comparison: Comparison, percent: float) -> tuple[int, str]:
     undecided = (each.effect for each in comparison.versus if each.answer.kind == NOT_ENOUGH)
     possible = [each.high_percent for each in undecided if each.high_percent > percent]
     if possible:
-        return 0, f"{passed}, but {max(possible):.1f} % could still be, as far as the runs spread."
+        return 0, f"{passed}, but {max(possible):.2f} % could still be, as far as the runs spread."
     return 0, f"{passed}."
 
 
