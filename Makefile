@@ -73,7 +73,7 @@ help: ## print this
 	@sed -n 's/^#: /  /p' Makefile
 
 .PHONY: bench
-bench: runtime ## set up and run a campaign: hive on a GPU, else smoke; continues an unfinished one
+bench: runtime ## set up and run a campaign: resnet9 on a GPU, else smoke; continues an unfinished one
 	@$(RUN) -m bench run
 
 .PHONY: smoke

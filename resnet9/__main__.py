@@ -18,7 +18,7 @@ from resnet9.errors import DataError, RecipeError, TrainerError
 from resnet9.recipe import load, load_all
 
 #: What is trained and drawn where no recipe is named; the harness's own default on a GPU (bench.plan.FULL).
-DEFAULT = "hive"
+DEFAULT = "resnet9"
 LARGEST_SEED = 2**31 - 2
 #: The network this project is named after.
 DRAWN = "page24"

@@ -45,6 +45,36 @@ class Reproduction:
         return f"n {self.n}, {self.mean_percent:.2f}{spread}{short}"
 
 
+@dataclass(frozen=True)
+class Success:
+    """How often a recipe of our own reaches its target, as shares with a 95 % interval; ``basis`` is ``counted`` (from
+    ``reached`` of ``runs`` published here) or ``predicted`` (from other lengths, ours and others').
+    """
+
+    recipe_sha256: str
+    basis: str
+    success: float
+    success_low: float
+    success_high: float
+    runs: int
+    reached: int
+    published_runs: int
+    published_recipe: str
+
+    def __str__(self) -> str:
+        ends = f"{100 * self.success_low:.1f}-{100 * self.success_high:.1f}"
+        return f"{100 * self.success:.1f} % reach it ({self.basis}, {ends}); {self.reached} of {self.runs} here"
+
+
+def success_of(recipe: Recipe, path: Path = REPRODUCED_FILE) -> Success | None:
+    """How often a recipe of our own reaches its target; None for others, and for one that was changed since.
+
+    Raises RecipeError where the file is damaged.
+    """
+    found = _read(path)[2].get(recipe.name)
+    return found if found is not None and found.recipe_sha256 == recipe.sha256 else None
+
+
 def of(recipe: Recipe, path: Path = REPRODUCED_FILE) -> Reproduction | None:
     """What runs have shown of a recipe; None where there are none of it, or none since it was changed.
 
@@ -60,7 +90,7 @@ def rule(path: Path = REPRODUCED_FILE) -> str:
 
 
 @cache
-def _read(path: Path) -> tuple[str, dict[str, Reproduction]]:
+def _read(path: Path) -> tuple[str, dict[str, Reproduction], dict[str, Success]]:
     own = ("records", "commits", "left_out", "tolerance_percent")
     keys = [each.name for each in fields(Reproduction) if each.name not in own]
     try:
@@ -76,6 +106,9 @@ def _read(path: Path) -> tuple[str, dict[str, Reproduction]]:
             )
             for row in body["recipes"]
         }
-        return str(body["rule"]), found
+        success = {
+            row["recipe"]: Success(**{each.name: row[each.name] for each in fields(Success)}) for row in body["own"]
+        }
+        return str(body["rule"]), found, success
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise RecipeError(f"{path.name} cannot be read ({error})", "type `python -m bench evidence`") from None

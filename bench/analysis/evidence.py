@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from statistics import mean, stdev
 from typing import Any
 
+from bench.analysis import reliability
+from bench.analysis.reliability import Reliability
 from bench.checks.image import not_publishable
 from bench.record import Record
 
@@ -46,7 +48,7 @@ class Run:
 
     ``configuration`` and ``asked`` are what ``campaign.json`` says: what every run of it shares, and whether it names
     this seed. ``record`` is judged, and None where the folder has no events; ``predictions`` are the bytes of
-    ``predictions.u8``, empty where there is none.
+    ``predictions.u8``, empty where there is none; ``recipe_table`` is the recipe as ``campaign.json`` keeps it.
     """
 
     place: str
@@ -55,6 +57,7 @@ class Run:
     asked: bool
     record: Record | None
     predictions: bytes
+    recipe_table: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -94,6 +97,11 @@ def counts(record: Record, recipe: Published) -> bool:
         and record.recipe.get("sha256") == recipe.sha256
         and record.epochs[-1].view == recipe.view
     )
+
+
+def believed(runs: Iterable[Run], recipe: Published) -> list[Record]:
+    """The records of published runs that count as evidence of a recipe."""
+    return [record for _, record in _sorted_out([run for run in runs if _is_of(run, recipe)], recipe)[0]]
 
 
 def gather(runs: Iterable[Run], recipes: Iterable[Published]) -> tuple[Evidence, ...]:
@@ -197,10 +205,23 @@ def _is_near(mean_percent: float, published_percent: float) -> bool:
     return round(published_percent - mean_percent, _DECIMALS) <= TOLERANCE_PERCENT
 
 
-def body(evidence: Sequence[Evidence]) -> dict[str, Any]:
-    """The content of ``reproduced.json``: the rule, and what was found, a table a recipe."""
+def body(evidence: Sequence[Evidence], own: Sequence[Reliability] = ()) -> dict[str, Any]:
+    """The content of ``reproduced.json``: the rules, and what was found, a table a recipe; ``own`` are recipes that
+    nobody else has published.
+    """
     found = [{**asdict(each), "records": list(each.records), "commits": list(each.commits)} for each in evidence]
-    return {"schema": SCHEMA, "rule": RULE, "tolerance_percent": TOLERANCE_PERCENT, "recipes": found}
+    return {
+        "schema": SCHEMA,
+        "rule": RULE,
+        "tolerance_percent": TOLERANCE_PERCENT,
+        "recipes": found,
+        "own_rule": reliability.RULE,
+        "own": [_rounded(asdict(each)) for each in own],
+    }
+
+
+def _rounded(row: dict[str, Any]) -> dict[str, Any]:
+    return {key: round(value, _DECIMALS) if isinstance(value, float) else value for key, value in row.items()}
 
 
 def note(records: Sequence[Record], recipe: Published | None, known: Mapping[str, Any]) -> str | None:
@@ -216,7 +237,8 @@ def note(records: Sequence[Record], recipe: Published | None, known: Mapping[str
     if recipe is None or trained.recipe.get("sha256") != recipe.sha256:
         return f"not reproduced here: {name} is no recipe of this checkout as these runs trained it"
     if recipe.accuracy_percent is None:
-        return f"not reproduced here: nothing is published for {name}"
+        own = (row for row in known["own"] if (row["recipe"], row["recipe_sha256"]) == (name, recipe.sha256))
+        return next(map(_success_note, own), f"not reproduced here: nothing is published for {name}")
     said = f"not reproduced here: {name} is published with {recipe.accuracy_percent:g} %"
     own = [each.epochs[-1].accuracy_percent for each in records if counts(each, recipe)]
     if len(own) >= LEAST_RUNS:
@@ -226,6 +248,19 @@ def note(records: Sequence[Record], recipe: Published | None, known: Mapping[str
     if any((row["recipe_sha256"], row["reproduced"]) == (recipe.sha256, True) for row in _rows(known, recipe.name)):
         return None
     return f"{said}, and it takes {LEAST_RUNS} runs or more to compare"
+
+
+def _success_note(row: Mapping[str, Any]) -> str:
+    """How often a recipe of our own reaches its target, and what that rests on."""
+    low, high = (100 * row[key] for key in ("success_low", "success_high"))
+    if row["basis"] == reliability.COUNTED:
+        rate = f"{100 * row['success']:.1f} %, 95 % interval {low:.1f} to {high:.1f} %"
+        return f"{row['reached']} of {row['runs']} published runs of {row['recipe']} reached its target ({rate})"
+    return (
+        f"predicted, not counted: {100 * row['success']:.1f} % of runs of {row['recipe']} reach its target (95 % "
+        f"interval {low:.1f} to {high:.1f} %); {row['reached']} of {row['runs']} published runs did, and from "
+        f"{reliability.LEAST_COUNTED} on they are counted"
+    )
 
 
 def _rows(known: Mapping[str, Any], name: str) -> Iterator[Mapping[str, Any]]:

@@ -90,7 +90,7 @@ DATA = (
          before=_data),
     Rule("unverified-data", "archive", "note", _VERIFY, "not from the official archive", _will_be_unverified,
          _unverified),
-    Rule("synthetic", "stand-in", "note", "for a CIFAR-10 result type `make bench RECIPE=hive`",
+    Rule("synthetic", "stand-in", "note", "for a CIFAR-10 result type `make bench RECIPE=speedrun`",
          "the built-in stand-in", after=_synthetic),
     Rule(MEMORY_INPUT, "control", "invalid", "for a result type INPUT=host or INPUT=device; this one only tells time",
          "the input `memory`, the control of `bench stalls`", after=_memory),

@@ -7,8 +7,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.analysis import evidence
+from bench.analysis import epoch_curve, evidence, reliability
+from bench.analysis.reliability import Reliability
 from bench.checks import judged
+from bench.commands import _epochs
 from bench.errors import DataError
 from bench.protocol import PREDICTIONS_FILE
 from bench.record import CAMPAIGN_FILE, EVENTS_FILE, Record, StoredCampaign, fold_file, seed_folder
@@ -51,6 +53,7 @@ def published_runs(folder: Path = PUBLISHED) -> Iterator[evidence.Run]:
                 asked=seed in campaign.seeds,
                 record=judged(fold_file(place / EVENTS_FILE)) if (place / EVENTS_FILE).is_file() else None,
                 predictions=_bytes(place / PREDICTIONS_FILE),
+                recipe_table=campaign.recipe,
             )
 
 
@@ -60,7 +63,25 @@ def _bytes(path: Path) -> bytes:
 
 def content(folder: Path = PUBLISHED) -> dict[str, Any]:
     """What ``reproduced.json`` has to hold, from the records alone."""
-    return evidence.body(evidence.gather(published_runs(folder), shipped().values()))
+    runs = tuple(published_runs(folder))
+    return evidence.body(evidence.gather(runs, shipped().values()), tuple(_own(runs)))
+
+
+def _own(runs: Sequence[evidence.Run]) -> Iterator[Reliability]:
+    """How reliable the recipes are that nobody else has published: the shipped ones for CIFAR-10 with runs of others at
+    some length.
+    """
+    trained = {each.sha256: each for run in runs if (each := _epochs.recipe_of(run.configuration, run.recipe_table))}
+    for recipe in recipes.load_all().values():
+        published = _epochs.published(recipe)
+        if recipe.published is not None or recipe.dataset != "cifar10" or not published:
+            continue
+        lengths = [each for each in trained.values() if _epochs.same_tricks(recipe, each)]
+        found = {each.sha256: evidence.believed(runs, _published(each)) for each in lengths}
+        points = [(each.epochs, one.epochs[-1].accuracy_percent) for each in lengths for one in found[each.sha256]]
+        prediction = epoch_curve.fit(points, published).predict(recipe.epochs, recipe.target_percent)
+        reached = [record.reached for record in found.get(recipe.sha256, ())]
+        yield reliability.of(recipe.name, recipe.sha256, prediction, reached, published)
 
 
 def text(body: dict[str, Any]) -> str:
@@ -79,13 +100,16 @@ def notes(records: Sequence[Record]) -> list[str]:
 
 def _known() -> dict[str, Any]:
     """``reproduced.json``, read, with the keys that a note needs. Raises DataError where it is damaged."""
-    keys = {"recipe": str, "recipe_sha256": str, "reproduced": bool}
+    named = {"recipe": str, "recipe_sha256": str}
+    counted = {"success": float, "success_low": float, "success_high": float, "runs": int, "reached": int}
+    keys = {"recipes": {**named, "reproduced": bool}, "own": {**named, **counted, "basis": str}}
     try:
         body: dict[str, Any] = json.loads(REPRODUCED_FILE.read_bytes())
-        for row in body["recipes"]:
-            for key, kind in keys.items():
-                if not isinstance(row[key], kind):
-                    raise TypeError(f"`{key}` is not {kind.__name__}")
+        for table, kinds in keys.items():
+            for row in body[table]:
+                for key, kind in kinds.items():
+                    if not isinstance(row[key], kind):
+                        raise TypeError(f"`{key}` is not {kind.__name__}")
     except (OSError, ValueError, LookupError, TypeError, RecursionError) as why:
         raise DataError(
             f"{REPRODUCED_FILE.name} cannot be read ({why!r:.100}); type `python -m bench evidence`."

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from bench.record import Record, StoredCampaign
 
 _SYNTHETIC = (
-    "was trained on the built-in stand-in, which is no CIFAR-10 result and has no place; type `make bench RECIPE=hive` "
+    "was trained on the built-in stand-in, which is no CIFAR-10 result and has no place; type `make bench RECIPE=speedrun` "
     "for one that has."
 )
 _UNVERIFIED = (

@@ -53,7 +53,7 @@ def _side(letter: str) -> _options.Decorator:
 @click.command("ab")
 @_side("A")
 @_side("B")
-@_options.variable("RECIPE", "its name, or FILE.json:TABLE  [default: hive on a GPU, else smoke]")
+@_options.variable("RECIPE", "its name, or FILE.json:TABLE  [default: resnet9 on a GPU, else smoke]")
 @click.option(
     "--pairs",
     "seeds",

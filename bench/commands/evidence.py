@@ -22,6 +22,10 @@ def command() -> None:
         runs = "1 run" if row["n"] == 1 else f"{row['n']} runs"
         left_out = "".join(f", left out {number} {how}" for how, number in row["left_out"].items())
         click.echo(f"{row['recipe']}: {word}; {runs} give {row['mean_percent']:.2f} %, published is {said}{left_out}.")
+    for row in body["own"]:
+        rate = f"{100 * row['success']:.1f} % ({100 * row['success_low']:.1f} to {100 * row['success_high']:.1f} %)"
+        may = f"no default: {row['shortfall']}" if row["shortfall"] else "may be a default"
+        click.echo(f"{row['recipe']}: success {row['basis']}, {rate}; {row['reached']} of {row['runs']} runs; {may}.")
     if not body["recipes"]:
         click.echo("No run under results/published is of a shipped recipe on CIFAR-10.")
-    click.echo(f"{_evidence.REPRODUCED_FILE.relative_to(_evidence.CHECKOUT)} is up to date; {body['rule']}.")
+    click.echo(f"{_evidence.REPRODUCED_FILE.relative_to(_evidence.CHECKOUT)} is up to date; {body['rule']}; {body['own_rule']}.")

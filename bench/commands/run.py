@@ -25,7 +25,7 @@ RESULTS = Path(__file__).parents[2] / "results"
 
 
 @click.command("run")
-@_options.variable("RECIPE", "its name, or FILE.json:TABLE  [default: hive on a GPU, else smoke]")
+@_options.variable("RECIPE", "its name, or FILE.json:TABLE  [default: resnet9 on a GPU, else smoke]")
 @_options.variable("SEEDS", "how many, 5, or which, 0,3  [default: 5, of smoke 2]")
 @_options.data
 @_options.input_

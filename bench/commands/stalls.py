@@ -27,7 +27,7 @@ _PAIRS = "3"
 
 
 @click.command("stalls")
-@_options.variable("RECIPE", "its name, or FILE.json:TABLE  [default: hive on a GPU, else smoke]")
+@_options.variable("RECIPE", "its name, or FILE.json:TABLE  [default: resnet9 on a GPU, else smoke]")
 @click.option(
     "--pairs",
     "seeds",

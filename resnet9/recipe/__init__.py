@@ -6,7 +6,8 @@ Learning rate and decay are in mean-gradient units: ``g = grad(mean loss) + weig
 Standard library only.
 """
 
-from resnet9.recipe.files import ABLATIONS, DECLARATION, RECIPES_FILE, file_of, load, load_all
+from resnet9.errors import RecipeError
+from resnet9.recipe.files import ABLATIONS, DECLARATION, RECIPES_FILE, file_of, from_table, load, load_all
 from resnet9.recipe.shape import (
     GROUPS,
     WIDTHS,
@@ -35,8 +36,10 @@ __all__ = [
     "Muon",
     "Published",
     "Recipe",
+    "RecipeError",
     "Whitening",
     "file_of",
+    "from_table",
     "load",
     "load_all",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,14 @@ def load_all(path: Path = RECIPES_FILE) -> dict[str, Recipe]:
     tables.pop(DECLARATION, None)
     known = {**_read(RECIPES_FILE), **tables}
     return {f"{path.stem}:{key}": _resolved(key, known, f"{path.stem}:{key}") for key in tables}
+
+
+def from_table(table: Mapping[str, Any]) -> Recipe:
+    """The recipe of a resolved table with its name, as ``campaign.json`` keeps it. Raises RecipeError."""
+    name = str(table.get("name"))
+    recipe = decode(Recipe, dict(table), f"recipe {name}")
+    rules.check(recipe)
+    return recipe
 
 
 def _resolved(key: str, tables: dict[str, Any], name: str) -> Recipe:

@@ -117,7 +117,7 @@ def test_a_device_that_is_none_is_told_with_the_nearest(asked: str, meant: str |
 @pytest.mark.parametrize(
     ("wishes", "where", "recipe"),
     [
-        (Wishes(), GPU, "hive"),
+        (Wishes(), GPU, "resnet9"),
         (Wishes(), NO_GPU, "smoke"),
         (Wishes(data="synthetic"), NO_GPU, "smoke"),
         (Wishes(recipe="keras24"), NO_GPU, "keras24"),
@@ -132,7 +132,7 @@ def test_the_recipe_is_what_was_asked_or_what_the_machine_can_do(wishes: Wishes,
 
 
 def test_data_for_the_smoke_check_is_a_misunderstanding_and_told() -> None:
-    with pytest.raises(UsageError, match=r"no use for DATA=/cifar; leave DATA out, or add RECIPE=hive SEEDS=1"):
+    with pytest.raises(UsageError, match=r"no use for DATA=/cifar; leave DATA out, or add RECIPE=speedrun SEEDS=1"):
         plan.recipe_name(Wishes(data="/cifar"), NO_GPU)
 
 
@@ -172,7 +172,7 @@ def test_a_cpu_gets_two_seeds_of_smoke_and_is_told_what_they_are_not() -> None:
     assert (todo.seeds, todo.data, todo.input) == ((0, 1), "synthetic", "host")
     assert todo.notice == (
         "No GPU here: the driver is missing. This checks the harness on a built-in stand-in and is no CIFAR-10 result. "
-        "For the real thing on this CPU: make bench RECIPE=hive SEEDS=1 DEVICE=cpu "
+        "For the real thing on this CPU: make bench RECIPE=speedrun SEEDS=1 DEVICE=cpu "
         "(about 10 minutes on 2 cores with bf16 instructions, longer on others)."
     )
     assert "\n" not in todo.notice

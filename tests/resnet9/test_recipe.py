@@ -112,7 +112,8 @@ def test_a_batch_larger_than_the_dataset_is_refused():
 
 
 STEPS = {
-    "page24": (97, 2328), "page13": (97, 1261), "page10": (97, 970), "hlb12": (48, 581), "air-clean": (50, 500),
+    "page24": (97, 2328), "page13": (97, 1261), "page10": (97, 970), "resnet9": (97, 1164), "speedrun": (32, 352),
+    "hlb12": (48, 581), "air-clean": (50, 500),
     "air94": (48, 476), "air94-muon": (25, 200), "hive": (32, 243), "air93": (48, 528), "air95": (48, 720),
     "air96": (48, 1776),
 }  # fmt: skip

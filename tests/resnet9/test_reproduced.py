@@ -20,9 +20,16 @@ ROW = {
 }  # fmt: skip
 
 
+RESNET9 = recipes.load("resnet9")
+OWN = {
+    "recipe": "resnet9", "recipe_sha256": RESNET9.sha256, "basis": "predicted", "success": 0.98, "success_low": 0.9,
+    "success_high": 0.999, "runs": 2, "reached": 1, "published_runs": 400, "published_recipe": "page10", "shortfall": "",
+}  # fmt: skip
+
+
 def written(folder: Path, **changes: object) -> Path:
     path = folder / "reproduced.json"
-    body = {"schema": 1, "rule": "the rule", "tolerance_percent": 0.15, "recipes": [{**ROW, **changes}]}
+    body = {"schema": 1, "rule": "the rule", "tolerance_percent": 0.15, "recipes": [{**ROW, **changes}], "own": [OWN]}
     path.write_text(json.dumps(body))
     return path
 
@@ -39,6 +46,14 @@ def test_a_recipe_that_was_changed_has_lost_its_evidence_and_prose_does_not_chan
     assert reproduced.of(replace(PAGE24, cutout=7), path) is None
     assert reproduced.of(replace(PAGE24, summary="other words"), path) is not None
     assert reproduced.of(recipes.load("air94"), path) is None
+
+
+def test_a_recipe_of_our_own_has_a_success_rate_until_it_is_changed(tmp_path):
+    path = written(tmp_path)
+    found = reproduced.success_of(RESNET9, path)
+    assert (found.basis, found.success, found.reached, found.runs) == ("predicted", 0.98, 1, 2)
+    assert reproduced.success_of(replace(RESNET9, epochs=13), path) is None
+    assert reproduced.success_of(PAGE24, path) is None
 
 
 @pytest.mark.parametrize("content", ["{", "[]", "{}", '{"rule": "", "tolerance_percent": 0.1, "recipes": [{}]}'])

@@ -19,7 +19,8 @@ SETS = sorted(Path(recipes.ABLATIONS).glob("*.json"))
 HASHES = {
     "page24": "0d3f6586", "keras24": "23c30b15", "plain24": "420c374e", "ladder1": "536ae339",
     "ladder2": "1bf37b50", "ladder3": "bebb1078", "ladder4": "616cf28e", "ladder5": "eba81216",
-    "ladder6": "5148d6a8", "page13": "a0d21391", "page10": "bbaec26c", "air-clean": "488de3aa",
+    "ladder6": "5148d6a8", "page13": "a0d21391", "page10": "bbaec26c", "resnet9": "bcc48492", "speedrun": "81a228f9",
+    "air-clean": "488de3aa",
     "air94": "306abdda", "air94-muon": "6602f063", "hive": "382cad18", "air93": "58232c29", "hlb12": "f971502b",
     "air95": "dce4bf10", "air96": "d247b676", "smoke": "f926c9b9",
 }  # fmt: skip

@@ -167,7 +167,7 @@ def test_where_every_run_misses_there_is_no_place_at_all(tmp_path: Path, told: T
 @pytest.mark.parametrize(
     ("runs", "sentence"),
     [
-        ([run(0, 30.0, dataset="synthetic", dataset_state="synthetic")], "type `make bench RECIPE=hive`"),
+        ([run(0, 30.0, dataset="synthetic", dataset_state="synthetic")], "type `make bench RECIPE=speedrun`"),
         ([run(0, 30.0, target_percent=93.0)], "the target in .* was 93.0 %, and the board is of times to 94 %"),
         ([run(0, 30.0, 940, total=1000)], "was not evaluated on all 10,000 test images"),
         ([run(0, 30.0, dataset_state="mine")], "was not trained on CIFAR-10"),

@@ -32,7 +32,7 @@ def test_without_anything_said_a_cpu_gets_the_smoke_check(bench: Bench, monkeypa
 
     assert (code, err) == (0, "")
     assert "checks the harness on a built-in stand-in and is no CIFAR-10 result." in out.splitlines()[0]
-    assert "make bench RECIPE=hive SEEDS=1 DEVICE=cpu" in out.splitlines()[0]
+    assert "make bench RECIPE=speedrun SEEDS=1 DEVICE=cpu" in out.splitlines()[0]
     assert [request.seed for request in bench.requests] == [0, 1]
     assert bench.folder.name.endswith("Z-smoke-cpu")
     assert sorted(path.name for path in bench.folder.iterdir()) == [

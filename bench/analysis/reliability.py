@@ -1,0 +1,75 @@
+"""How often a recipe of our own reaches its target: counted where enough runs are published, else predicted.
+
+What others published cannot be reproduced by a recipe that nobody else has, so the rule for such a recipe is another
+one: somebody's published runs of the same network and tricks, at some length, and a success rate of LEAST_SUCCESS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bench.analysis import censored
+from bench.analysis.epoch_curve import Prediction, Published
+
+#: Published runs of the same network and tricks, at any length, that a default rests on.
+LEAST_PUBLISHED = 50
+#: From so many runs at its own length on a success rate is counted and not predicted.
+LEAST_COUNTED = 40
+#: The share of runs that is to reach the target.
+LEAST_SUCCESS = 0.98
+PREDICTED, COUNTED = "predicted", "counted"
+RULE = (
+    f"a default: at least {LEAST_PUBLISHED} published runs of the same network and tricks, a predicted success rate of "
+    f"{100 * LEAST_SUCCESS:g} % or more, and no runs that contradict it; counted from {LEAST_COUNTED} runs on"
+)
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """The success rate of a recipe with its 95 % interval, as shares; ``basis`` is PREDICTED or COUNTED.
+
+    ``reached`` of ``runs`` published here at its own length reached the target; ``published_runs`` of
+    ``published_recipe`` are what others published. ``shortfall`` says why it cannot be a default, empty where it can.
+    """
+
+    recipe: str
+    recipe_sha256: str
+    basis: str
+    success: float
+    success_low: float
+    success_high: float
+    runs: int
+    reached: int
+    published_runs: int
+    published_recipe: str
+    shortfall: str
+
+
+def of(
+    name: str, sha256: str, prediction: Prediction, reached: Sequence[bool], published: Sequence[Published]
+) -> Reliability:
+    """The reliability of a recipe: ``reached`` says of each of its runs whether it reached the target."""
+    counted = censored.success_rate(sum(reached), len(reached))
+    largest = max(published, key=lambda each: each.n, default=None)
+    by_count = len(reached) >= LEAST_COUNTED
+    shortfall = ""
+    if largest is None or largest.n < LEAST_PUBLISHED:
+        shortfall = f"fewer than {LEAST_PUBLISHED} published runs of its network and tricks"
+    elif reached and counted.high < LEAST_SUCCESS:
+        shortfall = f"{sum(reached)} of {len(reached)} runs reached the target, so it has to be longer"
+    elif not by_count and prediction.success < LEAST_SUCCESS:
+        shortfall = f"predicted success below {100 * LEAST_SUCCESS:g} %"
+    return Reliability(
+        recipe=name,
+        recipe_sha256=sha256,
+        basis=COUNTED if by_count else PREDICTED,
+        success=counted.estimate if by_count else prediction.success,
+        success_low=counted.low if by_count else prediction.success_low,
+        success_high=counted.high if by_count else prediction.success_high,
+        runs=len(reached),
+        reached=sum(reached),
+        published_runs=0 if largest is None else largest.n,
+        published_recipe="" if largest is None else largest.recipe,
+        shortfall=shortfall,
+    )
