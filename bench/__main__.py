@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+import time
 from collections.abc import Sequence
 
 import click
@@ -25,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = sys.argv[1:] if arguments is None else list(arguments)
     try:
         # Not through click's own main, which takes a closed pipe for an exit code of 1, a gate's "no".
-        with bench.make_context("python -m bench", words) as context:
+        with bench.make_context("python -m bench", words, obj=time.monotonic_ns()) as context:
             result = bench.invoke(context)
         sys.stdout.flush()
         return result if isinstance(result, int) else 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -14,7 +14,7 @@ from bench.errors import DataError, Refused, UsageError
 from bench.execute import Outcome
 from bench.fifo import FIFO_FILE
 from bench.journal import disk_trouble_told
-from bench.record import CAMPAIGN_FILE, EVENTS_FILE, SCHEMA, fold_file, replace_file, seed_folder
+from bench.record import CAMPAIGN_FILE, EVENTS_FILE, SCHEMA, Record, fold_file, load_run, replace_file, seed_folder
 from bench.record.schema import SchemaError, load
 from bench.run_protocol import UNSTATED, WARM_UP_FOLDER, RunProtocol, WarmUp
 
@@ -106,6 +106,11 @@ class Campaign:
     def left(self) -> tuple[int, ...]:
         """The seeds still to be run, in order."""
         return tuple(seed for seed in self.seeds if not self.done(seed))
+
+    def every_record(self) -> Iterator[Record]:
+        """The record of every run that was begun here, warm-up runs and those that did not end well among them."""
+        folders = sorted(each for name in ("seed-*", f"{WARM_UP_FOLDER}*") for each in self.folder.glob(name))
+        return (load_run(each).record for each in folders if (each / EVENTS_FILE).is_file())
 
     def write(self) -> None:
         """Put ``campaign.json`` in place, with the status as the folder shows it now."""

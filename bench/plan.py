@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from bench.programs import Program
 
 SMOKE = "smoke"
-#: The default recipe on a GPU: ResNet9, long enough that at least 98 % of runs reach 94 % (`bench choose-epochs resnet9`).
-#: A test holds it to the rule of `bench.analysis.reliability`.
+#: The default recipe on a GPU: ResNet9, long enough that at least 98 % of runs reach 94 % (`bench choose-epochs`). A
+#: test holds it to the rule of `bench.analysis.reliability`.
 FULL = "resnet9"
 #: The fastest recipe that is as reliable: what a CPU can train to 94 % in minutes.
 FAST = "speedrun"

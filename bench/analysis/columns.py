@@ -5,7 +5,7 @@ The frames are built from these lists, the files are read and written by them, a
 
 from __future__ import annotations
 
-from bench.analysis import energy, steadiness, telemetry, waits
+from bench.analysis import energy, steadiness, telemetry, waits, wall_clock
 from bench.analysis.comparison_columns import COMPARISON
 from bench.analysis.stall_columns import STALLS
 from bench.record import Column
@@ -75,6 +75,7 @@ RUNS = (
     *telemetry.RUN_COLUMNS,
     *waits.RUN_COLUMNS,
     *energy.RUN_COLUMNS,
+    *wall_clock.RUN_COLUMNS,
 )
 
 EPOCHS = (
@@ -138,6 +139,7 @@ SUMMARY = (
     Column("stall_share", "number", "", "median of the runs' stall_share, so after the first epoch; empty as theirs"),
     *energy.SUMMARY_COLUMNS,
     *steadiness.SUMMARY_COLUMNS,
+    *wall_clock.SUMMARY_COLUMNS,
 )
 
 ABLATION = (

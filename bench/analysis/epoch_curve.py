@@ -97,9 +97,7 @@ class Curve:
         return Prediction(epochs, mean, mean - half, mean + half, success, low, high)
 
 
-def fit(
-    runs: Iterable[tuple[float, float]], published: Sequence[Published] = (), slope: Slope | None = SLOPE
-) -> Curve:
+def fit(runs: Iterable[tuple[float, float]], published: Sequence[Published] = (), slope: Slope | None = SLOPE) -> Curve:
     """The curve through ``runs``, pairs of epochs and final accuracy in percent, ``published`` results and a ``slope``
     known from elsewhere (None: the runs' own alone).
 
@@ -284,4 +282,6 @@ def choose(
 def shown(known: Iterable[float], chosen: Iterable[float]) -> tuple[float, ...]:
     """The lengths for a table: those that were run or published, those chosen, and every whole number between."""
     lengths = {*known, *chosen}
-    return tuple(sorted(lengths | {float(each) for each in range(math.ceil(min(lengths)), math.ceil(max(lengths)) + 1)}))
+    return tuple(
+        sorted(lengths | {float(each) for each in range(math.ceil(min(lengths)), math.ceil(max(lengths)) + 1)})
+    )

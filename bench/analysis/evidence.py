@@ -240,11 +240,11 @@ def note(records: Sequence[Record], recipe: Published | None, known: Mapping[str
         own = (row for row in known["own"] if (row["recipe"], row["recipe_sha256"]) == (name, recipe.sha256))
         return next(map(_success_note, own), f"not reproduced here: nothing is published for {name}")
     said = f"not reproduced here: {name} is published with {recipe.accuracy_percent:g} %"
-    own = [each.epochs[-1].accuracy_percent for each in records if counts(each, recipe)]
-    if len(own) >= LEAST_RUNS:
-        if _is_near(middle := mean(own), recipe.accuracy_percent):
+    accuracies = [each.epochs[-1].accuracy_percent for each in records if counts(each, recipe)]
+    if len(accuracies) >= LEAST_RUNS:
+        if _is_near(middle := mean(accuracies), recipe.accuracy_percent):
             return None
-        return f"{said}, and these {len(own)} runs give {middle:.2f} %, not within {TOLERANCE_PERCENT:g}"
+        return f"{said}, and these {len(accuracies)} runs give {middle:.2f} %, not within {TOLERANCE_PERCENT:g}"
     if any((row["recipe_sha256"], row["reproduced"]) == (recipe.sha256, True) for row in _rows(known, recipe.name)):
         return None
     return f"{said}, and it takes {LEAST_RUNS} runs or more to compare"

@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from bench.analysis import censored, energy, steadiness, telemetry, waits
+from bench.analysis import censored, energy, steadiness, telemetry, waits, wall_clock
 from bench.analysis.columns import EPOCHS, RUNS, SUMMARY, Column
 from bench.checks import judged
 from bench.clocks import CLOCKS, HEADLINE, cumulative_seconds, fixed_work_seconds, to_target_seconds
@@ -104,6 +104,7 @@ def _run(record: Record, cost_per_hour: float | None) -> Row:
         **telemetry.run_cells(record),
         **waits.run_cells(record),
         **energy.run_cells(record, cost_per_hour),
+        **wall_clock.run_cells(record),
     }
     if (record.runs or 1) == 1:  # Several runs in one process share its start, so none of them has a time of its own.
         row |= {f"{name.replace('-', '_')}_seconds": to_target_seconds(clock, record) for name, clock in CLOCKS.items()}
@@ -237,6 +238,7 @@ def _summary_row(group: pd.DataFrame) -> Row:
         **{name: censored.median(_known(counted[column])) for name, column in telemetry.SUMMARISED.items()},
         **energy.summary_cells(group, counted),
         **steadiness.summary_cells(counted),
+        **wall_clock.summary_cells(counted, group),
     }
 
 

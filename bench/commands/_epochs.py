@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from bench.analysis import evidence
 from bench.analysis.epoch_curve import Published
 from bench.checks import judged
+from bench.errors import DataError
 from bench.record import CAMPAIGN_FILE, Record, StoredCampaign, load_campaign
 from resnet9 import recipe as recipes
 from resnet9.recipe import Recipe, RecipeError
@@ -38,8 +39,12 @@ class Length:
         return sum(each.reached for each in self.records)
 
 
-def campaigns(folders: Iterable[Path]) -> list[StoredCampaign]:
-    """The campaigns in or under these folders, each folded from its events. Raises DataError for a damaged one."""
+def campaigns(folders: Sequence[Path]) -> list[StoredCampaign]:
+    """The campaigns in or under these folders, each folded from its events. Raises DataError for a damaged one,
+    and for a folder that is not there."""
+    for folder in folders:
+        if not folder.is_dir():
+            raise DataError(f"there is no folder {folder}; give results folders, such as results/published.")
     files = [file for folder in folders for file in sorted(folder.rglob(CAMPAIGN_FILE))]
     return [load_campaign(file.parent, anew=True) for file in files]
 

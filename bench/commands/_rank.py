@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from bench.record import Record, StoredCampaign
 
 _SYNTHETIC = (
-    "was trained on the built-in stand-in, which is no CIFAR-10 result and has no place; type `make bench RECIPE=speedrun` "
-    "for one that has."
+    "was trained on the built-in stand-in, which is no CIFAR-10 result and has no place; type `make bench "
+    "RECIPE=speedrun` for one that has."
 )
 _UNVERIFIED = (
     "the data was a copy of CIFAR-10 that nobody verified against the official archive, so this is the standing "
@@ -87,7 +87,7 @@ def of_campaign(campaign: StoredCampaign, cost_per_hour: float | None) -> Asked:
     """The candidate that a loaded campaign is. Raises Refused for one that has no place whatever its time."""
     from bench.analysis.ranking import Sample
     from bench.checks import judged
-    from bench.clocks import HEADLINE
+    from bench.clocks import CLOCKS, HEADLINE, to_target_seconds
     from bench.commands import _results
     from bench.commands.report import describe
     from bench.dawnbench import entry
@@ -100,6 +100,8 @@ def of_campaign(campaign: StoredCampaign, cost_per_hour: float | None) -> Asked:
     one = counted[0]
     recipe = one_line(str(one.recipe.get("name", "")))
     expectation, took = _expected(counted)
+    chosen_seed = entry.choose(times)
+    chosen = next((each for each in counted if each.seed == chosen_seed), None)
     candidate = Candidate(
         # By its last part: where results lie on a machine is nobody's business.
         title=one_line(f"{campaign.path.resolve().name}: {describe(campaign)}"),
@@ -112,9 +114,10 @@ def of_campaign(campaign: StoredCampaign, cost_per_hour: float | None) -> Asked:
         recipe=recipe,
         expectation=expectation,
         schedule_seconds=took,
+        wall_seconds=None if chosen is None else to_target_seconds(CLOCKS["wall"], chosen),
     )
     price = _results.price(campaign.claims) if cost_per_hour is None else cost_per_hour
-    return Asked(candidate, Sample(times, entry.choose(times)), price)
+    return Asked(candidate, Sample(times, chosen_seed), price)
 
 
 def _counted(records: Sequence[Record], campaign: StoredCampaign) -> list[Record]:

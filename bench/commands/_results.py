@@ -15,7 +15,7 @@ from bench import record as records_on_disk
 from bench.checks import judged
 from bench.checks.data import is_control
 from bench.checks.image import not_publishable
-from bench.clocks import HEADLINE, cumulative_seconds, to_target_seconds
+from bench.clocks import CLOCKS, HEADLINE, cumulative_seconds, to_target_seconds
 from bench.errors import Refused, one_line
 from bench.record import Evaluation, Record
 
@@ -322,6 +322,7 @@ def write_dawnbench(
         dataset_sha256=record.dataset.get("sha256"),
         precision=record.precision,
         command_line=" ".join(record.argv) or None,
+        wall_seconds=to_target_seconds(CLOCKS["wall"], record),
         **_described(record, recipe),
     )
     evaluations = _one_an_epoch(record)

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from bench import (
@@ -76,10 +77,17 @@ class Runner:
     """Makes runs one after the other, each shown on the terminal; ``total`` is how many will count."""
 
     def __init__(
-        self, total: int, limits: Limits, wishes: SignalPipe, protocol: RunProtocol, samplers: Samplers
+        self,
+        total: int,
+        limits: Limits,
+        wishes: SignalPipe,
+        protocol: RunProtocol,
+        samplers: Samplers,
+        session: Mapping[str, Any],
     ) -> None:
         self.display = progress.of(sys.stdout, total)
         self._limits, self._wishes, self._protocol, self._samplers = limits, wishes, protocol, samplers
+        self._session = dict(session)
         self._told: set[str] = set()
         self._warmed_up = False
         self._exited_ns: int | None = None
@@ -169,6 +177,7 @@ class Runner:
                 "warm_up": self._warmed_up,
                 "idle_seconds_asked": self._protocol.idle_seconds,
                 "kernel_cache": campaign.protocol.kernel_cache,
+                **self._session,
             },
             previous_exit_ns=self._exited_ns,
             seen_folder=start.seen_folder,
@@ -256,17 +265,23 @@ def _without_our_environment(found: Mapping[str, Any]) -> dict[str, Any]:
 
 @contextmanager
 def runner(
-    total: int, timeout: int | None, protocol: RunProtocol, watched: Watched, enough_epochs: int | None = None
+    total: int,
+    timeout: int | None,
+    protocol: RunProtocol,
+    watched: Watched,
+    enough_epochs: int | None = None,
+    session: Mapping[str, Any] = MappingProxyType({}),
 ) -> Iterator[Runner]:
     """A Runner, which samples the GPU that is ``watched`` and ends each run after ``enough_epochs``. Within a run a
-    wish to stop ends the run; between two it waits until what the last one gave is written.
+    wish to stop ends the run; between two it waits until what the last one gave is written. ``session`` is added to the
+    circumstances of every run.
     """
     off = not protocol.telemetry
     limits = Limits(enough_epochs=enough_epochs)
     if timeout is not None:
         limits = replace(limits, start_seconds=timeout, silence_seconds=timeout)
     with SignalPipe() as wishes, Samplers(watched.chosen, watched.why_none, off=off) as samplers:
-        made = Runner(total, limits, wishes, protocol, samplers)
+        made = Runner(total, limits, wishes, protocol, samplers, session)
         if watched.notice and not off:
             made.display.say(watched.notice)
         yield made

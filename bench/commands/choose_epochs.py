@@ -1,4 +1,4 @@
-"""``python -m bench choose-epochs RECIPE [DIR...]``: how many epochs make runs reach the target reliably, and fastest?"""
+"""``python -m bench choose-epochs RECIPE [DIR...]``: how many epochs reach the target reliably, and fastest?"""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def command(recipe: str, folders: tuple[Path, ...], success: str, runs_only: boo
     slope = None if runs_only else epoch_curve.SLOPE
     if not lengths and not published:
         raise UsageError(
-            f"no run of {recipe} at any length is in {', '.join(map(str, folders)) or 'results/published'}, and none was "
-            "published; name folders with such runs, made by `make bench`."
+            f"no run of {recipe} at any length is in {', '.join(map(str, folders)) or 'results/published'}, and none "
+            "was published; name folders with such runs, made by `make bench`."
         )
     runs = [(each.epochs, accuracy) for each in lengths for accuracy in each.accuracies]
     curve = epoch_curve.fit(runs, published, slope)
@@ -61,7 +61,7 @@ def command(recipe: str, folders: tuple[Path, ...], success: str, runs_only: boo
         costs=costs,
         choices=choices,
         shown_epochs=epoch_curve.shown(
-            [each.epochs for each in (*lengths, *published)],
+            [*(each.epochs for each in lengths), *(each.epochs for each in published)],
             [chosen.epochs, *(each.prediction.epochs for each in choices)],
         ),
     )

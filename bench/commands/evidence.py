@@ -28,4 +28,5 @@ def command() -> None:
         click.echo(f"{row['recipe']}: success {row['basis']}, {rate}; {row['reached']} of {row['runs']} runs; {may}.")
     if not body["recipes"]:
         click.echo("No run under results/published is of a shipped recipe on CIFAR-10.")
-    click.echo(f"{_evidence.REPRODUCED_FILE.relative_to(_evidence.CHECKOUT)} is up to date; {body['rule']}; {body['own_rule']}.")
+    rules = f"{body['rule']}; {body['own_rule']}"
+    click.echo(f"{_evidence.REPRODUCED_FILE.relative_to(_evidence.CHECKOUT)} is up to date; {rules}.")

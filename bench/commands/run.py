@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from dataclasses import asdict, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -58,6 +59,8 @@ def command(
     from bench.dawnbench.claims import check
     from resnet9 import dataset
 
+    # `python -m bench` says when it was started; what calls the command otherwise starts it now.
+    began_ns = click.get_current_context().obj or time.monotonic_ns()
     check(**claims)
     protocol = _protocol.of(warm_up, idle, cache, telemetry)
     wishes = plan.Wishes(recipe, seeds, data, input, precision, device, threads, smoke)
@@ -76,7 +79,7 @@ def command(
             locks.held(campaign.folder / locks.FOLDER_LOCK, _runs.place(campaign.folder)),
             _flat.added(loaded, wanted=todo.own is not None) as given,
         ):
-            ending = _run(campaign, todo, given, timeout, watched)
+            ending = _run(campaign, todo, given, timeout, watched, began_ns)
             records, page = _show(campaign)
             if ending.exit_code:
                 return _why(ending, campaign)
@@ -118,12 +121,17 @@ def _choose(todo: Plan, chosen: Any, data: Data, out: Path | None, claims: Any, 
     return replace(made, recipe=asdict(chosen) if todo.own is None else {})
 
 
-def _run(campaign: Campaign, todo: Plan, data: Data, timeout: int | None, watched: Watched) -> Ending[int | WarmUp]:
+def _run(
+    campaign: Campaign, todo: Plan, data: Data, timeout: int | None, watched: Watched, began_ns: int
+) -> Ending[int | WarmUp]:
     from bench import campaign as campaigns
+    from bench.analysis import wall_clock
     from bench.commands import _results, _runs
 
     left = campaign.left()
-    with _runs.runner(len(left), timeout, campaign.protocol, watched) as runner:
+    earlier = wall_clock.sessions_seconds(campaign.every_record()) if left else 0.0
+    session = {"session_began_ns": began_ns, "earlier_sessions_seconds": earlier}
+    with _runs.runner(len(left), timeout, campaign.protocol, watched, session=session) as runner:
         runner.display.say(_introduction(campaign, left))
         campaign.sweep()
         _results.write_missing_records(campaign)

@@ -28,7 +28,8 @@ class Facts:
     """A run and how it came to be chosen, as plain values; None is what is not known.
 
     ``framework`` is a name and a version; ``recipe`` a recipe's table under its own names; ``clock`` the label of the
-    clock of the times; ``selection`` the rule that chose this ``seed``; ``more`` goes to ``misc`` as it is.
+    clock of the times; ``selection`` the rule that chose this ``seed``; ``wall_seconds`` the wall clock from process
+    start to the evaluation that reached the target; ``more`` goes to ``misc`` as it is.
     """
 
     framework: str
@@ -44,6 +45,7 @@ class Facts:
     cudnn_version: str | None = None
     commit: str | None = None
     command_line: str | None = None
+    wall_seconds: float | None = None
     more: Mapping[str, object] = field(default_factory=dict)
 
 
@@ -58,6 +60,7 @@ def misc(facts: Facts) -> dict[str, object]:
         "commandLine": facts.command_line,
         "commitHash": facts.commit,
         "clock": facts.clock,
+        "wallClockSeconds": facts.wall_seconds,
         "runSelection": facts.selection,
         "seed": facts.seed,
         "datasetState": facts.dataset_state,

@@ -202,8 +202,8 @@ def _headlines(row: Any, several: bool) -> Iterator[Labelled]:
         names = (row[key] for key in ("recipe", "dataset", "device", "precision", "input"))
         yield "Configuration", _line(", ".join(UNKNOWN if pd.isna(name) else str(name) for name in names))
     if row["runs"]:
-        yield from _times(row)
-        yield from _success(row)
+        yield from _outcome(row)
+        yield from _training(row)
         yield from machine_lines.lines(row)
     if row["invalid"] or row["unfinished"]:
         counts = [f"{row[name]} {name}" for name in ("invalid", "unfinished") if row[name]]
@@ -212,12 +212,75 @@ def _headlines(row: Any, several: bool) -> Iterator[Labelled]:
         yield "Suspect", Text(f"{row['suspect']} of the {row['runs']} runs in these figures")
 
 
+def _outcome(row: Any) -> Iterator[Labelled]:
+    """Whether and when the target was reached; the success rate comes first where runs missed it."""
+    if row["reached"] == row["runs"]:
+        yield from _times(row)
+        yield f"Reached {row['target_percent']:g} %", Text(success_text(row))
+        return
+    yield f"Reached {row['target_percent']:g} %", Text(success_text(row), style="bold")
+    if row["reached"]:
+        if (expected := expected_text(row)) is not None:
+            yield "", Text(expected)
+        yield from _times(row)
+    else:
+        yield f"Time to {row['target_percent']:g} %", Text("not reached by any run")
+
+
+def success_text(row: Any) -> str:
+    """How many runs reached the target, with the interval of the success rate."""
+    ends = f"95 % interval {100 * row['success_low']:.0f} to {100 * row['success_high']:.0f} %"
+    return f"{row['reached']} of {row['runs']}, {100 * row['success_rate']:.0f} % ({ends})"
+
+
+def expected_text(row: Any) -> str | None:
+    """The expected time to the first success, retries included, in one process and in new ones; None where unknown."""
+    ways = (
+        ("expected_wall_seconds", CLOCKS["wall"].label, "retries in a new process"),
+        ("expected_seconds", row["clock"], "retries in the same process"),
+    )
+    known = [f"{seconds(row[name])} ({clock}) with {how}" for name, clock, how in ways if not pd.isna(row[name])]
+    return f"expected time to the first success: {', '.join(known)}" if known else None
+
+
+def median_run_text(row: Any) -> str | None:
+    """The times of one run, the median of those that reached the target; None where none did."""
+    if pd.isna(row["median_run_seconds"]):
+        return None
+    which = (
+        ""
+        if row["runs"] == 1 or pd.isna(row["median_run_seed"])
+        else f"seed {row['median_run_seed']}, the median run: "
+    )
+    compiling = f"with compilation ({seconds(row['median_run_compile_seconds'])})"
+    return (
+        f"{which}{seconds(row['median_run_seconds'])}, {compiling} {seconds(row['median_run_cold_seconds'])} "
+        f"({CLOCKS['dawnbench-cold'].label}), wall clock from process start {seconds(row['median_run_wall_seconds'])} "
+        f"({CLOCKS['wall'].label})"
+    )
+
+
+def median_texts(row: Any) -> tuple[str, str]:
+    """The headline time and what it is the median of: of all runs, or of those that reached the target where some
+    missed it.
+    """
+    if row["runs"] == 1:
+        return seconds(row["median_seconds"]), "one run"
+    if row["reached"] == row["runs"]:
+        return seconds(row["median_seconds"]), f"median of {row['runs']} runs"
+    every = "infinite" if row["median_seconds"] == math.inf else seconds(row["median_seconds"])
+    return (
+        seconds(row["median_run_seconds"]),
+        f"median run of the {row['reached']} that reached it; the median of all {row['runs']} is {every}, misses being "
+        "infinite",
+    )
+
+
 def _times(row: Any) -> Iterator[Labelled]:
-    compiling = f"compile {seconds(row['compile_median_seconds'])}"
-    cold = f"cold {seconds(row['cold_median_seconds'])} ({CLOCKS['dawnbench-cold'].label}, {compiling})"
-    middle = "one run" if row["runs"] == 1 else f"median of {row['runs']}, misses infinite"
-    label = f"Time to {row['target_percent']:g} %"
-    yield label, Text.assemble((seconds(row["median_seconds"]), "bold"), f" ({row['clock']}), {cold}; {middle}")
+    value, middle = median_texts(row)
+    yield f"Time to {row['target_percent']:g} %", Text.assemble((value, "bold"), f" ({row['clock']}), {middle}")
+    if (one := median_run_text(row)) is not None:
+        yield "", Text(one)
     if not pd.isna(row["low_seconds"]):
         ends = f"95 % interval {seconds(row['low_seconds'], unit='')} to {seconds(row['high_seconds'])}"
         yield "", Text(f"{seconds(row['mean_seconds'])} ({row['clock']}), mean of those that reached it, {ends}")
@@ -225,23 +288,19 @@ def _times(row: Any) -> Iterator[Labelled]:
         ends = f"{seconds(row['median_low_seconds'])} to {seconds(row['median_high_seconds'])}"
         tenths = f"{seconds(row['quantile_10_seconds'])} to {seconds(row['quantile_90_seconds'])}"
         yield "", Text(f"95 % interval of the median {ends}; eight of ten runs lie within {tenths}")
-    if row["reached"] < row["runs"] and not pd.isna(row["expected_seconds"]):
-        expected = f"{seconds(row['expected_seconds'])} ({row['clock']}) to expect"
-        yield "", Text(f"{expected} where a run that misses is followed by another, until one reaches it")
 
 
-def _success(row: Any) -> Iterator[Labelled]:
-    ends = f"95 % interval {100 * row['success_low']:.0f} to {100 * row['success_high']:.0f} %"
-    rate = f"{row['reached']} of {row['runs']}, {100 * row['success_rate']:.0f} % ({ends})"
-    yield f"Reached {row['target_percent']:g} %", Text(rate)
+def _training(row: Any) -> Iterator[Labelled]:
     if not pd.isna(row["accuracy_mean"]):
         spread = " %" if pd.isna(row["accuracy_std"]) else f" ± {row['accuracy_std']:.2f} % (mean ± standard deviation)"
         viewed = not pd.isna(row["accuracy_view"]) and row["accuracy_view"] != "plain"
-        plain = f"; {row['plain_accuracy_mean']:.2f} % plain, {row['accuracy_view']} views judge" if viewed else ""
+        plain = f" with TTA ({row['accuracy_view']}); {row['plain_accuracy_mean']:.2f} % without" if viewed else ""
         yield "Final accuracy", Text(f"{row['accuracy_mean']:.2f}{spread}{plain}")
     speed = UNKNOWN if pd.isna(row["images_per_second"]) else f"{row['images_per_second']:,.0f} images/s"
     whole = f"{seconds(row['fixed_work_seconds'])} ({row['clock']}) for the whole schedule, target or not"
     yield "Fixed work", Text(f"{whole}; training at {speed}")
+    if not pd.isna(row["campaign_wall_seconds"]):
+        yield "Campaign", Text(f"{seconds(row['campaign_wall_seconds'])} of wall clock from its start to its last run")
 
 
 def costs(runs: pd.DataFrame) -> Iterator[Labelled]:

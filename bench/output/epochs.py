@@ -68,7 +68,10 @@ def render(report: EpochReport, width: int = PLAIN_WIDTH, colour: bool = False) 
 
 def _basis(report: EpochReport) -> Iterator[tuple[str, str]]:
     """What the fit rests on."""
-    yield "Recipe", f"{report.recipe}: the same network and tricks at several lengths, target {report.target_percent:g} %"
+    yield (
+        "Recipe",
+        f"{report.recipe}: the same network and tricks at several lengths, target {report.target_percent:g} %",
+    )
     for each in report.measured:
         runs = "1 run" if len(each.accuracies) == 1 else f"{len(each.accuracies)} runs"
         left_out = f", {each.left_out} left out" if each.left_out else ""

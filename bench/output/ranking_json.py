@@ -31,6 +31,7 @@ def body(candidate: Candidate, ranking: Ranking[BoardEntry], later: Sequence[Lat
         "success_high": _number(rate.high),
         "median_seconds": _number(sample.median_seconds),
         "chosen_seed": sample.chosen_seed,
+        "chosen_wall_seconds": candidate.wall_seconds,
         "best_seed": sample.best_seed,
         "cost_per_hour_usd": ranking.cost_per_hour_usd,
         "time": _place(ranking.time),

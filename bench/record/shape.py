@@ -216,7 +216,8 @@ class Record:
     harness: HarnessCost = HarnessCost()
     fingerprint: dict[str, Any] = field(default_factory=dict)
     #: How the run came about: ``rules`` in force before it, ``warm_up`` (did one precede it in this process),
-    #: ``idle_seconds`` before it and ``idle_seconds_asked``, ``kernel_cache`` (``kept``, or ``cold`` for each run).
+    #: ``idle_seconds`` before it and ``idle_seconds_asked``, ``kernel_cache`` (``kept``, or ``cold`` for each run);
+    #: of `bench run`, ``session_began_ns``, when that was started, and ``earlier_sessions_seconds`` of its campaign.
     circumstances: dict[str, Any] = field(default_factory=dict)
     telemetry: Telemetry = field(default_factory=Telemetry)
     verdict: Verdict | None = None

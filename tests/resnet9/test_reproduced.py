@@ -23,7 +23,8 @@ ROW = {
 RESNET9 = recipes.load("resnet9")
 OWN = {
     "recipe": "resnet9", "recipe_sha256": RESNET9.sha256, "basis": "predicted", "success": 0.98, "success_low": 0.9,
-    "success_high": 0.999, "runs": 2, "reached": 1, "published_runs": 400, "published_recipe": "page10", "shortfall": "",
+    "success_high": 0.999, "runs": 2, "reached": 1, "published_runs": 400, "published_recipe": "page10",
+    "shortfall": "",
 }  # fmt: skip
 
 

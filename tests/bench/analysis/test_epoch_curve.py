@@ -115,16 +115,15 @@ def test_a_table_has_what_is_known_what_is_chosen_and_the_whole_numbers_between(
 
 @pytest.mark.parametrize("times", [200, pytest.param(4000, marks=pytest.mark.deep)], ids=["slice", "full"])
 @pytest.mark.parametrize(("published", "slope"), [(False, None), (True, Slope(1.1, 0.2))], ids=["runs", "joined"])
-def test_the_interval_of_the_success_rate_covers_the_truth(
-    times: int, published: bool, slope: Slope | None
-) -> None:
-    """Nine runs at three lengths: the truth lies within 95 % intervals as often as they say, to three standard errors."""
+def test_the_interval_of_the_success_rate_covers_the_truth(times: int, published: bool, slope: Slope | None) -> None:
+    """Nine runs at three lengths: 95 % intervals cover the truth as often as they say, to three standard errors."""
     random = np.random.default_rng(12)
     lengths = (7.59, 9.75, 11.0)
     covered = 0
     for _ in range(times):
         # What is not exactly known differs from case to case, as its stated error says.
         true_slope = random.normal(1.1, 0.2)
+
         def mean(epochs: float, points: float = true_slope) -> float:
             return 94.0 + points * math.log(epochs / 7.59)
 

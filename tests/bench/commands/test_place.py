@@ -27,8 +27,11 @@ from bench.commands import _place
 from bench.errors import BenchError
 asked = _place.Asked(**json.loads(sys.argv[1]))
 try:
-    found = _place.settle(asked, plan.device(None))
-    print(json.dumps({"said": found.said, "image": found.choice and found.choice.image.name, "toolkit": found.toolkit}))
+    device = plan.device(None)
+    found = _place.settle(asked, device)
+    wanted = plan.complete(plan.Wishes(), device, plan.recipe_name(plan.Wishes(), device), "cifar10")
+    print(json.dumps({"said": found.said, "image": found.choice and found.choice.image.name, "toolkit": found.toolkit,
+                      "recipe": wanted.recipe, "seeds": wanted.seeds}))
 except BenchError as problem:
     print(json.dumps({"problem": str(problem), "code": problem.exit_code}))
 """
@@ -79,6 +82,7 @@ def test_with_gpu_engine_and_toolkit_it_is_the_container_of_the_image_that_fits(
     found = settled(tmp_path, library, profile, *lines)
     assert found["image"] == image
     assert found["toolkit"] == "1.17.8"
+    assert (found["recipe"], found["seeds"]) == ("resnet9", [0, 1, 2, 3, 4])
     assert found["said"].startswith(f"In the image {image} (tensorflow:{image}-tf2-py3@sha256:")
     assert words in found["said"]
 

@@ -56,6 +56,8 @@ def test_the_median_successful_run_has_the_place(tmp_path: Path, told: Told) -> 
     assert code == 0
     assert "Time board 4th of 32: 30.00 s (dawnbench@1), which it would show as 0:00:30" in out
     assert "Best run 1st of 32: seed 1, 8.00 s (dawnbench@1); one lucky run" in out
+    # 21.5 s once, and 2 s of evaluation.
+    assert "Wall clock 53.00 s (wall@1) from process start to the evaluation that reached 94 % (seed 0)" in out
     # By Student's predictive distribution of ln 30, ln 8 and ln 50, with the third of the board 27.976 s ahead.
     lucky = "By luck one more run beats the 3rd place (27.98 s) with a chance of 56 %, the best of five with 94 %"
     assert lucky in out
@@ -65,6 +67,7 @@ def test_the_median_successful_run_has_the_place(tmp_path: Path, told: Told) -> 
 def test_misses_stay_in_the_rate(tmp_path: Path, told: Told) -> None:
     found = answer(told, write_campaign(tmp_path / "c", five_seeds()))
     assert (found["reached"], found["runs"], found["time"]["of"]) == (4, 5, 32)
+    assert found["chosen_wall_seconds"] > found["time"]["value"]
 
 
 def test_a_price_gives_a_place_on_the_cost_board_of_20(tmp_path: Path, told: Told) -> None:

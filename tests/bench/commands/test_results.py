@@ -119,6 +119,8 @@ def test_the_pair_is_that_of_the_median_successful_run_and_is_accepted(tmp_path:
     misc = written(tmp_path)["misc"]
     assert isinstance(misc, dict)
     assert (misc["seed"], misc["clock"], misc["recipe"]) == (0, "dawnbench@1", "page24")
+    # Once 25.5 s, then four epochs of 12 s with 2 s of evaluation.
+    assert misc["wallClockSeconds"] == pytest.approx(25.5 + 4 * 14)
     assert misc["runSelection"].startswith("median time of the 2 that reached the target of 3 runs")
     assert all(verdict.accepted for verdict in validate(tmp_path, "full"))
 

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from bench import checks, kernel_cache, run_protocol
+from bench.analysis import frames
 from bench.commands import _results
 from bench.record import Record, fold_file, load_campaign
 from tests.bench.commands.scripted_bench import Bench, installed
@@ -80,9 +81,12 @@ def test_every_record_tells_what_came_before_it(bench: Warm) -> None:
 
     warm_up, counted = fold_file(bench.folder / "warm-up" / "events.jsonl"), bench.record(0)
     assert warm_up.seed == WARM_UP_SEED
+    began_ns = warm_up.circumstances["session_began_ns"]
     assert warm_up.circumstances == {
         "rules": checks.RULES, "warm_up": False, "idle_seconds_asked": 0.0, "kernel_cache": "kept",
+        "session_began_ns": began_ns, "earlier_sessions_seconds": 0.0,
     }  # fmt: skip
+    assert warm_up.spawned_ns is not None and began_ns < warm_up.spawned_ns
     assert counted.circumstances["warm_up"] is True
     assert counted.spawned_ns is not None
     assert warm_up.exited_ns is not None
@@ -123,6 +127,21 @@ def test_each_start_with_seeds_left_warms_up_anew_and_keeps_the_older_one_aside(
     assert code == 0
     assert bench.seeds == [WARM_UP_SEED, 0, WARM_UP_SEED, 1]
     assert bench.warm_ups() == ["warm-up", "warm-up.done-1"]
+
+
+def test_a_later_session_knows_what_the_earlier_ones_took(bench: Warm) -> None:
+    bench()
+    bench(seeds="2")
+    first, second = bench.record(0), bench.record(1)
+    assert first.exited_ns is not None and second.exited_ns is not None
+    began_ns = [each.circumstances["session_began_ns"] for each in (first, second)]
+    took = (first.exited_ns - began_ns[0]) / 1e9
+    assert began_ns[1] > first.exited_ns
+    assert second.circumstances["earlier_sessions_seconds"] == pytest.approx(took)
+    runs = frames.runs([first, second])
+    assert frames.summary(runs)["campaign_wall_seconds"][0] == pytest.approx(
+        took + (second.exited_ns - began_ns[1]) / 1e9
+    )
 
 
 def test_several_warm_ups_are_made_one_after_the_other(bench: Warm, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,6 +34,7 @@ FACTS = Facts(
     },
     cuda_version="12.3",
     commit=COMMIT,
+    wall_seconds=97.5,
 )
 EVALUATIONS = [(1.0, 5.480964, 3469, 10_000), (2.0, 71.065404, 9335, 10_000), (3.0, 74.041416, 9408, 10_000)]
 WRITTEN = date(2026, 1, 5)

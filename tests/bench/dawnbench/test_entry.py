@@ -52,6 +52,7 @@ def test_the_json_holds_the_fields_of_the_form_and_the_facts_reviewers_asked_for
             "CUDA version": "12.3",
             "commitHash": COMMIT,
             "clock": "dawnbench@1",
+            "wallClockSeconds": 97.5,
             "runSelection": "the rule",
             "seed": 3,
             "datasetState": "canonical",

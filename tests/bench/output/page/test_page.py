@@ -38,6 +38,20 @@ def figures_in(text: str) -> dict[str, dict[str, object]]:
 # --- What it says ---
 
 
+def test_with_a_miss_the_first_cards_are_the_success_rate_and_the_expected_time() -> None:
+    said = pages.words(pages.of(*five_seeds()))
+    order = [
+        said.index(words) for words in ("Reached 94 % 4 of 5", "Expected time 108.2 s wall@1", "Time to 94 % 53.00 s")
+    ]
+    assert order == sorted(order)
+
+
+def test_without_a_miss_the_time_is_the_first_card() -> None:
+    said = pages.words(pages.of(Run(), Run(seed=1)))
+    assert said.index("Time to 94 % 41.50 s") < said.index("Reached 94 % 2 of 2")
+    assert "Wall clock 73.50 s wall@1" in said and "Expected time" not in said
+
+
 def test_the_headline_has_every_time_with_its_clock_and_how_sure_it_is() -> None:
     said = pages.words(pages.of(*five_seeds()))
     assert "Time to 94 % 53.00 s dawnbench@1" in said
