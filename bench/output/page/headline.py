@@ -241,17 +241,15 @@ def _cards(row: Any) -> Iterator[Card]:
     target = f"{row['target_percent']:g} %"
     rate = f"{100 * row['success_rate']:.0f} %"
     ends = f"{100 * row['success_low']:.0f} to {100 * row['success_high']:.0f} %"
+    every = row["reached"] == row["runs"]
+    expected = None if every or not row["reached"] else console.expected_text(row)
+    interval = f"{rate}, 95 % interval {ends} (Wilson)"
     reached = Card(
-        f"Reached {target}", f"{row['reached']} of {row['runs']}", "", f"{rate}, 95 % interval {ends} (Wilson)"
+        f"Reached {target}", f"{row['reached']} of {row['runs']}", "", "; ".join(filter(None, (interval, expected)))
     )
-    if row["reached"] == row["runs"]:
-        yield _time_card(row, target)
-        yield reached
-    else:  # What happened comes first: a campaign with a success is not one that missed.
-        yield reached
-        if row["reached"]:
-            yield from _expected_cards(row)
-            yield _time_card(row, target)
+    # What happened comes first: a campaign in which some runs succeeded is not one that missed.
+    times = [_time_card(row, target)] if row["reached"] else []
+    yield from [*times, reached] if every else [reached, *times]
     if not pd.isna(row["median_run_seconds"]):
         run = "one run" if row["runs"] == 1 else f"seed {row['median_run_seed']}, the median run"
         compiling = f"{run}; of which compilation {seconds(row['median_run_compile_seconds'])}"
@@ -281,20 +279,6 @@ def _time_card(row: Any, target: str) -> Card:
         ends = f"{seconds(row['low_seconds'], unit='')} to {seconds(row['high_seconds'])}"
         details.append(f"mean of those that reached it {seconds(row['mean_seconds'])}, 95 % interval {ends}")
     return Card(f"Time to {target}", value, row["clock"], "; ".join(details))
-
-
-def _expected_cards(row: Any) -> Iterator[Card]:
-    """The expected time to the first success: a miss costs another process, or another attempt in the same one."""
-    if not pd.isna(row["expected_wall_seconds"]):
-        same = ""
-        if not pd.isna(row["expected_seconds"]):
-            same = f"; {seconds(row['expected_seconds'])} ({row['clock']}) with retries in the same process"
-        yield Card(
-            "Expected time",
-            seconds(row["expected_wall_seconds"]),
-            CLOCKS["wall"].label,
-            f"wall clock to the first success, each miss followed by a new process{same}",
-        )
 
 
 def _sentence(words: str) -> str:

@@ -62,6 +62,14 @@ def test_what_was_measured_here_goes_before_arithmetic() -> None:
     assert found.basis == "measured here"
 
 
+def test_a_longer_recipe_is_expected_to_take_as_much_longer_as_its_epochs() -> None:
+    longer, shorter = (expected.of(name, "gpu", "Tesla V100-SXM2-16GB", 8) for name in ("resnet9", "page10"))
+    assert longer is not None and shorter is not None and longer.basis == "scaled"
+    recipes = load_all()
+    ratio = recipes["resnet9"].epochs / recipes["page10"].epochs
+    assert longer.seconds == pytest.approx([each * ratio for each in shorter.seconds], rel=0.002)
+
+
 def test_a_range_of_figures_is_as_wide_as_one_recipe_was_published_on_one_card() -> None:
     found = expected.of("air94", "gpu", "NVIDIA A100-SXM4-80GB", 8)
     assert found is not None
