@@ -134,7 +134,7 @@ rank: harness ## where a campaign would have stood on DAWNBench's board: of OUT,
 	@$(RUN) -m bench rank
 
 .PHONY: parquet
-parquet: ## add what `bench report --format parquet` needs to .venv
+parquet: ## add to .venv what DATA= of Parquet files and `bench report --format parquet` need
 	$(SET_UP) parquet
 
 .PHONY: net

@@ -38,7 +38,7 @@ TITLES = {
     "gpu": "TensorFlow for NVIDIA GPUs",
     "harness": "the harness, whose trainer runs in a container",
     "dev": "the tools for tests and checks",
-    "parquet": "what writes Parquet files",
+    "parquet": "what reads and writes Parquet files",
 }
 #: Locks that are added to a main one, each by the group of its name.
 ADDED = ("dev", "parquet")

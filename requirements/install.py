@@ -1,7 +1,7 @@
 """Makes the environment a checkout runs in: `python3 requirements/install.py runtime`, the first step of a make target.
 
 Groups: `runtime` (the harness, and TensorFlow unless runs are made in a container), `native` (TensorFlow in any case),
-`harness` (TensorFlow only where it is there already), `parquet` (`harness`, and what writes Parquet files), `dev`
+`harness` (TensorFlow only where it is there already), `parquet` (`harness`, and what Parquet files need), `dev`
 (`native`, and the tools of tests and checks), or one of the trainer's older environments by the name of its lock. This
 file only sees to it that a Python that can serve the group runs environment.py. Whatever `python3` is must be able to
 read it, to say which Python is needed: the syntax is that of Python 3.6, and only the standard library is used.

@@ -102,7 +102,13 @@ def test_tools_do_not_change_a_version_of_the_environment_they_are_added_to() ->
 def test_parquet_is_written_by_the_version_it_is_tested_with() -> None:
     parquet = versions("parquet")
     assert {name: versions("dev")[name] for name in parquet} == parquet
-    assert not parquet.keys() & versions("cpu").keys()
+
+
+@pytest.mark.parametrize("lock", ["cpu", "gpu", "harness"])
+def test_parquet_changes_no_version_of_the_environment_it_is_added_to(lock: str) -> None:
+    parquet, base = versions("parquet"), versions(lock)
+    assert parquet.keys() & base.keys() == {"pillow"}
+    assert parquet["pillow"] == base["pillow"]
 
 
 def test_one_version_of_a_package_serves_every_python() -> None:
