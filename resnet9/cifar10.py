@@ -1,21 +1,39 @@
 """CIFAR-10 on disk: find it, read it, and believe nothing that can be checked.
 
-An official archive (either layout) is checked against its published checksum and gives ``canonical`` data. An unpacked
-folder is read in the binary layout only, because the other one is pickle, and gives ``unverified`` data: sizes, labels
-and class counts are checked, and the content hash says which bytes they were.
+An official archive (either layout) whose published checksum matches gives ``canonical`` data, and so do unpacked
+pickles whose published MD5s all match. An unpacked folder in the binary layout gives ``unverified`` data, unless its
+content hash is the pinned one; sizes, labels and class counts are checked. Parquet files are found here, and converted
+by the harness.
 """
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import io
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
 from resnet9 import archive, batch, unpacked
 from resnet9.dataset import Dataset, content_hash
 from resnet9.errors import DataError
-from resnet9.official import BATCHES, BINARY, CIFAR10, CLASS_NAMES, GET_IT, PIXEL_BYTES, PYTHON, SIDE, Archive, Edition
+from resnet9.official import (
+    BATCHES,
+    BINARY,
+    CIFAR10,
+    CLASS_NAMES,
+    GET_IT,
+    PIXEL_BYTES,
+    PYTHON,
+    SIDE,
+    UNPACKED,
+    Archive,
+    Edition,
+    Unpacked,
+)
 
 #: Images turned at a time: 0.8 MB stays in the second-level cache while it is read three times.
 PIECE_IMAGES = 250
@@ -23,15 +41,16 @@ PIECE_IMAGES = 250
 
 @dataclass(frozen=True)
 class Source:
-    """Where CIFAR-10 lies: an archive (``archive`` says which) or, where that is None, an unpacked folder."""
+    """Where CIFAR-10 lies and in which form; ``files`` are those that are there, ``path`` is the archive or the folder
+    they lie in.
+
+    ``state`` is what the data will be once its checks have passed.
+    """
 
     path: Path
-    archive: Archive | None
-
-    @property
-    def state(self) -> str:
-        """What the data will be once its checks have passed."""
-        return "unverified" if self.archive is None else "canonical"
+    form: Archive | Unpacked
+    state: str
+    files: tuple[Path, ...]
 
 
 def find(where: Path, edition: Edition = CIFAR10) -> Source:
@@ -42,19 +61,10 @@ def find(where: Path, edition: Edition = CIFAR10) -> Source:
     """
     try:
         if where.is_file():
-            return Source(where, _archive_named(where, edition))
-        for known in edition.archives:
-            if (where / known.name).is_file():
-                return Source(where / known.name, known)
-        for folder in (where / BINARY.folder, where):
-            if any((folder / BINARY.file_name(name)).is_file() for name in BATCHES):
-                return Source(folder, None)
-        for folder in (where / PYTHON.folder, where):
-            if any((folder / PYTHON.file_name(name)).is_file() for name in BATCHES):
-                raise DataError(
-                    f"{folder} is in the Python layout, which is pickle and is read only from the verified archive",
-                    f"give DATA= the path of {PYTHON.name}, or of an unpacked {BINARY.folder}",
-                )
+            return Source(where, _archive_named(where, edition), Archive.state, (where,))
+        found = _archive_in(where, edition) or _unpacked_in(where, edition)
+        if found is not None:
+            return found
         for known in edition.archives:
             part = where / f"{known.name}.part"
             if part.is_file():
@@ -76,30 +86,63 @@ def _archive_named(path: Path, edition: Edition) -> Archive:
     return known
 
 
+def _archive_in(folder: Path, edition: Edition) -> Source | None:
+    """The archive in a folder: by its name, else by its exact size, as Keras has names of its own for it."""
+    if not folder.is_dir():
+        return None
+    for known in edition.archives:
+        if (path := folder / known.name).is_file():
+            return Source(path, known, known.state, (path,))
+    by_size = {known.size_bytes: known for known in edition.archives}
+    with contextlib.suppress(OSError):  # what else lies there may not be for us to look at
+        for path in sorted(folder.iterdir()):
+            if path.suffix != ".part" and path.is_file() and (found := by_size.get(path.stat().st_size)):
+                return Source(path, found, found.state, (path,))
+    return None
+
+
+def _unpacked_in(where: Path, edition: Edition) -> Source | None:
+    """The first of the known forms that has a file in one of its folders."""
+    for form in UNPACKED:
+        for pattern in form.folders:
+            for folder in sorted(where.glob(pattern)) if pattern else (where,):
+                matches = [path for files in form.files for path in sorted(folder.glob(files)) if path.is_file()]
+                if matches:
+                    pinned = form.layout == "binary" and edition.canonical_sha256 is not None
+                    return Source(folder, form, "canonical" if pinned else form.state, tuple(matches))
+    return None
+
+
 def load(where: Path, edition: Edition = CIFAR10) -> Dataset:
-    """CIFAR-10 from an archive, a folder that holds one, an unpacked folder in the binary layout, or the folder around
-    that.
+    """CIFAR-10 from an archive, from an unpacked folder in the binary or the Python layout, or from a folder that holds
+    one of them.
 
     Gives 50,000 + 10,000 images, uint8 NHWC, in the dataset's own order. Raises DataError where anything is not as it
     should be.
     """
     source = find(where, edition)
+    if source.form.layout == "parquet":
+        convert = f"type `make data DATA={where}` to convert it, then give DATA= the folder that it prints"
+        raise DataError(f"{source.path} holds Parquet files, which the trainer does not read", convert)
     labels = np.empty(edition.images, np.uint8)
     pixels = np.empty((edition.images, PIXEL_BYTES), np.uint8)
+    state = source.form.state
     try:
-        if source.archive is None:
-            _read_folder(source.path, edition, labels, pixels)
+        if isinstance(source.form, Archive):
+            digest = _read_archive(source.path, source.form, edition, labels, pixels)
+        else:
+            _read_folder(source.path, source.form.layout, edition, labels, pixels)
             _check_labels(labels, edition, source.path)
             digest = content_hash(labels, pixels)
-        else:
-            digest = _read_archive(source.path, source.archive, edition, labels, pixels)
+            if digest == edition.canonical_sha256:
+                state = "canonical"
     except OSError as error:
         raise DataError(f"Cannot read {error.filename or source.path} ({error.strerror or error})", GET_IT) from None
     images = _turn(pixels)
     train = edition.train_images
     return Dataset(
         name="cifar10",
-        state=source.state,
+        state=state,
         sha256=digest,
         train_images=images[:train],
         train_labels=labels[:train],
@@ -124,22 +167,47 @@ def _read_archive(path: Path, known: Archive, edition: Edition, labels: np.ndarr
     return digest
 
 
-def _read_folder(folder: Path, edition: Edition, labels: np.ndarray, pixels: np.ndarray) -> None:
-    """Fill the arrays from the six files of an unpacked folder; all of them are looked at before the first is read."""
+def _read_folder(folder: Path, layout: str, edition: Edition, labels: np.ndarray, pixels: np.ndarray) -> None:
+    """Fill the arrays from the six files of an unpacked folder."""
+    like = BINARY if layout == "binary" else PYTHON
     images = edition.batch_images
-    paths = [folder / BINARY.file_name(name) for name in BATCHES]
+    paths = [folder / like.file_name(name) for name in BATCHES]
     missing = [path.name for path in paths if not path.is_file()]
     if missing:
-        raise DataError(f"{folder} lacks {', '.join(missing)}", GET_IT)
-    expected = batch.most_bytes("binary", images)
-    for path in paths:
+        raise DataError(f"{folder} lacks {', '.join(missing)}", _way_out(folder, edition))
+    most = batch.most_bytes(layout, images)
+    for path in paths if layout == "binary" else ():
         size = path.stat().st_size
-        if size != expected:
-            raise DataError(f"{path} has {size:,} bytes instead of {expected:,} ({images:,} images)", GET_IT)
-    for index, path in enumerate(paths):
+        if size != most:
+            raise DataError(f"{path} has {size:,} bytes instead of {most:,} ({images:,} images)", GET_IT)
+    for index, (name, path) in enumerate(zip(BATCHES, paths, strict=True)):
         part = slice(index * images, (index + 1) * images)
-        with open(path, "rb", buffering=0) as file:
-            batch.read("binary", file, str(path), labels[part], pixels[part])
+        with open(path, "rb", buffering=0 if layout == "binary" else -1) as file:
+            stream = file if layout == "binary" else _verified(file, path, name, most, edition)
+            batch.read(layout, stream, str(path), labels[part], pixels[part])
+
+
+def _verified(file: BinaryIO, path: Path, name: str, most: int, edition: Edition) -> BinaryIO:
+    """The bytes of a pickled batch, whose MD5 is the published one: they are unpickled from memory, so that they are
+    the ones that were verified. Raises DataError.
+    """
+    content = file.read(most + 1)
+    found = hashlib.md5(content, usedforsecurity=False).hexdigest()
+    expected = edition.batch_md5.get(name)
+    if len(content) <= most and found == expected:
+        return io.BytesIO(content)
+    has = f"MD5 {found}" if len(content) <= most else f"more than {most:,} bytes"
+    wrong = f"{path} has {has}, the official {name} has MD5 {expected}, so the pickle is not read"
+    raise DataError(wrong, _way_out(path.parent, edition))
+
+
+def _way_out(folder: Path, edition: Edition) -> str:
+    """What to type where an unpacked folder cannot be used; an archive beside it, or where Keras 3 has it, is named."""
+    instead = f"DATA= the path of {PYTHON.name} or of an unpacked {BINARY.folder}"
+    with contextlib.suppress(OSError):
+        found = [near for parent in folder.resolve().parents[:2] if (near := _archive_in(parent, edition))]
+        instead = f"DATA={found[0].path}" if found else instead
+    return f"give {instead}, or type `make data` to download the official archive"
 
 
 def _check_labels(labels: np.ndarray, edition: Edition, place: Path) -> None:

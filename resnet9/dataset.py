@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from resnet9.errors import DataError
+
+if TYPE_CHECKING:
+    from resnet9.cifar10 import Source
+
 #: What stands for the built-in stand-in where a path could stand.
 SYNTHETIC = "synthetic"
+#: The layout that the trainer does not read, and the harness converts.
+PARQUET = "parquet"
 #: The checkout's own folder for the downloaded archive, relative to the checkout.
 DEFAULT_FOLDER = Path("data")
 
@@ -19,8 +29,9 @@ class Dataset:
     """Images and labels, ready to train on.
 
     ``train_images`` uint8 [N, 32, 32, 3] and ``test_images`` uint8 [M, 32, 32, 3] are NHWC, RGB, C-contiguous;
-    ``train_labels`` uint8 [N] and ``test_labels`` uint8 [M] index ``class_names``. ``state`` is ``canonical`` (from the
-    official archive, checksum verified), ``unverified`` (right shapes, labels and class counts) or ``synthetic``.
+    ``train_labels`` uint8 [N] and ``test_labels`` uint8 [M] index ``class_names``. ``state`` is ``canonical`` (from an
+    official archive or pickles with verified checksums, or with the pinned content hash), ``unverified`` (right shapes,
+    labels and class counts) or ``synthetic``.
     ``sha256`` is the content hash of ``content_hash``.
     """
 
@@ -49,8 +60,23 @@ def content_hash(labels: np.ndarray, pixels: np.ndarray) -> str:
     return digest.hexdigest()
 
 
+def is_address(where: str | Path) -> bool:
+    """Whether ``where`` is the address of something to download, not a path."""
+    return re.match(r"[a-z][a-z0-9+.-]*://", str(where), re.IGNORECASE) is not None
+
+
+def download(address: str, folder: Path = DEFAULT_FOLDER) -> Path:
+    """The official archive at an https:// address, downloaded into ``folder`` if it is not there already.
+
+    Raises DataError for another address or other bytes, EnvironmentProblem where the folder cannot be written.
+    """
+    from resnet9 import fetch
+
+    return fetch.mirror(address, folder, report=fetch.progress())
+
+
 def load(where: str | Path | None = None, default: Path = DEFAULT_FOLDER) -> Dataset:
-    """The dataset at ``where``: ``"synthetic"``, an archive, a folder holding one, or a folder in the binary layout.
+    """The dataset at ``where``: ``"synthetic"``, an archive, a folder holding one, or an unpacked folder.
 
     None looks in ``default``. Raises DataError where nothing is there or what is there is damaged.
     """
@@ -61,20 +87,29 @@ def load(where: str | Path | None = None, default: Path = DEFAULT_FOLDER) -> Dat
         return synthetic.make()
     from resnet9 import cifar10
 
-    return cifar10.load(Path(default if where is None else where))
+    return cifar10.load(_path(where, default))
+
+
+def find(where: str | Path | None = None, default: Path = DEFAULT_FOLDER) -> Source:
+    """Where CIFAR-10 lies at ``where``, in which form and files, and the state that ``load`` would give it.
+
+    Nothing is read but names and sizes. Raises DataError where nothing is there.
+    """
+    from resnet9 import cifar10
+
+    return cifar10.find(_path(where, default))
 
 
 def source(where: str | Path | None = None, default: Path = DEFAULT_FOLDER) -> tuple[str, tuple[Path, ...]]:
-    """The state that ``load`` would give the dataset at ``where`` once it has passed its checks, and its files.
+    """The state that ``load`` would give the dataset at ``where`` once it has passed its checks, and the files that it
+    would read.
 
     Nothing is read but names and sizes. Raises DataError where nothing is there.
     """
     if where == SYNTHETIC:
         return SYNTHETIC, ()
-    from resnet9 import cifar10
-
-    found = cifar10.find(Path(default if where is None else where))
-    return found.state, (found.path,) if found.path.is_file() else tuple(sorted(found.path.glob("*.bin")))
+    found = find(where, default)
+    return found.state, () if found.form.layout == PARQUET else found.files  # a run reads the converted copy
 
 
 def describe(where: str | Path | None = None, default: Path = DEFAULT_FOLDER) -> str:
@@ -85,8 +120,14 @@ def describe(where: str | Path | None = None, default: Path = DEFAULT_FOLDER) ->
     """
     if where == SYNTHETIC:
         return "the built-in stand-in for CIFAR-10"
-    from resnet9 import cifar10
+    found = find(where, default)
+    return f"CIFAR-10 at {found.path} ({found.form.title}, {found.state} once it has passed its checks)"
 
-    source = cifar10.find(Path(default if where is None else where))
-    kind = "an unpacked folder" if source.archive is None else "an official archive"
-    return f"CIFAR-10 at {source.path} ({kind}, {source.state} once it has passed its checks)"
+
+def _path(where: str | Path | None, default: Path) -> Path:
+    """The path of ``where``, its ``~`` expanded. Raises DataError for an address: nothing is downloaded in passing."""
+    if where is None:
+        return default
+    if is_address(where):
+        raise DataError(f"{where} is no path", f"type `make data DATA={where}` to download it, then leave DATA out")
+    return Path(os.path.expanduser(where))

@@ -6,7 +6,9 @@ were taken from the labels themselves.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar
 
 #: The dataset's home; the name of an archive follows.
 HOME = "https://www.cs.toronto.edu/~kriz/"
@@ -29,6 +31,8 @@ class Archive:
     layout: str
     size_bytes: int
     sha256: str
+    title: ClassVar[str] = "an official archive"
+    state: ClassVar[str] = "canonical"
 
     @property
     def folder(self) -> str:
@@ -52,6 +56,62 @@ PYTHON = Archive(
     size_bytes=170_498_071,
     sha256="6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce",
 )
+#: MD5 of each batch of the Python layout, as torchvision.datasets.CIFAR10 lists them.
+BATCH_MD5 = {
+    "data_batch_1": "c99cafc152244af753f735de768cd75f",
+    "data_batch_2": "d4bba439e000b95fd0a9bffe97cbabec",
+    "data_batch_3": "54ebc095f3ab1f0389bbae665268c751",
+    "data_batch_4": "634d18415352ddfa80567beed471001a",
+    "data_batch_5": "482c414d41f54cd18b22e5b47cb7c3cb",
+    "test_batch": "40351d587109b95175f43aff81a1287e",
+}
+#: Content hash of the official images and labels: an unpacked binary folder that has it is canonical. To set it, run
+#: `make data` on a copy that is verified (an official archive, or batches that have the MD5s above); it keeps the hash
+#: in data/canonical.sha256. That file is for maintainers: the code never reads it.
+CANONICAL_SHA256: str | None = None
+
+
+@dataclass(frozen=True)
+class Unpacked:
+    """A form in which CIFAR-10 lies in a folder. ``state`` is the state of data read from it, without a pinned hash.
+
+    ``folders`` are looked for in the folder that is named, "" being that folder, and ``files`` in them; all are glob
+    patterns.
+    """
+
+    layout: str
+    title: str
+    state: str
+    folders: tuple[str, ...]
+    files: tuple[str, ...]
+
+
+#: The forms that are known, the one to prefer first.
+UNPACKED = (
+    Unpacked(
+        "binary",
+        "an unpacked folder",
+        "unverified",
+        folders=(BINARY.folder, ""),
+        files=("data_batch_[1-5].bin", "test_batch.bin"),
+    ),
+    Unpacked(
+        "python",
+        "unpacked pickles",
+        "canonical",
+        # torchvision and Keras 2 unpack to the first, versions of Keras 3 to the second.
+        folders=(PYTHON.folder, f"{PYTHON.folder}*/{PYTHON.folder}", ""),
+        files=("data_batch_[1-5]", "test_batch"),
+    ),
+    Unpacked(
+        "parquet",
+        "Parquet files, which are converted once",
+        "unverified",
+        # A clone of the Hugging Face hub's cifar10, and the hub's own cache of it.
+        folders=("plain_text", "snapshots/*/plain_text", ""),
+        files=("train-*.parquet", "train/*.parquet", "test-*.parquet", "test/*.parquet"),
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -60,10 +120,14 @@ class Edition:
 
     ``class_counts`` has one row a batch, in the order of ``BATCHES``: how many of its images are of each class. The
     official training batches are drawn at random, so that each has counts of its own and can be told from the others.
+    ``batch_md5`` are the published MD5s of the pickled batches, ``canonical_sha256`` is the content hash, where it is
+    known.
     """
 
     archives: tuple[Archive, ...]
     class_counts: tuple[tuple[int, ...], ...]
+    batch_md5: Mapping[str, str] = field(default_factory=dict)
+    canonical_sha256: str | None = None
 
     @property
     def batch_images(self) -> int:
@@ -91,4 +155,6 @@ CIFAR10 = Edition(
         (1014, 1014, 952, 1016, 997, 1025, 980, 977, 1003, 1022),
         (1000,) * 10,
     ),
+    batch_md5=BATCH_MD5,
+    canonical_sha256=CANONICAL_SHA256,
 )

@@ -132,18 +132,30 @@ def publish(folder: Path, tar: bytes, like: Archive = BINARY) -> tuple[Path, Edi
     return path, edition(known)
 
 
-def edition(*archives: Archive) -> Edition:
+def edition(*archives: Archive, **more: Any) -> Edition:
     """The miniature edition, with these archives as the official ones."""
-    return Edition(archives=archives or (BINARY, PYTHON), class_counts=CLASS_COUNTS)
+    return Edition(archives=archives or (BINARY, PYTHON), class_counts=CLASS_COUNTS, **more)
 
 
 def unpack(folder: Path, content: list[tuple[np.ndarray, np.ndarray]]) -> Path:
     """The unpacked binary layout in ``folder``."""
-    target = folder / BINARY.folder
-    target.mkdir()
-    for name, data in binary_files(content).items():
-        (target / name).write_bytes(data)
-    return target
+    return _write(folder / BINARY.folder, binary_files(content))
+
+
+def unpack_pickles(folder: Path, files: dict[str, bytes], *archives: Archive) -> Edition:
+    """Write these files of the Python layout to ``folder``; in the edition returned their MD5s are the published ones.
+
+    ``batches.meta``, which every real copy has, is there too, and is no pickle.
+    """
+    _write(folder, {**files, "batches.meta": b"not to be read", "readme.html": b"<html>"})
+    return edition(*archives, batch_md5={name: hashlib.md5(data).hexdigest() for name, data in files.items()})
+
+
+def _write(folder: Path, files: dict[str, bytes]) -> Path:
+    folder.mkdir(parents=True)
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+    return folder
 
 
 def refusal(where: Path, edition: Edition) -> str:

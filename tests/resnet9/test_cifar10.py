@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from resnet9 import cifar10
-from resnet9.official import BATCHES, BINARY, CIFAR10, PYTHON
+from resnet9.official import BATCHES, BINARY, CIFAR10, PYTHON, UNPACKED
 from tests.resnet9 import small_cifar10 as small
 
 # What is read
@@ -64,10 +64,12 @@ def test_a_folder_is_unverified_and_an_archive_with_the_right_checksum_canonical
 def test_archive_and_folder_are_found_in_the_folder_around_them_and_the_archive_goes_first(tmp_path):
     content = small.batches()
     folder = small.unpack(tmp_path, content)
-    assert cifar10.find(tmp_path, small.edition()) == cifar10.Source(folder, None)
+    batches = tuple(folder / BINARY.file_name(name) for name in BATCHES)
+    unpacked = cifar10.Source(folder, UNPACKED[0], "unverified", batches)
+    assert cifar10.find(tmp_path, small.edition()) == unpacked
     path, edition = small.publish(tmp_path, small.binary_tar(content).bytes())
-    assert cifar10.find(tmp_path, edition) == cifar10.Source(path, edition.archives[0])
-    assert cifar10.find(folder, edition) == cifar10.Source(folder, None)
+    assert cifar10.find(tmp_path, edition) == cifar10.Source(path, edition.archives[0], "canonical", (path,))
+    assert cifar10.find(folder, edition) == unpacked
 
 
 def test_a_renamed_archive_is_known_by_its_size(tmp_path):

@@ -84,18 +84,6 @@ def test_a_file_in_the_place_of_two_is_named(tmp_path):
     assert "holds the labels of data_batch_3;" in small.refusal(small.unpack(tmp_path, content), small.edition())
 
 
-@pytest.mark.parametrize("around", [True, False])
-def test_an_unpacked_python_layout_is_refused_with_the_way_out(tmp_path, around):
-    folder = tmp_path / PYTHON.folder
-    folder.mkdir()
-    for name, data in small.python_files(small.batches()).items():
-        (folder / name).write_bytes(data)
-    sentence = small.refusal(tmp_path if around else folder, small.edition())
-    assert "pickle" in sentence
-    assert PYTHON.name in sentence
-    assert BINARY.folder in sentence
-
-
 def test_an_archive_of_the_wrong_size_is_refused_with_both_sizes(tmp_path):
     path, edition = small.publish(tmp_path, small.binary_tar(small.batches()).bytes())
     size = path.stat().st_size

@@ -50,6 +50,15 @@ def test_the_files_of_a_dataset_are_known_with_the_state_they_will_have(tmp_path
     assert dataset.source(tmp_path) == ("canonical", (archive,))
 
 
+def test_a_tilde_is_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "data_batch_1.bin").write_bytes(b"")
+    assert dataset.source("~") == ("unverified", (tmp_path / "data_batch_1.bin",))
+    (tmp_path / "data_batch_1.bin").rename(tmp_path / "data_batch_1")
+    assert dataset.source("~") == ("canonical", (tmp_path / "data_batch_1",))
+    assert "unpacked pickles, canonical once" in dataset.describe("~")
+
+
 def test_the_content_hash_is_over_labels_then_pixels():
     labels = np.array([7, 2], np.uint8)
     pixels = np.arange(2 * 3072, dtype=np.uint32).astype(np.uint8).reshape(2, 3, 32, 32)

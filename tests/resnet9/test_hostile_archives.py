@@ -13,7 +13,7 @@ import pytest
 
 from resnet9 import cifar10, unpacked
 from resnet9.errors import DataError
-from resnet9.official import BINARY, PYTHON, Archive
+from resnet9.official import BATCHES, BINARY, PYTHON, Archive
 from tests.resnet9 import small_cifar10 as small
 
 hypothesis = pytest.importorskip(
@@ -131,6 +131,17 @@ def test_a_pickled_batch_with_bytes_changed_gives_a_dataset_or_a_sentence(data):
     ):
         batch[at] = value
     outcome(small.tar_of({**files, "data_batch_1": bytes(batch)}, PYTHON.folder).bytes(), PYTHON)
+
+
+@hypothesis.given(name=st.sampled_from(BATCHES), junk=st.binary(max_size=3000), at=st.integers(0, 60_000))
+def test_an_unpacked_pickle_with_other_bytes_is_refused_by_its_md5(name, junk, at):
+    with tempfile.TemporaryDirectory() as folder:
+        files = small.python_files(CONTENT)
+        edition = small.unpack_pickles(Path(folder) / PYTHON.folder, files)
+        changed = files[name][:at] + junk
+        hypothesis.assume(changed != files[name])
+        (Path(folder) / PYTHON.folder / name).write_bytes(changed)
+        assert f"{name} has MD5 " in small.refusal(Path(folder), edition)
 
 
 @hypothesis.given(junk=st.binary(max_size=3000), keep=st.integers(0, 2000))
