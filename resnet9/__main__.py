@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import difflib
 import io
 import json
@@ -19,6 +20,8 @@ from resnet9.recipe import load, load_all
 
 #: What is trained and drawn where no recipe is named; the harness's own default on a GPU (bench.plan.FULL).
 DEFAULT = "resnet9"
+#: Beside the download: the content hash of the copy that was verified last.
+HASH_FILE = "canonical.sha256"
 LARGEST_SEED = 2**31 - 2
 #: The network this project is named after.
 DRAWN = "page24"
@@ -97,12 +100,14 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument("name", help="of a recipe, or FILE.json:TABLE")
     for parser_of in (listed, show):
         parser_of.add_argument("--json", action="store_true", help="for programs to read")
-    data = commands.add_parser("data", help="download and verify CIFAR-10", allow_abbrev=False)
+    data = commands.add_parser(
+        "data", help="download CIFAR-10 into data/ and verify it, or check a copy", allow_abbrev=False
+    )
     data.add_argument(
-        "folder",
+        "data",
         nargs="?",
-        default=os.environ.get("DATA") or "data",
-        help="where it is or shall be (default $DATA, else data)",
+        default=os.environ.get("DATA") or None,
+        help="the copy to check, or an https:// address of an official archive to download (default $DATA)",
     )
     net = commands.add_parser("net", help="draw the architecture", allow_abbrev=False)
     net.add_argument("file", help="an SVG or PNG to write")
@@ -167,28 +172,36 @@ def _show(name: str, as_json: bool) -> int:
     return 0
 
 
-def _download_progress(done: int, total: int, last: list[int]) -> None:
-    """One line a tenth of the way, on standard error; ``last`` holds the tenth last told."""
-    tenth = 10 * done // max(total, 1)
-    if tenth != last[0]:
-        last[0] = tenth
-        print(f"downloading CIFAR-10: {done / 1e6:.0f} of {total / 1e6:.0f} MB", file=sys.stderr, flush=True)
-
-
-def _data(place: Path) -> int:
+def _data(named: str | None) -> int:
     from resnet9 import cifar10, dataset, fetch
     from resnet9.official import BINARY
 
-    try:
-        found = cifar10.find(place).path
-    except DataError:
-        found = None
-    # What was downloaded is downloaded again if its checksum is wrong; what somebody put there is only checked.
-    if found in (None, place / BINARY.name):
-        last = [-1]
-        fetch.fetch(place, report=lambda done, total: _download_progress(done, total, last))
-    print(f"{place}: {dataset.load(place)}")
+    folder = dataset.DEFAULT_FOLDER
+    if named is None:
+        try:
+            found = cifar10.find(folder).path
+        except DataError:
+            found = None
+        # What was downloaded is downloaded again if its checksum is wrong; what somebody put there is only checked.
+        if found in (None, folder / BINARY.name):
+            fetch.fetch(folder, report=fetch.progress())
+    elif dataset.is_address(named):
+        named = str(dataset.download(named, folder))
+    data = dataset.load(named)
+    print(f"{named or folder}: {data}")
+    if data.state == "canonical":
+        _keep_hash(folder / HASH_FILE, data.sha256)
     return 0
+
+
+def _keep_hash(path: Path, sha256: str) -> None:
+    """Keep the content hash of verified data, for a maintainer to pin; nothing reads it."""
+    note = (
+        f"# Content hash of a verified copy; maintainers set CANONICAL_SHA256 in resnet9/official.py to it.\n{sha256}\n"
+    )
+    with contextlib.suppress(OSError):  # a disk that is full or read-only spoils no check
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(note, encoding="ascii")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -206,7 +219,7 @@ def main(arguments: list[str] | None = None) -> int:
         if options.command == "show":
             return _show(options.name, options.json)
         if options.command == "data":
-            return _data(Path(options.folder))
+            return _data(options.data)
         from resnet9 import drawing
 
         if options.command == "net":

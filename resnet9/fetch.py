@@ -11,10 +11,12 @@ import fcntl
 import http.client
 import os
 import shutil
+import sys
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,9 +24,14 @@ from typing import Any
 
 from resnet9.archive import verify
 from resnet9.errors import DataError, EnvironmentProblem
-from resnet9.official import BINARY, HOME, Archive
+from resnet9.official import BINARY, CIFAR10, HOME, Archive
 
 CHUNK_BYTES = 1 << 18
+#: Where else to get CIFAR-10 from.
+ELSEWHERE = (
+    "give DATA=/path to a copy (an official archive, ~/.keras/datasets, a torchvision root, or the Parquet files of "
+    "the Hugging Face hub's cifar10) or DATA=https://... of a mirror of an official archive"
+)
 Report = Callable[[int, int], None]
 Opener = Callable[..., Any]
 
@@ -54,16 +61,81 @@ class _Unusable(Exception):
     """The answer does not fit the bytes at hand: start again from nothing."""
 
 
+def mirror(
+    address: str,
+    folder: Path,
+    opener: Opener = urllib.request.urlopen,
+    report: Report | None = None,
+    patience: Patience = Patience(),
+    archives: Sequence[Archive] = CIFAR10.archives,
+) -> Path:
+    """The path of the verified archive in ``folder``, downloaded from an https:// ``address`` if it is not there yet.
+
+    The file's name (``binary`` or ``python``), else its length, says which archive it is meant to be; the checksum
+    decides. Raises DataError for an address that cannot be meant and as ``fetch`` does.
+    """
+    official = f"give DATA=https://host/{BINARY.name}, or DATA=/path"
+    try:
+        parts = urllib.parse.urlsplit(address)
+        usable = parts.scheme == "https" and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise DataError(f"{address} is no https:// address, and data is downloaded from no other", official)
+    name = parts.path.rpartition("/")[2].lower()
+    archive = next((known for known in archives if known.layout in name), None)
+    if archive is None:
+        size = _offered_bytes(address, opener, patience)
+        archive = next((known for known in archives if known.size_bytes == size), None)
+    if archive is None:
+        sizes = " or ".join(f"{known.size_bytes:,}" for known in archives)
+        raise DataError(f"{address} has no official archive: its length is not {sizes} bytes", official)
+    return fetch(folder, archive, address, opener, report, patience)
+
+
+def _offered_bytes(address: str, opener: Opener, patience: Patience) -> int | None:
+    """The length that a source states for a file, of which nothing is read; None where it states none."""
+    try:
+        with opener(_request(address), timeout=patience.silence_seconds) as answer:
+            length = answer.headers.get("Content-Length", "")
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise DataError(f"Cannot download {address}: {error}", f"check the address, or {ELSEWHERE}") from None
+    return int(length) if length.strip().isdecimal() and len(length) < 20 else None
+
+
+def _request(address: str, begin: int = 0) -> urllib.request.Request:
+    """The request for the bytes of a file from ``begin`` on."""
+    headers = {"User-Agent": "resnet9", "Accept-Encoding": "identity"}
+    if begin:
+        headers["Range"] = f"bytes={begin}-"
+    return urllib.request.Request(address, headers=headers)
+
+
+def progress() -> Report:
+    """A report that prints a line on standard error each tenth of the way."""
+    told = -1
+
+    def report(done: int, total: int) -> None:
+        nonlocal told
+        tenth = 10 * done // max(total, 1)
+        if tenth != told:
+            told = tenth
+            print(f"downloading CIFAR-10: {done / 1e6:.0f} of {total / 1e6:.0f} MB", file=sys.stderr, flush=True)
+
+    return report
+
+
 def fetch(
     folder: Path,
     archive: Archive = BINARY,
-    home: str = HOME,
+    address: str | None = None,
     opener: Opener = urllib.request.urlopen,
     report: Report | None = None,
     patience: Patience = Patience(),
     clock: Callable[[], float] = time.monotonic,
 ) -> Path:
-    """The path of the verified archive in ``folder``, downloaded from ``home`` if it is not there already.
+    """The path of the verified archive in ``folder``, downloaded from ``address`` (default: the official one) if it is
+    not there already.
 
     ``report`` is called with bytes there and bytes in all. ``opener`` is called as ``urlopen(request,
     timeout=seconds)``; ``clock`` gives seconds. Raises DataError where the source is down, slow or wrong,
@@ -71,7 +143,9 @@ def fetch(
     """
     final = folder / archive.name
     part = final.with_name(f"{archive.name}.part")
-    download = _Download(archive, home + archive.name, part, opener, report, patience, clock)
+    again = "`make data`" if address is None else f"`make data DATA={address}`"
+    url = HOME + archive.name if address is None else address
+    download = _Download(archive, url, again, part, opener, report, patience, clock)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with _alone(final.with_name(f"{archive.name}.lock")):
@@ -82,7 +156,7 @@ def fetch(
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             full = f"The disk of {folder} has no room for the {archive.size_bytes:,} bytes of {archive.name}"
-            raise EnvironmentProblem(full, "make room and type `make data` to go on, or give DATA=/path") from None
+            raise EnvironmentProblem(full, f"make room and type {again} to go on, or give DATA=/path") from None
         reason = error.strerror or error
         raise EnvironmentProblem(f"Cannot write {archive.name} into {folder} ({reason})", "give DATA=/path") from None
     return final
@@ -119,10 +193,11 @@ def _settle(folder: Path) -> None:
 
 @dataclass
 class _Download:
-    """Fills ``part`` with the archive at ``url``."""
+    """Fills ``part`` with the archive at ``url``; ``again`` is the command that goes on after a failure."""
 
     archive: Archive
     url: str
+    again: str
     part: Path
     opener: Opener
     report: Report | None
@@ -142,7 +217,7 @@ class _Download:
                 self.part.unlink()
                 if last:
                     wrong = f"{self.url} gave bytes with the wrong sha256, and again after a clean retry"
-                    raise DataError(wrong, "try later, or give DATA=/path to a copy of your own") from None
+                    raise DataError(wrong, f"try later, or {ELSEWHERE}") from None
             else:
                 return
 
@@ -172,10 +247,7 @@ class _Download:
 
     def _ask(self, begin: int) -> None:
         """One request for the bytes from ``begin`` on, written to ``part`` as they come."""
-        headers = {"User-Agent": "resnet9", "Accept-Encoding": "identity"}
-        if begin:
-            headers["Range"] = f"bytes={begin}-"
-        with self._open(urllib.request.Request(self.url, headers=headers)) as answer:
+        with self._open(_request(self.url, begin)) as answer:
             self._check_length(answer, begin)
             # 200 to a request for a range: the source cannot resume and sends everything.
             begin = begin if answer.status == http.client.PARTIAL_CONTENT else 0
@@ -194,7 +266,7 @@ class _Download:
             raise self._give_up(why) from None
         except urllib.error.URLError as error:
             raise _Broken(str(error.reason)) from None
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, http.client.HTTPException, ValueError) as error:  # ValueError: a host name that cannot be
             raise _Broken(str(error) or type(error).__name__) from None
 
     def _check_length(self, answer: Any, begin: int) -> None:
@@ -245,5 +317,5 @@ class _Download:
     def _give_up(self, why: str) -> DataError:
         there = self._there()
         percent = 100 * there // self.archive.size_bytes
-        again = f"type `make data` to go on from {percent} %" if there else "type `make data` to try again"
-        return DataError(f"Cannot download {self.url}: {why}", f"{again}, or give DATA=/path to a copy of your own")
+        again = f"type {self.again} to go on from {percent} %" if there else f"type {self.again} to try again"
+        return DataError(f"Cannot download {self.url}: {why}", f"{again}, or {ELSEWHERE}")

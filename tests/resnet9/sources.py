@@ -141,7 +141,7 @@ OPEN = urllib.request.build_opener(urllib.request.ProxyHandler({})).open
 
 
 def get(folder: Path, source: Source, archive: Archive = ARCHIVE, **options: object) -> Path:
-    return fetch(folder, archive, source.home, **{"opener": OPEN, "patience": PATIENCE, **options})  # type: ignore[arg-type]
+    return fetch(folder, archive, source.home + archive.name, **{"opener": OPEN, "patience": PATIENCE, **options})  # type: ignore[arg-type]
 
 
 def refusal(kind: type[TrainerError], folder: Path, source: Source, **options: object) -> str:

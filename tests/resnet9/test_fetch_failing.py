@@ -48,7 +48,7 @@ def test_an_answer_that_is_no_file_is_refused(tmp_path, source):
 @pytest.mark.parametrize("play", [hang_up, gibberish])
 def test_a_source_that_speaks_no_http_is_given_up(tmp_path, source, play):
     source.script = [play]
-    assert "type `make data` to try again" in refusal(DataError, tmp_path, source)
+    assert f"type `make data DATA={source.home}{ARCHIVE.name}` to try again" in refusal(DataError, tmp_path, source)
     assert len(source.ranges) == PATIENCE.breaks
 
 
