@@ -11,7 +11,7 @@
 #: TARGET         the accuracy in per cent that TRAINER is to reach
 #: RECIPE         a name that `.venv/bin/python -m resnet9 recipes` lists, or FILE.json:TABLE of your own
 #: SEEDS          how many (SEEDS=5), or which (SEEDS=0,3)
-#: DATA           where CIFAR-10 is: an archive or a folder
+#: DATA           CIFAR-10: an archive, a folder (also torchvision's, Keras's, the hub's Parquet), or an https:// mirror
 #: INPUT          host (tf.data on CPU cores), device (augmented on the device), or memory, a control without a result
 #: PRECISION      auto, bf16, fp16 or fp32
 #: DEVICE         auto, cpu, gpu, or the UUID of one GPU
@@ -114,7 +114,7 @@ doctor: runtime ## say whether this machine can give a clean result, and what to
 
 .PHONY: data
 data: harness ## download and verify CIFAR-10, or check the copy that DATA names
-	@$(RUN) -m resnet9 data
+	@$(RUN) -m bench data
 
 .PHONY: report
 report: harness ## rebuild every table of a campaign from its records: of OUT, else of the newest

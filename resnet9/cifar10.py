@@ -196,8 +196,8 @@ def _verified(file: BinaryIO, path: Path, name: str, most: int, edition: Edition
     expected = edition.batch_md5.get(name)
     if len(content) <= most and found == expected:
         return io.BytesIO(content)
-    has = f"MD5 {found}" if len(content) <= most else f"more than {most:,} bytes"
-    wrong = f"{path} has {has}, the official {name} has MD5 {expected}, so the pickle is not read"
+    has = f"MD5 {found} instead of {expected}" if len(content) <= most else f"more than {most:,} bytes"
+    wrong = f"{path} has {has}, so it is not the official {name} and its pickle is not read"
     raise DataError(wrong, _way_out(path.parent, edition))
 
 

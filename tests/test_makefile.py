@@ -117,7 +117,7 @@ def test_every_variable_travels_and_those_not_given_are_absent(folder: Path) -> 
         ("report", ["-m", "bench", "report"]),
         ("ab", ["-m", "bench", "ab"]),
         ("rank", ["-m", "bench", "rank"]),
-        ("data", ["-m", "resnet9", "data"]),
+        ("data", ["-m", "bench", "data"]),
         ("net", ["-m", "resnet9", "net", "docs/images/net.svg"]),
         ("augmented", ["-m", "resnet9", "augmented", "docs/images/augmented.png"]),
         ("perf", ["-m", "tests.perf.run"]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,16 +28,44 @@ class Data:
 
 
 def load(named: str | None) -> Data:
-    """The dataset ``named`` (``synthetic`` or a path), or CIFAR-10 where the checkout keeps it.
+    """The dataset ``named`` (``synthetic``, a path or an https:// address), or CIFAR-10 where the checkout keeps it.
 
     Raises the trainer's DataError where what is there is damaged, SystemExit where a download fails.
     """
-    where = named if named == dataset.SYNTHETIC else str(Path(named or ROOT / dataset.DEFAULT_FOLDER).absolute())
     if named is None:
+        where = str(_kept())
         _fetch_unless_there(where)
+    else:
+        where = local(named)
     found = dataset.load(where)
     # The images go here; of the labels the few that predictions are counted against stay.
     return Data(where, found.name, found.state, found.sha256, found.test_labels.tobytes())
+
+
+def local(named: str) -> str:
+    """What a trainer is given for the dataset ``named``: ``synthetic``, or the path of an archive or folder that it
+    reads.
+
+    What lies at an https:// address is downloaded, and Parquet files are converted, into the checkout's data/. Raises
+    DataError where nothing is there, EnvironmentProblem where that cannot be done.
+    """
+    if named == dataset.SYNTHETIC:
+        return named
+    if dataset.is_address(named):
+        return str(dataset.download(named, _kept()))
+    place = Path(os.path.expanduser(named)).absolute()
+    found = dataset.find(place)
+    if found.form.layout == dataset.PARQUET:
+        from bench.commands import _parquet
+
+        return str(_parquet.folder_of(found.path, found.files, _kept()))
+    # An unpacked folder itself, as a link to it in the folder around it leads nowhere in a container; with an archive
+    # goes its folder, which has the unpacked copy.
+    return str(place if found.path.is_file() else found.path)
+
+
+def _kept() -> Path:
+    return ROOT / dataset.DEFAULT_FOLDER
 
 
 def _fetch_unless_there(folder: str) -> None:
@@ -45,6 +74,6 @@ def _fetch_unless_there(folder: str) -> None:
     except Exception as error:
         if getattr(error, "exit_code", None) != DataError.exit_code:
             raise
-        code = execute.call([sys.executable, "-m", "resnet9", "data", folder], ROOT)
+        code = execute.call([sys.executable, "-m", "resnet9", "data"], ROOT)
         if code:  # It has said why, on our terminal.
             raise SystemExit(code) from None

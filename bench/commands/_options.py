@@ -35,7 +35,11 @@ def variable(name: str, help_text: str, **how: Any) -> Decorator:
     return click.option(flag, envvar=name, help=help_text, callback=lambda context, option, value: value or None, **how)
 
 
-data = variable("DATA", "where CIFAR-10 is: an archive or a folder; or `synthetic`  [default: data/, downloaded]")
+data = variable(
+    "DATA",
+    "where CIFAR-10 is: an archive, a folder (also torchvision's, Keras's, the hub's Parquet), an https:// mirror, or "
+    "`synthetic`  [default: data/, downloaded]",
+)
 input_ = variable(
     "INPUT",
     "tf.data on CPU cores, or augmented on the device; memory is a control that repeats batches, no result",

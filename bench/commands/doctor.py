@@ -87,6 +87,8 @@ def _look_for_data(where: str | None) -> Data:
     from bench.probes.page_cache import cached_bytes
     from resnet9 import dataset
 
+    if where and dataset.is_address(where):
+        where = None  # it is downloaded to the same place
     place = (where or None, CHECKOUT / dataset.DEFAULT_FOLDER)
     try:
         state, files = dataset.source(*place)

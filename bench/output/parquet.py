@@ -19,13 +19,14 @@ from bench.record import replace_file
 
 
 def require() -> None:
-    """Raise EnvironmentProblem, with what to type, where pyarrow is not installed."""
+    """Raise EnvironmentProblem, with what to type, where pyarrow or Pillow is not installed."""
     try:
+        import PIL  # noqa: F401
         import pyarrow  # noqa: F401
     except ImportError:
         raise EnvironmentProblem(
-            "a Parquet file needs pyarrow, which is not installed here; type `make parquet` (48 MB to download), then "
-            "the same command again."
+            "a Parquet file needs pyarrow and Pillow, which are not installed here; type `make parquet` (54 MB to "
+            "download), then the same command again."
         ) from None
 
 
