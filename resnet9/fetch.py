@@ -99,7 +99,8 @@ def _offered_bytes(address: str, opener: Opener, patience: Patience) -> int | No
         with opener(_request(address), timeout=patience.silence_seconds) as answer:
             length = answer.headers.get("Content-Length", "")
     except (OSError, http.client.HTTPException, ValueError) as error:
-        raise DataError(f"Cannot download {address}: {error}", f"check the address, or {ELSEWHERE}") from None
+        why = getattr(error, "reason", None) or error or type(error).__name__
+        raise DataError(f"Cannot download {address}: {why}", f"check the address, or {ELSEWHERE}") from None
     return int(length) if length.strip().isdecimal() and len(length) < 20 else None
 
 
