@@ -64,7 +64,7 @@ def test_a_mistyped_command_is_told_with_the_nearest(
 
 def test_a_command_like_no_other_is_told_with_all_of_them(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["xyzzy"]) == 2
-    assert "the commands are ab, ablate, check-trainer, compare, data, doctor, entry, " in capsys.readouterr().err
+    assert "the commands are ab, ablate, check-trainer, choose-epochs, compare, data, " in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("error", "code"), [(DataError("the file is cut off."), 3), (Refused("no."), 6)])
