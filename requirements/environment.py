@@ -23,15 +23,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TextIO
 
+from pythons import NOT_INHERITED, RUNNING, SHOWN_LINES, Problem, dotted, require_venv, supported, use_another_python
+
 LOCKS = Path(__file__).resolve().parent
-#: Exit codes, the same for every program of this repository.
-ENVIRONMENT_PROBLEM, INTERRUPTED = 4, 130
 #: An unpacked wheel takes about twice its download, and pip may keep the download on the same disk.
 DISK_PER_DOWNLOAD = 3
-#: Lines of pip's log shown when it fails: its error and the requirement it was at.
-SHOWN_LOG_LINES = 15
-#: What a person has set up for other Pythons, which must not reach into this environment.
-NOT_INHERITED = ("PYTHONHOME", "PYTHONPATH", "PIP_USER", "PIP_TARGET", "PIP_PREFIX")
 #: How the locks are called in the line that says what is being installed.
 TITLES = {
     "cpu": "TensorFlow for the CPU",
@@ -46,11 +42,7 @@ ADDED = ("dev", "parquet")
 TOOLKIT = ("nvidia-ctk", "nvidia-container-cli")
 #: An engine answers in a fraction of a second; one that is wedged costs this once.
 ENGINE_SECONDS = 20
-RUNNING_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
-
-
-class Problem(Exception):
-    """Why there is no environment, in sentences for the person who asked for it."""
+RUNNING_PYTHON = dotted(RUNNING)
 
 
 @dataclass(frozen=True)
@@ -166,21 +158,6 @@ def wanted_locks(group: str, stamp: Stamp | None) -> list[Lock]:
         return [Lock(group)]
     kept = ("parquet",) if stamp is not None and "parquet" in stamp.locks else ()
     return [Lock(main_lock(group, stamp))] + [Lock(name) for name in ADDED if name == group or name in kept]
-
-
-def require_venv() -> None:
-    """Raises Problem, naming the package to install, where Python came without the means to make environments."""
-    try:
-        import ensurepip  # noqa: F401
-        import venv  # noqa: F401
-    except ImportError:
-        package = f"python{RUNNING_PYTHON}-venv"
-        if shutil.which("apt-get"):
-            what = f"type `{'' if os.geteuid() == 0 else 'sudo '}apt-get install {package}`"
-        else:
-            what = f"install your system's package for them, often called {package}"
-        message = f"{sys.executable} lacks the modules venv and ensurepip: {what}, then run the same command again."
-        raise Problem(message) from None
 
 
 class Environment:
@@ -304,17 +281,24 @@ class Environment:
         if terminal:
             print("\r\x1b[K", end="", flush=True)
         if child.returncode != 0:
-            tail = self._log.read_text(encoding="utf-8").splitlines()[-SHOWN_LOG_LINES:]
+            tail = self._log.read_text(encoding="utf-8").splitlines()[-SHOWN_LINES:]
             advice = "Check the network and the free disk space, then run the same command again."
             sentence = f"Setting up the environment failed; the whole log is {self._log}. {advice}"
             raise Problem("\n".join([f"  | {line}" for line in tail] + [sentence]))
 
 
-def prepare(group: str, environment: Environment, exact: bool) -> None:
-    """See to it that the environment holds the group, made with this very Python where `exact`. Raises Problem."""
-    _, missing = environment.missing(wanted_locks(group, environment.stamp()), exact)
+def prepare(group: str, folder: str | None, exact: bool) -> None:
+    """See to it that the environment in a folder (.venv in the checkout) holds the group. Raises Problem.
+
+    Only an environment that is made anew depends on the Python that runs this, and gives way to another one where this
+    one cannot hold the lock; with `exact` it must be made with this very Python.
+    """
+    environment = Environment(Path(os.path.relpath(Path(folder) if folder else LOCKS.parent / ".venv")))
+    stays, missing = environment.missing(wanted_locks(group, environment.stamp()), exact)
     if not missing:
         return
+    if not stays and RUNNING not in supported(missing[0].name):
+        use_another_python(missing[0].name, exact)
     require_venv()
     with environment.locked() as held:
         # Asked again: whoever held it before may have done the work.
@@ -323,17 +307,3 @@ def prepare(group: str, environment: Environment, exact: bool) -> None:
             began = time.monotonic()
             environment.install(stays, missing, held)
             print(f"Ready after {time.monotonic() - began:.0f} s.", flush=True)
-
-
-def main(group: str, folder: str | None, exact: bool) -> int:
-    """Prepare a group's environment in a folder (.venv in the checkout) and return the exit code."""
-    chosen = Path(folder) if folder else LOCKS.parent / ".venv"
-    try:
-        prepare(group, Environment(Path(os.path.relpath(chosen))), exact)
-    except Problem as problem:
-        print(problem, file=sys.stderr)
-        return ENVIRONMENT_PROBLEM
-    except KeyboardInterrupt:
-        print("Interrupted; the same command starts the set-up again.", file=sys.stderr)
-        return INTERRUPTED
-    return 0

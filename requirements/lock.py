@@ -6,6 +6,7 @@ names no package index, so it installs from whichever one pip is set up for. Nee
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -13,11 +14,22 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+from pythons import PYTHONS, dotted
+
 FOLDER = Path(__file__).resolve().parent
-#: The later ones are held to the versions of the first by `-c cpu.txt` in their inputs.
-LOCKS = ("cpu", "gpu", "harness", "dev", "parquet", "pytest", "trainer-2.13", "trainer-2.17")
-#: The oldest Python every lock must serve.
-OLDEST_PYTHON = "3.10"
+#: Oldest and newest Python that each lock must serve, in the order they are resolved: the later ones are held to the
+#: versions of the first by `-c cpu.txt` in their inputs. pytest runs inside images too, and uv fetches for old Pythons.
+SERVED = {
+    "cpu": PYTHONS["cpu"],
+    "gpu": PYTHONS["gpu"],
+    "harness": PYTHONS["harness"],
+    "dev": PYTHONS["cpu"],
+    "parquet": PYTHONS["harness"],
+    "uv": ((3, 8), (3, 14)),
+    "pytest": ((3, 10), (3, 14)),
+    "trainer-2.13": PYTHONS["trainer-2.13"],
+    "trainer-2.17": PYTHONS["trainer-2.17"],
+}
 #: The machine whose download the header states.
 USUAL_PYTHON, USUAL_PLATFORM = "3.11", "x86_64-manylinux_2_28"
 
@@ -52,11 +64,20 @@ def download_megabytes(lock: str) -> int:
     return round(sum(download_bytes(package) for package in packages) / 1e6)
 
 
+def require_wheels(lock: str, python: str) -> None:
+    """Raise CalledProcessError, with uv's word on stderr, where a pin has no wheel for a Python on 64-bit Linux."""
+    machine = ("--python-version", python, "--python-platform", USUAL_PLATFORM, "--only-binary", ":all:")
+    compile_with_uv(lock, "--no-deps", *machine, "-o", os.devnull)
+
+
 def write_lock(name: str, extra: list[str]) -> None:
     """Resolve `name.in` into `name.txt`, with a header that says where it comes from and what it downloads."""
     path = FOLDER / f"{name}.txt"
-    universal = ("--universal", "--python-version", OLDEST_PYTHON, "--fork-strategy", "fewest", "--generate-hashes")
+    oldest, newest = map(dotted, SERVED[name])
+    universal = ("--universal", "--python-version", oldest, "--fork-strategy", "fewest", "--generate-hashes")
     compile_with_uv(f"{name}.in", *universal, *extra, "-o", path.name)
+    require_wheels(path.name, oldest)
+    require_wheels(path.name, newest)
     megabytes = download_megabytes(path.name)
     header = f"# Locked from {name}.in by `make lock`; edit that file, not this one.\n# download: {megabytes} MB\n"
     path.write_text(header + path.read_text())
@@ -64,5 +85,5 @@ def write_lock(name: str, extra: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    for lock in LOCKS:
+    for lock in SERVED:
         write_lock(lock, sys.argv[1:])

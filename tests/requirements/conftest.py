@@ -21,13 +21,17 @@ HAS_GPU_LIST = Path("/proc/driver/nvidia/gpus").is_dir() and any(Path("/proc/dri
 CUDA_BUILDS = sys.platform == "linux" and platform.machine() == "x86_64"
 
 
-def build_wheel(folder: Path, name: str) -> str:
-    """A wheel of one empty module, and the line of a lock that pins it."""
+def build_wheel(folder: Path, name: str, program: str | None = None) -> str:
+    """A wheel of one empty module, and of a program if one is given, and the line of a lock that pins it."""
     folder.mkdir(exist_ok=True)
     path = folder / f"{name}-1.0-py3-none-any.whl"
     info = f"{name}-1.0.dist-info"
     with zipfile.ZipFile(path, "w") as wheel:
         wheel.writestr(f"{name}.py", "")
+        if program is not None:
+            script = zipfile.ZipInfo(f"{name}-1.0.data/scripts/{name}")
+            script.external_attr = 0o100755 << 16
+            wheel.writestr(script, program)
         wheel.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
         wheel.writestr(
             f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
@@ -85,7 +89,7 @@ class Checkout:
 def make_checkout(folder: Path) -> Checkout:
     checkout = Checkout(folder)
     (folder / "requirements").mkdir(parents=True)
-    for name in ("install.py", "environment.py"):
+    for name in ("install.py", "environment.py", "pythons.py"):
         shutil.copy(SOURCE / name, folder / "requirements" / name)
     for lock in ("cpu", "gpu", "harness", "dev", "parquet", "trainer-2.13", "trainer-2.17"):
         module = "tiny_" + lock.replace("-", "_").replace(".", "_")

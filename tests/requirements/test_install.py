@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import os
 import signal
@@ -14,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.requirements.conftest import CUDA_BUILDS, HAS_GPU_LIST, SOURCE, Checkout, build_wheel
+from tests.requirements.conftest import CUDA_BUILDS, HAS_GPU_LIST, Checkout, build_wheel
 
 pytestmark = pytest.mark.skipif(
-    not (3, 10) <= sys.version_info[:2] <= (3, 13),
-    reason="the set-up hands over to another Python where this one is not 3.10 to 3.13; run the tests with one that is",
+    not (3, 11) <= sys.version_info[:2] <= (3, 13),
+    reason="the set-up hands over to another Python where this one is not 3.11 to 3.13; run the tests with one that is",
 )
 
 
@@ -121,7 +120,7 @@ def test_trainer_environment_goes_where_it_is_told(checkout: Checkout, tmp_path:
     where = tmp_path / "elsewhere"
     group = "trainer-2.13" if sys.version_info < (3, 12) else "trainer-2.17"
     if group == "trainer-2.17" and sys.version_info >= (3, 13):
-        pytest.skip("no older TensorFlow has a build for this Python; run the tests with Python 3.10 to 3.12")
+        pytest.skip("no older TensorFlow has a build for this Python; run the tests with Python 3.11 or 3.12")
     assert checkout.install(group, "--venv", str(where)).returncode == 0
     assert list(json.loads((where / "installed.json").read_text())["locks"]) == [group]
     assert not checkout.venv.exists()
@@ -214,56 +213,6 @@ def test_two_at_once_install_once(checkout: Checkout) -> None:
     assert [process.returncode for process in both] == [0, 0], outputs
     assert sum("Installing" in output for output in outputs) == 1
     assert checkout.has("tiny_cpu")
-
-
-# Which Python
-
-
-def without_this_python(checkout: Checkout) -> None:
-    """Make the copy believe that only Pythons of the far future will do."""
-    program = checkout.folder / "requirements" / "install.py"
-    text = program.read_text()
-    assert '"runtime": ((3, 10), (3, 13))' in text
-    program.write_text(text.replace('"runtime": ((3, 10), (3, 13))', '"runtime": ((3, 98), (3, 99))'))
-
-
-def write_program(path: Path, script: str) -> None:
-    path.parent.mkdir(exist_ok=True)
-    path.write_text("#!/bin/sh\n" + script)
-    path.chmod(0o755)
-
-
-def test_unsupported_python_is_one_sentence_that_names_the_ones_looked_for(checkout: Checkout, tmp_path: Path) -> None:
-    without_this_python(checkout)
-    result = checkout.install("runtime", PATH=str(tmp_path))
-    assert result.returncode == 4
-    assert "Python 3.98 to 3.99 is needed" in result.stderr
-    assert "none of python3.99, python3.98" in result.stderr
-    assert result.stderr.count("\n") == 1
-
-
-def test_unsupported_python_gives_way_to_a_real_one_on_path(checkout: Checkout, tmp_path: Path) -> None:
-    without_this_python(checkout)
-    write_program(tmp_path / "shims" / "python3.99", "echo 'not installed'; exit 127\n")
-    write_program(tmp_path / "real" / "python3.98", 'if [ "$1" = -c ]; then echo 3.98; else echo "ran $2 $3"; fi\n')
-    result = checkout.install("runtime", PATH=f"{tmp_path / 'shims'}:{tmp_path / 'real'}")
-    assert (result.returncode, result.stdout) == (0, "ran runtime \n")
-
-
-def test_python_named_by_the_person_gives_way_to_no_other(checkout: Checkout, tmp_path: Path) -> None:
-    without_this_python(checkout)
-    write_program(tmp_path / "real" / "python3.98", "echo 3.98\n")
-    result = checkout.install("runtime", "--exact", PATH=str(tmp_path / "real"))
-    assert result.returncode == 4
-    assert "name another one with PYTHON=" in result.stderr
-
-
-def test_entry_can_be_read_by_pythons_that_are_too_old() -> None:
-    tree = ast.parse((SOURCE / "install.py").read_text(), feature_version=(3, 6))
-    at_top = [node for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom))]
-    names = {alias.name for node in at_top if isinstance(node, ast.Import) for alias in node.names}
-    names |= {str(node.module) for node in at_top if isinstance(node, ast.ImportFrom)}
-    assert names <= {"argparse", "os", "subprocess", "sys", "typing"}
 
 
 # CPU or GPU

@@ -12,8 +12,8 @@ import pytest
 from tests.requirements.conftest import CUDA_BUILDS, Checkout
 
 pytestmark = pytest.mark.skipif(
-    not (3, 10) <= sys.version_info[:2] <= (3, 13),
-    reason="the set-up hands over to another Python where this one is not 3.10 to 3.13; run the tests with one that is",
+    not (3, 11) <= sys.version_info[:2] <= (3, 13),
+    reason="the set-up hands over to another Python where this one is not 3.11 to 3.13; run the tests with one that is",
 )
 
 
