@@ -238,7 +238,7 @@ def _drifted(record: Record) -> str | None:
 CARD = (
     Rule("gpu", "GPU", threshold="not there where one is asked for, not working, not to be used by TensorFlow, or used "
          "by it and not to be watched", before=_gpu),
-    Rule("nvml-package", "GPU binding", threshold="not NVIDIA's nvidia-ml-py, or one older than 12.535 or from 13 on",
+    Rule("nvml-package", "GPU binding", threshold="not NVIDIA's nvidia-ml-py, or one older than 12.535 or from 14 on",
          before=_nvml_package),
     Rule("foreign-process", "others on the GPU", "invalid", "type `nvidia-smi` to see whose they are, end them, and "
          "run it again", "before: one compute process or more; after: one or more beside the trainer's, on the card "

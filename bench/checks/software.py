@@ -6,8 +6,8 @@ from bench.checks.facts import Facts
 from bench.checks.rule import RULES, Finding, Rule, fail, ok, warn
 from bench.record import Record
 
-#: TensorFlow 2.21 has wheels for these (its package metadata).
-OLDEST_PYTHON, NEWEST_PYTHON = (3, 10), (3, 13)
+#: The harness's lock has wheels for these (requirements/pythons.py).
+OLDEST_PYTHON, NEWEST_PYTHON = (3, 11), (3, 14)
 _PYTHONS = " to ".join(f"{major}.{minor}" for major, minor in (OLDEST_PYTHON, NEWEST_PYTHON))
 #: A campaign writes a few MB; the archive of CIFAR-10 has 170.
 RESULTS_BYTES = 100_000_000

@@ -191,7 +191,7 @@ def _rows(content: bytes, where: str) -> list[tuple[float, float]]:
     """
     import pandas as pd
 
-    frame = pd.read_csv(io.BytesIO(content), sep="\t", float_precision="round_trip")
+    frame = pd.read_csv(io.BytesIO(content), sep="\t")
     rows = []
     for line, (hours, accuracy) in enumerate(zip(frame["hours"], frame["top1Accuracy"], strict=True), start=2):
         try:

@@ -13,10 +13,10 @@ from types import ModuleType
 from bench.probes.gpu.nvml import GpuProblem
 
 PACKAGE = "nvidia-ml-py"
-#: As requirements/runtime.in asks for: event reasons have their names since 12.535, and what 13 changes is not known.
-OLDEST, TOO_NEW = (12, 535), (13,)
+#: Event reasons have their names since 12.535; every call made here is the same in 13.615, which runtime.in asks for.
+OLDEST, TOO_NEW = (12, 535), (14,)
 _FIX = "remove .venv and type `make bench`, or, in an environment of your own,"
-_INSTALL = f"`pip install --force-reinstall '{PACKAGE}>=12.535,<13'`"
+_INSTALL = f"`pip install --force-reinstall '{PACKAGE}>=12.535,<14'`"
 
 
 class WrongBinding(GpuProblem):
@@ -24,7 +24,7 @@ class WrongBinding(GpuProblem):
 
 
 def binding() -> str | None:
-    """The package that supplies ``pynvml`` and its version, as ``nvidia-ml-py 12.575.51``; None where there is none.
+    """The package that supplies ``pynvml`` and its version, as ``nvidia-ml-py 13.615.71``; None where there is none.
 
     Raises WrongBinding where it is not NVIDIA's, or of a version that the harness was not tried with.
     """
@@ -38,7 +38,7 @@ def binding() -> str | None:
     numbers = tuple(int(digits) for digits in re.findall(r"\d+", version or ""))
     if numbers and not OLDEST <= numbers < TOO_NEW:
         raise WrongBinding(
-            f"{told} is installed and 12.535 or newer, below 13, is needed to read the GPU: {_FIX} type {_INSTALL}."
+            f"{told} is installed and 12.535 or newer, below 14, is needed to read the GPU: {_FIX} type {_INSTALL}."
         )
     return told
 

@@ -21,7 +21,7 @@ GOOD = Facts(
     tensorflow_error=None,
     tensorflow_gpus=1,
     tensorflow_why_no_gpu=None,
-    nvml_package="nvidia-ml-py 12.575.51",
+    nvml_package="nvidia-ml-py 13.615.71",
     nvml_package_problem=None,
     gpu_names=("V100 (driver 550.54.15)",),
     gpu_problem=None,
@@ -76,8 +76,8 @@ def test_every_rule_answers_under_a_name_and_a_title_of_its_own() -> None:
 
 
 WRONG: list[tuple[Facts, str, str, str, str]] = [
-    (facts(python=(3, 9)), "python", FAIL, "3.9", "3.10 to 3.13"),
-    (facts(python=(3, 14)), "python", FAIL, "3.14", "3.10 to 3.13"),
+    (facts(python=(3, 10)), "python", FAIL, "3.10", "3.11 to 3.14"),
+    (facts(python=(3, 15)), "python", FAIL, "3.15", "3.11 to 3.14"),
     (facts(unlike_lock=None), "packages", WARN, "not installed from a lock", "make bench"),
     (facts(unlike_lock=("numpy 1.0",)), "packages", WARN, "numpy 1.0", "remove .venv"),
     (BROKEN_TENSORFLOW, "tensorflow", FAIL, "ImportError: x", "make bench"),

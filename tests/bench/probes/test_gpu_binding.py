@@ -85,19 +85,19 @@ def test_a_package_that_cannot_read_a_card_still_shows_it_so_that_it_can_train(
     assert (card["memory_bytes"], card["driver_version"]) == (None, None)
 
 
-@pytest.mark.parametrize("version", ["11.495.46", "12.530.30", "13.580.65"])
+@pytest.mark.parametrize("version", ["11.495.46", "12.530.30", "14.0.1"])
 def test_a_release_that_the_harness_was_not_made_for_is_named_with_those_it_was(
     driver: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str
 ) -> None:
     packages(tmp_path, monkeypatch, "nvidia-ml-py", version)
     ((kind, message),) = fake_nvml.answers(driver, None, "gpu.binding()")
     assert kind == "WrongBinding"
-    assert message.startswith(f"nvidia-ml-py {version} is installed and 12.535 or newer, below 13, is needed")
+    assert message.startswith(f"nvidia-ml-py {version} is installed and 12.535 or newer, below 14, is needed")
 
 
 def test_a_card_is_read_by_whatever_release_of_nvidias_there_is(
     driver: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    packages(tmp_path, monkeypatch, "nvidia-ml-py", "13.580.65")
+    packages(tmp_path, monkeypatch, "nvidia-ml-py", "14.0.1")
     told = fake_nvml.scenario(tmp_path / "scenario", profile="V100")
     assert fake_nvml.answers(driver, told, "card.sample().gpu_power_watts") == [250.0]
