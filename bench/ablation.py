@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 from bench import campaign
@@ -73,7 +73,7 @@ def choose(
     Writes nothing. ``configurations`` are those of the variants, by name. Seeds asked for and seeds done make up the
     seeds of each. Raises UsageError or Refused where ``out`` is something else, DataError where it is damaged.
     """
-    now = now.astimezone(timezone.utc)
+    now = now.astimezone(UTC)
     folder = _newest_unfinished(results, wanted) if out is None else out
     found = None if folder is None else _in_folder(folder, wanted)
     if folder is None:

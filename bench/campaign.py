@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -223,7 +223,7 @@ def choose(
     Writes nothing. ``device_name`` ends the new folder's name. Seeds asked for and seeds done make up the campaign's
     seeds. Raises UsageError or Refused where ``out`` is something else, DataError where what is in it is damaged.
     """
-    now = now.astimezone(timezone.utc)
+    now = now.astimezone(UTC)
     asked = tuple(seeds)
     found = newest_unfinished(results, configuration, protocol) if out is None else _in_folder(out, configuration)
     if found is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -112,7 +112,7 @@ def choose(
     Writes nothing. Raises UsageError or Refused where ``out`` is something else, DataError where what is in it is
     damaged.
     """
-    now = now.astimezone(timezone.utc)
+    now = now.astimezone(UTC)
     new = replace(wanted, created_utc=f"{now:%Y-%m-%dT%H:%M:%SZ}")
     if out is None:
         continued = _newest_unfinished(results, kind, new, sides)

@@ -184,7 +184,7 @@ def test_python_is_exact_only_where_a_person_named_it(folder: Path) -> None:
 def test_missing_python_is_one_sentence(folder: Path) -> None:
     result = make(folder, "bench", "PYTHON=python3.0")
     assert result.returncode == 2
-    assert result.stderr.startswith("There is no python3.0 here: install Python 3.10 to 3.13")
+    assert result.stderr.startswith("There is no python3.0 here: install Python 3.11 to 3.14")
 
 
 def test_modules_of_other_pythons_stay_out(folder: Path) -> None:

@@ -8,7 +8,7 @@ import secrets
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -60,7 +60,7 @@ def accept(device: str | None, asked: _place.Asked, *, with_tests: bool, writes:
         placed = _place.ready(settled, where)
         assert placed is not None
         answer, found = examine(placed, where, with_tests=with_tests)
-    folder = RESULTS / f"{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}-acceptance-{placed.choice.image.name}"
+    folder = RESULTS / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-acceptance-{placed.choice.image.name}"
     keep(folder, placed, answer, found)
     if writes:
         click.echo(write(placed, where, answer, found))
@@ -230,7 +230,7 @@ def write(placed: Placed, where: Device, answer: Mapping[str, Any], found: list[
         return f"The image is not one that docker/images.toml pins ({placed.pinning}), so nothing is written there."
     card, driver = _place.card(where)
     acceptance = Acceptance(
-        date=f"{datetime.now(timezone.utc):%Y-%m-%d}",
+        date=f"{datetime.now(UTC):%Y-%m-%d}",
         digest=image.digest,
         device=card.name if card else str((answer.get("device") or {}).get("name") or "CPU"),
         capability=compatibility.dotted(card.capability) if card and card.capability else "",

@@ -7,7 +7,7 @@ import secrets
 import shlex
 import shutil
 import sys
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 from bench import container, execute, images, locks, placement, plan, registry, trainers
@@ -30,7 +30,7 @@ def resolve(tag: str, replaces: bool) -> str:
     known = _known(table, tag)
     reference = known.reference if known else tag if "/" in tag else f"{images.NVIDIA_REPOSITORY}:{tag}"
     found = registry.resolve(reference)
-    today = f"{datetime.now(timezone.utc):%Y-%m-%d}"
+    today = f"{datetime.now(UTC):%Y-%m-%d}"
     kind = f"a list for {', '.join(found.platforms) or 'several platforms'}" if found.is_index else "one image"
     told = f"{reference} is {found.digest} today ({kind})"
     if known is None:

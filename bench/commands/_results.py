@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -329,7 +329,7 @@ def write_dawnbench(
     pair = entry.from_record(
         [(each.epoch, seconds, each.correct, each.total) for each, seconds in evaluations],
         facts,
-        datetime.now(timezone.utc).date(),
+        datetime.now(UTC).date(),
         allow_unverified_data=allow_unverified_data,
         **asdict(claims),
     )

@@ -8,7 +8,7 @@ import secrets
 import sys
 import time
 from dataclasses import asdict, replace
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,7 +39,7 @@ STOP_SECONDS = 5.0
 def verify(device: str | None, asked: _place.Asked, out: str | None, *, with_tests: bool) -> int:
     """Try everything; 0 where all is well, else 1."""
     where = plan.device(device)
-    now = f"{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}"
+    now = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     asked = _place.explicitly(asked)
     with signals.asked_politely():
         with locks.held(locks.device_lock(where.key), f"the device {where.name}"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -214,7 +214,7 @@ def _choose(
     a, b = (_stored(side, asdict(made[name].configuration)) for name, side in sides.items())
     todo = sides[A].todo
     wanted = StoredAB(SCHEMA, recipe.name, data.name, epochs, todo.seeds, a, b)
-    return pairs.choose(RESULTS, out, pairs.AB, wanted, made, todo.device.name, datetime.now(timezone.utc))
+    return pairs.choose(RESULTS, out, pairs.AB, wanted, made, todo.device.name, datetime.now(UTC))
 
 
 def _stored(side: _Side, configuration: dict[str, object]) -> StoredSide:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -170,7 +170,7 @@ def _choose(
         name: _runs.configuration(plans[name], recipe, data) for name, recipe in recipes.items()
     }
     stored = _stored(chosen, plans, {**asdict(configurations[base]), **asdict(protocol)})
-    now = datetime.now(timezone.utc)
+    now = datetime.now(UTC)
     made = ablation.choose(RESULTS, out, stored, configurations, plans[base].device.name, now, protocol)
     tables = {name: asdict(recipe) for name, recipe in recipes.items()}
     return replace(made, campaigns={name: replace(each, recipe=tables[name]) for name, each in made.campaigns.items()})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from dataclasses import asdict, replace
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -115,7 +115,7 @@ def _choose(todo: Plan, chosen: Any, data: Data, out: Path | None, claims: Any, 
     from bench.commands import _runs
 
     configuration = _runs.configuration(todo, chosen, data)
-    now = datetime.now(timezone.utc)
+    now = datetime.now(UTC)
     made = campaign.choose(RESULTS, out, configuration, todo.seeds, claims, todo.device.name, now, protocol)
     # Of a person's own trainer there is no table; what it says of itself is in every record.
     return replace(made, recipe=asdict(chosen) if todo.own is None else {})

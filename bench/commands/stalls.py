@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import asdict, replace
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -118,7 +118,7 @@ def _choose(
     table = asdict(chosen)
     sides = {name: pairs.Side(_runs.configuration(each, chosen, data), protocol, table) for name, each in plans.items()}
     wanted = StoredStalls(SCHEMA, chosen.name, data.name, epochs, todo.seeds)
-    now = datetime.now(timezone.utc)
+    now = datetime.now(UTC)
     return pairs.choose(RESULTS, out, pairs.STALLS, wanted, sides, todo.device.name, now), plans
 
 

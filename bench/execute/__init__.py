@@ -20,7 +20,7 @@ import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, Protocol
 
@@ -281,7 +281,7 @@ def _start_line(job: Job, spawned_ns: int) -> dict[str, Any]:
         "seed": job.asked.seed,
         "argv": list(job.shown),
         "spawned_ns": spawned_ns,
-        "utc": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "utc": datetime.now(UTC).isoformat(timespec="seconds"),
         "fingerprint": dict(job.fingerprint),
         "circumstances": {**job.circumstances, **idle},
         "target_percent": job.asked.target_percent,

@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 from dataclasses import asdict, replace
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -25,7 +25,7 @@ CONFIGURATIONS = {"base": BASE, "other": replace(BASE, recipe="mine:other", reci
 WANTED = ablation(
     variant("base"), variant("other", "base"), seeds=(0, 1), configuration=asdict(BASE), created_utc=""
 )  # fmt: skip
-NOW = datetime(2024, 5, 6, 7, 8, 9, tzinfo=timezone.utc)
+NOW = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
 
 
 def chosen(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -25,7 +25,7 @@ SIDES = {
     "a": pairs.Side(replace(USUAL, threads=1), RunProtocol(), {"net": "resnet9"}),
     "b": pairs.Side(USUAL, RunProtocol(kernel_cache="cold"), {"net": "resnet9"}),
 }
-NOW = datetime(2024, 5, 6, 7, 8, 9, tzinfo=timezone.utc)
+NOW = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
 
 
 def chosen(

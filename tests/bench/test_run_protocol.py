@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, replace
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -23,7 +23,7 @@ CONFIGURATION = Configuration(
     recipe="page24", recipe_sha256="r" * 64, dataset="cifar10", dataset_sha256="d" * 64, dataset_state="canonical",
     input="host", precision="auto", device="cpu", trainer="resnet9", target_percent=94.0, threads=2,
 )  # fmt: skip
-NOW = datetime(2024, 5, 6, 7, 8, 9, tzinfo=timezone.utc)
+NOW = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
 COOLED = RunProtocol(idle_seconds=30.0)
 
 

@@ -17,7 +17,7 @@ import os
 import subprocess
 import sys
 from dataclasses import asdict, dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
@@ -110,7 +110,7 @@ def main() -> None:
         parser.error("--pairs must be at least 1")
     for name in ("WHERE", "IMAGE", "OUT"):  # of make, for this program and not for the runs
         os.environ.pop(name, None)
-    out = given.out or ROOT / "results" / f"{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}-container"
+    out = given.out or ROOT / "results" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-container"
     print(f"{given.pairs} pairs of smoke runs in the image {given.image} and natively, into {out}", flush=True)
     for contained, side in SIDES.items():
         run(out / f"discarded-{side}", contained, given.image)

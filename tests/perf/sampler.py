@@ -16,7 +16,7 @@ import math
 import subprocess
 import sys
 from dataclasses import asdict, dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
@@ -122,7 +122,7 @@ def main() -> None:
     given = parser.parse_args()
     if given.pairs < 1:
         parser.error("--pairs must be at least 1")
-    out = given.out or ROOT / "results" / f"{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}-sampler"
+    out = given.out or ROOT / "results" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-sampler"
     print(f"{given.pairs} pairs of smoke runs with the sampler and without, into {out}", flush=True)
     run(out / "discarded", on=True)
     sides: dict[bool, list[Measured]] = {True: [], False: []}

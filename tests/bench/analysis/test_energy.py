@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pandas as pd
@@ -17,7 +17,7 @@ from tests.bench.records import Run
 
 WATCHED = Run(machine=Machine())
 MISS = replace(WATCHED, seed=1, correct=(1, 2, 3, 4, 9399))
-BEGAN = datetime(2026, 3, 4, 5, 6, 7, tzinfo=timezone.utc)
+BEGAN = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 
 
 def summary(*records: Record, cost_per_hour: float | None = None) -> dict[str, Any]:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, replace
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -91,9 +91,7 @@ def test_both_accuracies_are_in_the_tables() -> None:
 
 
 def test_a_record_that_a_killed_harness_did_not_write_is_written_and_no_other(tmp_path: Path) -> None:
-    found = campaign.choose(
-        tmp_path, tmp_path / "x", CONFIGURATION, (0, 1, 2), Claims(), "cpu", datetime.now(timezone.utc)
-    )
+    found = campaign.choose(tmp_path, tmp_path / "x", CONFIGURATION, (0, 1, 2), Claims(), "cpu", datetime.now(UTC))
     for seed, status in ((0, "done"), (1, "done"), (2, "failed")):
         found.run_folder(seed).mkdir(parents=True)
         (found.run_folder(seed) / "events.jsonl").write_text(Run(seed=seed, status=status).text())

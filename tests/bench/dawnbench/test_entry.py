@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from fractions import Fraction
 
 import pytest
@@ -72,7 +72,7 @@ def test_the_json_is_ascii_and_keeps_every_letter() -> None:
 
 
 def test_of_a_time_of_day_the_day_alone_is_written() -> None:
-    moment = datetime(2026, 1, 5, 23, 59, tzinfo=timezone.utc)
+    moment = datetime(2026, 1, 5, 23, 59, tzinfo=UTC)
     assert json.loads(to_json(made(written=moment)))["timestamp"] == "2026-01-05"
 
 
