@@ -3,12 +3,14 @@
 A poll of the event reasons can miss a short slowdown; the difference of two readings of these cannot.
 
 The unit. NVML gives the time of a performance policy in nanoseconds (``nvmlViolationTime_t.violationTime``), and the
-header of driver 575 names fields 74 and 76 anew, with 251 to 253, as durations in ns. That 75 and 77 to 79 count the
-same unit follows from the first of these; no document says it of the fields themselves.
+header of driver 575 names fields 74 and 76 anew, with 251 to 253 (now 269 to 271), as durations in ns. That 75 and 77
+to 79 count the same unit follows from the first of these; no document says it of the fields themselves.
 """
 
 from __future__ import annotations
 
+import re
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,15 +19,21 @@ from bench.probes.gpu import nvml as driver
 
 @dataclass(frozen=True)
 class Field:
-    """A counter: the cause it counts, its field id, and the driver from whose header on the id means this."""
+    """A counter: the cause it counts, its field id, and the drivers, from one up to another, whose id means this."""
 
     cause: str
     id: int
-    since_driver: int = 0
+    since_driver: tuple[int, ...] = ()
+    before_driver: tuple[int, ...] = (sys.maxsize,)
+
+    def known_to(self, version: tuple[int, ...]) -> bool:
+        """Return whether the id means this in a driver."""
+        return self.since_driver <= version < self.before_driver
 
 
-#: Where two fields are of one cause (75 and 251), both are kept: which of them a driver fills is not documented. Before
-#: driver 575 the ids 251 to 253 belonged to power smoothing in some headers, so older drivers are not asked for them.
+#: Where two fields are of one cause (75 and 269), both are kept: which of them a driver fills is not documented. The
+#: ids 251 to 253 are power smoothing in the headers before driver 575 and from 580.82 on, where these causes have 269
+#: to 271 (the constants of nvidia-ml-py 12.570, 12.575, 13.580.65 and 13.580.82).
 FIELDS = (
     Field("software_power_cap", 74),
     Field("thermal", 75),
@@ -33,9 +41,12 @@ FIELDS = (
     Field("board_limit", 77),
     Field("low_utilisation", 78),
     Field("reliability", 79),
-    Field("software_thermal", 251, since_driver=575),
-    Field("hardware_thermal", 252, since_driver=575),
-    Field("power_brake", 253, since_driver=575),
+    Field("software_thermal", 251, (575,), (580, 66)),
+    Field("hardware_thermal", 252, (575,), (580, 66)),
+    Field("power_brake", 253, (575,), (580, 66)),
+    Field("software_thermal", 269, (580, 82)),
+    Field("hardware_thermal", 270, (580, 82)),
+    Field("power_brake", 271, (580, 82)),
 )
 #: The member of ``nvmlValue_t`` that holds a value of each type, by ``nvmlValueType_t``.
 _MEMBERS = ("dVal", "uiVal", "ulVal", "ullVal", "sllVal", "siVal", "usVal")
@@ -47,7 +58,8 @@ class LostTime:
     def __init__(self, nvml: Any, handle: Any, driver_version: str | None) -> None:
         self._nvml = nvml
         self._handle = handle
-        self._fields = tuple(each for each in FIELDS if each.since_driver <= _major(driver_version))
+        version = tuple(map(int, re.findall(r"\d+", driver_version or "")))
+        self._fields = tuple(each for each in FIELDS if each.known_to(version))
         self.calls = {f"lost_{each.cause}": "missing in the driver" for each in FIELDS}
         self._fields = tuple(each for each in self._fields if self._answers(each))
 
@@ -80,8 +92,3 @@ class LostTime:
             return False
         self.calls[f"lost_{each.cause}"] = "yes"
         return True
-
-
-def _major(driver_version: str | None) -> int:
-    first = (driver_version or "").partition(".")[0]
-    return int(first) if first.isdecimal() else 0

@@ -134,10 +134,17 @@ def test_time_lost_is_told_by_cause_and_only_by_the_counters_that_answer(driver:
     assert second["lost_ns"] == {"thermal": 200_000_000, **rest}
 
 
-def test_a_counter_whose_number_meant_something_else_is_not_asked_of_an_older_driver(driver: Path) -> None:
-    calls, edge = ask(driver, ("driver version 565.57.01", "gpu 0 field_251 1"), CALLS, EDGE)
-    assert calls["lost_software_thermal"] == "missing in the driver"
-    assert "software_thermal" not in edge["lost_ns"]
+@pytest.mark.parametrize(
+    ("version", "lost_ns"),
+    [("565.57.01", None), ("575.57.08", 7), ("580.65.06", 7), ("580.76.05", None), ("580.82.07", 9), ("595.1", 9)],
+)
+def test_counter_is_asked_for_by_the_number_that_it_has_in_the_driver(
+    driver: Path, version: str, lost_ns: int | None
+) -> None:
+    lines = (f"driver version {version}", "gpu 0 field_251 7", "gpu 0 field_269 9")
+    calls, edge = ask(driver, lines, CALLS, EDGE)
+    assert calls["lost_software_thermal"] == ("missing in the driver" if lost_ns is None else "yes")
+    assert edge["lost_ns"].get("software_thermal") == lost_ns
 
 
 @pytest.mark.parametrize("code", ["lost", "reset-required", "unknown", "not-loaded", "!1"])
