@@ -1,6 +1,6 @@
 """The pinned images: ``docker/images.toml`` read into plain values, and written back with its comments.
 
-tomlkit reads and writes it, as Python 3.10 reads no TOML by itself and no other library keeps the comments.
+tomlkit reads and writes it, as no other library keeps the comments.
 """
 
 from __future__ import annotations

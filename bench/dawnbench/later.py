@@ -1,8 +1,7 @@
 """What was published after, or beside, the board: each record with its hardware and what its clock leaves out.
 
 ``later.json`` has facts that their authors state, read at the commit or the page named in ``source``. No two of these
-clocks are one, nor any of them the board's, so they stand beside a place and are no part of it. JSON, as the standard
-library reads it on every Python from 3.10, where TOML would need a library for a table that nobody writes back.
+clocks are one, nor any of them the board's, so they stand beside a place and are no part of it.
 """
 
 from __future__ import annotations

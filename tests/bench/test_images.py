@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import difflib
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
@@ -72,6 +74,13 @@ def test_a_target_is_a_stage_of_the_dockerfile_and_its_lock_a_file() -> None:
     for each in (each for each in SHIPPED.image if each.is_built):
         assert each.target in stages
         assert (images.FILE.parents[1] / "requirements" / f"{each.lock}.txt").is_file()
+
+
+@pytest.mark.parametrize(("version", "code"), [((3, 10), 1), ((3, 11), 0), ((3, 12), 0)])
+def test_the_all_in_one_image_refuses_a_base_whose_python_is_too_old(version: tuple[int, int], code: int) -> None:
+    check = re.findall(r"python3 -c '(.+)'", (images.FILE.parent / "Dockerfile").read_text())
+    done = subprocess.run([sys.executable, "-c", f"import sys; sys.version_info = {version}; {check[0]}"], check=False)
+    assert done.returncode == code
 
 
 @pytest.mark.parametrize("image", SHIPPED.image, ids=lambda image: image.name)
