@@ -126,7 +126,7 @@ def use_another_python(lock: str, exact: bool) -> None:
     wanted += "" if lock == "harness" else " for TensorFlow"
     have = "{} is Python {}".format(sys.executable, dotted(RUNNING))
     if exact:
-        raise Problem("{}, and {}: name another one with PYTHON=/path/to/python.".format(wanted, have))
+        raise Problem("{}, and {}: name another one with PYTHON=, or leave it out.".format(wanted, have))
     found = find_python(versions)
     if found is None:
         require_venv()

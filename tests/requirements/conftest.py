@@ -134,3 +134,16 @@ def fake_driver(tmp_path: Path) -> Iterator[dict[str, str]]:
     )
     subprocess.run([compiler, "-shared", "-fPIC", str(source), "-o", str(tmp_path / "libnvidia-ml.so.1")], check=True)
     return {"LD_LIBRARY_PATH": str(tmp_path)}
+
+
+@pytest.fixture
+def claims(tmp_path: Path) -> dict[str, dict[str, str]]:
+    """By version, the variables that make this Python claim it, on a PATH without any Python."""
+
+    def claiming(minor: int) -> dict[str, str]:
+        folder = tmp_path / f"claims 3.{minor}"
+        folder.mkdir()
+        (folder / "sitecustomize.py").write_text(f"import sys\nsys.version_info = (3, {minor}, 0, 'final', 0)\n")
+        return {"PYTHONPATH": str(folder), "PATH": str(tmp_path / "programs")}
+
+    return {f"3.{minor}": claiming(minor) for minor in (9, 10, 12, 14, 15)}

@@ -32,6 +32,11 @@ def test_finished_environment_is_left_alone_in_silence(finished: Checkout) -> No
     assert finished.has("tiny_cpu")
 
 
+def test_finished_environment_needs_no_other_python(finished: Checkout, claims: dict[str, dict[str, str]]) -> None:
+    result = finished.install("runtime", **claims["3.14"])
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+
+
 def test_group_for_tests_is_added_to_what_is_there(copied: Checkout) -> None:
     mark = copied.venv / "mark"
     mark.touch()

@@ -35,19 +35,6 @@ program.chmod(0o755)
 """
 
 
-@pytest.fixture
-def claims(tmp_path: Path) -> dict[str, dict[str, str]]:
-    """By version, the variables that make this Python claim it, on a PATH without any Python."""
-
-    def claiming(minor: int) -> dict[str, str]:
-        folder = tmp_path / f"claims 3.{minor}"
-        folder.mkdir()
-        (folder / "sitecustomize.py").write_text(f"import sys\nsys.version_info = (3, {minor}, 0, 'final', 0)\n")
-        return {"PYTHONPATH": str(folder), "PATH": str(tmp_path / "programs")}
-
-    return {f"3.{minor}": claiming(minor) for minor in (9, 10, 12, 14, 15)}
-
-
 def program(path: Path, script: str) -> None:
     path.parent.mkdir(exist_ok=True)
     path.write_text(script)
@@ -112,11 +99,6 @@ def test_harness_needs_no_other_python_on_one_that_is_too_new_for_tensorflow(
     assert result.returncode == 0, result.stderr
     assert json.loads((checkout.venv / "installed.json").read_text())["python"] == "3.14"
     assert set(checkout.installed()) == {"harness"}
-
-
-def test_finished_environment_needs_no_other_python(finished: Checkout, claims: dict[str, dict[str, str]]) -> None:
-    result = finished.install("runtime", **claims["3.14"])
-    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
 
 
 def test_python_that_tensorflow_needs_is_fetched_where_path_has_none(
