@@ -62,8 +62,13 @@ class Success:
     published_recipe: str
 
     def __str__(self) -> str:
-        ends = f"{100 * self.success_low:.1f}-{100 * self.success_high:.1f}"
-        return f"{100 * self.success:.1f} % reach it ({self.basis}, {ends}); {self.reached} of {self.runs} here"
+        rate, low, high = map(percent, (self.success, self.success_low, self.success_high))
+        return f"{rate} % reach it ({self.basis}, {low}-{high}); {self.reached} of {self.runs} here"
+
+
+def percent(share: float) -> str:
+    """A share in percent with one decimal; a prediction is never certain, so what rounds to 100 is 99.9."""
+    return f"{min(99.9, 100 * share):.1f}" if share < 1 else "100"
 
 
 def success_of(recipe: Recipe, path: Path = REPRODUCED_FILE) -> Success | None:

@@ -252,14 +252,13 @@ def note(records: Sequence[Record], recipe: Published | None, known: Mapping[str
 
 def _success_note(row: Mapping[str, Any]) -> str:
     """How often a recipe of our own reaches its target, and what that rests on."""
-    low, high = (100 * row[key] for key in ("success_low", "success_high"))
+    rate, interval = reliability.texts(row["success"], row["success_low"], row["success_high"])
     if row["basis"] == reliability.COUNTED:
-        rate = f"{100 * row['success']:.1f} %, 95 % interval {low:.1f} to {high:.1f} %"
-        return f"{row['reached']} of {row['runs']} published runs of {row['recipe']} reached its target ({rate})"
+        counts = f"{row['reached']} of {row['runs']} published runs of {row['recipe']} reached its target"
+        return f"{counts} ({rate}, 95 % interval {interval})"
     return (
-        f"predicted, not counted: {100 * row['success']:.1f} % of runs of {row['recipe']} reach its target (95 % "
-        f"interval {low:.1f} to {high:.1f} %); {row['reached']} of {row['runs']} published runs did, and from "
-        f"{reliability.LEAST_COUNTED} on they are counted"
+        f"predicted, not counted: {rate} of runs of {row['recipe']} reach its target (95 % interval {interval}); "
+        f"{row['reached']} of {row['runs']} published runs did; from {reliability.LEAST_COUNTED} on they are counted"
     )
 
 

@@ -46,6 +46,14 @@ class Reliability:
     shortfall: str
 
 
+def texts(share: float, low: float, high: float) -> tuple[str, str]:
+    """A success rate and its interval in percent, with one decimal; less than certain is at most 99.9."""
+    rate, *ends = (
+        f"{100 if each == 1 else min(99.9, 100 * each):.1f}".removesuffix(".0") for each in (share, low, high)
+    )
+    return f"{rate} %", f"{ends[0]} to {ends[1]} %"
+
+
 def of(
     name: str, sha256: str, prediction: Prediction, reached: Sequence[bool], published: Sequence[Published]
 ) -> Reliability:

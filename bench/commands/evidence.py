@@ -11,6 +11,7 @@ def command() -> None:
 
     Writes the result to resnet9/reproduced.json, which `python -m resnet9 recipes` shows; nobody else writes it.
     """
+    from bench.analysis import reliability
     from bench.commands import _evidence
     from bench.record import replace_file
 
@@ -23,9 +24,10 @@ def command() -> None:
         left_out = "".join(f", left out {number} {how}" for how, number in row["left_out"].items())
         click.echo(f"{row['recipe']}: {word}; {runs} give {row['mean_percent']:.2f} %, published is {said}{left_out}.")
     for row in body["own"]:
-        rate = f"{100 * row['success']:.1f} % ({100 * row['success_low']:.1f} to {100 * row['success_high']:.1f} %)"
+        rate, interval = reliability.texts(row["success"], row["success_low"], row["success_high"])
         may = f"no default: {row['shortfall']}" if row["shortfall"] else "may be a default"
-        click.echo(f"{row['recipe']}: success {row['basis']}, {rate}; {row['reached']} of {row['runs']} runs; {may}.")
+        counted = f"{row['reached']} of {row['runs']} runs here reached the target"
+        click.echo(f"{row['recipe']}: success {row['basis']}, {rate} ({interval}); {counted}; {may}.")
     if not body["recipes"]:
         click.echo("No run under results/published is of a shipped recipe on CIFAR-10.")
     rules = f"{body['rule']}; {body['own_rule']}"

@@ -12,7 +12,8 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from bench.analysis.epoch_curve import Choice, Cost, Curve, Prediction, Published, Slope
+from bench.analysis import reliability
+from bench.analysis.epoch_curve import Choice, Cost, Curve, Published, Slope
 from bench.errors import one_line
 from bench.output import console
 from bench.output.console import PLAIN_WIDTH, UNKNOWN, seconds
@@ -113,17 +114,11 @@ def _lengths(report: EpochReport) -> Table:
         table.add_row(
             f"{epochs:g}",
             f"{found.mean_percent:.2f}",
-            f"{found.mean_low_percent:.2f}–{found.mean_high_percent:.2f}",
-            *success_texts(found),
+            f"{found.mean_low_percent:.2f} to {found.mean_high_percent:.2f}",
+            *reliability.texts(found.success, found.success_low, found.success_high),
             *times,
         )
     return table
-
-
-def success_texts(found: Prediction) -> tuple[str, str]:
-    """A success probability and its interval in percent: one decimal, which 99.9 % needs, and never more than 99.9."""
-    low, high = (min(99.9, math.floor(1000 * share) / 10) for share in (found.success_low, found.success_high))
-    return f"{min(99.9, 100 * found.success):.1f} %", f"{low:g}–{high:g} %"
 
 
 def _chosen(report: EpochReport) -> Iterator[tuple[str, str]]:
@@ -132,7 +127,8 @@ def _chosen(report: EpochReport) -> Iterator[tuple[str, str]]:
     if "success" not in rules:
         yield _RULES["success"], f"no length reaches {100 * report.share:g} % success by this fit"
     for each in report.choices:
-        success, interval = success_texts(each.prediction)
+        found = each.prediction
+        success, interval = reliability.texts(found.success, found.success_low, found.success_high)
         what = f"{each.prediction.epochs:g} epochs: predicted success {success} ({interval})"
         if each.rule == "success":
             yield _RULES[each.rule], f"{what}, at least {100 * report.share:g} % asked for"
