@@ -18,6 +18,8 @@ LEAST_PUBLISHED = 50
 LEAST_COUNTED = 40
 #: The share of runs that is to reach the target.
 LEAST_SUCCESS = 0.98
+#: Chance of so few successes, or fewer, below which runs contradict LEAST_SUCCESS (exact binomial, one-sided).
+CONTRADICTION = 0.025
 PREDICTED, COUNTED = "predicted", "counted"
 RULE = (
     f"a default: at least {LEAST_PUBLISHED} published runs of the same network and tricks, a predicted success rate of "
@@ -64,7 +66,7 @@ def of(
     shortfall = ""
     if largest is None or largest.n < LEAST_PUBLISHED:
         shortfall = f"fewer than {LEAST_PUBLISHED} published runs of its network and tricks"
-    elif reached and counted.high < LEAST_SUCCESS:
+    elif _contradicts(sum(reached), len(reached)):
         shortfall = f"{sum(reached)} of {len(reached)} runs reached the target, so it has to be longer"
     elif not by_count and prediction.success < LEAST_SUCCESS:
         shortfall = f"predicted success below {100 * LEAST_SUCCESS:g} %"
@@ -81,3 +83,10 @@ def of(
         published_recipe="" if largest is None else largest.recipe,
         shortfall=shortfall,
     )
+
+
+def _contradicts(reached: int, runs: int) -> bool:
+    """Whether so few successes would be a surprise at a success rate of LEAST_SUCCESS."""
+    from scipy.special import bdtr
+
+    return float(bdtr(reached, runs, LEAST_SUCCESS)) < CONTRADICTION
