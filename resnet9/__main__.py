@@ -173,8 +173,8 @@ def _show(name: str, as_json: bool) -> int:
 
 
 def _data(named: str | None) -> int:
-    from resnet9 import cifar10, dataset, fetch
-    from resnet9.official import BINARY
+    from resnet9 import archive, cifar10, dataset, fetch
+    from resnet9.official import BINARY, Archive
 
     folder = dataset.DEFAULT_FOLDER
     if named is None:
@@ -187,6 +187,11 @@ def _data(named: str | None) -> int:
             fetch.fetch(folder, report=fetch.progress())
     elif dataset.is_address(named):
         named = str(dataset.download(named, folder))
+    source = dataset.find(named) if named != dataset.SYNTHETIC else None
+    if source is not None and isinstance(source.form, Archive):
+        # Not by the unpacked copy beside it, which a run may read: this command is where bytes are verified.
+        with open(source.path, "rb") as file:
+            archive.verify(file, source.path, source.form)
     data = dataset.load(named)
     print(f"{named or folder}: {data}")
     if data.state == "canonical":

@@ -26,12 +26,13 @@ DAMAGE = (tarfile.TarError, zlib.error, EOFError, OSError, ValueError, Arithmeti
 def read(path: Path, archive: Archive, edition: Edition, labels: np.ndarray, pixels: np.ndarray) -> None:
     """Fill labels uint8 [N] and pixels uint8 [N, 3072] from an archive, in the dataset's own order.
 
-    The checksum is verified first, on the same open file: nothing in an archive is looked at before. Raises DataError.
+    The checksum is verified first, and what is read are the very bytes that were verified. Raises DataError.
     """
     with open(path, "rb") as file:
-        verify(file, path, archive)
-        file.seek(0)
-        _read_members(file, path, archive, edition, labels, pixels)
+        content = io.BytesIO(file.read(archive.size_bytes + 1))
+    verify(content, path, archive)
+    content.seek(0)
+    _read_members(content, path, archive, edition, labels, pixels)
 
 
 def verify(file: BinaryIO, path: Path, archive: Archive) -> None:

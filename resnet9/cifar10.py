@@ -62,7 +62,8 @@ def find(where: Path, edition: Edition = CIFAR10) -> Source:
     try:
         if where.is_file():
             return Source(where, _archive_named(where, edition), Archive.state, (where,))
-        found = _archive_in(where, edition) or _unpacked_in(where, edition)
+        # An archive that was cut off goes after an unpacked folder beside it.
+        found = _archive_in(where, edition) or _unpacked_in(where, edition) or _broken_archive_in(where, edition)
         if found is not None:
             return found
         for known in edition.archives:
@@ -87,11 +88,11 @@ def _archive_named(path: Path, edition: Edition) -> Archive:
 
 
 def _archive_in(folder: Path, edition: Edition) -> Source | None:
-    """The archive in a folder: by its name, else by its exact size, as Keras has names of its own for it."""
+    """The archive in a folder, of its exact size: by its name, else by the size, as Keras has names of its own for it."""
     if not folder.is_dir():
         return None
     for known in edition.archives:
-        if (path := folder / known.name).is_file():
+        if (path := folder / known.name).is_file() and path.stat().st_size == known.size_bytes:
             return Source(path, known, known.state, (path,))
     by_size = {known.size_bytes: known for known in edition.archives}
     with contextlib.suppress(OSError):  # what else lies there may not be for us to look at
@@ -99,6 +100,12 @@ def _archive_in(folder: Path, edition: Edition) -> Source | None:
             if path.suffix != ".part" and path.is_file() and (found := by_size.get(path.stat().st_size)):
                 return Source(path, found, found.state, (path,))
     return None
+
+
+def _broken_archive_in(folder: Path, edition: Edition) -> Source | None:
+    """An archive by its name, whatever its size: reading it says what is wrong."""
+    named = ((folder / known.name, known) for known in edition.archives)
+    return next((Source(path, known, known.state, (path,)) for path, known in named if path.is_file()), None)
 
 
 def _unpacked_in(where: Path, edition: Edition) -> Source | None:

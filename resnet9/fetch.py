@@ -61,10 +61,25 @@ class _Unusable(Exception):
     """The answer does not fit the bytes at hand: start again from nothing."""
 
 
+class HttpsOnly(urllib.request.HTTPRedirectHandler):
+    """Follows a redirect to https:// alone."""
+
+    def redirect_request(self, *request: Any) -> urllib.request.Request | None:
+        """The request for the new address, the last of the arguments. Raises URLError where that is not https://."""
+        if not request[-1].startswith("https://"):
+            raise urllib.error.URLError("it redirects to an address that is not https://")
+        return super().redirect_request(*request)
+
+
+def https_only(request: urllib.request.Request, timeout: float) -> Any:
+    """The answer to a request, as ``urlopen`` gives it; no redirect leads away from https://."""
+    return urllib.request.build_opener(HttpsOnly).open(request, timeout=timeout)
+
+
 def mirror(
     address: str,
     folder: Path,
-    opener: Opener = urllib.request.urlopen,
+    opener: Opener = https_only,
     report: Report | None = None,
     patience: Patience = Patience(),
     archives: Sequence[Archive] = CIFAR10.archives,
@@ -130,7 +145,7 @@ def fetch(
     folder: Path,
     archive: Archive = BINARY,
     address: str | None = None,
-    opener: Opener = urllib.request.urlopen,
+    opener: Opener = https_only,
     report: Report | None = None,
     patience: Patience = Patience(),
     clock: Callable[[], float] = time.monotonic,

@@ -87,6 +87,7 @@ def _rows(path: Path, most_rows: int) -> Iterator[tuple[object, object]]:
     large.
     """
     import pyarrow
+    import pyarrow.compute
     import pyarrow.parquet
 
     with open(path, "rb") as stream:
@@ -103,9 +104,15 @@ def _rows(path: Path, most_rows: int) -> Iterator[tuple[object, object]]:
         unpacked = sum(about.row_group(index).total_byte_size for index in range(about.num_row_groups))
         if about.num_rows > most_rows or unpacked > most_rows * MOST_PNG_BYTES + CHUNK_BYTES:
             raise _refused(path, f"has {about.num_rows:,} rows in {unpacked:,} bytes, too many")
+    # A value that many rows share is read once and not once a row: 1 kB can hold one that fills the memory.
+    with pyarrow.parquet.ParquetFile(path, read_dictionary=["img.bytes"]) as file:
         for batch in file.iter_batches(batch_size=500, columns=["img.bytes", "label"]):
-            labels, images = (batch.column(name).to_pylist() for name in ("label", "img"))
-            yield from zip(labels, (image and image["bytes"] for image in images), strict=True)
+            images = batch.column("img")
+            values = pyarrow.compute.binary_length(images.field("bytes").dictionary)
+            if (pyarrow.compute.max(values).as_py() or 0) > MOST_PNG_BYTES:
+                raise _refused(path, f"has an image of more than {MOST_PNG_BYTES:,} bytes")
+            labels, shown = batch.column("label").to_pylist(), images.to_pylist()
+            yield from zip(labels, (image and image["bytes"] for image in shown), strict=True)
 
 
 def _label(label: object, path: Path, row: int) -> int:

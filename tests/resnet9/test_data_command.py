@@ -1,4 +1,4 @@
-"""``python -m resnet9 data``: downloads into data/ alone, and checks what DATA names without touching it."""
+"""``python -m resnet9 data``: downloads into data/ alone, and checks what DATA names without downloading into it."""
 
 from __future__ import annotations
 
@@ -72,6 +72,25 @@ def test_the_kept_hash_makes_nothing_canonical_and_unverified_data_keeps_none(tm
     (tmp_path / "data" / HASH_FILE).write_text(small.content_sha256(CONTENT))
     assert main(["data", str(folder)]) == 0
     assert capsys.readouterr().out.count("cifar10, unverified,") == 2
+
+
+def test_an_archive_is_verified_though_an_unpacked_copy_lies_beside_it(tmp_path, monkeypatch, capsys):
+    path, edition = small.publish(tmp_path / "mine", small.binary_tar(CONTENT).bytes())
+    use(monkeypatch, edition)
+    assert main(["data", str(path)]) == 0
+    (tmp_path / "data" / HASH_FILE).unlink()
+    path.write_bytes(bytes(path.stat().st_size))
+    capsys.readouterr()
+    assert main(["data", str(path)]) == 3
+    assert "sha256" in capsys.readouterr().err and not (tmp_path / "data" / HASH_FILE).exists()
+
+
+def test_an_archive_that_was_cut_off_does_not_hide_the_folder_beside_it(tmp_path, monkeypatch, capsys):
+    edition = small.unpack_pickles(tmp_path / "root" / PYTHON.folder, FILES, PYTHON)
+    use(monkeypatch, edition)
+    (tmp_path / "root" / PYTHON.name).write_bytes(b"cut off")
+    assert main(["data", str(tmp_path / "root")]) == 0
+    assert "canonical" in capsys.readouterr().out
 
 
 def test_where_the_hash_cannot_be_kept_the_data_is_good_all_the_same(tmp_path, capsys):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from resnet9.errors import DataError
-from resnet9.fetch import mirror
+from resnet9.fetch import HttpsOnly, mirror
 from resnet9.official import BINARY, PYTHON
 from tests.resnet9.sources import ARCHIVE, CONTENT, OPEN, PATIENCE, Source, cut, serving, status, whole
 
@@ -46,6 +47,15 @@ def refusal(folder: Path, source: Source, address: str) -> str:
     assert caught.value.exit_code == 3
     assert [path.name for path in folder.iterdir() if path.suffix not in (".part", ".lock")] == []
     return str(caught.value)
+
+
+@pytest.mark.parametrize("address", ["http://plain.example/x", "ftp://plain.example/x"])
+def test_a_redirect_away_from_https_is_not_followed(address):
+    asked = urllib.request.Request("https://mirror.example/x")
+    with pytest.raises(urllib.error.URLError, match="not https://"):
+        HttpsOnly().redirect_request(asked, None, 302, "Found", {}, address)
+    followed = HttpsOnly().redirect_request(asked, None, 302, "Found", {}, "https://other.example/x")
+    assert followed is not None and followed.full_url == "https://other.example/x"
 
 
 @pytest.mark.parametrize("file", ["cifar/CIFAR-10-Binary.tar.gz", "the%20binary.tgz?token=python"])

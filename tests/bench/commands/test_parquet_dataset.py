@@ -236,7 +236,8 @@ def test_an_image_of_another_kind_is_refused_before_it_is_decoded(
 ) -> None:
     write(tmp_path, [(0, image), *TRAIN[1:]])
     monkeypatch.setattr(Image, "open", lambda *_, **__: pytest.fail("decoded"))
-    assert "in row 0 no PNG of 32 x 32 pixels, RGB" in refusal(tmp_path)
+    said = refusal(tmp_path)
+    assert "in row 0 no PNG of 32 x 32 pixels, RGB" in said or "an image of more than 8,192 bytes" in said
 
 
 @given(at=st.integers(0, 3000), junk=st.binary(min_size=1, max_size=40))
@@ -295,6 +296,20 @@ def test_a_pointer_of_git_lfs_is_named_with_what_to_type(tmp_path: Path) -> None
     path = write(tmp_path)[0]
     path.write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n")
     assert f"type `git lfs pull` in {tmp_path}" in refusal(tmp_path)
+
+
+def test_a_value_that_many_rows_share_is_refused_before_each_row_has_a_copy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file of a kilobyte whose one value, copied to every row, would fill the memory."""
+    shared = (0, b"x" * 300_000)
+    place = tmp_path / "plain_text"
+    write(place, train=[shared] * len(TRAIN))
+    assert sum(path.stat().st_size for path in files(place)) < 100_000
+    copied: list[object] = []
+    monkeypatch.setattr(_parquet, "_pixels", lambda png, path, row: copied.append(png))
+    assert "more than 8,192 bytes" in refusal(place)
+    assert copied == []
 
 
 def test_files_too_large_are_not_even_read(tmp_path: Path) -> None:
