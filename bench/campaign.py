@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
@@ -110,7 +111,10 @@ class Campaign:
     def every_record(self) -> Iterator[Record]:
         """The record of every run that was begun here, warm-up runs and those that did not end well among them."""
         folders = sorted(each for name in ("seed-*", f"{WARM_UP_FOLDER}*") for each in self.folder.glob(name))
-        return (load_run(each).record for each in folders if (each / EVENTS_FILE).is_file())
+        for folder in folders:
+            with contextlib.suppress(DataError):  # What was set aside may be damaged, and costs no new run.
+                if (folder / EVENTS_FILE).is_file():
+                    yield load_run(folder).record
 
     def write(self) -> None:
         """Put ``campaign.json`` in place, with the status as the folder shows it now."""

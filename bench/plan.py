@@ -30,7 +30,7 @@ SYNTHETIC = "synthetic"
 _SMOKE_SEEDS, _FULL_SEEDS = "2", "5"
 _ON_THIS_CPU = (
     f"For the real thing on this CPU: make bench RECIPE={FAST} SEEDS=1 DEVICE=cpu "
-    "(about 10 minutes on 2 cores with bf16 instructions, longer on others)."
+    "(about 11 minutes on 2 cores with bf16 instructions, longer on others)."
 )
 
 
@@ -195,7 +195,7 @@ def recipe_name(wishes: Wishes, where: Device) -> str:
     if wishes.data not in (None, SYNTHETIC):
         raise UsageError(
             f"without a GPU the smoke check is run, which has no use for DATA={wishes.data}; leave DATA out, or add "
-            f"RECIPE={FAST} SEEDS=1 (about 10 minutes on 2 cores with bf16 instructions, longer on others)."
+            f"RECIPE={FAST} SEEDS=1 (about 11 minutes on 2 cores with bf16 instructions, longer on others)."
         )
     return SMOKE
 

@@ -88,7 +88,7 @@ def _archive_named(path: Path, edition: Edition) -> Archive:
 
 
 def _archive_in(folder: Path, edition: Edition) -> Source | None:
-    """The archive in a folder, of its exact size: by its name, else by the size, as Keras has names of its own for it."""
+    """The archive of exact size in a folder: by its name, else by the size, as Keras has names of its own for it."""
     if not folder.is_dir():
         return None
     for known in edition.archives:

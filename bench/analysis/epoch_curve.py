@@ -25,6 +25,8 @@ HALF_AN_IMAGE_PERCENT = 0.005
 IMPLEMENTATION_SPREAD_PERCENT = 0.05
 #: Beyond so many degrees of freedom the noncentral t is normal to three digits, and its inverse is not stable.
 _MANY_DEGREES = 300
+#: Nor is it beyond so many standard errors.
+_FAR = 30.0
 
 
 @dataclass(frozen=True)
@@ -151,12 +153,15 @@ def _share_interval(margin: float, std: float, error: float, degrees: int) -> tu
 
     By inverting the noncentral t distribution (Owen, Technometrics 10, 1968).
     """
-    from scipy.special import nctdtrinc
+    from scipy.special import chdtri, nctdtrinc
 
     t, tail = margin / error, (1 - CONFIDENCE) / 2
-    if degrees > _MANY_DEGREES or abs(t) > 30:  # beyond it the inverse fails, and the normal limit is close enough
+    if degrees > _MANY_DEGREES:
         half = NormalDist().inv_cdf(1 - tail) * math.sqrt(1 + t * t / (2 * degrees))
         ends = (t - half, t + half)
+    elif abs(t) > _FAR:  # There the mean is known beside the spread, whose chi distribution is all that is left.
+        factors = [math.sqrt(float(chdtri(degrees, share)) / degrees) for share in (1 - tail, tail)]
+        ends = (t * factors[0], t * factors[1]) if t > 0 else (t * factors[1], t * factors[0])
     else:
         ends = (float(nctdtrinc(degrees, 1 - tail, t)), float(nctdtrinc(degrees, tail, t)))
     low, high = (NormalDist().cdf(end * error / std) for end in ends)
@@ -245,18 +250,21 @@ def _cost(machine: str, records: Sequence[Record]) -> Cost:
 
 #: Lengths are tried in quarters of an epoch.
 STEP_EPOCHS = 0.25
-#: No recipe to 94 % is longer.
+#: No recipe to 94 % is longer; of longer runs twice their length is searched.
 MOST_EPOCHS = 100.0
 
 
 @dataclass(frozen=True)
 class Choice:
-    """A length that was chosen, and the rule it was chosen by."""
+    """A length that was chosen, the rule it was chosen by, and the expected seconds to the first success, where the
+    rule is of time; ``shortest`` says that it is the first one searched, so that a shorter one may be better.
+    """
 
     rule: str
     prediction: Prediction
+    shortest: bool
     machine: str = ""
-    seconds: float | None = None
+    seconds: Interval | None = None
 
 
 def choose(
@@ -267,15 +275,16 @@ def choose(
 
     Searched from ``from_epochs`` on; a rule that no length up to MOST_EPOCHS meets is left out.
     """
-    steps = range(math.floor(from_epochs / STEP_EPOCHS), round(MOST_EPOCHS / STEP_EPOCHS) + 1)
-    tried = [curve.predict(max(1, step) * STEP_EPOCHS, target_percent) for step in steps]
+    steps = range(math.ceil(from_epochs / STEP_EPOCHS), round(max(MOST_EPOCHS, 2 * from_epochs) / STEP_EPOCHS) + 1)
+    tried = [curve.predict(step * STEP_EPOCHS, target_percent) for step in steps]
     enough = next((each for each in tried if each.success >= share), None)
-    found = [] if enough is None else [Choice("success", enough)]
+    found = [] if enough is None else [Choice("success", enough, enough is tried[0])]
     for cost in costs:
         for rule, new_process in (("new process", True), ("same process", False)):
             seconds = [cost.to_success(each.epochs, each.success, new_process=new_process) for each in tried]
             best = min(range(len(tried)), key=seconds.__getitem__)
-            found.append(Choice(rule, tried[best], cost.machine, seconds[best]))
+            interval = cost.interval(tried[best], new_process=new_process)
+            found.append(Choice(rule, tried[best], best == 0, cost.machine, interval))
     return tuple(found)
 
 

@@ -55,25 +55,34 @@ SUMMARY_COLUMNS = (
 
 def run_cells(record: Record) -> dict[str, Any]:
     """The cells of RUN_COLUMNS: known of runs that `bench run` started."""
-    began_ns, before = (
-        record.circumstances.get("session_began_ns"),
-        record.circumstances.get("earlier_sessions_seconds"),
-    )
-    if not isinstance(began_ns, int) or not isinstance(before, (int, float)) or record.exited_ns is None:
+    began_ns, before = _began_ns(record), record.circumstances.get("earlier_sessions_seconds")
+    known = isinstance(before, (int, float)) and not isinstance(before, bool) and 0 <= before < math.inf
+    if began_ns is None or not known or record.exited_ns is None:
         return {}
     return {"campaign_wall_seconds": before + (record.exited_ns - began_ns) / 1e9}
 
 
-def sessions_seconds(records: Iterable[Record]) -> float:
-    """The wall clock of a campaign's sessions up to now: of each, from its start to the end of its last run."""
+def _began_ns(record: Record) -> int | None:
+    """When the session of a run began; None where it does not say so, or cannot mean it."""
+    began_ns, spawned_ns = record.circumstances.get("session_began_ns"), record.spawned_ns
+    if not isinstance(began_ns, int) or isinstance(began_ns, bool) or spawned_ns is None:
+        return None
+    return began_ns if 0 <= began_ns <= spawned_ns else None
+
+
+def sessions_seconds(records: Iterable[Record]) -> float | None:
+    """The wall clock of a campaign's sessions up to now: of each, from its start to the end of its last run.
+
+    None where a run does not know when its session began, as those of older versions.
+    """
     ends_ns: dict[int, int] = {}
     for record in records:
-        began_ns = record.circumstances.get("session_began_ns")
+        began_ns = _began_ns(record)
+        if began_ns is None:
+            return None
         heard = (*(each.received_ns for each in record.phases), *(each.received_ns for each in record.epochs))
-        stamps = (record.exited_ns, *heard)
-        known = [each for each in stamps if each is not None]
-        if isinstance(began_ns, int) and known:
-            ends_ns[began_ns] = max(ends_ns.get(began_ns, 0), *known)
+        stamps = [each for each in (record.exited_ns, record.spawned_ns, *heard) if each is not None]
+        ends_ns[began_ns] = max(ends_ns.get(began_ns, 0), *stamps)
     return math.fsum((end_ns - began_ns) / 1e9 for began_ns, end_ns in ends_ns.items())
 
 

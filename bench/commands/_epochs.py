@@ -45,7 +45,7 @@ def campaigns(folders: Sequence[Path]) -> list[StoredCampaign]:
     for folder in folders:
         if not folder.is_dir():
             raise DataError(f"there is no folder {folder}; give results folders, such as results/published.")
-    files = [file for folder in folders for file in sorted(folder.rglob(CAMPAIGN_FILE))]
+    files = {file.resolve(): file for folder in folders for file in sorted(folder.rglob(CAMPAIGN_FILE))}.values()
     return [load_campaign(file.parent, anew=True) for file in files]
 
 
@@ -60,7 +60,8 @@ def lengths(recipe: Recipe, found: Iterable[StoredCampaign]) -> tuple[Length, ..
         records = [judged(each) for each in campaign.records]
         counted = [each for each in records if evidence.counts(each, identity)]
         name, kept, left_out = gathered.get(other.epochs, (other.name, [], 0))
-        gathered[other.epochs] = (name, kept + counted, left_out + len(campaign.seeds) - len(counted))
+        seeds = {*campaign.seeds, *(each.seed for each in records)}
+        gathered[other.epochs] = (name, kept + counted, left_out + len(seeds) - len(counted))
     return tuple(
         Length(name, epochs, tuple(_each_once(records)), left_out)
         for epochs, (name, records, left_out) in sorted(gathered.items())
@@ -78,6 +79,12 @@ def same_tricks(one: Recipe, other: Recipe) -> bool:
     return _tricks(asdict(one)) == _tricks(asdict(other))
 
 
+def same_training(one: Recipe, other: Recipe) -> bool:
+    """Whether two recipes train alike and differ in their names and prose at most."""
+    alike = (one.epochs, one.learning_rate) == (other.epochs, other.learning_rate)
+    return alike and same_tricks(one, other)
+
+
 def _tricks(table: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in table.items() if key not in _OF_A_LENGTH}
 
@@ -86,8 +93,11 @@ def recipe_of(configuration: Mapping[str, Any], table: Mapping[str, Any]) -> Rec
     """The recipe of a campaign, from the ``table`` in its ``campaign.json`` or, where old files have none, from this
     checkout; None where neither is what the runs trained.
     """
+    name = str(configuration.get("recipe"))
+    if not table and name.rpartition(":")[0].endswith(".json"):
+        return None  # Nothing that a results folder names is opened.
     try:
-        found = recipes.from_table(table) if table else recipes.load(str(configuration.get("recipe")))
+        found = recipes.from_table(table) if table else recipes.load(name)
     except RecipeError:
         return None
     return found if found.sha256 == configuration.get("recipe_sha256") else None

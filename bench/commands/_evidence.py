@@ -33,13 +33,13 @@ def _published(recipe: recipes.Recipe) -> evidence.Published:
     return evidence.Published(recipe.name, recipe.sha256, recipe.views, accuracy)
 
 
-def published_runs(folder: Path = PUBLISHED) -> Iterator[evidence.Run]:
+def published_runs(folder: Path = PUBLISHED, deeper: bool = False) -> Iterator[evidence.Run]:
     """Every seed of the campaigns right under ``folder``: those that were to be run and those that have a folder.
 
-    The campaigns of an ablation lie a level deeper, in its own folder: they are proxies, not recipes. Raises DataError
-    where a campaign is damaged.
+    The campaigns of an ablation lie a level ``deeper``, in its own folder: most are proxies, not recipes. Raises
+    DataError where a campaign is damaged.
     """
-    for file in sorted(folder.glob(f"*/{CAMPAIGN_FILE}")):
+    for file in sorted(folder.rglob(CAMPAIGN_FILE) if deeper else folder.glob(f"*/{CAMPAIGN_FILE}")):
         campaign = load_versioned(StoredCampaign, file)
         # A run that did not end well and was made again has its seed's name with more behind it, and is no seed's own.
         there = (each.name.removeprefix("seed-") for each in file.parent.glob("seed-*"))
@@ -64,7 +64,7 @@ def _bytes(path: Path) -> bytes:
 def content(folder: Path = PUBLISHED) -> dict[str, Any]:
     """What ``reproduced.json`` has to hold, from the records alone."""
     runs = tuple(published_runs(folder))
-    return evidence.body(evidence.gather(runs, shipped().values()), tuple(_own(runs)))
+    return evidence.body(evidence.gather(runs, shipped().values()), tuple(_own(tuple(published_runs(folder, True)))))
 
 
 def _own(runs: Sequence[evidence.Run]) -> Iterator[Reliability]:
@@ -80,7 +80,8 @@ def _own(runs: Sequence[evidence.Run]) -> Iterator[Reliability]:
         found = {each.sha256: evidence.believed(runs, _published(each)) for each in lengths}
         points = [(each.epochs, one.epochs[-1].accuracy_percent) for each in lengths for one in found[each.sha256]]
         prediction = epoch_curve.fit(points, published).predict(recipe.epochs, recipe.target_percent)
-        reached = [record.reached for record in found.get(recipe.sha256, ())]
+        alike = [each for each in lengths if _epochs.same_training(recipe, each)]
+        reached = [record.reached for each in alike for record in found[each.sha256]]
         yield reliability.of(recipe.name, recipe.sha256, prediction, reached, published)
 
 

@@ -32,16 +32,16 @@ def command(recipe: str, folders: tuple[Path, ...], success: str, runs_only: boo
     from resnet9 import recipe as recipes
 
     share = _compare.percent(success) / 100
-    if not 0 < share < 1:
-        raise UsageError(f"--success {success} is not a share between 0 and 100 %; the default is 98%.")
+    if not 0.5 <= share < 1:
+        raise UsageError(f"--success {success} is not from 50 to below 100 per cent; the default is 98%.")
     chosen = recipes.load(recipe)
     lengths = _epochs.lengths(chosen, _epochs.campaigns(folders or (PUBLISHED,)))
     published = () if runs_only else _epochs.published(chosen)
     slope = None if runs_only else epoch_curve.SLOPE
-    if not lengths and not published:
+    if not lengths and (folders or not published):
         raise UsageError(
-            f"no run of {recipe} at any length is in {', '.join(map(str, folders)) or 'results/published'}, and none "
-            "was published; name folders with such runs, made by `make bench`."
+            f"no run of {recipe} at any length is in {', '.join(map(str, folders)) or 'results/published'}; name "
+            "folders with such runs, made by `make bench`."
         )
     runs = [(each.epochs, accuracy) for each in lengths for accuracy in each.accuracies]
     curve = epoch_curve.fit(runs, published, slope)

@@ -17,7 +17,8 @@ def command() -> None:
 
     body = _evidence.content()
     replace_file(_evidence.REPRODUCED_FILE, _evidence.text(body))
-    for row in body["recipes"]:
+    own = {row["recipe"] for row in body["own"]}
+    for row in (row for row in body["recipes"] if row["recipe"] not in own):
         word = "reproduced" if row["reproduced"] else "not reproduced"
         said = "nothing" if row["published_percent"] is None else f"{row['published_percent']:g} %"
         runs = "1 run" if row["n"] == 1 else f"{row['n']} runs"

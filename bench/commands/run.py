@@ -129,7 +129,7 @@ def _run(
     from bench.commands import _results, _runs
 
     left = campaign.left()
-    earlier = wall_clock.sessions_seconds(campaign.every_record()) if left else 0.0
+    earlier = wall_clock.sessions_seconds(campaign.every_record()) if left else None
     session = {"session_began_ns": began_ns, "earlier_sessions_seconds": earlier}
     with _runs.runner(len(left), timeout, campaign.protocol, watched, session=session) as runner:
         runner.display.say(_introduction(campaign, left))

@@ -234,13 +234,15 @@ def success_text(row: Any) -> str:
 
 
 def expected_text(row: Any) -> str | None:
-    """The expected time to the first success, retries included, in one process and in new ones; None where unknown."""
+    """The expected time to the first success, each miss followed by another run: wall clock with every retry in a new
+    process, and the same on the headline clock; None where unknown.
+    """
     ways = (
-        ("expected_wall_seconds", CLOCKS["wall"].label, "retries in a new process"),
-        ("expected_seconds", row["clock"], "retries in the same process"),
+        ("expected_wall_seconds", CLOCKS["wall"].label, ", each retry in a new process"),
+        ("expected_seconds", row["clock"], ", without start, compilation and evaluation"),
     )
-    known = [f"{seconds(row[name])} ({clock}) with {how}" for name, clock, how in ways if not pd.isna(row[name])]
-    return f"expected time to the first success: {', '.join(known)}" if known else None
+    known = [f"{seconds(row[name])} ({clock}{how})" for name, clock, how in ways if not pd.isna(row[name])]
+    return f"expected time to the first success: {'; '.join(known)}" if known else None
 
 
 def median_run_text(row: Any) -> str | None:

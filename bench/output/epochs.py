@@ -16,7 +16,7 @@ from bench.analysis import reliability
 from bench.analysis.epoch_curve import Choice, Cost, Curve, Published, Slope
 from bench.errors import one_line
 from bench.output import console
-from bench.output.console import PLAIN_WIDTH, UNKNOWN, seconds
+from bench.output.console import PLAIN_WIDTH, seconds
 
 _RULES = {
     "success": "Fewest epochs",
@@ -103,7 +103,7 @@ def _lengths(report: EpochReport) -> Table:
     heads = ["epochs", "accuracy %", "95 % interval", "success", "95 % interval"]
     heads += [f"{cost.machine}: {how}" for cost in report.costs for how in ("new process", "same process")]
     for head in heads:
-        table.add_column(head, justify="right", overflow="fold")
+        table.add_column(Text(one_line(head)), justify="right", overflow="fold")
     for epochs in report.shown_epochs:
         found = report.curve.predict(epochs, report.target_percent)
         times = [
@@ -130,11 +130,14 @@ def _chosen(report: EpochReport) -> Iterator[tuple[str, str]]:
         found = each.prediction
         success, interval = reliability.texts(found.success, found.success_low, found.success_high)
         what = f"{each.prediction.epochs:g} epochs: predicted success {success} ({interval})"
-        if each.rule == "success":
-            yield _RULES[each.rule], f"{what}, at least {100 * report.share:g} % asked for"
+        if each.shortest:
+            what = f"{what}, the shortest that was run or published; shorter ones were not searched"
+        if each.seconds is None:
+            yield _RULES[each.rule], f"{what}; at least {100 * report.share:g} % asked for"
         else:
-            took = UNKNOWN if each.seconds is None else seconds(each.seconds)
-            yield _RULES[each.rule], f"{what}, {took} of wall clock to the first success on {each.machine}"
+            ends = f"95 % interval {seconds(each.seconds.low, unit='')} to {seconds(each.seconds.high)}"
+            took = f"{seconds(each.seconds.estimate)} of wall clock to the first success ({ends})"
+            yield _RULES[each.rule], f"{what}; {took} on {one_line(each.machine)}"
     if not report.costs:
         yield "Time", "not known: no run of these recipes was given; name results folders"
 

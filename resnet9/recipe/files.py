@@ -76,15 +76,17 @@ def load_all(path: Path = RECIPES_FILE) -> dict[str, Recipe]:
 
 def from_table(table: Mapping[str, Any]) -> Recipe:
     """The recipe of a resolved table with its name, as ``campaign.json`` keeps it. Raises RecipeError."""
-    name = str(table.get("name"))
-    recipe = decode(Recipe, dict(table), f"recipe {name}")
-    rules.check(recipe)
-    return recipe
+    return _checked(str(table.get("name")), dict(table))
 
 
 def _resolved(key: str, tables: dict[str, Any], name: str) -> Recipe:
     """The recipe of the table ``key``, called ``name``, with what its parents give, checked."""
-    found = decode(Recipe, {**_with_parents(key, tables), "name": name}, f"recipe {key}")
+    return _checked(key, {**_with_parents(key, tables), "name": name})
+
+
+def _checked(key: str, table: dict[str, Any]) -> Recipe:
+    """The recipe of a table that lacks nothing; ``key`` is what it is called in a refusal."""
+    found = decode(Recipe, table, f"recipe {key}")
     recipe = replace(found, learning_rate=rules.checked_schedule(key, found.learning_rate))
     rules.check(recipe)
     return recipe

@@ -173,7 +173,7 @@ def test_a_cpu_gets_two_seeds_of_smoke_and_is_told_what_they_are_not() -> None:
     assert todo.notice == (
         "No GPU here: the driver is missing. This checks the harness on a built-in stand-in and is no CIFAR-10 result. "
         "For the real thing on this CPU: make bench RECIPE=speedrun SEEDS=1 DEVICE=cpu "
-        "(about 10 minutes on 2 cores with bf16 instructions, longer on others)."
+        "(about 11 minutes on 2 cores with bf16 instructions, longer on others)."
     )
     assert "\n" not in todo.notice
 

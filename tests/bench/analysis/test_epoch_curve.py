@@ -89,7 +89,21 @@ def test_dear_retries_ask_for_a_longer_recipe_than_cheap_ones() -> None:
     enough, dear, cheap = choose(curve, 94.0, 0.98, HIVE.epochs, [COST])
     assert enough.prediction.success >= 0.98 > curve.predict(enough.prediction.epochs - 0.25, 94).success
     assert dear.prediction.epochs > cheap.prediction.epochs and dear.machine == cheap.machine == "a GPU"
-    assert dear.seconds is not None and cheap.seconds is not None and dear.seconds >= cheap.seconds
+    assert dear.seconds is not None and cheap.seconds is not None and dear.seconds.estimate >= cheap.seconds.estimate
+
+
+def test_a_choice_of_the_shortest_length_says_that_shorter_ones_were_not_searched() -> None:
+    runs = [(24.0, 95.0), (24.0, 95.1), (24.0, 95.2)]
+    assert [each.shortest for each in choose(fit(runs), 94.0, 0.98, 24.0, [COST])] == [True, True, True]
+    assert [each.shortest for each in choose(fit([], [HIVE]), 94.0, 0.98, 7.59)] == [False]
+
+
+@pytest.mark.parametrize(("accuracies", "low", "high"), [((94.50, 94.51), 0.98, 1.0), ((93.00, 93.01), 0.0, 0.02)])
+def test_two_runs_that_are_nearly_equal_leave_an_interval_that_says_something(
+    accuracies: tuple[float, float], low: float, high: float
+) -> None:
+    found = fit([(11.0, each) for each in accuracies]).predict(11, 94)
+    assert low <= found.success_low <= found.success_high <= high
 
 
 def test_a_share_that_no_length_reaches_is_no_choice() -> None:

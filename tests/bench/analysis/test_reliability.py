@@ -36,7 +36,7 @@ def test_from_forty_runs_on_it_is_counted_with_wilsons_interval() -> None:
     [
         ([], 0.985, ()),
         ([], 0.985, (FEW,)),
-        ([], 0.979, (PAGE10,)),
+        ([], 0.974, (PAGE10,)),
         ([True, False, False], 0.985, (PAGE10,)),
         ([True] * 36 + [False] * 4, 0.999, (PAGE10,)),
     ],

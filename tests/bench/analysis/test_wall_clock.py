@@ -73,7 +73,17 @@ def test_a_run_that_was_killed_counts_to_the_last_thing_heard_of_it() -> None:
     assert seconds == pytest.approx(10 + ONCE + 5 * 12 + 0.5, abs=0.1)
 
 
-@pytest.mark.parametrize("circumstances", [{}, {"session_began_ns": "1"}, {"session_began_ns": 5}])
+def test_a_campaign_that_an_older_version_began_has_no_time_of_its_own() -> None:
+    assert wall_clock.sessions_seconds([Run().record(), session(1, began=990, spawned=1000).record()]) is None
+
+
+@pytest.mark.parametrize("circumstances", [
+        {}, {"session_began_ns": "1"}, {"session_began_ns": 5},
+        {"session_began_ns": True, "earlier_sessions_seconds": 0.0},
+        {"session_began_ns": 10**18, "earlier_sessions_seconds": 0.0},
+        {"session_began_ns": 5, "earlier_sessions_seconds": -1.0},
+        {"session_began_ns": 5, "earlier_sessions_seconds": None},
+    ])  # fmt: skip
 def test_runs_that_do_not_know_their_session_have_no_campaign_time(circumstances: dict[str, Any]) -> None:
     row = summary(Run(start={"circumstances": circumstances}))
     assert pd.isna(row["campaign_wall_seconds"])

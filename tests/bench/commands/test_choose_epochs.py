@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from bench.commands import _epochs
+from bench.analysis.epoch_curve import Cost, Published, choose, fit
+from bench.commands import _epochs, _evidence
 from bench.commands.choose_epochs import command
 from bench.errors import BenchError, UsageError
+from bench.output.epochs import EpochReport, render
 from resnet9 import recipe as recipes
 from resnet9.errors import RecipeError
 from tests.bench.records import Run, write_campaign
@@ -19,7 +22,9 @@ PLAIN = {"views": "plain", "views_share": 1.0, "views_weights": "centred"}
 HIVE = replace(recipes.load("hive"), **PLAIN)  # type: ignore[arg-type]
 
 
-def write(folder: Path, name: str, finals: list[int], epochs: int = 5, **changes: object) -> Path:
+def write(
+    folder: Path, name: str, finals: list[int], epochs: int = 5, seeds: list[int] | None = None, **changes: object
+) -> Path:
     """A campaign of ``epochs`` epochs of hive's network and tricks, with a recipe table of its own."""
     recipe = replace(HIVE, name=name, epochs=float(epochs), **changes)  # type: ignore[arg-type]
     said = {
@@ -31,7 +36,8 @@ def write(folder: Path, name: str, finals: list[int], epochs: int = 5, **changes
         for seed, final in enumerate(finals)
     ]
     configuration = {"recipe": name, "recipe_sha256": recipe.sha256, "dataset": "cifar10"}
-    return write_campaign(folder, runs, configuration=configuration, recipe=asdict(recipe))
+    planned = {} if seeds is None else {"seeds": seeds}
+    return write_campaign(folder, runs, configuration=configuration, recipe=asdict(recipe), **planned)
 
 
 @pytest.fixture
@@ -59,9 +65,9 @@ def test_runs_of_every_length_of_the_same_tricks_are_taken_and_no_others(tmp_pat
 @pytest.mark.usefixtures("plainly")
 def test_a_copy_of_a_run_and_a_seed_without_a_run_do_not_count(tmp_path: Path) -> None:
     write(tmp_path / "one", "mine:short", [9380, 9390])
-    write(tmp_path / "copy", "mine:short", [9380, 9390])
-    (found,) = _epochs.lengths(recipes.load("speedrun"), _epochs.campaigns([tmp_path]))
-    assert found.accuracies == [93.8, 93.9]
+    write(tmp_path / "copy", "mine:short", [9380, 9390], seeds=[0, 1, 2])
+    (found,) = _epochs.lengths(recipes.load("speedrun"), _epochs.campaigns([tmp_path, tmp_path]))
+    assert (found.accuracies, found.left_out) == ([93.8, 93.9], 1)
 
 
 @pytest.mark.usefixtures("plainly")
@@ -74,10 +80,26 @@ def test_lengths_are_fitted_and_chosen_with_times_on_the_machine_of_the_runs(tmp
     assert "Least time, retries in a new process" in said and "Some CPU, bf16, input host" in said
 
 
-def test_without_runs_a_recipe_rests_on_what_was_published() -> None:
+def test_without_runs_a_recipe_rests_on_what_was_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_evidence, "PUBLISHED", tmp_path)
     said = " ".join(told("resnet9").split())
     assert "Published 10 epochs (page10)" in said and "98.6 %" in said
     assert recipes.load("resnet9").epochs == 12
+
+
+def test_a_name_from_a_stranger_is_shown_letter_by_letter(tmp_path: Path) -> None:
+    cost = Cost("a card [/x] \x1b[31m", 3, 1.0, 1.0, 1.0)
+    curve = fit([], [Published("page10", 10.0, 94.1, 0.123, 400)])
+    report = EpochReport(
+        "mine", 94.0, 0.98, [], [], None, curve, [cost], choose(curve, 94.0, 0.98, 10.0, [cost]), [10.0]
+    )
+    said = render(report, 300)
+    assert "[/x]" in said and "\x1b" not in said
+
+
+def test_a_recipe_file_that_a_results_folder_names_is_not_opened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.json")
+    assert _epochs.recipe_of({"recipe": f"{tmp_path}/pipe.json:x", "recipe_sha256": "ab" * 32}, {}) is None
 
 
 @pytest.mark.parametrize(
@@ -85,6 +107,8 @@ def test_without_runs_a_recipe_rests_on_what_was_published() -> None:
     [
         (["resnet9", "--success", "100%"], UsageError),
         (["resnet9", "--success", "0"], UsageError),
+        (["resnet9", "--success", "0.98"], UsageError),
+        (["resnet9", "tests/bench"], UsageError),
         (["resnet9", "--success", "many"], UsageError),
         (["resnet9", "--runs-only"], UsageError),
         (["air96"], UsageError),

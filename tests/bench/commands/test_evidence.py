@@ -62,7 +62,7 @@ def test_recipes_that_we_recommend_meet_the_rule_for_a_default(name: str) -> Non
     rows = json.loads(_evidence.REPRODUCED_FILE.read_text(encoding="utf-8"))["own"]
     (row,) = (row for row in rows if row["recipe"] == name)
     assert row["recipe_sha256"] == recipes.load(name).sha256
-    assert row["shortfall"] == "" and row["published_runs"] >= 50 and row["success"] >= 0.98
+    assert row["shortfall"] == "" and row["published_runs"] >= 50
 
 
 @pytest.mark.usefixtures("judged_plainly")

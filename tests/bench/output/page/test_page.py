@@ -44,7 +44,7 @@ def test_with_a_miss_the_first_card_is_the_success_rate_with_the_expected_time()
         said.index(words)
         for words in (
             "Reached 94 % 4 of 5",
-            "expected time to the first success: 108.2 s (wall@1)",
+            "expected time to the first success: 108.2 s (wall@1, each retry",
             "Time to 94 % 53.00 s",
         )
     ]
