@@ -56,8 +56,9 @@ SUMMARY_COLUMNS = (
 def run_cells(record: Record) -> dict[str, Any]:
     """The cells of RUN_COLUMNS: known of runs that `bench run` started."""
     began_ns, before = _began_ns(record), record.circumstances.get("earlier_sessions_seconds")
-    known = isinstance(before, (int, float)) and not isinstance(before, bool) and 0 <= before < math.inf
-    if began_ns is None or not known or record.exited_ns is None:
+    if began_ns is None or record.exited_ns is None or not isinstance(before, (int, float)):
+        return {}
+    if isinstance(before, bool) or not 0 <= before < math.inf:
         return {}
     return {"campaign_wall_seconds": before + (record.exited_ns - began_ns) / 1e9}
 

@@ -18,6 +18,7 @@ from bench.errors import one_line
 from bench.output import console
 from bench.output.console import PLAIN_WIDTH, seconds
 
+_OF_A_LENGTH = ("epochs", "accuracy %", "95 % interval", "success", "95 % interval")
 _RULES = {
     "success": "Fewest epochs",
     "new process": "Least time, retries in a new process",
@@ -100,10 +101,10 @@ def _basis(report: EpochReport) -> Iterator[tuple[str, str]]:
 def _lengths(report: EpochReport) -> Table:
     """A row a length: what is predicted, and the expected time to the first success on each machine."""
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
-    heads = ["epochs", "accuracy %", "95 % interval", "success", "95 % interval"]
+    heads = [*_OF_A_LENGTH]
     heads += [f"{cost.machine}: {how}" for cost in report.costs for how in ("new process", "same process")]
-    for head in heads:
-        table.add_column(Text(one_line(head)), justify="right", overflow="fold")
+    for number, head in enumerate(heads):
+        table.add_column(Text(one_line(head)), justify="right", overflow="fold", no_wrap=number < len(_OF_A_LENGTH))
     for epochs in report.shown_epochs:
         found = report.curve.predict(epochs, report.target_percent)
         times = [
