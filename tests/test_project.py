@@ -7,6 +7,9 @@ from pathlib import Path
 
 import bench
 import resnet9
+from bench import plan
+from resnet9 import listing, reproduced
+from resnet9.recipe import load_all
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 
@@ -26,3 +29,15 @@ def test_licence_is_the_whole_apache_licence() -> None:
     text = (CHECKOUT / "LICENSE").read_text()
     assert "Version 2.0, January 2004" in text
     assert "END OF TERMS AND CONDITIONS" in text
+
+
+def test_readme_shows_the_success_rates_that_the_published_runs_give() -> None:
+    """They change with every run that is published, and a stale one would be a claim."""
+    readme, table = (CHECKOUT / "README.md").read_text(encoding="utf-8"), listing.recipes(load_all().values())
+    for name in (plan.FULL, plan.FAST):
+        (row,) = (line for line in table.splitlines() if line.startswith(f"{name} ") and " reach it " in line)
+        assert row in readme, "copy the row from `python -m resnet9 recipes`"
+    found = reproduced.success_of(load_all()[plan.FULL])
+    assert found is not None
+    rate, low, high = map(reproduced.percent, (found.success, found.success_low, found.success_high))
+    assert f"{rate} % of runs, 95 % interval {low} to {high} %" in " ".join(readme.split())
