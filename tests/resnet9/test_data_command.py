@@ -75,6 +75,7 @@ def test_the_kept_hash_makes_nothing_canonical_and_unverified_data_keeps_none(tm
 
 
 def test_an_archive_is_verified_though_an_unpacked_copy_lies_beside_it(tmp_path, monkeypatch, capsys):
+    (tmp_path / "mine").mkdir()
     path, edition = small.publish(tmp_path / "mine", small.binary_tar(CONTENT).bytes())
     use(monkeypatch, edition)
     assert main(["data", str(path)]) == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from bench.__main__ import main
 from bench.commands import _dataset, _parquet
 from resnet9 import dataset, fetch
 from resnet9.errors import DataError
+from resnet9.official import PYTHON
 
 
 @pytest.fixture(autouse=True)
@@ -37,6 +39,7 @@ def test_the_folder_of_keras_is_its_own_unpacked_one(tmp_path: Path) -> None:
 
 def test_a_folder_with_an_archive_keeps_the_unpacked_copy_beside_it(tmp_path: Path) -> None:
     archive = touch(tmp_path / "root" / "cifar-10-python.tar.gz")
+    os.truncate(archive, PYTHON.size_bytes)
     touch(tmp_path / "root" / "cifar-10-batches-py" / "data_batch_1")
     assert _dataset.local(str(archive.parent)) == str(archive.parent)
     assert _dataset.local(str(archive)) == str(archive)
