@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import os
 
 import numpy as np
 import pytest
 
 from resnet9 import dataset
 from resnet9.errors import DataError
+from resnet9.official import PYTHON
 
 
 def test_the_word_synthetic_gives_the_stand_in():
@@ -29,11 +31,19 @@ def test_a_place_is_a_path_or_its_name(tmp_path):
             dataset.load(where, default=tmp_path)
 
 
+def archive_of_its_size(folder):
+    """An empty file of the official archive's size, which by itself goes before an unpacked folder."""
+    path = folder / PYTHON.name
+    path.write_bytes(b"")
+    os.truncate(path, PYTHON.size_bytes)
+    return path
+
+
 def test_a_description_says_what_is_there_without_reading_it(tmp_path):
     assert dataset.describe("synthetic") == "the built-in stand-in for CIFAR-10"
     (tmp_path / "data_batch_1.bin").write_bytes(b"")
     assert "an unpacked folder, unverified once" in dataset.describe(tmp_path)
-    (tmp_path / "cifar-10-python.tar.gz").write_bytes(b"")
+    archive_of_its_size(tmp_path)
     assert "cifar-10-python.tar.gz (an official archive, canonical once" in dataset.describe(tmp_path)
 
 
@@ -45,8 +55,7 @@ def test_the_files_of_a_dataset_are_known_with_the_state_they_will_have(tmp_path
     for path in batches:
         path.write_bytes(b"")
     assert dataset.source(None, default=tmp_path) == ("unverified", tuple(batches))
-    archive = tmp_path / "cifar-10-python.tar.gz"
-    archive.write_bytes(b"")
+    archive = archive_of_its_size(tmp_path)
     assert dataset.source(tmp_path) == ("canonical", (archive,))
 
 
