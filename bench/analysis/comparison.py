@@ -1,26 +1,27 @@
 """Is B slower than A? One primary endpoint, fixed-work time, tested; everything else is shown beside it, untested.
 
 **Design.** Runs are paired by seed where both sides have the same seeds; else all runs of one side stand against all
-of the other, as pairs alone would leave runs out. **Effect**: the ratio of the geometric means, as per cent by which B
-takes longer. **Interval**: Student's t on the differences of logarithms within pairs, or Welch's on the logarithms.
-**Test**: permutation (``permutation``), exact up to 10 + 10 runs. Flipping the signs of four or five pairs can never
-reach the 5 % level, so there all runs are relabelled, which finds less, not more, where the runs of a pair are alike in
-what they share.
+of the other, as pairs alone would leave runs out. Where every side has campaigns enough, campaigns are the unit.
+**Effect, interval and test** come from one rank procedure (``ranks``, ``effect``), which no single run can overrule.
+**Drift.** Campaigns that were not interleaved may differ by an allowance for no reason of interest (``drift``); it is
+part of the test and of the interval, and the answer names it.
 
-**Answer**, one of three: *slower* or *faster*, where the test and the interval both say so; *no difference* larger
-than the interval's further end, where that end is not beyond what was to be told; else *not enough runs*, with how
-many would do. Nothing else decides, so a reader can check it by hand.
+**Answer**, one of four: *slower* or *faster*, where the two-sided test says so; *no difference* larger than the
+interval's further end, where that end is not beyond the difference of interest; *within drift*, where the runs would
+have told either and the allowance does not let them; else *not enough runs*, with about how many would do. Nothing else
+decides, so a reader can check it by hand. A gate is the one-sided test, and an estimate above the gate's limit.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
-from bench.analysis import differing, permutation, spread, welch
-from bench.analysis.censored import Interval, mean_seconds
+from bench.analysis import differing, drift, effect, ranks, spread
+from bench.analysis.censored import Interval, mean_seconds, median
+from bench.analysis.drift import Allowance, Timing
 from bench.analysis.effect import Effect, effect_of, interval_text
 from bench.analysis.fixed_work import WHOLE_SCHEDULE, Work, left_out
 from bench.errors import Refused, UsageError
@@ -28,8 +29,9 @@ from bench.record import Record
 
 SLOWER, FASTER = "slower", "faster"
 NO_DIFFERENCE = "no difference"
+WITHIN_DRIFT = "within drift"
 NOT_ENOUGH = "not enough runs"
-#: Unless told otherwise, a difference in per cent that is worth telling.
+#: The default difference of interest in per cent.
 TELL_PERCENT = 2.0
 
 
@@ -43,6 +45,10 @@ class Side:
     work: Work = WHOLE_SCHEDULE
     #: Folders of runs that were begun and of which nothing is known.
     without_events: tuple[str, ...] = ()
+    #: The campaigns that a side of several holds, its records being theirs together.
+    campaigns: tuple[Side, ...] = ()
+    #: Names the experiment whose other side had its runs between these; empty for a campaign by itself.
+    interleaved_in: str = ""
 
     @cached_property
     def counted(self) -> tuple[Record, ...]:
@@ -59,6 +65,17 @@ class Side:
     def mean(self) -> Interval:
         """Geometric mean of these times with its 95 % interval."""
         return mean_seconds(self.seconds)
+
+    @property
+    def median_seconds(self) -> float:
+        """The median of these times; NaN of none."""
+        return median(self.seconds)
+
+    @property
+    def levels(self) -> list[float]:
+        """The level of each campaign of a side of several that has a run which counts: its median logarithm."""
+        found = (drift.level(each.records, each.work) for each in self.campaigns)
+        return [each for each in found if each is not None]
 
     @property
     def left_out(self) -> tuple[str, ...]:
@@ -83,11 +100,34 @@ class Side:
 
 @dataclass(frozen=True)
 class Answer:
-    """One of the three answers, in a word and in a sentence; ``runs_needed`` a side, where that is the answer."""
+    """One of the answers, in a word and in a sentence; ``runs_needed`` a side, where that is the answer, with the ends
+    of its 95 % interval, which a spread from so few runs leaves wide.
+    """
 
     kind: str
     sentence: str
     runs_needed: int | None = None
+    runs_needed_low: int | None = None
+    runs_needed_high: int | None = None
+
+
+@dataclass(frozen=True)
+class Design:
+    """How two sides were made and are compared: ``unit`` is what is ranked, a `run` or a `campaign`."""
+
+    timing: Timing
+    allowance: Allowance | None = None
+    unit: str = "run"
+
+    def __str__(self) -> str:
+        """The design in words: what a reader has to know to believe the answer."""
+        parts = [str(self.timing)]
+        if self.unit == "campaign":
+            parts.append("each campaign one value")
+        if self.allowance is not None:
+            parts.append(f"allowance for drift between campaigns {_share(self.allowance.percent)} %, "
+                         f"{self.allowance.source}")  # fmt: skip
+        return "; ".join(parts)
 
 
 @dataclass(frozen=True)
@@ -97,6 +137,7 @@ class Versus:
     reference: Side
     side: Side
     effect: Effect
+    design: Design
     answer: Answer
 
 
@@ -112,35 +153,44 @@ class Comparison:
     notes: tuple[str, ...] = ()
 
     def slower_than(self, percent: float) -> tuple[Versus, ...]:
-        """The sides that a gate stops: found slower, and by more than this in the estimate."""
+        """The sides that a gate stops: slower by the one-sided test at 5 %, and by more than this in the estimate."""
         return tuple(
-            each for each in self.versus if each.answer.kind == SLOWER and each.effect.estimate_percent > percent
+            each
+            for each in self.versus
+            if each.effect.slower_holm < ranks.LEVEL and each.effect.estimate_percent > percent
         )
 
     def unable(self) -> tuple[Versus, ...]:
-        """The sides of which no difference could have been found: a gate that cannot fail is none."""
+        """The sides that a gate could not have stopped, as they have too few runs."""
         return tuple(each for each in self.versus if not each.effect.able)
 
 
-def compare(sides: Sequence[Side], tell_percent: float = TELL_PERCENT, *, different_work: bool = False) -> Comparison:
+def compare(
+    sides: Sequence[Side],
+    tell_percent: float = TELL_PERCENT,
+    *,
+    different_work: bool = False,
+    allowance_percent: float = drift.ALLOWANCE_PERCENT,
+    others: Sequence[Sequence[Record]] = (),
+) -> Comparison:
     """Compare each side with the first.
 
-    Raises UsageError for fewer than two sides, Refused where what they trained is not the same work on the same data
-    (with ``different_work`` only the data counts), or where one run stands on two sides.
+    ``others`` are campaigns that are not compared, judged: where they repeat a configuration on the machine of a side,
+    they tell how far campaigns differ there, else ``allowance_percent`` does. Raises UsageError for fewer than two
+    sides, Refused where what they trained is not the same work on the same data (with ``different_work`` only the data
+    counts), or where one run stands on two sides.
     """
     if len(sides) < 2:
         raise UsageError("a comparison needs two campaigns; name another folder.")
     _same_work(sides, different_work)
     _no_run_twice(sides)
-    effects = [_effect(sides[0], side) for side in sides[1:]]
-    adjusted = welch.holm([each.p_value for each in effects])
-    effects = [
-        replace(each, p_holm=p_holm, smallest_p=min(1.0, len(effects) * each.smallest_p))
-        for each, p_holm in zip(effects, adjusted, strict=True)
-    ]
+    designs = [_design(sides[0], side, others, allowance_percent) for side in sides[1:]]
+    effects = effect.adjusted(
+        [_effect(sides[0], side, design, len(sides) - 1) for side, design in zip(sides[1:], designs, strict=True)]
+    )
     versus = tuple(
-        Versus(sides[0], side, effect, answer_to(sides[0], side, effect, tell_percent))
-        for side, effect in zip(sides[1:], effects, strict=True)
+        Versus(sides[0], side, found, design, answer_to(sides[0], side, found, tell_percent, design))
+        for side, found, design in zip(sides[1:], effects, designs, strict=True)
     )
     counted = [side.counted or side.records for side in sides]
     return Comparison(
@@ -151,6 +201,18 @@ def compare(sides: Sequence[Side], tell_percent: float = TELL_PERCENT, *, differ
         versus,
         tuple(_notes(sides, different_work)),
     )
+
+
+def _design(reference: Side, side: Side, others: Sequence[Sequence[Record]], stated_percent: float) -> Design:
+    together = reference.interleaved_in != "" and reference.interleaved_in == side.interleaved_in
+    timing = drift.timing(reference.records, side.records, together)
+    if together:
+        return Design(timing)
+    campaigns = len(reference.levels), len(side.levels)
+    if min(campaigns) > 0 and 2 * ranks.smallest_of_two_samples(*campaigns) < ranks.LEVEL:
+        return Design(timing, unit="campaign")
+    found = drift.allowance([reference.records, side.records], side.work, others, stated_percent)
+    return Design(timing, found)
 
 
 def _same_work(sides: Sequence[Side], different_work: bool) -> None:
@@ -225,12 +287,16 @@ def _notes(sides: Sequence[Side], different_work: bool) -> list[str]:
     return notes
 
 
-def _effect(reference: Side, side: Side) -> Effect:
+def _effect(reference: Side, side: Side, design: Design, comparisons: int) -> Effect:
+    if design.unit == "campaign":
+        return effect_of(reference.levels, side.levels, False, comparisons=comparisons)
+    allowed = 0.0 if design.allowance is None else design.allowance.percent
     theirs, ours = _by_seed(reference), _by_seed(side)
     shared = [seed for seed in theirs if seed in ours]
     if shared and len(shared) == len(reference.counted) == len(side.counted):
-        return effect_of([theirs[seed] for seed in shared], [ours[seed] for seed in shared], paired=True)
-    return effect_of(list(map(math.log, reference.seconds)), list(map(math.log, side.seconds)), paired=False)
+        return effect_of([theirs[seed] for seed in shared], [ours[seed] for seed in shared], True, allowed, comparisons)
+    one, other = ([math.log(each) for each in which.seconds] for which in (reference, side))
+    return effect_of(one, other, False, allowed, comparisons)
 
 
 def _by_seed(side: Side) -> dict[int, float]:
@@ -241,53 +307,60 @@ def _by_seed(side: Side) -> dict[int, float]:
     return {seed: math.log(each) for seed, each in zip(seeds, side.seconds, strict=True) if seed is not None}
 
 
-def answer_to(reference: Side, side: Side, effect: Effect, tell_percent: float) -> Answer:
-    """The answer that an effect gives where a difference of ``tell_percent`` was to be told."""
+def answer_to(reference: Side, side: Side, effect: Effect, tell_percent: float, design: Design | None = None) -> Answer:
+    """The answer that an effect gives where a difference of ``tell_percent`` is of interest."""
     a, b, between = reference.name, side.name, interval_text(effect)
-    apart = effect.low_percent > 0 or effect.high_percent < 0
-    if apart and effect.p_holm < welch.LEVEL:
-        kind = SLOWER if effect.estimate_percent > 0 else FASTER
-        return Answer(kind, f"{b} is {kind} than {a}: it takes {_longer(effect)} ({between}; p = {effect.p_holm:.2g}).")
-    furthest = effect.furthest_percent
-    if effect.able and furthest <= tell_percent:
-        # Rounded up, so that what is said is never less than what was found.
-        bound = math.ceil(100 * furthest) / 100
-        return Answer(NO_DIFFERENCE, f"no difference larger than {bound:.2f} % between {a} and {b} ({between}).")
-    begin = f"not enough runs to tell {tell_percent:g} % between {a} and {b} ({between})"
-    return _too_few(reference, side, effect, tell_percent, begin)
+    made = f" Design: {design}." if design is not None else ""
+    if effect.found:
+        kind = SLOWER if effect.p_slower < effect.p_faster else FASTER
+        return Answer(
+            kind,
+            f"{b} is {kind} than {a}: it takes {_longer(effect)} ({between}; two-sided p = {effect.p_holm:.2g}).{made}",
+        )
+    # Rounded up, so that what is said is never less than what was found.
+    if effect.furthest_percent <= tell_percent:
+        bound = math.ceil(100 * effect.furthest_percent) / 100
+        return Answer(NO_DIFFERENCE, f"no difference larger than {bound:.2f} % between {a} and {b} ({between}).{made}")
+    bare = effect.bare
+    if bare is not None and (bare.found or bare.furthest_percent <= tell_percent):
+        return Answer(
+            WITHIN_DRIFT,
+            f"the difference between {a} and {b} ({_signed(bare)}) cannot be told apart from campaign-to-campaign "
+            f"drift ({between}).{made} To find out, run both interleaved (`make ab`), or compare several campaigns a "
+            "side.",
+        )
+    return _too_few(reference, side, effect, tell_percent, between, made)
 
 
-def _too_few(reference: Side, side: Side, effect: Effect, tell_percent: float, begin: str) -> Answer:
+def _too_few(reference: Side, side: Side, effect: Effect, tell_percent: float, between: str, made: str) -> Answer:
     """Why the runs are not enough, in the order of what has to change first."""
-    ours, theirs, paired = len(reference.counted), len(side.counted), effect.design == "paired"
-    if min(ours, theirs) < permutation.LEAST_RUNS:
-        least = permutation.LEAST_RUNS
-        return Answer(NOT_ENOUGH, f"{begin}: {ours} and {theirs} count, and a test takes {least} a side.", least)
-    if not math.isfinite(effect.low_percent):
-        return Answer(NOT_ENOUGH, f"{begin}: the runs of a side agree to the last digit, which tells no spread.")
-    if not effect.able:
-        least = _reachable(effect, paired, ours, theirs)
-        among = f"{begin}: among so many comparisons a test takes about {least} {'pairs' if paired else 'a side'}."
-        return Answer(NOT_ENOUGH, among, least)
-    needed = spread.runs_to_tell(tell_percent / 100, effect.spread, paired, max(ours, theirs) + 1)
+    a, b, paired = reference.name, side.name, effect.design == "paired"
+    begin, units = f"not enough runs to detect {tell_percent:g} % between {a} and {b}", "pairs" if paired else "a side"
+    if not effect.answerable:
+        counts = f"{effect.pairs} pairs" if paired else f"{len(reference.counted)} and {len(side.counted)} runs"
+        least = _reachable(effect)
+        among = f" among {effect.comparisons} comparisons" if effect.comparisons > 1 else ""
+        few = f"{begin} ({between}): no p-value of {counts} reaches 0.05{among}; {least} {units} are the least.{made}"
+        return Answer(NOT_ENOUGH, few, least)
+    least = max(_reachable(effect), (effect.pairs if paired else min(len(reference.counted), len(side.counted))) + 1)
+    needed, low, high = spread.runs_to_tell_interval(
+        tell_percent / 100, effect.spread, effect.freedom, paired=paired, least=least
+    )
     if needed is None:
-        return Answer(NOT_ENOUGH, f"{begin}; how many would do is not known.")
-    return Answer(NOT_ENOUGH, f"{begin}; about {needed:,} {'pairs' if paired else 'a side'} would do.", needed)
+        return Answer(NOT_ENOUGH, f"{begin} ({between}); how many would do is not known.{made}")
+    until = "more" if high is None else f"{high:,}"
+    apart = " if interleaved" if effect.bare is not None else ""
+    would = f"about {needed:,} {units} would do{apart} (95 % interval {low:,} to {until})"
+    return Answer(NOT_ENOUGH, f"{begin} ({between}); {would}.{made}", needed, low, high)
 
 
-def _reachable(effect: Effect, paired: bool, ours: int, theirs: int) -> int:
-    """How many pairs, or runs a side, bring the smallest adjusted p below the level."""
-    number = effect.pairs if paired else min(ours, theirs)
-    own = permutation.smallest_of_pairs(number) if paired and not effect.relabelled else None
-    own = permutation.smallest_of_two_samples(number, number) if own is None else own
-    comparisons = max(1, round(effect.smallest_p / own))
+def _reachable(effect: Effect) -> int:
+    """How many pairs, or runs a side, bring the smallest adjusted two-sided p to the level."""
+    number = 1
     while True:
         number += 1
-        flipped = paired and number >= permutation.LEAST_PAIRS
-        least = (
-            permutation.smallest_of_pairs(number) if flipped else permutation.smallest_of_two_samples(number, number)
-        )
-        if comparisons * least < welch.LEVEL or number > 100:
+        least = ranks.smallest_of_two_samples(number, number)
+        if 2 * effect.comparisons * least < ranks.LEVEL:
             return number
 
 
@@ -295,3 +368,11 @@ def _longer(effect: Effect) -> str:
     if effect.estimate_percent >= 900:
         return f"{1 + effect.estimate_percent / 100:,.1f} times as long"
     return f"{abs(effect.estimate_percent):.2f} % {'longer' if effect.estimate_percent > 0 else 'less time'}"
+
+
+def _signed(effect: Effect) -> str:
+    return f"{effect.estimate_percent:+.2f} % time"
+
+
+def _share(percent: float) -> str:
+    return f"{percent:.2f}".rstrip("0").rstrip(".")

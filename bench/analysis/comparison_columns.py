@@ -40,12 +40,43 @@ COMPARISON = (
     Column("against", "text", "", "the reference; empty for itself, as is all that follows"),
     Column("design", "text", "", "paired (runs of one seed) or unpaired"),
     Column("pairs", "whole", "pairs", "pairs that are compared; empty for unpaired"),
-    Column("difference_percent", "number", "%", "by how much longer than the reference it takes: ratio of means - 1"),
-    Column("difference_low_percent", "number", "%", "lower end of its 95 % interval (t, paired or Welch, log time)"),
-    Column("difference_high_percent", "number", "%", "upper end"),
-    Column("p_value", "number", "", "two-sided p-value of the permutation test; empty below 4 runs a side"),
-    Column("p_holm", "number", "", "adjusted for all comparisons with the reference (Holm); it decides"),
-    Column("told_percent", "number", "%", "the difference that was to be told"),
-    Column("answer", "text", "", "slower, faster, no difference (larger than told_percent), or not enough runs"),
-    Column("runs_needed", "whole", "runs", "runs a side, or pairs, that would tell it in 80 % of all cases"),
-)
+    Column(
+        "difference_percent", "number", "%",
+        "by how much longer than the reference it takes: Hodges-Lehmann estimate on log time",
+    ),
+    Column(
+        "difference_low_percent", "number", "%",
+        "lower end of its interval, of at least 95 % (by the test's ranks), less the allowance for drift; empty where "
+        "so few runs bound nothing",
+    ),
+    Column("difference_high_percent", "number", "%", "upper end, the allowance added"),
+    Column("p_value", "number", "", "two-sided p-value of the rank test, of a difference beyond the allowance"),
+    Column("p_holm", "number", "", "adjusted for all comparisons with the reference (Holm); it decides the answer"),
+    Column("told_percent", "number", "%", "the difference of interest"),
+    Column(
+        "answer", "text", "",
+        "slower, faster, no difference (larger than told_percent), within drift, or not enough runs",
+    ),
+    Column("runs_needed", "whole", "runs", "about how many runs a side, or pairs, detect it in 80 % of all cases"),
+    Column(
+        "runs_needed_low", "whole", "runs", "lower end of the 95 % interval of runs_needed, from that of the spread"
+    ),
+    Column("runs_needed_high", "whole", "runs", "upper end; empty above 100,000"),
+    Column("confidence_percent", "number", "%", "exact confidence of the interval, where runs are exchangeable"),
+    Column("p_slower", "number", "", "one-sided p-value that it is slower"),
+    Column("p_slower_holm", "number", "", "adjusted for all comparisons; it decides the gate"),
+    Column("test", "text", "", "Mann-Whitney, or Wilcoxon signed ranks (from 6 pairs on)"),
+    Column("unit", "text", "", "what was ranked: run or campaign"),
+    Column("interleaved", "text", "", "true where the runs of both sides alternated (`bench ab`)"),
+    Column("same_boot", "text", "", "whether both sides ran on one machine since one start; empty where unknown"),
+    Column("minutes_apart", "number", "min", "from the end of one side to the start of the other; 0: they overlap"),
+    Column(
+        "drift_allowance_percent", "number", "%",
+        "what campaigns that were not interleaved may differ by; empty where they were, or are the unit",
+    ),
+    Column("drift_allowance_source", "text", "", "where the allowance is from"),
+    Column("campaigns", "whole", "", "campaigns that the side holds"),
+    Column("fixed_work_median_seconds", "number", "s", "median time of the fixed work"),
+    Column("fixed_work_min_seconds", "number", "s", "the fastest run's"),
+    Column("fixed_work_max_seconds", "number", "s", "the slowest run's"),
+)  # fmt: skip

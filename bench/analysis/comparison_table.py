@@ -35,9 +35,25 @@ def table(comparison: Comparison) -> pd.DataFrame:
                 "told_percent": comparison.tell_percent,
                 "answer": versus.answer.kind,
                 "runs_needed": versus.answer.runs_needed,
+                "runs_needed_low": versus.answer.runs_needed_low,
+                "runs_needed_high": versus.answer.runs_needed_high,
+                "confidence_percent": effect.confidence_percent,
+                "p_slower": effect.p_slower,
+                "p_slower_holm": effect.slower_holm,
+                "test": effect.test,
+                "unit": versus.design.unit,
+                "interleaved": str(versus.design.timing.interleaved).lower(),
+                "same_boot": _known(versus.design.timing.same_boot),
+                "minutes_apart": versus.design.timing.minutes_apart,
+                "drift_allowance_percent": versus.design.allowance and versus.design.allowance.percent,
+                "drift_allowance_source": versus.design.allowance and versus.design.allowance.source,
             }
         rows.append(row)
     return frames.frame(COMPARISON, rows)
+
+
+def _known(fact: bool | None) -> str | None:
+    return None if fact is None else str(fact).lower()
 
 
 def side_cells(side: Side) -> dict[str, Any]:
@@ -55,6 +71,7 @@ def side_cells(side: Side) -> dict[str, Any]:
         "title": side.title,
         **(frames.configuration(first) if first else {}),
         "clock": str(side.work),
+        "campaigns": max(1, len(side.campaigns)),
         "runs": len(counted),
         "left_out": len(side.left_out),
         "suspect": side.suspect,
@@ -62,6 +79,9 @@ def side_cells(side: Side) -> dict[str, Any]:
         "fixed_work_seconds": mean.estimate,
         "fixed_work_low_seconds": mean.low,
         "fixed_work_high_seconds": mean.high,
+        "fixed_work_median_seconds": side.median_seconds,
+        "fixed_work_min_seconds": min(side.seconds, default=None),
+        "fixed_work_max_seconds": max(side.seconds, default=None),
         "spread_percent": 100 * spread.relative(side.seconds),
         "reached": len(reached) if whole and counted else None,
         "success_rate": rate and rate.estimate,

@@ -66,9 +66,19 @@ def differences(sides: Sequence[Sequence[Record]]) -> tuple[Difference, ...]:
 def within(records: Sequence[Record]) -> tuple[str, ...]:
     """The facts, sorted, in which the runs of one side differ and may not where they are to be one sample."""
     facts = [_facts(record) for record in records]
+    return tuple(name for name in _matching(facts) if len({_text(each.get(name)) for each in facts}) > 1)
+
+
+def must_match(records: Sequence[Record]) -> tuple[str, ...]:
+    """The facts of a campaign that runs of one table share, each as `name=value`: equal for the same configuration."""
+    facts = [_facts(record) for record in records]
+    return tuple(f"{name}={_together(each.get(name) for each in facts)}" for name in _matching(facts))
+
+
+def _matching(facts: Sequence[dict[str, Any]]) -> list[str]:
+    """The names, sorted, of the facts in which runs of one table may not differ."""
     names = sorted({name for each in facts for name in each})
-    kept = (name for name in names if name not in _MIXABLE_FACTS and (name in _FACTS or not may_be_mixed(name)))
-    return tuple(name for name in kept if len({_text(each.get(name)) for each in facts}) > 1)
+    return [name for name in names if name not in _MIXABLE_FACTS and (name in _FACTS or not may_be_mixed(name))]
 
 
 def _facts(record: Record) -> dict[str, Any]:

@@ -89,6 +89,24 @@ def runs_to_tell(share: float, spread: float, paired: bool = False, least: int =
     return high
 
 
+def runs_to_tell_interval(
+    share: float, spread: float, freedom: int, *, paired: bool = False, least: int = 2
+) -> tuple[int | None, int | None, int | None]:
+    """``runs_to_tell`` with the ends of its 95 % interval.
+
+    The spread is an estimate from ``freedom`` degrees of freedom, whose chi-square interval bounds the number: of five
+    runs there is a factor of 20 between the ends, as so few runs hardly know their spread. An end is None where it is
+    above MOST_RUNS, all three where the spread is not known.
+    """
+    if freedom < 1 or not math.isfinite(spread):
+        return None, None, None
+    from scipy.special import gammaincinv
+
+    factors = [math.sqrt(freedom / (2 * float(gammaincinv(freedom / 2, each)))) for each in (0.975, 0.025)]
+    middle, low, high = (runs_to_tell(share, spread * factor, paired, least) for factor in (1.0, *factors))
+    return middle, low, high
+
+
 def chance_to_beat(seconds: float, reached: Sequence[float], runs: int, tries: int = 1) -> float:
     """The chance that the best of ``tries`` further runs reaches the target in less than ``seconds``: luck alone.
 

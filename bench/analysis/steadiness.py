@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from bench.analysis import censored, permutation, spread
+from bench.analysis import censored, spread
 from bench.record import Column
 
 #: The difference that the number of runs is told for.
@@ -40,6 +40,13 @@ SUMMARY_COLUMNS = (
         "runs a side that find a true difference of 1 % of training time in 80 % of all cases, by Student's t; empty "
         "below 4 runs, which hardly tell it",
     ),
+    Column(
+        "runs_for_1_percent_difference_low",
+        "whole",
+        "runs",
+        "lower end of its 95 % interval, from that of the spread",
+    ),
+    Column("runs_for_1_percent_difference_high", "whole", "runs", "upper end; empty above 100,000"),
 )
 
 
@@ -49,7 +56,9 @@ def summary_cells(counted: pd.DataFrame) -> dict[str, Any]:
     work = [None if pd.isna(each) else float(each) for each in counted["fixed_work_train_seconds"]]
     middle, deviation = censored.median_interval(times), spread.relative([each for each in work if each])
     seeds = list(counted["seed"])
-    tells = sum(each is not None for each in work) >= spread.LEAST_VALUES
+    known = sum(each is not None for each in work)
+    freedom = known - 1 if known >= spread.LEAST_VALUES else 0
+    runs, fewest, most = spread.runs_to_tell_interval(TOLD_SHARE, deviation, freedom, least=spread.LEAST_VALUES)
     return {
         "median_low_seconds": middle.low,
         "median_high_seconds": middle.high,
@@ -57,7 +66,7 @@ def summary_cells(counted: pd.DataFrame) -> dict[str, Any]:
         "quantile_90_seconds": censored.quantile(times, 0.9),
         "fixed_work_spread_percent": 100 * deviation,
         "outliers": ";".join(str(seeds[place]) for place in spread.outliers(work)) or None,
-        "runs_for_1_percent_difference": spread.runs_to_tell(TOLD_SHARE, deviation, least=permutation.LEAST_RUNS)
-        if tells
-        else None,
+        "runs_for_1_percent_difference": runs,
+        "runs_for_1_percent_difference_low": fewest,
+        "runs_for_1_percent_difference_high": most,
     }

@@ -45,7 +45,7 @@ def mean(values: Sequence[float]) -> Interval:
     center = math.fsum(values) / len(values)
     if len(values) == 1:
         return Interval(center, math.nan, math.nan)
-    half = _quantile(len(values) - 1) * math.sqrt(variance(values) / len(values))
+    half = quantile(len(values) - 1) * math.sqrt(variance(values) / len(values))
     return Interval(center, center - half, center + half)
 
 
@@ -70,7 +70,7 @@ def difference(values: Sequence[float], reference: Sequence[float]) -> Differenc
     # Shares of the variance instead of its squares, which a small spread would take below what a float holds.
     share = ours / (ours + theirs)
     freedom = 1 / (share**2 / (len(values) - 1) + (1 - share) ** 2 / (len(reference) - 1))
-    half = _quantile(freedom) * error
+    half = quantile(freedom) * error
     from scipy.special import stdtr
 
     return Difference(estimate, estimate - half, estimate + half, 2 * float(stdtr(freedom, -abs(estimate) / error)))
@@ -129,7 +129,8 @@ def _smallest(runs: int, more_runs: int, level: float) -> float:
     return high * error
 
 
-def _quantile(freedom: float) -> float:
+def quantile(freedom: float) -> float:
+    """Student's t at the upper end of a 95 % interval, with ``freedom`` degrees of freedom."""
     from scipy.special import stdtrit
 
     return float(stdtrit(freedom, 1 - LEVEL / 2))

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from bench.analysis.comparison import Comparison, Side
     from bench.analysis.fixed_work import Work
+    from bench.record import Record
 
+PUBLISHED = Path(__file__).parents[2] / "results" / "published"
 TABLE_FILE, MARKDOWN_FILE, PAGE_FILE = "comparison.csv", "comparison.md", "report.html"
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
@@ -17,33 +20,47 @@ _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 def sides(folders: Sequence[Path]) -> list[Side]:
     """The sides that folders hold, named A, B, C in their order: one a campaign, two an A/B.
 
-    Raises DataError where a folder is neither or is damaged, UsageError where one is named twice.
+    `DIR,DIR,DIR` is one side of several campaigns. Raises DataError where a folder is neither or is damaged, UsageError
+    where one is named twice.
     """
     from bench.errors import UsageError
-    from bench.record import ABLATION_FILE, CAMPAIGN_FILE
+    from bench.record import ABLATION_FILE
     from bench.record.ab import AB_FILE, SIDES, read_ab
     from bench.record.stalls import STALLS_FILE
 
-    places: list[tuple[Path, str, Work | None]] = []
-    for named in folders:
-        folder = named.parent if named.name in (CAMPAIGN_FILE, AB_FILE) and named.is_file() else named
-        for file, what in ((ABLATION_FILE, "an ablation"), (STALLS_FILE, "a measurement of the input")):
-            if (folder / file).is_file():
-                raise UsageError(f"{folder} is {what}; name two campaigns in it, or type `bench report {folder}`.")
-        if (folder / AB_FILE).is_file():
-            stored = read_ab(folder)
-            told = {"a": stored.a.words, "b": stored.b.words}
-            places += [(folder / name, told[name] or "nothing of its own", work_of(folder)) for name in SIDES]
+    places: list[tuple[tuple[Path, ...], str]] = []
+    for together in map(_named, folders):
+        for folder in together:
+            for file, what in ((ABLATION_FILE, "an ablation"), (STALLS_FILE, "a measurement of the input")):
+                if (folder / file).is_file():
+                    raise UsageError(f"{folder} is {what}; name two campaigns in it, or type `bench report {folder}`.")
+        ab = next((folder for folder in together if (folder / AB_FILE).is_file()), None)
+        if ab is None:
+            places.append((together, ""))
+        elif len(together) == 1:
+            stored = read_ab(ab)
+            described = {"a": stored.a.words, "b": stored.b.words}
+            places += [((ab / name,), described[name] or "nothing of its own") for name in SIDES]
         else:
-            places.append((folder, "", None))
+            raise UsageError(f"{ab} is an A/B, which has two sides; name {ab / 'a'} or {ab / 'b'} as one of them.")
     seen: dict[Path, Path] = {}
-    for folder, _, _ in places:
+    for folder in (each for together, _ in places for each in together):
         if folder.resolve() in seen:
             raise UsageError(f"{folder} is named twice; name two campaigns.")
         seen[folder.resolve()] = folder
     if len(places) > len(_LETTERS):
-        raise UsageError(f"{len(places)} campaigns are more than a comparison shows ({len(_LETTERS)}).")
+        raise UsageError(f"{len(places)} sides are more than a comparison shows ({len(_LETTERS)}).")
     return [_side(name, *place) for name, place in zip(_LETTERS, places, strict=False)]
+
+
+def _named(argument: Path) -> tuple[Path, ...]:
+    """The folders that an argument names, separated by commas; the name of a campaign's file is its folder."""
+    from bench.record import CAMPAIGN_FILE
+    from bench.record.ab import AB_FILE
+
+    several = [Path(each) for each in str(argument).split(",") if each]
+    places = [argument] if argument.exists() or not several else several
+    return tuple(each.parent if each.name in (CAMPAIGN_FILE, AB_FILE) and each.is_file() else each for each in places)
 
 
 def work_of(folder: Path) -> Work:
@@ -55,28 +72,97 @@ def work_of(folder: Path) -> Work:
     return Work(stored.epochs, stored.left_out)
 
 
-def _side(name: str, folder: Path, told: str, work: Work | None) -> Side:
+def _side(name: str, folders: Sequence[Path], described: str) -> Side:
+    """A side of one campaign, or of several, which it holds one by one."""
+    from bench.analysis.comparison import Side
+
+    if len(folders) == 1:
+        return _campaign(name, folders[0], described)
+    campaigns = tuple(_campaign(name, folder, "") for folder in folders)
+    return Side(
+        name,
+        f"{len(campaigns)} campaigns: {'; '.join(each.title for each in campaigns)}",
+        tuple(record for each in campaigns for record in each.records),
+        campaigns[0].work,
+        tuple(missing for each in campaigns for missing in each.without_events),
+        campaigns,
+    )
+
+
+def _campaign(name: str, folder: Path, described: str) -> Side:
     from bench.analysis.comparison import Side
     from bench.analysis.fixed_work import WHOLE_SCHEDULE
-    from bench.checks import judged
     from bench.commands.report import describe
     from bench.record import load_campaign
     from bench.record.ab import AB_FILE
 
-    if work is None and (folder.absolute().parent / AB_FILE).is_file():
-        work = work_of(folder.absolute().parent)  # One side of an A/B, named by itself.
+    whole = folder.absolute().parent  # Of one side of an A/B, which may be named by itself.
+    interleaved = (whole / AB_FILE).is_file()
     campaign = load_campaign(folder)
     # By its last part: the title is published, and where results lie on a machine is nobody's business.
-    title = f"{told}; {describe(campaign)}" if told else f"{describe(campaign)}  ({folder.resolve().name})"
-    records = tuple(judged(record) for record in campaign.records)
-    return Side(name, title, records, work or WHOLE_SCHEDULE, campaign.without_events)
+    title = f"{described}; {describe(campaign)}" if described else f"{describe(campaign)}  ({folder.resolve().name})"
+    return Side(
+        name,
+        title,
+        _judged(campaign.records),
+        work_of(whole) if interleaved else WHOLE_SCHEDULE,
+        campaign.without_events,
+        interleaved_in=str(whole.resolve()) if interleaved else "",
+    )
 
 
-def loaded(folders: Sequence[Path], tell_percent: float, *, different_work: bool = False) -> Comparison:
-    """The comparison of what is in these folders. Raises as ``sides`` and ``bench.analysis.comparison.compare`` do."""
+def _judged(records: Iterable[Record]) -> tuple[Record, ...]:
+    from bench.checks import judged
+
+    return tuple(map(judged, records))
+
+
+def _others(folders: Sequence[Path]) -> list[tuple[Record, ...]]:
+    """The campaigns next to those that are compared, and the published ones, of the same recipes; judged.
+
+    What cannot be read is no reason to refuse a comparison of other folders: it is left out.
+    """
+    from bench.errors import BenchError
+    from bench.record import CAMPAIGN_FILE, StoredCampaign, load_campaign
+    from bench.record.files import load_versioned
+
+    compared = {folder.resolve() for each in folders for folder in _named(each)}
+    kept = {folder.parent for folder in compared} | {PUBLISHED}
+    recipes: dict[Path, object] = {}
+    for place in [*compared, *(each.parent for folder in kept for each in sorted(folder.glob(f"*/{CAMPAIGN_FILE}")))]:
+        with contextlib.suppress(BenchError, OSError):
+            recipes[place.resolve()] = load_versioned(StoredCampaign, place / CAMPAIGN_FILE).configuration.get("recipe")
+    wanted = {recipes.get(folder) for folder in compared} - {None}
+    found = []
+    for place, recipe in recipes.items():
+        if recipe in wanted and place not in compared:
+            with contextlib.suppress(BenchError, OSError):
+                found.append(_judged(load_campaign(place).records))
+    return found
+
+
+def loaded(
+    folders: Sequence[Path],
+    tell_percent: float,
+    *,
+    different_work: bool = False,
+    allowance_percent: float | None = None,
+) -> Comparison:
+    """The comparison of what is in these folders. Raises as ``sides`` and ``bench.analysis.comparison.compare`` do.
+
+    An allowance for drift that is given replaces one that other campaigns tell.
+    """
     from bench.analysis.comparison import compare
+    from bench.analysis.drift import ALLOWANCE_PERCENT
 
-    return compare(sides(folders), tell_percent, different_work=different_work)
+    compared = sides(folders)
+    return compare(
+        compared,
+        tell_percent,
+        different_work=different_work,
+        allowance_percent=ALLOWANCE_PERCENT if allowance_percent is None else allowance_percent,
+        others=_others(folders) if allowance_percent is None else (),
+    )
 
 
 def show(comparison: Comparison, out: TextIO) -> None:
@@ -102,28 +188,32 @@ def write(comparison: Comparison, folder: Path) -> None:
 def gate(comparison: Comparison, percent: float) -> tuple[int, str]:
     """The exit code of a gate and why, in a sentence.
 
-    1 where a side is slower by more than ``percent``, where that could not have been found, or where one of its runs
-    took too long to have a time.
+    1 where a side is slower by more than ``percent``, where too few runs could not have shown it, or where one of its
+    runs was ended for taking too long, so that it has no time.
     """
-    from bench.analysis.comparison import NOT_ENOUGH
-
     slower = comparison.slower_than(percent)
     if slower:
-        names = ", ".join(each.side.name for each in slower)
-        return 1, f"The gate says no: {names} is slower than {comparison.sides[0].name} by more than {percent:g} %."
+        found = "; ".join(
+            f"{each.side.name} takes {each.effect.estimate_percent:.2f} % longer than {each.reference.name} "
+            f"(one-sided p = {each.effect.slower_holm:.2g})"
+            for each in slower
+        )
+        return 1, f"Gate failed: {found}, more than {percent:g} %."
     unable = comparison.unable()
     if unable:
-        why = " ".join(each.answer.sentence for each in unable)
-        return 1, f"The gate says no, as it could not fail: {why}"
+        few = " and ".join(each.side.name for each in unable)
+        return 1, (
+            f"Gate failed: too few runs to detect a regression of {few}: the smallest possible one-sided p-value is "
+            f"{max(each.effect.comparisons * each.effect.smallest_p for each in unable):.2g}, and 0.05 is needed."
+        )
     late = [each.side for each in comparison.versus if each.side.timed_out]
     if late:
-        told = ", ".join(f"seed {seed} of {side.name}" for side in late for seed in side.timed_out)
-        return 1, f"The gate says no: {told} took too long and was ended, so its time is in no figure."
-    passed = f"The gate lets pass: no side was found to be slower by more than {percent:g} %"
-    undecided = (each.effect for each in comparison.versus if each.answer.kind == NOT_ENOUGH)
-    possible = [each.high_percent for each in undecided if each.high_percent > percent]
+        seeds = ", ".join(f"seed {seed} of {side.name}" for side in late for seed in side.timed_out)
+        return 1, f"Gate failed: {seeds} timed out, so its time is missing."
+    passed = f"Gate passed: no side was found to be slower by more than {percent:g} %"
+    possible = [each.effect.high_percent for each in comparison.versus if each.effect.high_percent > percent]
     if possible:
-        return 0, f"{passed}, but {max(possible):.2f} % could still be, as far as the runs spread."
+        return 0, f"{passed}, but a slowdown of up to {max(possible):.2f} % cannot be ruled out."
     return 0, f"{passed}."
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from resnet9.recipe import Recipe
 
 RESULTS = Path(__file__).parents[2] / "results"
-#: One more than the least that can tell anything (`bench.analysis.permutation`), so that one may fail.
+#: One more than the least that can tell anything (`bench.analysis.ranks`), so that one may fail.
 _PAIRS = "5"
 
 

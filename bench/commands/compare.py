@@ -29,23 +29,37 @@ def _a_folder(context: click.Context, parameter: click.Parameter, typed: str | N
     "--fail-if-slower", metavar="PERCENT", help="exit 1 where a DIR is slower than the first by more than this, or has "
     "too few runs to tell",
 )  # fmt: skip
+@click.option(
+    "--drift", metavar="PERCENT", help="what two campaigns that were not interleaved may differ by on one machine; 0: "
+    "nothing  [default: measured from repeated campaigns there, else 2%]",
+)  # fmt: skip
 @click.option("--different-work", is_flag=True, help="compare the times of different recipes, which is not one work")
 @click.option("--out", metavar="DIR", callback=_a_folder, help="write comparison.csv, .md and report.html")
 @click.option("--format", "form", type=click.Choice(["text", "markdown", "csv"]), default="text", show_default=True)
 def command(
-    folders: tuple[Path, ...], tell: str, fail_if_slower: str | None, different_work: bool, out: Path | None, form: str
+    folders: tuple[Path, ...],
+    tell: str,
+    fail_if_slower: str | None,
+    drift: str | None,
+    different_work: bool,
+    out: Path | None,
+    form: str,
 ) -> int:
     """Compare campaigns with the first one, from their records alone.
 
     First what differs between the machines and versions they ran on; then the fixed-work time (the train clock over the
-    whole schedule), tested: slower or faster, no difference larger than X, or not enough runs. Success, time to the
-    target, epochs, energy, stalls and accuracy stand beside it, untested. A DIR is a campaign's folder; that of a
-    `bench ab` holds both sides. How it is done: docs/comparing.md.
+    whole schedule), tested: slower or faster, no difference larger than X, within campaign-to-campaign drift, or not
+    enough runs. Success, time to the target, epochs, energy, stalls and accuracy stand beside it, untested. A DIR is a
+    campaign's folder, or several of one side as DIR,DIR,DIR; that of a `bench ab` holds both sides. How it is done:
+    docs/comparing.md.
     """
     from bench.commands import _compare
 
     limit = None if fail_if_slower is None else _compare.percent(fail_if_slower)
-    comparison = _compare.loaded(folders, _compare.percent(tell), different_work=different_work)
+    allowance = None if drift is None else _compare.percent(drift)
+    comparison = _compare.loaded(
+        folders, _compare.percent(tell), different_work=different_work, allowance_percent=allowance
+    )
     if form == "text":
         _compare.show(comparison, sys.stdout)
     else:

@@ -13,12 +13,12 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from bench.analysis.comparison import FASTER, NOT_ENOUGH, SLOWER, Comparison, Versus
+from bench.analysis.comparison import FASTER, NOT_ENOUGH, SLOWER, WITHIN_DRIFT, Comparison, Versus
 from bench.analysis.comparison_table import table
 from bench.clocks import HEADLINE
 from bench.output.console import PLAIN_WIDTH, UNKNOWN, seconds
 
-_STYLES = {SLOWER: "bold red", FASTER: "bold green", NOT_ENOUGH: "bold yellow"}
+_STYLES = {SLOWER: "bold red", FASTER: "bold green", NOT_ENOUGH: "bold yellow", WITHIN_DRIFT: "bold yellow"}
 
 
 @dataclass(frozen=True)
@@ -38,10 +38,8 @@ def _percent(name: str) -> Callable[[Any], str]:
 
 
 def _work(row: Any) -> str:
-    if pd.isna(row["fixed_work_low_seconds"]):
-        return seconds(row["fixed_work_seconds"])
-    low, high = (seconds(row[f"fixed_work_{end}_seconds"], unit="") for end in ("low", "high"))
-    return f"{seconds(row['fixed_work_seconds'])} ({low} to {high})"
+    low, high = (seconds(row[f"fixed_work_{end}_seconds"], unit="") for end in ("min", "max"))
+    return f"{seconds(row['fixed_work_median_seconds'])} ({low} to {high})"
 
 
 def _reached(row: Any) -> str:
@@ -59,7 +57,7 @@ def _accuracy(row: Any) -> str:
 
 _LINES = (
     _Line("Runs", _number("runs", "{}")),
-    _Line("Fixed work, mean (95 %)", _work),
+    _Line("Fixed work, median (range)", _work),
     _Line("  spread of one run", _number("spread_percent", "{:.2f} %")),
     _Line("Reached the target", _reached),
     _Line(f"Time to it, median ({HEADLINE.label})", lambda row: seconds(row["dawnbench_median_seconds"])),
@@ -137,16 +135,27 @@ def _answers(comparison: Comparison) -> list[Text]:
 
 
 def how(versus: Versus) -> str:
-    """How the answer was come to, in one sentence."""
-    effect = versus.effect
-    pairs = f"{effect.pairs} {'pair' if effect.pairs == 1 else 'pairs'} of one seed"
-    runs = f"{len(versus.reference.counted)} and {len(versus.side.counted)} runs, unpaired"
-    design = pairs if effect.design == "paired" else runs
+    """How the answer was computed, in one sentence."""
+    effect, design = versus.effect, how_compared(versus)
     if math.isnan(effect.p_value):
-        return f"{design}: too few for a test"
-    test = "all runs relabelled" if effect.relabelled else "signs flipped"
-    holm = "" if effect.p_holm == effect.p_value else f", {effect.p_holm:.2g} with all comparisons (Holm)"
-    return f"{design}; permutation test ({test}), two-sided p = {effect.p_value:.2g}{holm}"
+        return f"{design}: no test"
+    holm = (
+        "" if effect.comparisons == 1 else f", {effect.p_holm:.2g} adjusted for {effect.comparisons} comparisons (Holm)"
+    )
+    return (
+        f"{design}; {effect.test} test on log time, two-sided p = {effect.p_value:.2g}{holm}; "
+        f"one-sided p of slower {effect.p_slower:.2g}"
+    )
+
+
+def how_compared(versus: Versus) -> str:
+    """What was held against what: pairs, runs or campaigns, and how many."""
+    if versus.design.unit == "campaign":
+        return f"{len(versus.reference.levels)} and {len(versus.side.levels)} campaigns, unpaired"
+    pairs = versus.effect.pairs
+    if versus.effect.design == "paired":
+        return f"{pairs} {'pair' if pairs == 1 else 'pairs'} of one seed"
+    return f"{len(versus.reference.counted)} and {len(versus.side.counted)} runs, unpaired"
 
 
 def _notes(comparison: Comparison) -> list[Text]:

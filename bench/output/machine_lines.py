@@ -44,7 +44,11 @@ def _steadiness(row: Any) -> Iterator[tuple[str, Text]]:
     if pd.isna(spread):
         return
     runs = row["runs_for_1_percent_difference"]
-    needed = "" if pd.isna(runs) else f"; to tell 1 % from another machine takes about {runs:,} runs on each"
+    low, high = (row[f"runs_for_1_percent_difference_{end}"] for end in ("low", "high"))
+    until = "more" if pd.isna(high) else f"{high:,}"
+    needed = (
+        "" if pd.isna(runs) else f"; to detect 1 % takes about {runs:,} runs a side (95 % interval {low:,} to {until})"
+    )
     yield "Steadiness", Text(f"training time of one run spreads by {spread:.2f} % (standard deviation){needed}")
     if not pd.isna(row["outliers"]):
         seeds = str(row["outliers"]).replace(";", ", ")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.probes.text import fields, text
 
 _CPUS = "sys/devices/system/cpu"
+_KINDS = {"Data": "d", "Instruction": "i"}
 
 
 @dataclass(frozen=True)
@@ -15,7 +17,8 @@ class Cpu:
     """What decides how fast the CPUs run beside their model; ``online`` counts the machine's logical CPUs.
 
     ``governor`` and ``driver`` join different ones with commas. ``max_mhz`` is the highest frequency the driver allows
-    any of them, ``hypervisor`` whether the CPU says that it belongs to a virtual machine.
+    any of them, ``hypervisor`` whether the CPU says that it belongs to a virtual machine. ``caches`` are those of the
+    first CPU, such as `L2 1024K`.
     """
 
     online: int | None
@@ -28,6 +31,10 @@ class Cpu:
     max_mhz: float | None
     hypervisor: bool | None
     clocksource: str | None
+    family: int | None = None
+    model_number: int | None = None
+    stepping: int | None = None
+    caches: tuple[str, ...] | None = None
 
 
 def read(root: Path = Path("/")) -> Cpu:
@@ -36,7 +43,8 @@ def read(root: Path = Path("/")) -> Cpu:
     cpuinfo = text(root / "proc/cpuinfo")
     sockets = {line.partition(":")[2].strip() for line in cpuinfo.splitlines() if line.startswith("physical id")}
     nodes = [path for path in root.glob("sys/devices/system/node/node*") if path.name[4:].isdecimal()]
-    flags = fields(cpuinfo, ":").get("flags")
+    first = fields(cpuinfo, ":")
+    flags = first.get("flags")
     return Cpu(
         online=sum(line.split(":")[0].strip() == "processor" for line in cpuinfo.splitlines()) or None,
         governor=_joined(root, "scaling_governor"),
@@ -48,7 +56,25 @@ def read(root: Path = Path("/")) -> Cpu:
         max_mhz=max((int(each) / 1000 for each in _frequency_files(root, "cpuinfo_max_freq")), default=None),
         hypervisor=None if flags is None else "hypervisor" in flags.split(),
         clocksource=text(root / "sys/devices/system/clocksource/clocksource0/current_clocksource") or None,
+        family=_whole(first.get("cpu family", "")),
+        model_number=_whole(first.get("model", "")),
+        stepping=_whole(first.get("stepping", "")),
+        caches=_caches(root / _CPUS / "cpu0/cache") or None,
     )
+
+
+def _whole(shown: str) -> int | None:
+    return int(shown) if re.fullmatch(r"[0-9]{1,9}", shown) else None
+
+
+def _caches(folder: Path) -> tuple[str, ...]:
+    """The caches of a CPU in their order, the kind with those that do not hold both data and instructions."""
+    found = []
+    for cache in sorted(folder.glob("index*")):
+        level, kind, size = (text(cache / name) for name in ("level", "type", "size"))
+        if level and size:
+            found.append(f"L{level}{_KINDS.get(kind, '')} {size}")
+    return tuple(found)
 
 
 def _turbo(cpus: Path) -> bool | None:

@@ -151,6 +151,10 @@ def _cpu_facts(seen: cpu.Cpu) -> dict[str, Any]:
         "cpu.numa_nodes": seen.numa_nodes,
         "cpu.max_mhz": seen.max_mhz,
         "cpu.hypervisor": seen.hypervisor,
+        "cpu.family": seen.family,
+        "cpu.model_number": seen.model_number,
+        "cpu.stepping": seen.stepping,
+        "cpu.caches": None if seen.caches is None else list(seen.caches),
         "kernel.clocksource": seen.clocksource,
     }
 

@@ -14,12 +14,12 @@ from bench.analysis.effect import interval_text
 from bench.analysis.figures import sides
 from bench.clocks import CLOCKS
 from bench.output import console, machine_lines
+from bench.output.comparison import how_compared
 from bench.output.console import seconds
 from bench.record import Record, StoredCampaign
 
 if TYPE_CHECKING:
-    from bench.analysis.comparison import Comparison, Side
-    from bench.analysis.effect import Effect
+    from bench.analysis.comparison import Comparison, Side, Versus
 
 _NOTICES = {
     "note": "Note",
@@ -131,8 +131,7 @@ def of_comparison(comparison: Comparison) -> Compared:
     """The head of the page of a comparison: the answer of every side after the first, against the first."""
     return Compared(
         answers=tuple(
-            Answered(each.answer.kind, _sentence(each.answer.sentence), _effect(each.effect))
-            for each in comparison.versus
+            Answered(each.answer.kind, _sentence(each.answer.sentence), _effect(each)) for each in comparison.versus
         ),
         how=_how(comparison),
         notes=tuple(Finding("note", _NOTICES["note"], _sentence(each)) for each in comparison.notes),
@@ -144,7 +143,7 @@ def _how(comparison: Comparison) -> str:
     what = "the same work" if sides.same_work(comparison.sides) else sides.OWN_WORK
     return (
         f"Compared is fixed work ({comparison.work}): training time of {what}, target or not. A difference of "
-        f"{comparison.tell_percent:g} % was to be told. Intervals are 95 %; the test is by permutation."
+        f"{comparison.tell_percent:g} % is of interest. Test, estimate and interval are of ranks, at 5 %, two-sided."
     )
 
 
@@ -164,14 +163,12 @@ def _why_no_figure(side: Side) -> str:
     return f"Each run was ended after {ended}, so it has no time to the target."
 
 
-def _effect(effect: Effect) -> str:
+def _effect(versus: Versus) -> str:
+    effect = versus.effect
     if math.isnan(effect.estimate_percent):
-        return "no effect can be told"
-    chance = "" if math.isnan(effect.p_holm) else f", p = {effect.p_holm:.2g}"
-    design = (
-        f"{effect.pairs} pairs of one seed" if effect.design == "paired" else "all runs of a side against the others"
-    )
-    return f"{effect.estimate_percent:+,.2f} % time, {interval_text(effect)}{chance}; {design}"
+        return "no effect can be estimated"
+    chance = "" if math.isnan(effect.p_holm) else f", two-sided p = {effect.p_holm:.2g}"
+    return f"{effect.estimate_percent:+,.2f} % time, {interval_text(effect)}{chance}; {how_compared(versus)}"
 
 
 def _finding(found: verdicts.Shared) -> Finding:

@@ -7,18 +7,15 @@ nominal level, with three standard errors of the simulation.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 import pytest
 
-from bench.analysis import censored, spread, welch
+from bench.analysis import censored, ranks, spread, welch
 from bench.analysis.censored import Interval
-from bench.analysis.comparison import SLOWER, Side, answer_to
-from bench.analysis.effect import Effect, effect_of
-
-Floats = list[float]
-Draw = Callable[[np.random.Generator, int], Floats]
+from bench.analysis.drift import ALLOWANCE_PERCENT
+from bench.analysis.effect import effect_of
+from tests.bench.analysis import simulated_comparisons as simulated
 
 
 def full(count: int, part: int) -> pytest.MarkDecorator:
@@ -31,61 +28,66 @@ def allowed(share: float, times: int) -> float:
     return 3 * math.sqrt(share * (1 - share) / times)
 
 
-def normal(random: np.random.Generator, runs: int) -> Floats:
-    return list(random.normal(0, 0.01, runs))
+#: Rows in which the sides are not exchangeable: the spreads, or the one slow run, are of one side alone.
+EXCHANGEABLE = [name for name in simulated.DRAWS if name not in
+                ("B spreads three times as far", "one run of B 30 % slower", "one run of A 30 % slower")]  # fmt: skip
 
 
-def skewed(random: np.random.Generator, runs: int) -> Floats:
-    """Most runs alike and a few slow ones, as on a shared machine; standard deviation 0.01 as well."""
-    return list(random.exponential(0.01, runs))
-
-
-def drifting(random: np.random.Generator, runs: int) -> Floats:
-    """A machine that warms up by 2 % over the campaign."""
-    return list(random.normal(0, 0.01, runs) + np.linspace(0, 0.02, runs))
-
-
-def effect(ours: Floats, theirs: Floats, paired: bool) -> Effect:
-    return effect_of(theirs, ours, paired)
-
-
-def alarm(found: Effect, limit_percent: float = 0.0) -> bool:
-    reference, side = Side("A", "", ()), Side("B", "", ())
-    return answer_to(reference, side, found, 2.0).kind == SLOWER and found.estimate_percent > limit_percent
-
-
-@full(2000, 120)
+@full(2000, 300)
 @pytest.mark.parametrize("paired", [True, False], ids=["paired", "unpaired"])
 @pytest.mark.parametrize("runs", [5, 10])
-@pytest.mark.parametrize("draw", [normal, skewed, drifting], ids=["normal", "skewed", "drifting"])
-def test_the_gate_raises_few_false_alarms(draw: Draw, runs: int, paired: bool, times: int) -> None:
-    random = np.random.default_rng([runs, paired])
-    alarms = sum(alarm(effect(draw(random, runs), draw(random, runs), paired)) for _ in range(times))
-    assert alarms / times <= 0.06 + (0 if times >= 2000 else allowed(0.05, times))
+@pytest.mark.parametrize("row", EXCHANGEABLE)
+def test_where_nothing_differs_at_most_5_percent_are_found(row: str, runs: int, paired: bool, times: int) -> None:
+    cell = simulated.simulate(simulated.DRAWS[row], runs, paired, times)
+    assert cell.false_alarms <= 0.05 + allowed(0.05, times)
+    assert cell.false_answers <= 0.05 + allowed(0.05, times)
+    assert cell.coverage >= 0.95 - allowed(0.95, times)
 
 
-@full(2000, 120)
+@full(2000, 300)
 @pytest.mark.parametrize("paired", [True, False], ids=["paired", "unpaired"])
-def test_five_runs_find_a_slowdown_of_five_per_cent(paired: bool, times: int) -> None:
-    random = np.random.default_rng(7)
-    slower = math.log1p(0.05)
-    found = 0
-    for _ in range(times):
-        ours = [each + slower for each in normal(random, 5)]
-        found += alarm(effect(ours, normal(random, 5), paired), limit_percent=2.0)
-    assert found / times >= 0.95
+def test_unequal_spreads_cost_little(paired: bool, times: int) -> None:
+    for runs in (5, 10):
+        cell = simulated.simulate(simulated.DRAWS["B spreads three times as far"], runs, paired, times)
+        assert cell.false_alarms <= 0.06 + allowed(0.06, times)
+
+
+@full(2000, 300)
+@pytest.mark.parametrize("paired", [True, False], ids=["paired", "unpaired"])
+@pytest.mark.parametrize("row", ["normal", "one run of B 30 % slower"])
+def test_five_runs_find_a_slowdown_of_five_per_cent(row: str, paired: bool, times: int) -> None:
+    assert simulated.simulate(simulated.DRAWS[row], 5, paired, times).power >= 0.95
+
+
+@full(2000, 300)
+@pytest.mark.parametrize("paired", [True, False], ids=["paired", "unpaired"])
+def test_one_slow_run_of_the_reference_hides_it_from_five_runs_and_not_from_ten(paired: bool, times: int) -> None:
+    draw = simulated.DRAWS["one run of A 30 % slower"]
+    assert simulated.simulate(draw, 5, paired, times).power == 0  # 5 of the 25 contrasts: p = 0.075 at best.
+    assert simulated.simulate(draw, 10, paired, times).power >= 0.95
+
+
+@full(2000, 300)
+@pytest.mark.parametrize("runs", [5, 10])
+@pytest.mark.parametrize("name, between, drift", simulated.CAMPAIGNS)
+def test_the_allowance_covers_what_campaigns_differ_by(
+    name: str, between: float, drift: float, runs: int, times: int
+) -> None:
+    share = simulated.false_answers_of_campaigns(between, drift, runs, ALLOWANCE_PERCENT, times)
+    assert share <= 0.05 + (0 if times >= 2000 else allowed(0.05, times))
+    assert simulated.false_answers_of_campaigns(between, drift, runs, 0.0, times) > 0.2
 
 
 @full(2000, 200)
 @pytest.mark.parametrize("runs", [4, 5])
 def test_pairs_that_share_a_drift_raise_no_more_alarms(runs: int, times: int) -> None:
-    # Four and five pairs have all their runs relabelled, as if they shared nothing.
+    # Four and five pairs have all their runs ranked together, as if they shared nothing.
     random = np.random.default_rng(runs)
     found = 0
     for _ in range(times):
         shared = random.normal(0, 0.03, runs)
         ours, theirs = (list(shared + random.normal(0, 0.01, runs)) for _ in range(2))
-        found += alarm(effect(ours, theirs, True))
+        found += effect_of(theirs, ours, True).slower_holm < ranks.LEVEL
     assert found / times <= 0.05
 
 
@@ -146,12 +148,28 @@ def test_the_interval_of_the_median_covers_it_where_a_third_misses(runs: int, ti
 
 
 @full(3000, 300)
-def test_so_many_pairs_as_are_said_to_do_find_the_difference(times: int) -> None:
+@pytest.mark.parametrize("paired", [True, False], ids=["paired", "unpaired"])
+def test_so_many_runs_as_are_said_to_do_find_the_difference(paired: bool, times: int) -> None:
     random = np.random.default_rng(11)
-    runs = spread.runs_to_tell(0.02, math.sqrt(2) * 0.01, paired=True, least=4)
+    single = 0.01 if paired else 0.02
+    runs = spread.runs_to_tell(0.02, math.sqrt(2) * single if paired else single, paired=paired, least=4)
     assert runs is not None
     found = 0
     for _ in range(times):
-        ours, theirs = random.normal(math.log1p(0.02), 0.01, runs), random.normal(0, 0.01, runs)
-        found += alarm(effect(list(ours), list(theirs), True))
+        ours, theirs = random.normal(math.log1p(0.02), single, runs), random.normal(0, single, runs)
+        found += effect_of(list(theirs), list(ours), paired).found
     assert abs(found / times - 0.8) <= 0.06 + allowed(0.8, times)
+
+
+@full(3000, 300)
+def test_the_interval_of_so_many_runs_covers_their_number(times: int) -> None:
+    random = np.random.default_rng(12)
+    truth = spread.runs_to_tell(0.02, 0.02)
+    assert truth is not None
+    covered = 0
+    for _ in range(times):
+        own = float(np.std(random.normal(0, 0.02, 5), ddof=1))
+        _, low, high = spread.runs_to_tell_interval(0.02, own, 4)
+        assert low is not None
+        covered += low <= truth and (high is None or truth <= high)
+    assert abs(covered / times - 0.95) <= 0.015 + allowed(0.95, times)

@@ -241,16 +241,16 @@ def test_a_gate_says_no_where_b_is_slower_by_more(bench: Bench) -> None:
     words = (*SIDES, "--pairs", "4", "--out", "here", "--fail-if-slower")
 
     code, out, err = bench(*words, "2%")
-    assert (code, err) == (1, "The gate says no: B is slower than A by more than 2 %.\n")
+    assert (code, "Gate failed: B takes" in err) == (1, True)
     assert "B is slower than A" in " ".join(out.split())
 
     code, _, err = bench(*words, "1000000")
-    assert (code, len(bench.asked)) == (0, 8) and "lets pass" in err
+    assert (code, len(bench.asked)) == (0, 8) and "Gate passed" in err
 
 
 def test_a_gate_that_could_not_fail_is_none(bench: Bench) -> None:
     code, _, err = bench(*SIDES, "--pairs", "1", "--fail-if-slower", "2%")
-    assert code == 1 and "as it could not fail: not enough runs" in err and "1 and 1 count" in err
+    assert code == 1 and "Gate failed: too few runs to detect a regression of B" in err
 
 
 def test_a_side_that_fails_twice_in_a_row_ends_both_as_neither_is_worth_anything_alone(bench: Bench) -> None:

@@ -12,7 +12,9 @@ from tests.bench.probes.test_host import plant
 
 INTEL = {
     "proc/cpuinfo": "".join(
-        f"processor\t: {n}\nphysical id\t: {n % 2}\nflags\t\t: fpu avx2 hypervisor\n\n" for n in range(4)
+        f"processor\t: {n}\nphysical id\t: {n % 2}\ncpu family\t: 6\nmodel\t\t: 85\nstepping\t: 7\n"
+        "flags\t\t: fpu avx2 hypervisor\n\n"
+        for n in range(4)
     ),
     "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor": "powersave\n",
     "sys/devices/system/cpu/cpu1/cpufreq/scaling_governor": "performance\n",
@@ -22,6 +24,11 @@ INTEL = {
     "sys/devices/system/cpu/cpu1/cpufreq/cpuinfo_max_freq": "3900000\n",
     "sys/devices/system/cpu/intel_pstate/no_turbo": "0\n",
     "sys/devices/system/cpu/smt/active": "1\n",
+    **{
+        f"sys/devices/system/cpu/cpu0/cache/index{place}/{name}": value
+        for place, cache in enumerate((("1", "Data", "32K"), ("1", "Instruction", "32K"), ("2", "Unified", "1024K")))
+        for name, value in zip(("level", "type", "size"), cache, strict=True)
+    },
     "sys/devices/system/node/node0/cpulist": "0-1",
     "sys/devices/system/node/node1/cpulist": "2-3",
     "sys/devices/system/node/nodes_online": "none of them",
@@ -41,11 +48,15 @@ def test_a_server_is_read_whole(tmp_path: Path) -> None:
         max_mhz=3900.0,
         hypervisor=True,
         clocksource="tsc",
+        family=6,
+        model_number=85,
+        stepping=7,
+        caches=("L1d 32K", "L1i 32K", "L2 1024K"),
     )
 
 
 def test_what_is_not_shown_is_missing_and_never_zero(tmp_path: Path) -> None:
-    assert astuple(cpu.read(tmp_path)) == (None,) * 10
+    assert astuple(cpu.read(tmp_path)) == (None,) * 14
 
 
 @pytest.mark.parametrize(
