@@ -78,6 +78,8 @@ class Campaign:
     """A campaign's folder and what ``campaign.json`` in it says.
 
     ``recipe`` is the recipe's whole table, for who reports on it where the recipe's file is not; empty in old files.
+    ``seeds`` is the plan: every seed that was ever asked for, done or not. ``asked`` are those of it to run now, None
+    for all.
     """
 
     folder: Path
@@ -87,6 +89,7 @@ class Campaign:
     claims: Claims = Claims()
     recipe: Mapping[str, Any] = field(default_factory=dict)
     protocol: RunProtocol = field(default_factory=RunProtocol)
+    asked: tuple[int, ...] | None = None
 
     def run_folder(self, seed: int) -> Path:
         """Where the files of a seed's run are."""
@@ -105,8 +108,12 @@ class Campaign:
         return fold_file(events).status if events.is_file() else None
 
     def left(self) -> tuple[int, ...]:
-        """The seeds still to be run, in order."""
+        """The seeds of the plan without a finished run, in order."""
         return tuple(seed for seed in self.seeds if not self.done(seed))
+
+    def to_run(self) -> tuple[int, ...]:
+        """Those of them that are to be run now."""
+        return tuple(seed for seed in self.left() if self.asked is None or seed in self.asked)
 
     def every_record(self) -> Iterator[Record]:
         """The record of every run that was begun here, warm-up runs and those that did not end well among them."""
@@ -194,8 +201,10 @@ def newest_unfinished(
     results: Path,
     configuration: Configuration,
     protocol: RunProtocol = RunProtocol(),  # noqa: B008 (frozen)
+    asked: Collection[int] | None = None,
 ) -> Campaign | None:
-    """The newest campaign under ``results`` of this configuration and protocol with a seed left to run.
+    """The newest campaign under ``results`` of this configuration and protocol with seeds left to run, all of which
+    are ``asked`` for where that names some.
 
     Damaged folders are passed over.
     """
@@ -204,7 +213,7 @@ def newest_unfinished(
         try:
             campaign = read(path.parent)
             same = campaign.configuration == configuration and campaign.protocol == protocol
-            if same and campaign.left():
+            if same and (left := campaign.left()) and (asked is None or {*left} <= {*asked}):
                 return campaign
         except DataError:
             continue
@@ -220,23 +229,31 @@ def choose(
     device_name: str,
     now: datetime,
     protocol: RunProtocol = RunProtocol(),  # noqa: B008 (frozen)
+    *,
+    only: bool = False,
 ) -> Campaign:
     """The campaign to run: the one in ``out``, else the newest unfinished of the same configuration and protocol, else
     a new one.
 
-    Writes nothing. ``device_name`` ends the new folder's name. Seeds asked for and seeds done make up the campaign's
-    seeds. Raises UsageError or Refused where ``out`` is something else, DataError where what is in it is damaged.
+    Writes nothing. ``device_name`` ends the new folder's name. A plan only grows: ``seeds`` are added to those that the
+    campaign was begun with, and with ``only`` no others are run now. Without ``out`` a campaign is continued with
+    ``only`` where that completes its plan. Raises UsageError or Refused where ``out`` is something else, DataError
+    where what is in it is damaged.
     """
     now = now.astimezone(UTC)
     asked = tuple(seeds)
-    found = newest_unfinished(results, configuration, protocol) if out is None else _in_folder(out, configuration)
+    found = (
+        newest_unfinished(results, configuration, protocol, asked if only else None)
+        if out is None
+        else _in_folder(out, configuration)
+    )
     if found is None:
         folder = out or new_folder(results, now, configuration.recipe, device_name)
         return Campaign(folder, configuration, asked, f"{now:%Y-%m-%dT%H:%M:%SZ}", claims, protocol=protocol)
-    kept = tuple(seed for seed in found.seeds if seed not in asked and found.done(seed))
-    continued = replace(found, seeds=(*kept, *asked), claims=found.claims.updated(claims))
+    grown = tuple(dict.fromkeys((*found.seeds, *asked)))
+    continued = replace(found, seeds=grown, claims=found.claims.updated(claims), asked=asked if only else None)
     differences = protocol.differences(found.protocol)
-    if differences and continued.left():  # Where nothing is left to run, none of its runs can differ.
+    if differences and continued.to_run():  # Where nothing is left to run, none of its runs can differ.
         raise Refused(f"OUT={out} was begun under another protocol: {'; '.join(differences)}; name another folder.")
     return continued
 

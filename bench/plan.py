@@ -74,7 +74,7 @@ class Plan:
 
     ``data`` None is CIFAR-10 where the checkout keeps it; ``notice`` is a line to tell first; ``own`` is a person's own
     trainer; ``placed`` is the container that runs are made in, None for none; ``variables`` are of its trainer's
-    environment, over those of ours.
+    environment, over those of ours. ``seeds_named`` says that the person named the seeds.
     """
 
     recipe: str
@@ -88,6 +88,7 @@ class Plan:
     own: Program | None = None
     placed: Placed | None = None
     variables: Mapping[str, str] = field(default_factory=dict)
+    seeds_named: bool = False
 
 
 def device(
@@ -214,6 +215,7 @@ def complete(wishes: Wishes, where: Device, recipe: str, dataset: str) -> Plan:
         device=where,
         threads=wishes.threads or usable_cpus(host.read()),
         notice=_notice(wishes, where) if data == SYNTHETIC else "",
+        seeds_named=wishes.seeds is not None,
     )
 
 

@@ -107,7 +107,7 @@ SUMMARY = (
     Column("dataset", "text", "", "cifar10 or synthetic"),
     Column("runs", "whole", "runs", "runs that count: finished and not invalid"),
     Column("reached", "whole", "runs", "of those, the runs that reached the target"),
-    Column("success_rate", "number", "", "reached / runs"),
+    Column("success_rate", "number", "", "reached / planned; empty where no run counts"),
     Column("success_low", "number", "", "lower end of its 95 % interval (Wilson)"),
     Column("success_high", "number", "", "upper end"),
     Column("clock", "text", "", "clock of the times in this row, with its version"),
@@ -128,8 +128,8 @@ SUMMARY = (
     Column("compile_median_seconds", "number", "s", "median time of compilation"),
     Column("images_per_second", "number", "images/s", "median over the runs"),
     Column("suspect", "whole", "runs", "runs that count and are suspect"),
-    Column("invalid", "whole", "runs", "runs left out: finished, but not to be believed"),
-    Column("unfinished", "whole", "runs", "runs left out: failed, timed out or interrupted, which is no miss"),
+    Column("invalid", "whole", "runs", "runs left out of the times: finished, but not to be believed"),
+    Column("unfinished", "whole", "runs", "runs left out of the times: failed, timed out or interrupted"),
     Column("dataset_state", "text", "", "canonical, unverified or synthetic"),
     Column("device", "text", "", "name of the device, as the trainer gives it"),
     *_CONFIGURATION,
@@ -140,6 +140,14 @@ SUMMARY = (
     *energy.SUMMARY_COLUMNS,
     *steadiness.SUMMARY_COLUMNS,
     *wall_clock.SUMMARY_COLUMNS,
+    Column("planned", "whole", "runs", "seeds asked for in `campaign.json`, and any others that have a run"),
+    Column(
+        "not_counted",
+        "text",
+        "",
+        "those of them without a run that counts, separated by `;`: not made, deleted, failed, interrupted or invalid; "
+        "each is not successful in success_rate",
+    ),
 )
 
 ABLATION = (

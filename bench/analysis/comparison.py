@@ -45,6 +45,8 @@ class Side:
     work: Work = WHOLE_SCHEDULE
     #: Folders of runs that were begun and of which nothing is known.
     without_events: tuple[str, ...] = ()
+    #: The seeds that were asked for, whether they have a run or not.
+    plan: tuple[int, ...] = ()
     #: The campaigns that a side of several holds, its records being theirs together.
     campaigns: tuple[Side, ...] = ()
     #: Names the experiment whose other side had its runs between these; empty for a campaign by itself.
@@ -79,8 +81,18 @@ class Side:
 
     @property
     def left_out(self) -> tuple[str, ...]:
-        """The runs that are not compared, each with why not."""
-        return (*left_out(self.records, self.work), *(f"{name} (no events)" for name in self.without_events))
+        """The planned runs that are not compared, each with why not."""
+        if self.campaigns:
+            return tuple(each for campaign in self.campaigns for each in campaign.left_out)
+        begun = {
+            *(each.seed for each in self.records),
+            *(int(name.removeprefix("seed-")) for name in self.without_events),
+        }
+        return (
+            *left_out(self.records, self.work),
+            *(f"{name} (no events)" for name in self.without_events),
+            *(f"seed {seed} (no run)" for seed in self.plan if seed not in begun),
+        )
 
     @property
     def timed_out(self) -> tuple[int | None, ...]:

@@ -16,7 +16,7 @@ COMPARISON = (
     Column("threads", "whole", "threads", "CPU threads of the trainer"),
     Column("clock", "text", "", "clock of the fixed work and how much of the schedule it is"),
     Column("runs", "whole", "runs", "runs that are compared: ended well, not invalid, with all of the work"),
-    Column("left_out", "whole", "runs", "runs that are not"),
+    Column("left_out", "whole", "runs", "planned runs that are not"),
     Column("suspect", "whole", "runs", "runs that are compared and are suspect"),
     Column("outliers", "text", "", "seeds whose time stands out (modified z-score above 3.5), separated by `;`; kept"),
     Column("fixed_work_seconds", "number", "s", "time of the fixed work, geometric mean"),
@@ -24,7 +24,7 @@ COMPARISON = (
     Column("fixed_work_high_seconds", "number", "s", "upper end"),
     Column("spread_percent", "number", "%", "standard deviation of one run's fixed work, as a share of it"),
     Column("reached", "whole", "runs", "runs that reached the target; empty where they were ended before"),
-    Column("success_rate", "number", "", "reached / runs"),
+    Column("success_rate", "number", "", "reached / (runs + left_out)"),
     Column("success_low", "number", "", "lower end of its 95 % interval (Wilson)"),
     Column("success_high", "number", "", "upper end"),
     Column(

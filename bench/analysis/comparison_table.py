@@ -63,7 +63,8 @@ def side_cells(side: Side) -> dict[str, Any]:
     runs = frames.runs(counted)
     reached = [each for each in counted if each.crossing_index is not None]
     whole = side.work.epochs is None
-    rate = censored.success_rate(len(reached), len(counted)) if whole and counted else None
+    planned = len(counted) + len(side.left_out)
+    rate = censored.success_rate(len(reached), planned) if whole and counted else None
     accuracy = [each.epochs[-1].accuracy_percent for each in counted if each.epochs] if whole else []
     first = (counted or side.records or (None,))[0]
     return {

@@ -104,6 +104,12 @@ def believed(runs: Iterable[Run], recipe: Published) -> list[Record]:
     return [record for _, record in _sorted_out([run for run in runs if _is_of(run, recipe)], recipe)[0]]
 
 
+def without_result(runs: Iterable[Run], recipe: Published) -> int:
+    """How many planned runs of a recipe were never made, or came to no end of their own: none of them a success."""
+    own = [run for run in runs if run.asked and _is_of(run, recipe)]
+    return sum(_why_left_out(run, recipe) in ("not run", "failed", "timed out", "interrupted") for run in own)
+
+
 def gather(runs: Iterable[Run], recipes: Iterable[Published]) -> tuple[Evidence, ...]:
     """What published runs show of the recipes, those without any left out."""
     runs = sorted(runs, key=lambda run: run.place)

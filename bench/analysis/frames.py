@@ -185,9 +185,11 @@ def _ratio(part: float | None, whole: float | None) -> float | None:
     return None if part is None or not whole else part / whole
 
 
-def summary(runs: pd.DataFrame) -> pd.DataFrame:
+def summary(runs: pd.DataFrame, plan: Iterable[int] = ()) -> pd.DataFrame:
     """One row a configuration, from the frame of its runs: what counts, what was left out, rate, times, accuracy.
 
+    ``plan`` are the seeds that were asked for: one without a run that counts is not successful, whatever became of it.
+    Where there are several configurations, a seed without a run stands with each, as nobody knows which it was to be.
     A run that did not get as far as naming its configuration stands with the others where there is only one.
     """
     keys = list(CONFIGURATION)
@@ -198,15 +200,18 @@ def summary(runs: pd.DataFrame) -> pd.DataFrame:
         groups = [runs]
     elif len(unnamed):
         groups.append(unnamed)
-    return frame(SUMMARY, [_summary_row(group) for group in groups])
+    without_run = sorted({*plan} - {*runs["seed"].dropna()})
+    return frame(SUMMARY, [_summary_row(group, without_run) for group in groups])
 
 
-def _summary_row(group: pd.DataFrame) -> Row:
+def _summary_row(group: pd.DataFrame, without_run: Sequence[int]) -> Row:
     done = group[group["status"] == "done"]
     counted = done[done["verdict"] != "invalid"]
     hits = counted[counted["reached_epoch"].notna()]
     column = "dawnbench_seconds"
-    rate = censored.success_rate(len(hits), len(counted))
+    planned = len(group) + len(without_run)
+    not_counted = sorted([*group.drop(counted.index)["seed"].dropna(), *without_run])
+    rate = censored.success_rate(len(hits), planned if len(counted) else 0)
     mean = censored.mean_seconds([each for each in _known(hits[column]) if each > 0])
     accuracy = _known(counted["final_accuracy_percent"])
     plain = _known(counted["final_plain_accuracy_percent"])
@@ -227,7 +232,7 @@ def _summary_row(group: pd.DataFrame) -> Row:
         "accuracy_std": float(pd.Series(accuracy).std(ddof=1)) if len(accuracy) > 1 else None,
         "accuracy_view": _first_known(counted["final_accuracy_view"]),
         "plain_accuracy_mean": math.fsum(plain) / len(plain) if plain else None,
-        "expected_seconds": _expected_seconds(counted, hits),
+        "expected_seconds": _expected_seconds(counted, hits, planned),
         "cold_median_seconds": censored.median(_known(counted["dawnbench_cold_seconds"])),
         "compile_median_seconds": censored.median(_known(counted["compile_seconds"])),
         "images_per_second": censored.median(_known(counted["images_per_second"])),
@@ -238,14 +243,16 @@ def _summary_row(group: pd.DataFrame) -> Row:
         **{name: censored.median(_known(counted[column])) for name, column in telemetry.SUMMARISED.items()},
         **energy.summary_cells(group, counted),
         **steadiness.summary_cells(counted),
-        **wall_clock.summary_cells(counted, group),
+        **wall_clock.summary_cells(counted, group, planned),
+        "planned": planned,
+        "not_counted": ";".join(map(str, not_counted)) or None,
     }
 
 
-def _expected_seconds(counted: pd.DataFrame, hits: pd.DataFrame) -> float | None:
+def _expected_seconds(counted: pd.DataFrame, hits: pd.DataFrame, planned: int) -> float | None:
     reached = _known(hits["dawnbench_seconds"])
     missed = _known(counted.loc[counted["reached_epoch"].isna(), "fixed_work_seconds"])
-    if len(reached) + len(missed) < len(counted):
+    if len(reached) + len(missed) < planned:
         return None  # The cost of a miss, or the time of a success, is not known.
     return censored.expected_seconds(reached, missed)
 

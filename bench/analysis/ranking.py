@@ -55,18 +55,25 @@ class Place(Generic[Entrant]):
 
 @dataclass(frozen=True)
 class Sample:
-    """What the counted runs say together; times in seconds on the clock of the headline, by seed, misses infinite.
+    """What the planned runs say together; times in seconds on the clock of the headline, by seed, misses infinite.
 
     ``chosen_seed`` is the run that stands for the campaign, ``best_seed`` the fastest; None where nothing reached the
-    target.
+    target. ``not_counted`` are the seeds that were asked for and have no run that counts: to rates and medians, misses.
     """
 
     seconds_by_seed: Mapping[int, float]
     chosen_seed: int | None
+    not_counted: tuple[int, ...] = ()
 
     @property
     def runs(self) -> int:
+        """How many count."""
         return len(self.seconds_by_seed)
+
+    @property
+    def planned(self) -> int:
+        """How many were asked for."""
+        return self.runs + len(self.not_counted)
 
     @property
     def reached(self) -> int:
@@ -74,20 +81,20 @@ class Sample:
 
     @property
     def success_rate(self) -> Interval:
-        """Share of the runs that reached the target, with Wilson's 95 % interval."""
-        return censored.success_rate(self.reached, self.runs)
+        """Share of the planned runs that reached the target, with Wilson's 95 % interval."""
+        return censored.success_rate(self.reached, self.planned)
 
     def chance_to_beat(self, seconds: float, tries: int = 1) -> float:
         """The chance that the best of ``tries`` further runs is faster than this: luck alone; NaN where the spread of
         the runs is not known.
         """
         reached = [each for each in self.seconds_by_seed.values() if math.isfinite(each)]
-        return spread.chance_to_beat(seconds, reached, self.runs, tries)
+        return spread.chance_to_beat(seconds, reached, self.planned, tries)
 
     @property
     def median_seconds(self) -> float:
-        """Of all runs, misses included: infinite where half or more of them missed, NaN of no runs."""
-        return censored.median(list(self.seconds_by_seed.values()))
+        """Of all planned runs, misses included: infinite where half or more of them missed, NaN of no runs."""
+        return censored.median([*self.seconds_by_seed.values(), *(math.inf for _ in self.not_counted)])
 
     @property
     def chosen_seconds(self) -> float:
@@ -103,7 +110,7 @@ class Sample:
 
     @property
     def has_a_time(self) -> bool:
-        """Whether the recipe has a time on this machine: more than half of its runs reach the target."""
+        """Whether the recipe has a time on this machine: more than half of its planned runs reach the target."""
         return math.isfinite(self.median_seconds)
 
 

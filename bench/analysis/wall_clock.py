@@ -87,12 +87,15 @@ def sessions_seconds(records: Iterable[Record]) -> float | None:
     return math.fsum((end_ns - began_ns) / 1e9 for began_ns, end_ns in ends_ns.items())
 
 
-def summary_cells(counted: pd.DataFrame, every: pd.DataFrame) -> dict[str, Any]:
-    """The cells of SUMMARY_COLUMNS from the rows of ``runs.csv`` that count, and from ``every`` row."""
+def summary_cells(counted: pd.DataFrame, every: pd.DataFrame, planned: int) -> dict[str, Any]:
+    """The cells of SUMMARY_COLUMNS from the rows of ``runs.csv`` that count, and from ``every`` row.
+
+    Of more runs ``planned`` than count, what a try costs is not known.
+    """
     hits = counted[counted["reached_epoch"].notna() & counted["dawnbench_seconds"].notna()]
     wall_hits = [float(each) for each in hits["wall_seconds"].dropna()]
     wall_misses = [float(each) for each in counted.loc[counted["reached_epoch"].isna(), "process_seconds"].dropna()]
-    known = len(wall_hits) + len(wall_misses) == len(counted)
+    known = len(wall_hits) + len(wall_misses) == planned
     campaign = every["campaign_wall_seconds"].max()
     cells = {
         "wall_median_seconds": censored.median([float(each) for each in counted["wall_seconds"].dropna()]),

@@ -85,7 +85,7 @@ def _side(name: str, folders: Sequence[Path], described: str) -> Side:
         tuple(record for each in campaigns for record in each.records),
         campaigns[0].work,
         tuple(missing for each in campaigns for missing in each.without_events),
-        campaigns,
+        campaigns=campaigns,
     )
 
 
@@ -107,6 +107,7 @@ def _campaign(name: str, folder: Path, described: str) -> Side:
         _judged(campaign.records),
         work_of(whole) if interleaved else WHOLE_SCHEDULE,
         campaign.without_events,
+        campaign.seeds,
         interleaved_in=str(whole.resolve()) if interleaved else "",
     )
 

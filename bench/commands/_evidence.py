@@ -82,6 +82,7 @@ def _own(runs: Sequence[evidence.Run]) -> Iterator[Reliability]:
         prediction = epoch_curve.fit(points, published).predict(recipe.epochs, recipe.target_percent)
         alike = [each for each in lengths if _epochs.same_training(recipe, each)]
         reached = [record.reached for each in alike for record in found[each.sha256]]
+        reached += [False] * sum(evidence.without_result(runs, _published(each)) for each in alike)
         yield reliability.of(recipe.name, recipe.sha256, prediction, reached, published)
 
 

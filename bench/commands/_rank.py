@@ -28,7 +28,7 @@ _UNVERIFIED = (
 _CLOCK_UNSAID = "the pair's own clock, which it does not name"
 _RULE = (
     "the median successful run, of an even count the slower of the two middle ones, as `bench entry` chooses it; a "
-    "place needs more than half of the runs to succeed"
+    "place needs more than half of the planned runs to succeed"
 )
 
 
@@ -95,6 +95,7 @@ def of_campaign(campaign: StoredCampaign, cost_per_hour: float | None) -> Asked:
     from bench.output.ranking import Candidate
 
     records = tuple(judged(record) for record in campaign.records)
+    _results.require_planned(records, campaign.seeds, campaign.folder)
     counted = _counted(records, campaign)
     times = _times(counted)
     one = counted[0]
@@ -109,15 +110,15 @@ def of_campaign(campaign: StoredCampaign, cost_per_hour: float | None) -> Asked:
         target_percent=one.target_percent or TARGET_PERCENT,
         hardware=str(campaign.claims.get("hardware") or one.device.get("name") or ""),
         framework=one.framework or "",
-        rule=_RULE if len(times) > 1 else "",
-        remarks=(*_remarks(records, counted), *_circular(expectation, campaign.path)),
+        rule=_RULE if len(campaign.seeds) > 1 else "",
+        remarks=(*_remarks(counted, len(campaign.seeds)), *_circular(expectation, campaign.path)),
         recipe=recipe,
         expectation=expectation,
         schedule_seconds=took,
         wall_seconds=None if chosen is None else to_target_seconds(CLOCKS["wall"], chosen),
     )
     price = _results.price(campaign.claims) if cost_per_hour is None else cost_per_hour
-    return Asked(candidate, Sample(times, chosen_seed), price)
+    return Asked(candidate, Sample(times, chosen_seed, tuple(sorted({*campaign.seeds} - {*times}))), price)
 
 
 def _counted(records: Sequence[Record], campaign: StoredCampaign) -> list[Record]:
@@ -164,7 +165,7 @@ def _times(counted: Sequence[Record]) -> dict[int, float]:
     return times
 
 
-def _remarks(records: Sequence[Record], counted: Sequence[Record]) -> Iterator[str]:
+def _remarks(counted: Sequence[Record], planned: int) -> Iterator[str]:
     """What a reader of the place must know, worst first."""
     from bench.analysis import mixture
     from bench.checks.image import not_publishable
@@ -181,9 +182,12 @@ def _remarks(records: Sequence[Record], counted: Sequence[Record]) -> Iterator[s
     differing = mixture.differences(counted)
     if differing:
         yield f"the runs differ in {', '.join(differing)}, so they are no one sample"
-    left = len(records) - len(counted)
+    left = planned - len(counted)
     if left:
-        yield f"left out: {left} of {len(records)} runs, unfinished, invalid or several to a process"
+        yield (
+            f"left out: {left} of {planned} planned runs, not made, unfinished, invalid or several to a process; to "
+            "the place each is a miss"
+        )
     target = counted[0].target_percent
     if target is not None and target > TARGET_PERCENT:
         yield f"the times are to {target:g} %, so the place among times to {TARGET_PERCENT} % is the worst it can be"
@@ -228,7 +232,12 @@ def _of_pair(path: Path, cost_per_hour: float | None) -> Asked:
     if scored.hours is None:
         raise Refused(f"{printable(scored.path)} never reached 94 %, so the board would not have taken it.")
     remarks = [_UNVERIFIED] if scored.data_state == "unverified" else []
-    remarks.append("a pair tells one run, and nothing of those that were not chosen")
+    planned, reached = scored.runs_planned, scored.runs_reached
+    if planned is None or reached is None:
+        remarks.append("a pair tells one run, and nothing of those that were not chosen")
+    else:
+        place = "" if 2 * reached > planned else ", so all of them together have no place"
+        remarks.append(f"this is the place of one run; {reached} of {planned} planned runs reached the target{place}")
     candidate = Candidate(
         title=f"{printable(scored.path.name)}: {one_line(scored.model)} by {one_line(scored.author)}",
         clock=one_line(scored.clock) or _CLOCK_UNSAID,

@@ -5,7 +5,8 @@ Shared by the commands that run a campaign and that report on one, so that both 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -80,17 +81,19 @@ def write_tables(folder: Path, cost_per_hour: float | None = None) -> tuple[Reco
     """
     stored = records_on_disk.load_campaign(folder)
     records = tuple(judged(record) for record in stored.records)
-    made = campaign_tables(records, price(stored.claims) if cost_per_hour is None else cost_per_hour)
+    made = campaign_tables(records, stored.seeds, price(stored.claims) if cost_per_hour is None else cost_per_hour)
     put_tables(folder, made)
     return records
 
 
-def campaign_tables(records: Sequence[Record], cost_per_hour: float | None = None) -> dict[str, pd.DataFrame]:
-    """The frames of judged records by name: ``runs``, ``epochs`` and ``summary``."""
+def campaign_tables(
+    records: Sequence[Record], plan: Collection[int], cost_per_hour: float | None = None
+) -> dict[str, pd.DataFrame]:
+    """The frames of judged records by name: ``runs``, ``epochs`` and ``summary``; ``plan`` are the seeds asked for."""
     from bench.analysis import frames
 
     runs = frames.runs(records, cost_per_hour)
-    return {"runs": runs, "epochs": frames.epochs(records), "summary": frames.summary(runs)}
+    return {"runs": runs, "epochs": frames.epochs(records), "summary": frames.summary(runs, plan)}
 
 
 def put_tables(folder: Path, made: Mapping[str, pd.DataFrame]) -> None:
@@ -108,7 +111,7 @@ def write_all(folder: Path) -> tuple[tuple[Record, ...], str]:
     """
     stored = records_on_disk.load_campaign(folder, anew=True)
     records = tuple(judged(record) for record in stored.records)
-    made = campaign_tables(records, price(stored.claims))
+    made = campaign_tables(records, stored.seeds, price(stored.claims))
     put_tables(folder, made)
     return records, write_page(stored, records, made, price(stored.claims))
 
@@ -164,6 +167,16 @@ def _rank(campaign: records_on_disk.StoredCampaign, cost_per_hour: float | None)
     return [*((label, text.plain) for label, text in shown.lines(asked.candidate, found)), ("Board", shown.THE_BOARD)]
 
 
+def require_planned(records: Sequence[Record], plan: Collection[int], shown_folder: str) -> None:
+    """Raise Refused for a run that is not in the ``plan``: a claim that rests on a plan cannot count it."""
+    if unplanned := [str(each.seed) for each in records if each.seed not in plan]:
+        seeds = ",".join(unplanned) + ("," if len(unplanned) == 1 else "")
+        raise Refused(
+            f"seed {', '.join(unplanned)} in {shown_folder} is not among the seeds in campaign.json; move its folder "
+            f"out, or add it to the plan with `make bench OUT={shown_folder} SEEDS={seeds}`."
+        )
+
+
 def price(claims: Mapping[str, Any]) -> float | None:
     """The COST_PER_HOUR among a campaign's claims; None where there is none that could be one."""
     from bench.dawnbench.claims import is_price
@@ -172,12 +185,14 @@ def price(claims: Mapping[str, Any]) -> float | None:
     return float(claimed) if claimed is not None and is_price(claimed) else None
 
 
-def show(records: Sequence[Record], out: TextIO, cost_per_hour: float | None = None) -> None:
-    """Print the summary of a campaign; ``cost_per_hour`` is the price of its machine in US dollars."""
+def show(records: Sequence[Record], plan: Collection[int], out: TextIO, cost_per_hour: float | None = None) -> None:
+    """Print the summary of a campaign of which the seeds of ``plan`` were asked for; ``cost_per_hour`` is the price of
+    its machine in US dollars.
+    """
     from bench.analysis import frames
 
     runs = frames.runs(records, cost_per_hour)
-    show_tables(records, {"runs": runs, "summary": frames.summary(runs)}, out)
+    show_tables(records, {"runs": runs, "summary": frames.summary(runs, plan)}, out)
 
 
 def show_tables(
@@ -287,17 +302,18 @@ def _described(record: Record, recipe: dict[str, Any]) -> dict[str, Any]:
 
 def write_dawnbench(
     folder: Path, records: Sequence[Record], claims: Claims, recipe: dict[str, Any], shown_folder: str, *,
-    allow_unverified_data: bool,
+    plan: Collection[int], allow_unverified_data: bool,
 ) -> str:  # fmt: skip
     """Write the DAWNBench pair of the median successful run, and say so or what is lacking in one line.
 
-    ``recipe`` is the recipe's whole table, empty where it is not known. Raises Refused for a result that may not be
-    published or cannot be described.
+    ``recipe`` is the recipe's whole table, empty where it is not known; ``plan`` are the seeds that were asked for,
+    with or without a run. Raises Refused for a result that may not be published or cannot be described.
     """
     from bench.dawnbench import claims as claiming
     from bench.dawnbench import entry
     from bench.dawnbench.details import Facts
 
+    require_planned(records, plan, shown_folder)
     if any(is_control(each) for each in records):
         raise Refused("INPUT=memory repeats the first epoch's batches, so its accuracy is nobody's; use INPUT=host.")
     counted = [each for each in records if each.status == "done" and each.verdict and each.verdict.level != "invalid"]
@@ -318,7 +334,9 @@ def write_dawnbench(
         dataset_state=str(record.dataset.get("state")),
         clock=HEADLINE.label,
         seed=chosen,
-        selection=entry.selection(known),
+        selection=entry.selection(known, plan),
+        planned_runs=len({*plan, *known}),
+        reached_runs=sum(math.isfinite(each) for each in known.values()),
         dataset_sha256=record.dataset.get("sha256"),
         precision=record.precision,
         command_line=" ".join(record.argv) or None,

@@ -41,6 +41,6 @@ def command(folder: Path | None, allow_unverified_data: bool, **claims: Any) -> 
         raise Refused(f"no run in {folder} that is to be believed reached the target, so there is no time to enter.")
     table = report.recipe_table(campaign)
     line = _results.write_dawnbench(
-        folder, records, claimed, table, str(folder), allow_unverified_data=allow_unverified_data
+        folder, records, claimed, table, str(folder), plan=campaign.seeds, allow_unverified_data=allow_unverified_data
     )
     click.echo(line)

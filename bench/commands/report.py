@@ -79,7 +79,7 @@ def command(
     if not missing(author=claimed.author, email=claimed.email, hardware=claimed.hardware):
         campaign = load_campaign(folder, anew=True)  # A pair may come of it, and what is published goes by no seal.
     records = tuple(judged(record) for record in campaign.records)
-    made = _results.campaign_tables(records, claimed.cost_per_hour)
+    made = _results.campaign_tables(records, campaign.seeds, claimed.cost_per_hour)
     pasted = _exports.MARKDOWN in forms
     if pasted:
         click.echo(_exports.markdown(_title(campaign), records, made, _left_out(campaign)), nl=False)
@@ -156,8 +156,7 @@ def describe(campaign: StoredCampaign) -> str:
     if pairs is not None:
         ended = "" if pairs.epochs is None else f", each run ended after epoch {pairs.epochs}"
         return f"{line}; one side of an A/B{ended}"
-    done = sum(record.status == "done" for record in campaign.records)
-    left = len(campaign.seeds) - done
+    left = len(campaign.left)
     again = "make ablate" if (above / ABLATION_FILE).is_file() else "make bench"
     return f"{line}; unfinished: {left} of {len(campaign.seeds)} seeds are left, `{again}` continues" if left else line
 
@@ -204,7 +203,7 @@ def _rebuild_whole(campaign: StoredCampaign) -> None:
     from bench.commands import _results
 
     records = tuple(judged(record) for record in campaign.records)
-    _rebuild(campaign, records, _results.campaign_tables(records, _results.price(campaign.claims)))
+    _rebuild(campaign, records, _results.campaign_tables(records, campaign.seeds, _results.price(campaign.claims)))
 
 
 def _ablation(folder: Path, asked: bool) -> None:
@@ -305,7 +304,7 @@ def _pair(campaign: StoredCampaign, records: tuple[Record, ...], claimed: Any, a
     table = recipe_table(campaign)
     try:
         return _results.write_dawnbench(
-            campaign.path, records, claimed, table, campaign.folder, allow_unverified_data=False
+            campaign.path, records, claimed, table, campaign.folder, plan=campaign.seeds, allow_unverified_data=False
         )
     except Refused as why:
         if asked:

@@ -51,7 +51,8 @@ def command(
 ) -> int:  # fmt: skip
     """Run a campaign: one recipe, several seeds, one process each; then its tables and its DAWNBench pair.
 
-    An unfinished campaign of the same configuration is continued: what is finished is kept.
+    An unfinished campaign of the same configuration is continued: what is finished is kept, and no seed that was asked
+    for is dropped from its plan.
     """
     from bench import locks, plan, signals
     from bench.campaign import Claims
@@ -116,7 +117,9 @@ def _choose(todo: Plan, chosen: Any, data: Data, out: Path | None, claims: Any, 
 
     configuration = _runs.configuration(todo, chosen, data)
     now = datetime.now(UTC)
-    made = campaign.choose(RESULTS, out, configuration, todo.seeds, claims, todo.device.name, now, protocol)
+    made = campaign.choose(
+        RESULTS, out, configuration, todo.seeds, claims, todo.device.name, now, protocol, only=todo.seeds_named
+    )
     # Of a person's own trainer there is no table; what it says of itself is in every record.
     return replace(made, recipe=asdict(chosen) if todo.own is None else {})
 
@@ -128,7 +131,7 @@ def _run(
     from bench.analysis import wall_clock
     from bench.commands import _results, _runs
 
-    left = campaign.left()
+    left = campaign.to_run()
     earlier = wall_clock.sessions_seconds(campaign.every_record()) if left else None
     session = {"session_began_ns": began_ns, "earlier_sessions_seconds": earlier}
     with _runs.runner(len(left), timeout, campaign.protocol, watched, session=session) as runner:
@@ -147,7 +150,7 @@ def _introduction(campaign: Campaign, left: tuple[int, ...]) -> str:
     from bench.commands import _runs
 
     recipe, folder = campaign.configuration.recipe, _runs.place(campaign.folder)
-    done = [str(seed) for seed in campaign.seeds if seed not in left]
+    done = [str(seed) for seed in campaign.seeds if campaign.done(seed)]
     to_run = ", ".join(map(str, left))
     if not left:
         return f"{recipe}, continuing {folder}: seed {', '.join(done)} kept, none to run"
@@ -163,7 +166,7 @@ def _show(campaign: Campaign) -> tuple[tuple[Record, ...], str]:
 
     records, page = _results.write_all(campaign.folder)
     if any(each.status == "done" for each in records):
-        _results.show(records, sys.stdout, campaign.claims.cost_per_hour)
+        _results.show(records, campaign.seeds, sys.stdout, campaign.claims.cost_per_hour)
     return records, page
 
 
@@ -171,7 +174,7 @@ def _why(ending: Ending[int | WarmUp], campaign: Campaign) -> int:
     """Tell why a campaign did not end well: returns 130 for an interruption, and raises what else it was."""
     from bench.commands import _runs
 
-    left = ", ".join(map(str, campaign.left()))
+    left = ", ".join(map(str, campaign.to_run()))
     kept = f"What is finished is kept in {_runs.place(campaign.folder)}; the same command again runs seed {left}."
     code, sentence = _runs.why(ending, kept, lambda seed: f"seed {seed}")
     click.echo(sentence, err=True)
@@ -190,6 +193,7 @@ def _pair(campaign: Campaign, records: tuple[Record, ...], allow_unverified_data
             campaign.claims,
             dict(campaign.recipe),
             _runs.place(campaign.folder),
+            plan=campaign.seeds,
             allow_unverified_data=allow_unverified_data,
         )
     except Refused as why:

@@ -62,8 +62,8 @@ class BoardEntry:
 class ScoredPair:
     """What the board would have made of a pair: its score, and what the pair says of itself.
 
-    ``hours`` is None where no row reaches 94 %; ``data_state`` is what ``misc`` says of the dataset, empty where it
-    says nothing, as no stranger's pair does.
+    ``hours`` is None where no row reaches 94 %; ``data_state`` and what follows is what ``misc`` says of the dataset
+    and of the campaign, empty or None where it says nothing, as no stranger's pair does.
     """
 
     path: Path
@@ -76,6 +76,8 @@ class ScoredPair:
     data_state: str
     clock: str
     selection: str
+    runs_planned: int | None = None
+    runs_reached: int | None = None
 
 
 @cache
@@ -168,7 +170,13 @@ def score(path: Path) -> ScoredPair:
         data_state=str(told.get("datasetState", "")),
         clock=str(told.get("clock", "")),
         selection=str(told.get("runSelection", "")),
+        runs_planned=_count(told.get("runsPlanned")),
+        runs_reached=_count(told.get("runsReached")),
     )
+
+
+def _count(value: object) -> int | None:
+    return value if type(value) is int and 0 < value < 10**6 else None
 
 
 def only_pair(folder: Path) -> Path:

@@ -28,7 +28,8 @@ class Facts:
     """A run and how it came to be chosen, as plain values; None is what is not known.
 
     ``framework`` is a name and a version; ``recipe`` a recipe's table under its own names; ``clock`` the label of the
-    clock of the times; ``selection`` the rule that chose this ``seed``; ``wall_seconds`` the wall clock from process
+    clock of the times; ``selection`` the rule that chose this ``seed`` among the ``reached_runs`` of the
+    ``planned_runs``; ``wall_seconds`` the wall clock from process
     start to the evaluation that reached the target; ``more`` goes to ``misc`` as it is.
     """
 
@@ -46,6 +47,8 @@ class Facts:
     commit: str | None = None
     command_line: str | None = None
     wall_seconds: float | None = None
+    planned_runs: int | None = None
+    reached_runs: int | None = None
     more: Mapping[str, object] = field(default_factory=dict)
 
 
@@ -62,6 +65,8 @@ def misc(facts: Facts) -> dict[str, object]:
         "clock": facts.clock,
         "wallClockSeconds": facts.wall_seconds,
         "runSelection": facts.selection,
+        "runsPlanned": facts.planned_runs,
+        "runsReached": facts.reached_runs,
         "seed": facts.seed,
         "datasetState": facts.dataset_state,
         "datasetSha256": facts.dataset_sha256,

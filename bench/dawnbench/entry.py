@@ -10,7 +10,7 @@ import json
 import math
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -181,11 +181,14 @@ def choose(times_by_seed: Mapping[int, float]) -> int | None:
     return successes[len(successes) // 2][1] if successes else None
 
 
-def selection(times_by_seed: Mapping[int, float]) -> str:
-    """The rule of ``choose`` with its counts, in words for ``misc``."""
+def selection(times_by_seed: Mapping[int, float], plan: Collection[int] = ()) -> str:
+    """The rule of ``choose`` with its counts, in words for ``misc``; ``plan`` are the seeds that were asked for."""
     reached = sum(math.isfinite(seconds) for seconds in times_by_seed.values())
     rule = "of an even count the slower of the two middle ones"
-    return f"median time of the {reached} that reached the target of {len(times_by_seed)} runs, {rule}"
+    planned = len({*plan, *times_by_seed})
+    lacking = planned - len(times_by_seed)
+    runs = f"{planned} planned runs ({lacking} without a result)" if lacking else f"{planned} runs"
+    return f"median time of the {reached} that reached the target of {runs}, {rule}"
 
 
 def accuracy(correct: int, total: int) -> Decimal:

@@ -45,7 +45,8 @@ def _work(row: Any) -> str:
 def _reached(row: Any) -> str:
     if pd.isna(row["reached"]):
         return UNKNOWN
-    return f"{row['reached']} of {row['runs']} ({100 * row['success_low']:.0f} to {100 * row['success_high']:.0f} %)"
+    ends = f"{100 * row['success_low']:.0f} to {100 * row['success_high']:.0f} %"
+    return f"{row['reached']} of {row['runs'] + row['left_out']} ({ends})"
 
 
 def _accuracy(row: Any) -> str:

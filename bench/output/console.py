@@ -205,16 +205,15 @@ def _headlines(row: Any, several: bool) -> Iterator[Labelled]:
         yield from _outcome(row)
         yield from _training(row)
         yield from machine_lines.lines(row)
-    if row["invalid"] or row["unfinished"]:
-        counts = [f"{row[name]} {name}" for name in ("invalid", "unfinished") if row[name]]
-        yield "Left out", Text(f"{' and '.join(counts)}: in none of these figures, and counted as no misses either")
+    if (left_out := left_out_text(row)) is not None:
+        yield "Left out", Text(left_out)
     if row["suspect"]:
         yield "Suspect", Text(f"{row['suspect']} of the {row['runs']} runs in these figures")
 
 
 def _outcome(row: Any) -> Iterator[Labelled]:
     """Whether and when the target was reached; the success rate comes first where runs missed it."""
-    if row["reached"] == row["runs"]:
+    if row["reached"] == row["planned"]:
         yield from _times(row)
         yield f"Reached {row['target_percent']:g} %", Text(success_text(row))
         return
@@ -228,9 +227,27 @@ def _outcome(row: Any) -> Iterator[Labelled]:
 
 
 def success_text(row: Any) -> str:
-    """How many runs reached the target, with the interval of the success rate."""
+    """How many of the planned runs reached the target, with the interval of the success rate."""
     ends = f"95 % interval {100 * row['success_low']:.0f} to {100 * row['success_high']:.0f} %"
-    return f"{row['reached']} of {row['runs']}, {100 * row['success_rate']:.0f} % ({ends})"
+    return f"{reached_text(row)}, {100 * row['success_rate']:.0f} % ({ends})"
+
+
+def reached_text(row: Any) -> str:
+    """How many runs reached the target: ``2 of 5``, or ``2 of 5 planned`` where some planned run does not count."""
+    return f"{row['reached']} of {row['planned']}{' planned' if row['planned'] > row['runs'] else ''}"
+
+
+def left_out_text(row: Any) -> str | None:
+    """Which planned runs do not count, and what follows from that; None where all do."""
+    lacking = row["planned"] - row["runs"]
+    if not lacking:
+        return None
+    numbers = {"invalid": row["invalid"], "unfinished": row["unfinished"]}
+    numbers["not made"] = lacking - sum(numbers.values())
+    kinds = ", ".join(f"{number} {kind}" for kind, number in numbers.items() if number)
+    seeds = "" if pd.isna(row["not_counted"]) else f": seed {str(row['not_counted']).replace(';', ', ')}"
+    rate = ", and not successful in the success rate" if row["runs"] else ""
+    return f"{lacking} of {row['planned']} planned runs ({kinds}){seeds}; in none of these times{rate}"
 
 
 def expected_text(row: Any) -> str | None:

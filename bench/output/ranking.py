@@ -12,7 +12,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from bench.analysis.ranking import Place, Ranking
+from bench.analysis.ranking import Place, Ranking, Sample
 from bench.clocks import CLOCKS, HEADLINE
 from bench.dawnbench.board import BoardEntry, shown_cost, shown_time
 from bench.dawnbench.expected import Expectation
@@ -125,17 +125,17 @@ def lines(candidate: Candidate, ranking: Ranking[BoardEntry]) -> Iterator[tuple[
         time = f"{seconds(value)} ({candidate.clock}), which it would show as {shown_time(value)}"
         yield "Time board", Text.assemble((said(ranking.time), "bold green"), f": {time}")
     elif sample.reached:
-        missed = f"{sample.runs - sample.reached} of {sample.runs} runs missed {candidate.target_percent:g} %"
+        missed = f"{_missed(sample)} {candidate.target_percent:g} %"
         yield "No place", Text(f"{missed}, so the median of all of them is infinite, and that has no place.", "yellow")
     else:
         every = "the run" if sample.runs == 1 else f"each of the {sample.runs} runs"
         yield "No place", Text(f"{every} missed {candidate.target_percent:g} %, and a miss has no place.", "yellow")
     if candidate.wall_seconds is not None and sample.reached:
-        run = "" if sample.runs == 1 else f" (seed {sample.chosen_seed})"
+        run = "" if sample.planned == 1 else f" (seed {sample.chosen_seed})"
         wall = f"{seconds(candidate.wall_seconds)} ({CLOCKS['wall'].label}) from process start to the evaluation that "
         yield "Wall clock", Text(f"{wall}reached {candidate.target_percent:g} %{run}, start and compilation included")
     yield from _price(ranking)
-    if sample.runs > 1 or not sample.reached:
+    if sample.planned > 1 or not sample.reached:
         yield f"Reached {candidate.target_percent:g} %", Text(_rate(ranking))
     yield from _alone(candidate, ranking)
     if candidate.rule and sample.reached:
@@ -154,16 +154,26 @@ def _price(ranking: Ranking[BoardEntry]) -> Iterator[tuple[str, Text]]:
         yield "Cost board", Text("no place without a price: --cost-per-hour X, US dollars on demand, the whole machine")
 
 
+def _missed(sample: Sample) -> str:
+    if not sample.not_counted:
+        return f"{sample.runs - sample.reached} of {sample.runs} runs missed"
+    return f"{sample.planned - sample.reached} of {sample.planned} planned runs did not reach"
+
+
 def _rate(ranking: Ranking[BoardEntry]) -> str:
     sample, rate = ranking.sample, ranking.sample.success_rate
     ends = f"95 % interval {100 * rate.low:.0f} to {100 * rate.high:.0f} %"
-    return f"{sample.reached} of {sample.runs}, {100 * rate.estimate:.0f} % ({ends})"
+    share = f"{100 * rate.estimate:.0f} % ({ends})"
+    if not sample.not_counted:
+        return f"{sample.reached} of {sample.runs}, {share}"
+    seeds = ", ".join(map(str, sample.not_counted))
+    return f"{sample.reached} of {sample.planned} planned, {share}; seed {seeds} has no run that counts"
 
 
 def _alone(candidate: Candidate, ranking: Ranking[BoardEntry]) -> Iterator[tuple[str, Text]]:
     """What single runs would have made, as the board took those; the best one is never called more than luck."""
     sample = ranking.sample
-    if ranking.single is None or ranking.best is None or sample.runs == 1:
+    if ranking.single is None or ranking.best is None or sample.planned == 1:
         return
     if ranking.time is None:
         alone = f"{said(ranking.single)}: the median successful run, seed {sample.chosen_seed}, "

@@ -24,6 +24,8 @@ def body(candidate: Candidate, ranking: Ranking[BoardEntry], later: Sequence[Lat
         "hardware": candidate.hardware,
         "framework": candidate.framework,
         "rule": candidate.rule,
+        "planned": sample.planned,
+        "not_counted": list(sample.not_counted),
         "runs": sample.runs,
         "reached": sample.reached,
         "success_rate": _number(rate.estimate),

@@ -41,7 +41,8 @@ class StoredRun:
 class StoredCampaign:
     """A campaign folder as it was read: ``campaign.json`` and the records of its seeds, in order of the seeds.
 
-    ``recipe`` is the recipe's whole table; files written before it was kept have none.
+    ``seeds`` is the plan: every seed that was asked for. ``recipe`` is the recipe's whole table; files written before
+    it was kept have none.
     """
 
     schema: int
@@ -60,6 +61,12 @@ class StoredCampaign:
     def records(self) -> tuple[Record, ...]:
         """The records of the runs, each with the verdict that was kept with it, if any."""
         return tuple(run.record for run in self.runs)
+
+    @property
+    def left(self) -> tuple[int, ...]:
+        """The seeds of the plan that have no finished run."""
+        done = {record.seed for record in self.records if record.status == "done"}
+        return tuple(seed for seed in self.seeds if seed not in done)
 
     @property
     def path(self) -> Path:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta, timezone
@@ -28,10 +29,11 @@ def choose(
     out: Path | None = None,
     configuration: Configuration = CONFIGURATION,
     seeds: tuple[int, ...] = (0, 1, 2),
+    only: bool = False,
     claims: Claims = Claims(),  # noqa: B008
     now: datetime = NOW,
 ) -> Campaign:
-    return campaign.choose(results, out, configuration, seeds, claims, "cpu", now)
+    return campaign.choose(results, out, configuration, seeds, claims, "cpu", now, only=only)
 
 
 def made(results: Path, done: dict[int, str], now: datetime = NOW, **how: object) -> Campaign:
@@ -155,14 +157,44 @@ def test_a_run_is_done_where_its_events_say_so_even_without_a_record(tmp_path: P
     assert found.left() == (1, 2)
 
 
-def test_continuing_keeps_finished_seeds_and_runs_what_is_asked_now(tmp_path: Path) -> None:
+def test_continuing_adds_seeds_to_the_plan_and_takes_none_from_it(tmp_path: Path) -> None:
     made(tmp_path, {0: "done", 1: "failed"}, seeds=(0, 1, 2), claims=Claims(author="A", email="a@b.c"))
 
     found = choose(tmp_path, seeds=(5, 1), claims=Claims(author="B"))
 
-    assert found.seeds == (0, 5, 1)
-    assert found.left() == (5, 1)
+    assert found.seeds == (0, 1, 2, 5)
+    assert found.left() == found.to_run() == (1, 2, 5)
     assert (found.claims.author, found.claims.email) == ("B", "a@b.c")
+
+
+def test_seeds_that_are_named_are_run_alone_and_the_plan_stays_unfinished(tmp_path: Path) -> None:
+    old = made(tmp_path, {0: "done", 1: "failed"}, seeds=(0, 1, 2))
+
+    found = choose(tmp_path, out=old.folder, seeds=(5, 1), only=True)
+
+    assert found.to_run() == (1, 5)
+    assert found.left() == (1, 2, 5)
+    found.write()
+    assert load_campaign(found.folder).seeds == (0, 1, 2, 5)
+    assert load_campaign(found.folder).status == "unfinished"
+
+
+def test_seeds_whose_folders_were_deleted_stay_in_the_plan(tmp_path: Path) -> None:
+    old = made(tmp_path, {0: "done", 1: "done", 2: "done"})
+    shutil.rmtree(old.run_folder(0))
+
+    found = choose(tmp_path, out=old.folder, seeds=(1, 2), only=True)
+
+    assert (found.seeds, found.left(), found.to_run()) == ((0, 1, 2), (0,), ())
+
+
+def test_named_seeds_continue_the_campaign_whose_plan_they_complete_and_begin_another_else(tmp_path: Path) -> None:
+    old = made(tmp_path, {0: "done"}, seeds=(0, 1, 2))
+    later = NOW + timedelta(hours=1)
+
+    assert choose(tmp_path, seeds=(0, 1, 2, 3), only=True, now=later).folder == old.folder
+    fewer = choose(tmp_path, seeds=(0, 1), only=True, now=later)
+    assert (fewer.folder == old.folder, fewer.seeds) == (False, (0, 1))
 
 
 # OUT

@@ -69,7 +69,7 @@ def tables(campaign: Path) -> None:
     records = tuple(judged(run.record) for run in stored.runs)
     for run, record in zip(stored.runs, records, strict=True):
         write_run(run, record, durable=False)
-    _results.put_tables(campaign, _results.campaign_tables(records))
+    _results.put_tables(campaign, _results.campaign_tables(records, stored.seeds))
 
 
 def measure(campaign: Path, runs: int) -> Measured:

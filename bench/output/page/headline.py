@@ -90,7 +90,7 @@ def of_campaign(
     rows = [row for _, row in summary.iterrows()]
     return Headline(
         description=_description(campaign, records),
-        banner=tuple(_banner(records)),
+        banner=tuple(_banner(campaign, records)),
         configurations=tuple(_configuration(row, len(rows) > 1) for row in rows if row["runs"]),
         findings=tuple(reversed(found)),
         costs=tuple(Said(label, text.plain) for label, text in console.costs(runs)),
@@ -150,7 +150,7 @@ def _how(comparison: Comparison) -> str:
 def _side(side: Side) -> SideHead:
     from bench.analysis import frames
 
-    rows = [row for _, row in frames.summary(frames.runs(side.records)).iterrows()]
+    rows = [row for _, row in frames.summary(frames.runs(side.records), side.plan).iterrows()]
     configurations = tuple(_configuration(row, len(rows) > 1) for row in rows if row["runs"])
     return SideHead(side.name, side.title, configurations, "" if configurations else _why_no_figure(side))
 
@@ -177,20 +177,26 @@ def _finding(found: verdicts.Shared) -> Finding:
     return Finding(found.level, title, _sentence(f"{everywhere}{found.evidence}"), _sentence(found.advice))
 
 
-def _banner(records: Sequence[Record]) -> Iterator[Finding]:
+def _banner(campaign: StoredCampaign, records: Sequence[Record]) -> Iterator[Finding]:
     """What must be known before any number is read."""
     finished = [each for each in records if each.status == "done"]
     if any(each.dataset.get("name") == "synthetic" for each in records):
         yield Finding("note", "No CIFAR-10 result", _sentence(verdicts.SYNTHETIC))
-    for level, then in (("invalid", "left out of every figure"), ("suspect", "in the figures, and marked")):
+    for level, then in (
+        ("invalid", "in no time, and not successful in the success rate"),
+        ("suspect", "in the figures, and marked"),
+    ):
         seeds = [str(each.seed) for each in finished if each.verdict and each.verdict.level == level]
         if seeds:
             found = f"{len(seeds)} of {len(finished)} finished runs, seed {', '.join(seeds)}: {then}."
             yield Finding(level, _NOTICES[level], found)
-    lost = [each for each in records if each.status != "done"]
+    hows: dict[int | None, str] = dict.fromkeys(campaign.seeds, "not made")
+    hows |= {each.seed: each.status for each in records}
+    lost = {seed: how.replace("_", " ") for seed, how in hows.items() if how != "done"}
     if lost:
-        names = ", ".join(f"seed {each.seed} {each.status.replace('_', ' ')}" for each in lost)
-        yield Finding("suspect", "Not finished", f"{names}: in no figure, and counted as no misses either.")
+        names = ", ".join(f"seed {seed} {how}" for seed, how in lost.items())
+        told = f"{names}, of {len(campaign.seeds)} planned: in no time, and not successful in the success rate."
+        yield Finding("suspect", "Not finished", told)
 
 
 def _why_empty(campaign: StoredCampaign, records: Sequence[Record]) -> str:
@@ -238,12 +244,10 @@ def _cards(row: Any) -> Iterator[Card]:
     target = f"{row['target_percent']:g} %"
     rate = f"{100 * row['success_rate']:.0f} %"
     ends = f"{100 * row['success_low']:.0f} to {100 * row['success_high']:.0f} %"
-    every = row["reached"] == row["runs"]
+    every = row["reached"] == row["planned"]
     expected = None if every or not row["reached"] else console.expected_text(row)
-    interval = f"{rate}, 95 % interval {ends} (Wilson)"
-    reached = Card(
-        f"Reached {target}", f"{row['reached']} of {row['runs']}", "", "; ".join(filter(None, (interval, expected)))
-    )
+    details = (f"{rate}, 95 % interval {ends} (Wilson)", console.left_out_text(row), expected)
+    reached = Card(f"Reached {target}", console.reached_text(row), "", "; ".join(filter(None, details)))
     # What happened comes first: a campaign in which some runs succeeded is not one that missed.
     times = [_time_card(row, target)] if row["reached"] else []
     yield from [*times, reached] if every else [reached, *times]

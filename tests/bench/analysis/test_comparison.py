@@ -243,6 +243,14 @@ def test_a_run_without_events_is_named() -> None:
     assert "left out of B: seed-007 (no events)" in comparison.notes
 
 
+def test_a_planned_seed_without_a_run_is_named_and_not_successful() -> None:
+    planned = replace(side("B", EVEN), plan=(*range(len(EVEN)), 7, 8), without_events=("seed-007",))
+    comparison = compare([side("A", EVEN), planned])
+    assert "left out of B: seed-007 (no events), seed 8 (no run)" in comparison.notes
+    row = table(comparison).iloc[1]
+    assert (row["left_out"], row["success_rate"]) == (2, row["reached"] / (len(EVEN) + 2))
+
+
 def test_half_an_epoch_is_not_the_time_of_an_epoch() -> None:
     def halved(record: Record) -> Record:
         last = replace(record.epochs[-1], epoch=4.5, train_seconds=1.0)

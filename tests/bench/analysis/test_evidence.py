@@ -121,6 +121,14 @@ def with_third(third: evidence.Run) -> evidence.Evidence:
     return found
 
 
+def test_planned_runs_without_a_result_are_counted_and_those_that_were_ended_on_purpose_are_not() -> None:
+    others = [
+        published(None, 2), published(third(status="failed"), 2), published(third(end={"status": "cut_short"}), 2),
+        published(None, 2, asked=False), published(GOOD[2], 2),
+    ]  # fmt: skip
+    assert evidence.without_result(others, PAGE24) == 2
+
+
 def third(**changes: Any) -> Record:
     return records(9400, 9420, 9410, **changes)[2]
 

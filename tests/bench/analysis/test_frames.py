@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.analysis import frames
+from bench.analysis import censored, frames
 from bench.analysis.columns import EPOCHS, RUNS, SUMMARY
 from bench.record import fold
 from tests.bench.record.test_folding import HOSTILE_LINES, REAL_LINES, bent_lines
@@ -146,6 +146,31 @@ def test_nothing_but_crashes_have_no_rate_and_no_time() -> None:
     for name in ("success_rate", "success_low", "median_seconds", "mean_seconds", "accuracy_mean", "expected_seconds"):
         assert pd.isna(row[name])
     assert (row["runs"], row["unfinished"]) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("runs", "plan", "planned", "not_counted"),
+    [
+        ([Run(seed=1), Run(seed=4)], [0, 1, 2, 3, 4], 5, "0;2;3"),
+        ([Run(seed=1), CRASH, CHEAT], [0, 1, 2, 3], 4, f"0;{CRASH.seed};{CHEAT.seed}"),
+        ([Run(seed=1), Run(seed=4)], [1, 4], 2, None),
+        ([Run(seed=1), Run(seed=7)], [0, 1], 3, "0"),
+    ],
+)
+def test_a_planned_seed_without_a_run_that_counts_is_not_successful(
+    runs: list[Run], plan: list[int], planned: int, not_counted: str | None
+) -> None:
+    row = frames.summary(run_frame(*runs), plan).iloc[0]
+    assert (row["planned"], row["success_rate"]) == (planned, row["reached"] / planned)
+    assert row["success_high"] == censored.success_rate(row["reached"], planned).high
+    assert (None if pd.isna(row["not_counted"]) else row["not_counted"]) == not_counted
+    # What another try costs is not known of a run that has no end.
+    assert pd.isna(row["expected_seconds"]) == pd.isna(row["expected_wall_seconds"]) == (planned > row["runs"])
+
+
+def test_a_seed_without_a_run_stands_with_every_configuration() -> None:
+    frame = frames.summary(run_frame(Run(), Run(seed=1, recipe="smoke")), [0, 1, 2])
+    assert list(zip(frame["planned"], frame["not_counted"], strict=True)) == [(2, "2"), (2, "2")]
 
 
 def test_one_run_has_no_spread() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -125,7 +126,7 @@ def test_a_suspect_run_is_named(tmp_path: Path, told: Told) -> None:
 
 def test_runs_that_are_left_out_are_counted(tmp_path: Path, told: Told) -> None:
     folder = write_campaign(tmp_path / "c", [run(0, 30.0), run(1, 31.0, status="failed")])
-    assert "left out: 1 of 2 runs" in told(folder)[1]
+    assert "left out: 1 of 2 planned runs" in told(folder)[1]
 
 
 @pytest.mark.parametrize(
@@ -141,6 +142,55 @@ def test_a_time_is_held_against_what_its_card_was_seen_to_do(
 
 def test_nothing_is_expected_of_a_card_without_a_figure(tmp_path: Path, told: Told) -> None:
     assert "no figure with a source says how long page24 takes" in told(write_campaign(tmp_path / "c", five_seeds()))[1]
+
+
+# The plan
+
+
+def without(folder: Path, *seeds: int) -> Path:
+    for seed in seeds:
+        shutil.rmtree(folder / f"seed-{seed:03d}")
+    return folder
+
+
+def test_deleted_seeds_earn_no_place(tmp_path: Path, told: Told) -> None:
+    runs = [run(0, 30.0, 9399), run(1, 8.0), run(2, 30.0, 9399), run(3, 30.0, 9399), run(4, 9.0)]
+    folder = without(write_campaign(tmp_path / "c", runs), 0, 2, 3)
+    found = answer(told, folder)
+    assert (found["planned"], found["not_counted"], found["runs"], found["reached"]) == (5, [0, 2, 3], 2, 2)
+    assert (found["success_rate"], found["median_seconds"], found["time"]) == (0.4, "inf", None)
+    out = told(folder)[1]
+    assert "Reached 94 % 2 of 5 planned, 40 %" in out
+    assert "No place 3 of 5 planned runs did not reach 94 %" in out
+
+
+def test_a_campaign_that_lost_a_seed_and_has_a_place_says_how_many_were_planned(tmp_path: Path, told: Told) -> None:
+    folder = without(write_campaign(tmp_path / "c", [run(seed, 30.0 + seed) for seed in range(3)]), 1)
+    code, out, _ = told(folder)
+    assert code == 0
+    assert "unfinished: 1 of 3 seeds are left" in out
+    assert "2 of 3 planned, 67 %" in out and "seed 1 has no run that counts" in out
+
+
+def test_a_run_that_was_not_planned_is_refused(tmp_path: Path, told: Told) -> None:
+    folder = write_campaign(tmp_path / "c", [run(0, 30.0), run(7, 8.0)], seeds=[0])
+    code, out, err = told(folder)
+    assert (code, out) == (6, "")
+    assert "seed 7" in err and "SEEDS=7," in err
+
+
+@pytest.mark.parametrize(
+    ("misc", "words"),
+    [
+        ({"runsPlanned": 5, "runsReached": 2}, "2 of 5 planned runs reached the target, so all of them together have"),
+        ({"runsPlanned": 5, "runsReached": 3}, "3 of 5 planned runs reached the target Time to"),
+        ({"runsPlanned": "5", "runsReached": True}, "a pair tells one run"),
+    ],
+)
+def test_a_pair_tells_how_many_runs_its_campaign_planned(
+    tmp_path: Path, told: Told, misc: dict[str, Any], words: str
+) -> None:
+    assert words in told(put(tmp_path, json_bytes=body(misc=misc)))[1]
 
 
 # What has no place
@@ -240,7 +290,7 @@ def test_a_run_whose_events_are_cut_off_is_left_out(tmp_path: Path, told: Told) 
     events.write_text(events.read_text()[:300])
     code, out, _ = told(folder)
     assert code == 0
-    assert "left out: 1 of 2 runs" in out
+    assert "left out: 1 of 2 planned runs" in out
 
 
 @pytest.mark.parametrize("price", ["-1", "0", "nan", "inf"])

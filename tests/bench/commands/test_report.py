@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -191,7 +192,7 @@ def test_an_unfinished_campaign_says_what_is_left(tmp_path: Path, bench: Callabl
     folder = write_campaign(tmp_path / "c", runs, seeds=[0, 1, 2], status="unfinished")
     out = bench("report", folder)[1]
     assert "unfinished: 2 of 3 seeds are left, `make bench` continues" in out
-    assert "1 unfinished: in none of these figures" in out
+    assert "2 of 3 planned runs (1 unfinished, 1 not made): seed 1, 2; in none of these times" in " ".join(out.split())
 
 
 def test_a_campaign_without_a_run_is_told(tmp_path: Path, bench: Callable[..., Told]) -> None:
@@ -295,6 +296,33 @@ def test_no_entry_is_made_of_what_is_none(tmp_path: Path, bench: Callable[..., T
     assert not (folder / "dawnbench").exists()
 
 
+@pytest.mark.parametrize("command", ["report", "entry"])
+def test_a_campaign_whose_seeds_were_deleted_says_so_in_everything_that_is_made_of_it(
+    folder: Path, bench: Callable[..., Told], command: str
+) -> None:
+    for seed in (0, 2, 3):
+        shutil.rmtree(folder / f"seed-{seed:03d}")
+
+    assert bench(command, folder, *arguments())[0] == 0
+
+    misc = entry_of(folder)["misc"]
+    assert (misc["runsPlanned"], misc["runsReached"]) == (5, 2)
+    assert "of 5 planned runs (3 without a result)" in misc["runSelection"]
+    assert "2 of 5 planned, 40 %" in bench("report", folder)[1]
+    row = tables.read(folder / "summary.csv").iloc[0]
+    assert (row["planned"], row["not_counted"], row["success_rate"]) == (5, "0;2;3", 0.4)
+    assert "2 of 5 planned" in bench("report", folder, "--format", "markdown")[1]
+    assert "of 5 planned: in no time" in (folder / "report.html").read_text()
+
+
+@pytest.mark.parametrize("command", ["report", "entry"])
+def test_a_run_that_was_not_planned_makes_no_pair(tmp_path: Path, bench: Callable[..., Told], command: str) -> None:
+    folder = write_campaign(tmp_path / "c", [Run(), Run(seed=7)], seeds=[0])
+    code, _, err = bench(command, folder, *arguments())
+    assert code == 6 and "seed 7" in err
+    assert not (folder / PAIR).exists()
+
+
 def entry_of(folder: Path) -> dict[str, Any]:
     (path,) = (folder / PAIR).glob("*.json")
     return json.loads(path.read_text())  # type: ignore[no-any-return]
@@ -309,7 +337,7 @@ def test_the_pair_of_a_recipe_of_ones_own_is_that_which_its_run_wrote(
     folder = write_campaign(tmp_path / "c", runs, recipe=table)
     judged_runs = [judged(run.record()) for run in runs]
     claims = Claims("A", "a@example.org", "1 V100")
-    _results.write_dawnbench(tmp_path / "run", judged_runs, claims, table, "x", allow_unverified_data=False)
+    _results.write_dawnbench(tmp_path / "run", judged_runs, claims, table, "x", plan=[0], allow_unverified_data=False)
 
     assert bench(command, folder, *arguments())[0] == 0
     assert entry_of(folder) == entry_of(tmp_path / "run")

@@ -40,7 +40,10 @@ def records(*runs: Run) -> list[Record]:
 
 def pair(folder: Path, results: list[Record], claims: Claims = CLAIMS, allowed: bool = False) -> str:
     table = asdict(recipe.load("page24"))
-    return _results.write_dawnbench(folder, results, claims, table, "results/x", allow_unverified_data=allowed)
+    plan = [each.seed or 0 for each in results]
+    return _results.write_dawnbench(
+        folder, results, claims, table, "results/x", plan=plan, allow_unverified_data=allowed
+    )
 
 
 def written(folder: Path) -> dict[str, object]:
@@ -119,7 +122,10 @@ def test_the_pair_is_that_of_the_median_successful_run_and_is_accepted(tmp_path:
     assert (misc["seed"], misc["clock"], misc["recipe"]) == (0, "dawnbench@1", "page24")
     # Once 25.5 s, then four epochs of 12 s with 2 s of evaluation.
     assert misc["wallClockSeconds"] == pytest.approx(25.5 + 4 * 14)
-    assert misc["runSelection"].startswith("median time of the 2 that reached the target of 3 runs")
+    assert misc["runSelection"].startswith(
+        "median time of the 2 that reached the target of 4 planned runs (1 without a result)"
+    )
+    assert (misc["runsPlanned"], misc["runsReached"]) == (4, 2)
     assert all(verdict.accepted for verdict in validate(tmp_path, "full"))
 
 
@@ -192,7 +198,7 @@ def of_another_trainer(**recipe: object) -> list[Record]:
 def test_another_trainer_names_its_model_itself(tmp_path: Path) -> None:
     told = of_another_trainer(model="WideResNet-16", learning_rate={"odd": 1}, views="six", views_share="?")
 
-    _results.write_dawnbench(tmp_path, told, CLAIMS, {}, "results/x", allow_unverified_data=False)
+    _results.write_dawnbench(tmp_path, told, CLAIMS, {}, "results/x", plan=[0], allow_unverified_data=False)
 
     entry = written(tmp_path)
     assert (entry["model"], entry["framework"]) == ("WideResNet-16 (mine)", "pytorch 2.9")
@@ -207,5 +213,5 @@ def test_another_trainer_names_its_model_itself(tmp_path: Path) -> None:
 def test_a_trainer_that_names_no_model_is_told_how_to(tmp_path: Path, model: object) -> None:
     with pytest.raises(Refused, match=r"says it with `recipe\.model` in its hello"):
         _results.write_dawnbench(
-            tmp_path, of_another_trainer(model=model), CLAIMS, {}, "results/x", allow_unverified_data=False
+            tmp_path, of_another_trainer(model=model), CLAIMS, {}, "results/x", plan=[0], allow_unverified_data=False
         )

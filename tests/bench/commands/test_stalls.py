@@ -257,7 +257,7 @@ def test_a_run_of_the_control_is_no_result_and_makes_no_entry(tmp_path: Path) ->
     trusted = replace(record, verdict=replace(record.verdict, level="clean"))
     for each in (record, trusted):
         with pytest.raises(Refused, match="INPUT=memory repeats"):
-            _results.write_dawnbench(tmp_path, [each], Claims(), {}, "x", allow_unverified_data=False)
+            _results.write_dawnbench(tmp_path, [each], Claims(), {}, "x", plan=[0], allow_unverified_data=False)
 
 
 def test_both_inputs_run_in_the_container_that_is_asked_for(bench: Bench, engine: Callable[..., Path]) -> None:

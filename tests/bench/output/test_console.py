@@ -104,7 +104,7 @@ def test_a_campaign_of_misses_has_a_rate_and_no_time() -> None:
 
 def test_what_is_left_out_is_told_with_the_reason_and_what_to_do() -> None:
     text = render(Run(), CRASH, Run(seed=3, hello={"seed": 9}), width=200)
-    assert "1 invalid and 1 unfinished: in none of these figures" in line(text, "Left out")
+    assert "2 of 3 planned runs (1 invalid, 1 unfinished): seed 2, 3; in none of these times" in line(text, "Left out")
     assert "seed 2: the run failed: the trainer left with exit code 5; read trainer.log" in text
     assert "seed 3: the trainer ran with seed 9, not 3; " in text
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
@@ -14,10 +15,10 @@ from bench.output import markdown
 from tests.bench.records import Run, five_seeds
 
 
-def text(runs: list[Run], title: str = "page24 on a CPU", **more: list[str]) -> str:
+def text(runs: list[Run], title: str = "page24 on a CPU", plan: Sequence[int] = (), **more: list[str]) -> str:
     records = tuple(judged(run.record()) for run in runs)
     table = frames.runs(records)
-    return markdown.text(title, records, table, frames.summary(table), **more)
+    return markdown.text(title, records, table, frames.summary(table, plan), **more)
 
 
 def test_summary_and_seeds_stand_in_tables() -> None:
@@ -30,6 +31,12 @@ def test_summary_and_seeds_stand_in_tables() -> None:
     assert lines[head + 1].startswith("| --: | :-- |")
     assert [line.split(" | ")[1] for line in lines[head + 2 :]] == ["done"] * 5
     assert lines[head + 4].split(" | ")[3:5] == ["missed", "inf"]
+
+
+def test_planned_seeds_without_a_run_are_told() -> None:
+    lines = text([Run(seed=1), Run(seed=4)], plan=range(5)).splitlines()
+    assert any(line.startswith("| Reached 94 % | 2 of 5 planned, 40 %") for line in lines)
+    assert any(line.startswith("| Left out | 3 of 5 planned runs (3 not made): seed 0, 2, 3;") for line in lines)
 
 
 def test_every_row_of_a_table_has_as_many_cells_as_its_head() -> None:

@@ -44,9 +44,9 @@ def of(*runs: Run | Record, notes: Sequence[str] = (), rank: Sequence[tuple[str,
         each.seed: found for each in runs if isinstance(each, Run) and (found := each.ticks())
     }
     table = frames.runs(records)
-    return page.campaign_page(
-        stored(runs, **changes), records, table, frames.summary(table), ticks=ticks, notes=notes, rank=rank
-    )
+    campaign = stored(runs, **changes)
+    summary = frames.summary(table, campaign.seeds)
+    return page.campaign_page(campaign, records, table, summary, ticks=ticks, notes=notes, rank=rank)
 
 
 def of_sides(*sides: Sequence[Run], names: Sequence[str] = "ABCDEF") -> str:

@@ -99,9 +99,17 @@ def test_stand_in_data_is_told_before_any_number() -> None:
 
 def test_invalid_and_unfinished_runs_are_told_before_any_number() -> None:
     said = pages.words(pages.of(Run(), CRASH, Run(seed=3, hello={"seed": 9})))
-    assert said.index("1 of 2 finished runs, seed 3: left out of every figure.") < said.index("Time to 94 %")
-    assert said.index("seed 2 failed: in no figure") < said.index("Time to 94 %")
+    assert said.index("1 of 2 finished runs, seed 3: in no time, and not successful in the success rate.") < said.index(
+        "Time to 94 %"
+    )
+    assert said.index("seed 2 failed, of 3 planned: in no time") < said.index("Time to 94 %")
     assert "Seed 3: the trainer ran with seed 9, not 3." in said
+
+
+def test_planned_seeds_without_a_run_are_told_before_any_number() -> None:
+    said = pages.words(pages.of(Run(seed=1), seeds=(0, 1, 2)))
+    assert said.index("seed 0 not made, seed 2 not made, of 3 planned: in no time") < said.index("Time to 94 %")
+    assert "1 of 3 planned" in said
 
 
 def test_what_differs_between_the_runs_is_marked() -> None:
