@@ -5,22 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from bench.dawnbench import hyperparameters
+
 CANONICAL, UNVERIFIED, SYNTHETIC = "canonical", "unverified", "synthetic"
 _UNVERIFIED_NOTE = (
     "The dataset has the shapes and class counts of CIFAR-10; that it is the official archive was not verified."
 )
-#: A recipe's own names and those that most of the 31 published entries use in ``misc``.
-_USUAL_NAMES = {
-    "name": "recipe",
-    "sha256": "recipeSha256",
-    "batch": "batchSize",
-    "momentum": "momentum",
-    "weight_decay": "weightDecay",
-    "label_smoothing": "labelSmoothing",
-    "steps_per_epoch": "stepsPerEpoch",
-    "init": "initialization",
-    "pad_mode": "padding",
-}
 
 
 @dataclass(frozen=True)
@@ -29,8 +19,8 @@ class Facts:
 
     ``framework`` is a name and a version; ``recipe`` a recipe's table under its own names; ``clock`` the label of the
     clock of the times; ``selection`` the rule that chose this ``seed`` among the ``reached_runs`` of the
-    ``planned_runs``; ``wall_seconds`` the wall clock from process
-    start to the evaluation that reached the target; ``more`` goes to ``misc`` as it is.
+    ``planned_runs``; ``wall_seconds`` the wall clock from process start to the evaluation that reached the target;
+    ``more`` goes to ``misc`` as it is.
     """
 
     framework: str
@@ -56,7 +46,7 @@ def misc(facts: Facts) -> dict[str, object]:
     """The ``misc`` object of an entry: the recipe first, then libraries, then how and on what it was measured."""
     told: dict[str, object] = {
         **facts.more,
-        **_hyperparameters(facts.recipe),
+        **hyperparameters.of(facts.recipe),
         "CUDA version": facts.cuda_version,
         "CuDNN version": facts.cudnn_version,
         "precision": facts.precision,
@@ -73,33 +63,3 @@ def misc(facts: Facts) -> dict[str, object]:
         "datasetNote": _UNVERIFIED_NOTE if facts.dataset_state == UNVERIFIED else None,
     }
     return {name: value for name, value in told.items() if value is not None}
-
-
-def _hyperparameters(recipe: Mapping[str, object]) -> dict[str, object]:
-    told = {usual: recipe[name] for name, usual in _USUAL_NAMES.items() if name in recipe}
-    if recipe.get("nesterov"):
-        muon = "Muon for the filters, " if recipe.get("muon") else ""
-        told = {**told, "optimizer": f"{muon}SGD with Nesterov momentum", "nesterovForm": recipe["nesterov"]}
-    if recipe.get("views") not in (None, "plain"):
-        share = recipe.get("views_share", 1)
-        told["testTimeAugmentation"] = f"{recipe['views']} views of {share:.0%} of the test images"
-    if "learning_rate" in recipe:
-        told["learningRate"] = _schedule(recipe["learning_rate"])
-    return told
-
-
-def _schedule(learning_rate: object) -> object:
-    """A piecewise linear schedule in the shape of the published entries: a type, epochs and values."""
-    knots = learning_rate.get("knots") if isinstance(learning_rate, Mapping) else None
-    if not isinstance(knots, (list, tuple)) or not all(
-        isinstance(knot, (list, tuple)) and len(knot) == 2 for knot in knots
-    ):
-        return learning_rate
-    assert isinstance(learning_rate, Mapping)
-    between = {"line": "linear", "cosine": "cosine", "stair": "constant"}[str(learning_rate.get("between", "line"))]
-    times = {"epoch": "epochs", "step": "steps", "run": "sharesOfTheRun"}[str(learning_rate.get("unit", "epoch"))]
-    return {
-        "type": f"piecewise {between}, per {learning_rate.get('per', 'epoch')}",
-        times: [when for when, _ in knots],
-        "values": [value for _, value in knots],
-    }

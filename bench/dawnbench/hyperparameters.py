@@ -1,0 +1,115 @@
+"""What a recipe trains with, in the words of an entry's ``misc``: of every group of weights where they differ."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+#: A recipe's own names and those that most of the 31 published entries use in ``misc``.
+_USUAL_NAMES = {
+    "name": "recipe",
+    "sha256": "recipeSha256",
+    "batch": "batchSize",
+    "momentum": "momentum",
+    "weight_decay": "weightDecay",
+    "label_smoothing": "labelSmoothing",
+    "steps_per_epoch": "stepsPerEpoch",
+    "init": "initialization",
+    "pad_mode": "padding",
+}
+#: Groups of weights as our recipes call them; each may have a rate, a decay and a momentum of its own.
+_GROUPS = ("filters", "norms", "head", "whitening_bias")
+#: What a recipe with such groups says of all weights and is true of none that have their own.
+_OF_A_GROUP = ("momentum", "weight_decay", "learning_rate")
+
+
+def of(recipe: Mapping[str, object]) -> dict[str, object]:
+    """The hyperparameters of a recipe's table, under usual names; unknown keys are passed over.
+
+    A recipe with Muon or with groups of weights has ``parameterGroups``, the optimizer, rate, momentum and decay of
+    each, and no such values for all of them together.
+    """
+    groups = _groups(recipe)
+    shared = {name: value for name, value in recipe.items() if not (groups and name in _OF_A_GROUP)}
+    told = {usual: shared[name] for name, usual in _USUAL_NAMES.items() if name in shared}
+    if recipe.get("nesterov"):
+        muon = "Muon for the filters, " if recipe.get("muon") else ""
+        told = {**told, "optimizer": f"{muon}SGD with Nesterov momentum", "nesterovForm": recipe["nesterov"]}
+    if recipe.get("views") not in (None, "plain"):
+        share = recipe.get("views_share", 1)
+        told["testTimeAugmentation"] = f"{recipe['views']} views of {share:.0%} of the test images"
+    if "learning_rate" in shared:
+        told["learningRate"] = _schedule(recipe["learning_rate"])
+    return {**told, "parameterGroups": groups} if groups else told
+
+
+def _groups(recipe: Mapping[str, object]) -> dict[str, object]:
+    """What each group of weights trains with; nothing where all train alike."""
+    muon, own = recipe.get("muon"), recipe.get("groups")
+    if not (muon or own):
+        return {}
+    whitening = recipe.get("whitening")
+    biased = isinstance(whitening, Mapping) and bool(whitening.get("bias"))
+    return {
+        name: _muon(recipe, muon)
+        if name == "filters" and isinstance(muon, Mapping)
+        else _sgd(recipe, own.get(name) if isinstance(own, Mapping) else None)
+        for name in _GROUPS
+        if biased or name != "whitening_bias"
+    }
+
+
+def _muon(recipe: Mapping[str, object], muon: Mapping[str, object]) -> dict[str, object]:
+    return {
+        "optimizer": "Muon",
+        "learningRate": _schedule(recipe.get("learning_rate"), muon.get("rate")),
+        "momentum": muon.get("momentum"),
+        "weightDecay": muon.get("weight_decay"),
+        "weightDecayForm": "decoupled",
+        "newtonSchulzIterations": muon.get("iterations"),
+        "newtonSchulzCoefficients": muon.get("coefficients"),
+        "renormalise": muon.get("renormalise"),
+    }
+
+
+def _sgd(recipe: Mapping[str, object], group: object) -> dict[str, object]:
+    own = group if isinstance(group, Mapping) else {}
+    learning_rate, until = recipe.get("learning_rate"), own.get("until_epochs")
+    told = {
+        "optimizer": "SGD with Nesterov momentum",
+        "learningRate": _schedule(learning_rate, own.get("rate_factor", 1.0)),
+        **{
+            usual: recipe.get(name) if own.get(name) is None else own[name]
+            for name, usual in (("momentum", "momentum"), ("weight_decay", "weightDecay"))
+        },
+        "weightDecayForm": recipe.get("decay", "coupled"),
+    }
+    if until is not None:
+        how = ", the rate falling from its first value to 0 in a line" if own.get("fade") else ""
+        told["trained"] = f"until epoch {until}{how}, then frozen"
+    return told
+
+
+def _schedule(learning_rate: object, factor: object = 1.0) -> object:
+    """A piecewise linear schedule in the shape of the published entries: a type, epochs and values, each value times
+    ``factor``.
+    """
+    knots = learning_rate.get("knots") if isinstance(learning_rate, Mapping) else None
+    if not isinstance(knots, (list, tuple)) or not all(
+        isinstance(knot, (list, tuple)) and len(knot) == 2 for knot in knots
+    ):
+        return learning_rate
+    assert isinstance(learning_rate, Mapping)
+    between = {"line": "linear", "cosine": "cosine", "stair": "constant"}[str(learning_rate.get("between", "line"))]
+    times = {"epoch": "epochs", "step": "steps", "run": "sharesOfTheRun"}[str(learning_rate.get("unit", "epoch"))]
+    return {
+        "type": f"piecewise {between}, per {learning_rate.get('per', 'epoch')}",
+        times: [when for when, _ in knots],
+        "values": [_times(value, factor) for _, value in knots],
+    }
+
+
+def _times(value: object, factor: object) -> object:
+    """A product without the last digits that floats add to it; what is no number stays as it is."""
+    if isinstance(value, (int, float)) and isinstance(factor, (int, float)) and factor != 1:
+        return float(f"{value * factor:.12g}")
+    return value
