@@ -150,7 +150,8 @@ def _how(comparison: Comparison) -> str:
 def _side(side: Side) -> SideHead:
     from bench.analysis import frames
 
-    rows = [row for _, row in frames.summary(frames.runs(side.records), side.plan).iterrows()]
+    summaries = [frames.summary(frames.runs(each.records), each.plan) for each in side.campaigns or (side,)]
+    rows = [row for summary in summaries for _, row in summary.iterrows()]
     configurations = tuple(_configuration(row, len(rows) > 1) for row in rows if row["runs"])
     return SideHead(side.name, side.title, configurations, "" if configurations else _why_no_figure(side))
 
