@@ -213,6 +213,7 @@ def _summary_row(group: pd.DataFrame, without_run: Sequence[int]) -> Row:
     not_counted = sorted([*group.drop(counted.index)["seed"].dropna(), *without_run])
     rate = censored.success_rate(len(hits), planned if len(counted) else 0)
     mean = censored.mean_seconds([each for each in _known(hits[column]) if each > 0])
+    middle = censored.median_range(_known(counted[column]))
     accuracy = _known(counted["final_accuracy_percent"])
     plain = _known(counted["final_plain_accuracy_percent"])
     return {
@@ -232,7 +233,7 @@ def _summary_row(group: pd.DataFrame, without_run: Sequence[int]) -> Row:
         "accuracy_std": float(pd.Series(accuracy).std(ddof=1)) if len(accuracy) > 1 else None,
         "accuracy_view": _first_known(counted["final_accuracy_view"]),
         "plain_accuracy_mean": math.fsum(plain) / len(plain) if plain else None,
-        "expected_seconds": _expected_seconds(counted, hits, planned),
+        **_expected_cells(counted, hits, planned),
         "cold_median_seconds": censored.median(_known(counted["dawnbench_cold_seconds"])),
         "compile_median_seconds": censored.median(_known(counted["compile_seconds"])),
         "images_per_second": censored.median(_known(counted["images_per_second"])),
@@ -246,15 +247,20 @@ def _summary_row(group: pd.DataFrame, without_run: Sequence[int]) -> Row:
         **wall_clock.summary_cells(counted, group, planned),
         "planned": planned,
         "not_counted": ";".join(map(str, not_counted)) or None,
+        "time_low_seconds": middle.low,
+        "time_high_seconds": middle.high,
+        "time_confidence_percent": middle.confidence_percent,
     }
 
 
-def _expected_seconds(counted: pd.DataFrame, hits: pd.DataFrame, planned: int) -> float | None:
+def _expected_cells(counted: pd.DataFrame, hits: pd.DataFrame, planned: int) -> Row:
     reached = _known(hits["dawnbench_seconds"])
     missed = _known(counted.loc[counted["reached_epoch"].isna(), "fixed_work_seconds"])
     if len(reached) + len(missed) < planned:
-        return None  # The cost of a miss, or the time of a success, is not known.
-    return censored.expected_seconds(reached, missed)
+        return {}  # The cost of a miss, or the time of a success, is not known.
+    found = censored.expected_interval(reached, missed, _known(hits["fixed_work_seconds"]))
+    names = (f"expected_{end}seconds" for end in ("", "low_", "high_"))
+    return dict(zip(names, (found.estimate, found.low, found.high), strict=True))
 
 
 def _known(values: pd.Series[Any]) -> list[float]:

@@ -20,6 +20,12 @@ RUN_COLUMNS = (
         "s",
         "from the start of `bench run` to the end of this run, earlier sessions of the campaign added",
     ),
+    Column(
+        "process_start_seconds",
+        "number",
+        "s",
+        "what only the first run of a process takes: imports, device, data, compilation, exit",
+    ),
 )
 SUMMARY_COLUMNS = (
     Column(
@@ -50,11 +56,34 @@ SUMMARY_COLUMNS = (
     Column("median_run_compile_seconds", "number", "s", "its compilation"),
     Column("median_run_cold_seconds", "number", "s", "its time to the target with compilation"),
     Column("median_run_wall_seconds", "number", "s", "its wall clock to the target"),
+    Column("expected_wall_low_seconds", "number", "s", "lower end of expected_wall_seconds' interval, by success_high"),
+    Column("expected_wall_high_seconds", "number", "s", "upper end, by success_low"),
+    Column(
+        "expected_wall_same_process_seconds",
+        "number",
+        "s",
+        "the same where a miss is followed by another run in the same process, which needs no start and no compilation",
+    ),
+    Column("expected_wall_same_process_low_seconds", "number", "s", "lower end of its interval, by success_high"),
+    Column("expected_wall_same_process_high_seconds", "number", "s", "upper end, by success_low"),
 )
+#: The phases that a second run of the same process would have, too.
+_OF_EACH_RUN = frozenset({"build", "preprocess", "final_eval", "train_k", "eval_k", "checkpoint_k"})
 
 
 def run_cells(record: Record) -> dict[str, Any]:
-    """The cells of RUN_COLUMNS: known of runs that `bench run` started."""
+    """The cells of RUN_COLUMNS."""
+    return {"process_start_seconds": _start_seconds(record), **_campaign_cells(record)}
+
+
+def _start_seconds(record: Record) -> float | None:
+    if record.life_ns is None or (record.runs or 1) > 1 or not record.phases:
+        return None
+    return (record.life_ns - sum(each.duration_ns for each in record.phases if each.name in _OF_EACH_RUN)) / 1e9
+
+
+def _campaign_cells(record: Record) -> dict[str, Any]:
+    """What is known of runs that `bench run` started."""
     began_ns, before = _began_ns(record), record.circumstances.get("earlier_sessions_seconds")
     if began_ns is None or record.exited_ns is None or not isinstance(before, (int, float)):
         return {}
@@ -93,14 +122,11 @@ def summary_cells(counted: pd.DataFrame, every: pd.DataFrame, planned: int) -> d
     Of more runs ``planned`` than count, what a try costs is not known.
     """
     hits = counted[counted["reached_epoch"].notna() & counted["dawnbench_seconds"].notna()]
-    wall_hits = [float(each) for each in hits["wall_seconds"].dropna()]
-    wall_misses = [float(each) for each in counted.loc[counted["reached_epoch"].isna(), "process_seconds"].dropna()]
-    known = len(wall_hits) + len(wall_misses) == planned
     campaign = every["campaign_wall_seconds"].max()
     cells = {
         "wall_median_seconds": censored.median([float(each) for each in counted["wall_seconds"].dropna()]),
-        "expected_wall_seconds": censored.expected_seconds(wall_hits, wall_misses) if known else None,
         "campaign_wall_seconds": None if pd.isna(campaign) else float(campaign),
+        **_expected(counted, planned),
     }
     if hits.empty:
         return cells
@@ -108,3 +134,20 @@ def summary_cells(counted: pd.DataFrame, every: pd.DataFrame, planned: int) -> d
     names = {"": "dawnbench", "compile_": "compile", "cold_": "dawnbench_cold", "wall_": "wall"}
     chosen = {f"median_run_{short}seconds": run[f"{name}_seconds"] for short, name in names.items()}
     return {**cells, "median_run_seed": None if pd.isna(run["seed"]) else int(run["seed"]), **chosen}
+
+
+def _expected(counted: pd.DataFrame, planned: int) -> dict[str, float]:
+    """The expected wall clock to the first success, with every retry in a new process and in the same one."""
+    missed = counted["reached_epoch"].isna()
+    wall = list(counted.loc[~missed, "wall_seconds"])
+    cells: dict[str, float] = {}
+    for name, first in (("", 0.0), ("same_process_", counted["process_start_seconds"])):
+        whole = counted["process_seconds"] - first  # What a miss takes.
+        misses, lengths = list(whole[missed]), list(whole[~missed])
+        if len(counted) < planned or any(map(math.isnan, (*wall, *misses))):
+            continue
+        known = [each for each in lengths if not math.isnan(each)]
+        found = censored.expected_interval(wall, misses, known)
+        ends = (("", found.estimate), ("low_", found.low), ("high_", found.high))
+        cells |= {f"expected_wall_{name}{end}seconds": value for end, value in ends}
+    return cells

@@ -24,6 +24,8 @@ from bench.record import Record
 UNKNOWN = "-"
 #: Of an output that is no terminal, where nothing says how wide its reader's is.
 PLAIN_WIDTH = 120
+#: Fewer runs than this have no tenths.
+_TENTHS_FROM = 6
 #: More rows than these nobody reads on a terminal.
 MOST_SEEDS = 100
 _VERDICT_STYLES = {"clean": "green", "suspect": "yellow", "invalid": "red"}
@@ -252,14 +254,23 @@ def left_out_text(row: Any) -> str | None:
 
 def expected_text(row: Any) -> str | None:
     """The expected time to the first success, each miss followed by another run: wall clock with every retry in a new
-    process, and the same on the headline clock; None where unknown.
+    process, or in the same one, and the headline clock, each with its interval; None where unknown.
     """
     ways = (
-        ("expected_wall_seconds", CLOCKS["wall"].label, ", each retry in a new process"),
-        ("expected_seconds", row["clock"], ", without start, compilation and evaluation"),
+        ("expected_wall", CLOCKS["wall"].label, ", each retry in a new process"),
+        ("expected_wall_same_process", CLOCKS["wall"].label, ", retries in the same process"),
+        ("expected", row["clock"], ", without start, compilation and evaluation"),
     )
-    known = [f"{seconds(row[name])} ({clock}{how})" for name, clock, how in ways if not pd.isna(row[name])]
-    return f"expected time to the first success: {'; '.join(known)}" if known else None
+    known = [
+        f"{_expected(row, name)} ({clock}{how})" for name, clock, how in ways if not pd.isna(row[f"{name}_seconds"])
+    ]
+    return f"expected time to the first success, with its 95 % interval: {'; '.join(known)}" if known else None
+
+
+def _expected(row: Any, name: str) -> str:
+    value, low, high = (row[f"{name}_{end}seconds"] for end in ("", "low_", "high_"))
+    ends = "" if pd.isna(low) else f" [{seconds(low, unit='')} to {seconds(high)}]"
+    return f"{seconds(value)}{ends}"
 
 
 def median_run_text(row: Any) -> str | None:
@@ -300,13 +311,20 @@ def _times(row: Any) -> Iterator[Labelled]:
     yield f"Time to {row['target_percent']:g} %", Text.assemble((value, "bold"), f" ({row['clock']}), {middle}")
     if (one := median_run_text(row)) is not None:
         yield "", Text(one)
-    if not pd.isna(row["low_seconds"]):
-        ends = f"95 % interval {seconds(row['low_seconds'], unit='')} to {seconds(row['high_seconds'])}"
-        yield "", Text(f"{seconds(row['mean_seconds'])} ({row['clock']}), mean of those that reached it, {ends}")
-    if not pd.isna(row["median_low_seconds"]):
-        ends = f"{seconds(row['median_low_seconds'])} to {seconds(row['median_high_seconds'])}"
-        tenths = f"{seconds(row['quantile_10_seconds'])} to {seconds(row['quantile_90_seconds'])}"
-        yield "", Text(f"95 % interval of the median {ends}; eight of ten runs lie within {tenths}")
+    if (interval := interval_text(row)) is not None:
+        yield "", Text(interval)
+    if row["runs"] >= _TENTHS_FROM and not pd.isna(row["quantile_10_seconds"]):
+        tenths = f"{seconds(row['quantile_10_seconds'], unit='')} to {seconds(row['quantile_90_seconds'])}"
+        yield "", Text(f"eight of ten runs lie within {tenths} ({row['clock']})")
+
+
+def interval_text(row: Any) -> str | None:
+    """The interval of the median time with its exact confidence; None of one run."""
+    if pd.isna(row["time_low_seconds"]):
+        return None
+    ends = f"{seconds(row['time_low_seconds'], unit='')} to {seconds(row['time_high_seconds'])}"
+    of_all = "fastest to slowest, " if row["time_confidence_percent"] < 95 else ""
+    return f"{ends}: {of_all}{row['time_confidence_percent']:.4g} % interval of the median of all runs"
 
 
 def _training(row: Any) -> Iterator[Labelled]:

@@ -274,12 +274,8 @@ def _cards(row: Any) -> Iterator[Card]:
 def _time_card(row: Any, target: str) -> Card:
     value, middle = console.median_texts(row)
     details = [middle]
-    if not pd.isna(row["median_low_seconds"]):
-        ends = f"{seconds(row['median_low_seconds'], unit='')} to {seconds(row['median_high_seconds'])}"
-        details.append(f"95 % interval of the median {ends}")
-    if not pd.isna(row["low_seconds"]):
-        ends = f"{seconds(row['low_seconds'], unit='')} to {seconds(row['high_seconds'])}"
-        details.append(f"mean of those that reached it {seconds(row['mean_seconds'])}, 95 % interval {ends}")
+    if (interval := console.interval_text(row)) is not None:
+        details.append(interval)
     return Card(f"Time to {target}", value, row["clock"], "; ".join(details))
 
 

@@ -8,9 +8,18 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binomtest
+from scipy.stats import binom, binomtest, norm
 
-from bench.analysis.censored import expected_seconds, mean_seconds, median, quantile, success_rate
+from bench.analysis.censored import (
+    expected_interval,
+    expected_seconds,
+    mean_seconds,
+    median,
+    median_interval,
+    median_range,
+    quantile,
+    success_rate,
+)
 
 INF = math.inf
 SECONDS = st.floats(1e-3, 1e6)
@@ -121,6 +130,58 @@ def test_the_interval_covers_the_true_mean_as_often_as_it_says(n: int) -> None:
     intervals = [mean_seconds(list(row)) for row in draws]
     covered = sum(each.low <= 75 <= each.high for each in intervals) / len(intervals)
     assert 0.935 <= covered <= 0.965  # 95 %, three standard errors of 2000 draws to each side
+
+
+@pytest.mark.parametrize(("runs", "confidence"), [(2, 50), (3, 75), (4, 87.5), (5, 93.75), (6, 96.875)])
+def test_the_range_of_few_runs_has_its_exact_confidence(runs: int, confidence: float) -> None:
+    times = [float(10 + index) for index in range(runs)]
+    found = median_range(times[::-1])
+    assert (found.low, found.high, found.confidence_percent) == (times[0], times[-1], confidence)
+    assert math.isnan(median_interval(times).low) == (confidence < 95)
+
+
+@given(st.integers(2, 200))
+def test_the_confidence_of_the_medians_range_is_that_of_the_binomial_distribution(runs: int) -> None:
+    found = median_range([float(index) for index in range(runs)])
+    rank = int(found.low)
+    assert found.confidence_percent == pytest.approx(100 * (1 - 2 * binom.cdf(rank, runs, 0.5)))
+    if runs >= 6:  # The next rank would not do.
+        assert found.confidence_percent >= 95 > 100 * (1 - 2 * binom.cdf(rank + 1, runs, 0.5))
+
+
+def test_one_run_has_no_range_and_a_miss_makes_it_infinite() -> None:
+    assert math.isnan(median_range([5.0]).low) and math.isnan(median_range([]).confidence_percent)
+    assert median_range([5.0, INF, 6.0]).high == INF
+
+
+@pytest.mark.parametrize("runs", [2, 3, 5, 8])
+def test_the_medians_range_covers_where_runs_cross_at_different_epochs(runs: int) -> None:
+    random = np.random.default_rng([94, runs])
+    # Three of ten runs cross an epoch of 5 s later, at a spread of one in a thousand: the median is of the others.
+    times = 50 * np.exp(random.normal(0, 0.001, (4000, runs))) + 5 * (random.random((4000, runs)) < 0.3)
+    truth = 50 * math.exp(0.001 * norm.ppf(0.5 / 0.7))
+    found = [median_range(list(row)) for row in times]
+    covered = sum(each.low <= truth <= each.high for each in found) / len(found)
+    assert abs(100 * covered - found[0].confidence_percent) <= 300 * math.sqrt(covered * (1 - covered) / 4000)
+    mean = 50 * math.exp(0.001**2 / 2) + 1.5
+    student = [mean_seconds(list(row)) for row in times]
+    geometric = math.exp(0.7 * math.log(50) + 0.3 * math.log(55))
+    assert mean > geometric  # What Student's interval of the mean of logarithms is of, and does not cover.
+    assert runs > 5 or sum(each.low <= geometric <= each.high for each in student) / len(student) < 0.9
+
+
+@pytest.mark.parametrize(("reached", "missed", "whole", "low", "high"), [
+    ([50.0, 52.0], [60.0, 60.0], [], 51 + (1 / 0.8500 - 1) * 60, 51 + (1 / 0.1500 - 1) * 60),
+    ([50.0] * 5, [], [60.0] * 5, 50.0, 50 + (1 / 0.5655 - 1) * 60),
+    ([], [60.0], [], math.nan, INF),
+    ([50.0], [], [], 50.0, math.nan),
+])  # fmt: skip
+def test_the_expected_time_varies_with_the_success_rate(
+    reached: list[float], missed: list[float], whole: list[float], low: float, high: float
+) -> None:
+    found = expected_interval(reached, missed, whole)
+    assert (found.low, found.high) == pytest.approx((low, high), rel=1e-3, nan_ok=True)
+    assert found.estimate == expected_seconds(reached, missed)
 
 
 @pytest.mark.parametrize(("reached", "missed", "expected"), [

@@ -40,6 +40,16 @@ def test_a_miss_costs_a_whole_process_before_the_next_attempt() -> None:
     assert summary(MISS)["expected_wall_seconds"] == float("inf")
 
 
+def test_a_retry_in_the_same_process_has_no_start_and_no_compilation() -> None:
+    row = summary(Run(), MISS)
+    hit, again = ONCE + 4 * (10 + 2), 1.0 + 5 * (10 + 2)  # Building, preprocessing and five epochs.
+    assert row["expected_wall_same_process_seconds"] == pytest.approx(hit + again, abs=0.01)
+    for name in ("", "_same_process"):
+        low, middle, high = (row[f"expected_wall{name}_{end}seconds"] for end in ("low_", "", "high_"))
+        assert hit < low < middle < high < float("inf")
+    assert pd.isna(summary(MISS)["expected_wall_low_seconds"])
+
+
 def test_an_unknown_life_of_a_miss_leaves_the_expectation_unknown() -> None:
     row = summary(Run(), replace(MISS, start={"spawned_ns": None}))
     assert row["runs"] == 2 and pd.isna(row["expected_wall_seconds"])
