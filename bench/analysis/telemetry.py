@@ -13,7 +13,7 @@ _QUANTITIES = (
     ("gpu_power_watts", "W", "power of the whole board"),
     ("gpu_memory_bytes", "bytes", "memory in use on the card, by anybody"),
     ("sm_clock_mhz", "MHz", "clock of the multiprocessors"),
-    ("trainer_cpu_cores", "cores", "cores kept busy by the trainer"),
+    ("trainer_cpu_cores", "cores", "CPU time of the trainer and its child processes per second (2.0: two cores busy)"),
     ("other_cpu_cores", "cores", "cores kept busy by everything else, the harness included"),
 )
 _TICKS = (
@@ -36,7 +36,10 @@ def _usage_columns(read: str = "the ticks at which it was read") -> tuple[Column
     return tuple(columns)
 
 
-_READ_IN_EPOCH = f"the ticks at which it was read; below {LEAST_TICKS} nothing else is told of it"
+_READ_IN_EPOCH = (
+    f"the ticks at which it was read; empty where the epoch has fewer than {LEAST_TICKS} ticks; its other figures are "
+    f"empty where it was read at fewer than {LEAST_TICKS}"
+)
 EPOCH_COLUMNS = (*_TICKS, *_usage_columns(_READ_IN_EPOCH))
 RUN_COLUMNS = (
     *_TICKS,
