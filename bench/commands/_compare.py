@@ -93,11 +93,12 @@ def _campaign(name: str, folder: Path, described: str) -> Side:
     from bench.analysis.comparison import Side
     from bench.analysis.fixed_work import WHOLE_SCHEDULE
     from bench.commands.report import describe
-    from bench.record import load_campaign
+    from bench.record import ABLATION_FILE, load_campaign
     from bench.record.ab import AB_FILE
+    from bench.record.stalls import STALLS_FILE
 
-    whole = folder.absolute().parent  # Of one side of an A/B, which may be named by itself.
-    interleaved = (whole / AB_FILE).is_file()
+    whole = folder.absolute().parent  # Of one side of an A/B, which may be named by itself, or of another experiment.
+    interleaved = any((whole / each).is_file() for each in (AB_FILE, ABLATION_FILE, STALLS_FILE))
     campaign = load_campaign(folder)
     # By its last part: the title is published, and where results lie on a machine is nobody's business.
     title = f"{described}; {describe(campaign)}" if described else f"{describe(campaign)}  ({folder.resolve().name})"
@@ -105,7 +106,7 @@ def _campaign(name: str, folder: Path, described: str) -> Side:
         name,
         title,
         _judged(campaign.records),
-        work_of(whole) if interleaved else WHOLE_SCHEDULE,
+        work_of(whole) if (whole / AB_FILE).is_file() else WHOLE_SCHEDULE,
         campaign.without_events,
         campaign.seeds,
         interleaved_in=str(whole.resolve()) if interleaved else "",
