@@ -120,6 +120,11 @@ data: harness ## download and verify CIFAR-10, or check the copy that DATA names
 report: harness ## rebuild every table of a campaign from its records: of OUT, else of the newest
 	@$(RUN) -m bench report
 
+.PHONY: published
+published: harness ## rebuild every table and record under results/published, after a change to what they hold
+	@for each in $$(find results/published -name campaign.json -o -name ab.json -o -name ablation.json -o -name stalls.json); do \
+		$(RUN) -m bench report "$$(dirname "$$each")" > /dev/null || exit; done
+
 .PHONY: compare
 compare: harness ## compare the campaigns in folders A and B: what differs, and is one slower?
 	@[ -n "$$A" ] && [ -n "$$B" ] || { echo 'two folders are compared: make compare A=results/... B=results/...' >&2; exit 2; }

@@ -226,6 +226,10 @@ FILES: dict[str, tuple[Column, ...]] = {
     "stalls.csv": STALLS,
     "telemetry.csv": TICKS,
 }
+#: Of the tables that can be made again: raised where a column gets another meaning or another method, so that a table
+#: made before is known to be older than the code; a column that is added changes nothing. 1 are the tables without one.
+VERSIONS = {"runs.csv": 2, "epochs.csv": 2, "summary.csv": 2, "ablation.csv": 2, "comparison.csv": 2, "stalls.csv": 2}
+VERSION_COLUMN = "table_version"
 
 _INTRODUCTION = {
     "runs.csv": "One row a run. A run that finished below the target is a miss: its five times to it are `inf`.",
@@ -253,6 +257,10 @@ def page() -> str:
         "both, so that a record that still fits is read and not made again. It is a cache and no proof: who edits a "
         "record can write new hashes, too. So `bench entry`, `bench rank`, `bench evidence` and a `bench report` that "
         "may write a DAWNBench pair do not read it, and go by the events.",
+        "",
+        f"The last column is `{VERSION_COLUMN}`, now "
+        f"{', '.join(f'{version} in `{name}`' for name, version in VERSIONS.items())}. It is raised where a column has "
+        "another meaning or another method, and not where one is added.",
         "",
         "- An empty cell is a value that is not known. It is never written as 0.",
         "- `inf` is a time that was never reached, or what it takes to get there.",

@@ -78,9 +78,9 @@ def command(
 
 
 def _text(comparison: Comparison, form: str) -> str:
-    from bench.analysis.comparison_columns import COMPARISON
     from bench.analysis.comparison_table import table
+    from bench.commands import _compare
     from bench.output import comparison as shown
     from bench.output import tables
 
-    return shown.markdown(comparison) if form == "markdown" else tables.text(table(comparison), COMPARISON)
+    return shown.markdown(comparison) if form == "markdown" else tables.text(table(comparison), _compare.TABLE_FILE)

@@ -15,7 +15,7 @@ from typing import Any
 
 import pandas as pd
 
-from bench.analysis.columns import FILES, Column
+from bench.analysis.columns import FILES, VERSION_COLUMN, VERSIONS, Column
 from bench.analysis.frames import frame
 from bench.errors import DataError
 from bench.record import TELEMETRY_FILE, replace_file
@@ -27,15 +27,21 @@ _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 
 def write(frame: pd.DataFrame, path: Path) -> None:
     """Write a frame as one of the files, told by its name. Raises EnvironmentProblem for a full disk."""
-    replace_file(path, text(frame, FILES[path.name]))
+    replace_file(path, text(frame, path.name))
 
 
-def text(frame: pd.DataFrame, columns: Sequence[Column]) -> str:
-    """A frame with these columns as CSV text."""
+def text(frame: pd.DataFrame, name: str) -> str:
+    """A frame as the text of the file of this name; the version of the table is its last column."""
+    columns = FILES[name]
+    cells = [_cells(column, frame[column.name]) for column in columns]
+    header = [column.name for column in columns]
+    if name in VERSIONS:
+        header.append(VERSION_COLUMN)
+        cells.append([str(VERSIONS[name])] * len(frame))
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([column.name for column in columns])
-    writer.writerows(zip(*(_cells(column, frame[column.name]) for column in columns), strict=True))
+    writer.writerow(header)
+    writer.writerows(zip(*cells, strict=True))
     return out.getvalue()
 
 

@@ -1,67 +1,97 @@
-"""What was published before a column was added reads as it did, and gives the same values in the columns it had."""
+"""The published tables and records are those that the code makes of the published events: none is older than the code.
+
+A column or a field that was added since is no difference; where one got another meaning or method, the version of the
+table says so, and the derived files are made again (``make published``), in a commit of their own.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
 import pytest
 
-from bench.analysis import frames
-from bench.analysis.columns import FILES
+from bench.analysis import ablation, comparison_table, stalls
+from bench.analysis.columns import VERSION_COLUMN, VERSIONS
+from bench.checks import judged
+from bench.commands import _ab, _results
 from bench.output import tables
-from bench.record import LEAST_TICKS, load_campaign
+from bench.record import CAMPAIGN_FILE, RECORD_FILE, Record, load_ablation, load_campaign, seed_folder
+from bench.record.stalls import load_stalls
 
 PUBLISHED = Path(__file__).parents[3] / "results" / "published"
-CAMPAIGNS = sorted(path.parent for path in PUBLISHED.rglob("campaign.json") if (path.parent / "runs.csv").is_file())
-#: What newer rules say of an old run may be more.
-JUDGED = {"verdict", "verdict_reasons", "rules", "suspect", "invalid"}
+CAMPAIGNS = sorted(path.parent for path in PUBLISHED.rglob(CAMPAIGN_FILE) if (path.parent / "runs.csv").is_file())
 
-#: A run's stalls were those of all its epochs at first, and are those after the first epoch.
-STALLS_OF_RUNS = {"stall_seconds", "stall_share"}
+
+def made_from(folder: Path) -> Sequence[Record]:
+    return [judged(record) for record in load_campaign(folder, anew=True).records]
 
 
 def rows(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text)))
 
 
-def told_now(old: dict[str, str]) -> dict[str, str]:
-    """A row of epochs as it is to be: a quantity of too few ticks was told at first, and only their number is now."""
-    few = {name.removesuffix("_ticks") for name, cell in old.items() if few_ticks(name, cell)}
-    gone = {f"{name}_{figure}" for name in few for figure in ("mean", "median", "max")}
-    return {name: "" if name in gone else cell for name, cell in old.items()}
-
-
-def digits(row: dict[str, str]) -> dict[str, str]:
-    """A row with its numbers to 10 digits, as far as scipy before 1.17 had Student's quantiles right."""
-    return {key: f"{float(cell):.10g}" if is_number(cell) else cell for key, cell in row.items()}
-
-
-def is_number(cell: str) -> bool:
+def digits(cell: str) -> str:
+    """A cell, a number to 10 digits: a library may compute its last ones otherwise."""
     try:
-        float(cell)
+        return f"{float(cell):.10g}"
     except ValueError:
-        return False
-    return True
+        return cell
 
 
-def few_ticks(name: str, cell: str) -> bool:
-    return name.endswith("_ticks") and name != "telemetry_ticks" and cell != "" and int(cell) < LEAST_TICKS
+def assert_current(path: Path, frame: pd.DataFrame) -> None:
+    """The file holds what is made now, in the columns that it has."""
+    before, now = rows(path.read_text()), rows(tables.text(frame, path.name))
+    versions = {row.get(VERSION_COLUMN) for row in before}
+    assert versions <= {str(VERSIONS[path.name])}, f"{path} is older than the code: type `make published`"
+    for old, new in zip(before, now, strict=True):
+        assert {name: digits(cell) for name, cell in old.items()} == {name: digits(new[name]) for name in old}
+
+
+def assert_same(old: Any, new: Any, where: str) -> None:
+    """What a file holds is what is made now; a key that is new is no difference."""
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        for name, value in old.items():
+            assert_same(value, new.get(name), f"{where}.{name}")
+    elif isinstance(old, list):
+        assert len(old) == len(new), where
+        for index, (one, other) in enumerate(zip(old, new, strict=True)):
+            assert_same(one, other, f"{where}[{index}]")
+    else:
+        assert old == pytest.approx(new, rel=1e-10) if isinstance(old, float) else old == new, where
 
 
 @pytest.mark.parametrize("folder", CAMPAIGNS, ids=lambda path: str(path.relative_to(PUBLISHED)))
-def test_published_tables_keep_their_values(folder: Path) -> None:
-    records = load_campaign(folder).records
-    runs = frames.runs(records)
-    made = {"runs.csv": runs, "epochs.csv": frames.epochs(records), "summary.csv": frames.summary(runs)}
+def test_a_campaigns_tables_and_records_are_those_of_its_events(folder: Path) -> None:
+    records, campaign = made_from(folder), load_campaign(folder)
+    made = _results.campaign_tables(records, campaign.seeds, _results.price(campaign.claims))
     for name, frame in made.items():
-        before, now = rows((folder / name).read_text()), rows(tables.text(frame, FILES[name]))
-        before = [told_now(old) for old in before] if name == "epochs.csv" else before
-        other = JUDGED if name == "epochs.csv" else JUDGED | STALLS_OF_RUNS
-        kept = [{key: row[key] for key in old if key not in other} for old, row in zip(before, now, strict=True)]
-        published = [{key: value for key, value in old.items() if key not in other} for old in before]
-        assert [digits(row) for row in kept] == [digits(row) for row in published]
+        assert_current(folder / f"{name}.csv", frame)
+    for record in records:
+        path = seed_folder(folder, record.seed or 0) / RECORD_FILE
+        assert_same(json.loads(path.read_text()), json.loads(json.dumps(asdict(record))), str(path))
+
+
+@pytest.mark.parametrize("path", sorted(PUBLISHED.rglob("*.csv")), ids=lambda path: str(path.relative_to(PUBLISHED)))
+def test_every_other_table_is_that_of_its_runs(path: Path) -> None:
+    folder = path.parent
+    if path.name == "ablation.csv":
+        stored, records = load_ablation(folder)
+        assert_current(path, ablation.table(stored, {name: list(map(judged, each)) for name, each in records.items()}))
+    elif path.name == "comparison.csv":
+        comparison = _ab.compared(folder)
+        assert comparison is not None
+        assert_current(path, comparison_table.table(comparison))
+    elif path.name == "stalls.csv":
+        assert_current(path, stalls.table(load_stalls(folder)[1]))
+    else:
+        assert path.name in ("runs.csv", "epochs.csv", "summary.csv", "telemetry.csv")
 
 
 def test_something_was_published() -> None:

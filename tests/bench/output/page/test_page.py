@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from bench.analysis import frames
-from bench.analysis.columns import RUNS
 from bench.analysis.comparison import Side, compare
 from bench.analysis.fixed_work import Work
 from bench.checks import judged
@@ -70,7 +69,7 @@ def test_the_table_of_runs_has_the_values_of_runs_csv() -> None:
     runs = [pages.watched(seed, train_seconds=10 + seed / 7) for seed in range(3)] + [MISS, CRASH]
     runs = [replace(each, seed=place) for place, each in enumerate(runs)]
     made = frames.runs([judged(each.record()) for each in runs])
-    written = list(csv.DictReader(io.StringIO(tables.text(made, RUNS))))
+    written = list(csv.DictReader(io.StringIO(tables.text(made, "runs.csv"))))
     shown = pages.seeds_of(pages.of(*runs))
     titles = {heading.title: heading.name for heading in page.cells.of_runs(made).headings}
     assert len(titles) > 40
