@@ -10,6 +10,8 @@ from __future__ import annotations
 import importlib
 import os
 import re
+import shlex
+import sys
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -165,35 +167,40 @@ def _listed(tf: Any) -> tuple[list[Any], str | None]:
 
 
 def _first_visible(environ: Mapping[str, str]) -> str | None:
-    """The first entry of CUDA_VISIBLE_DEVICES, which decides CUDA's first GPU; None where the variable is not set."""
+    """CUDA's first GPU, an index or the beginning of a UUID; None where CUDA_VISIBLE_DEVICES hides every one."""
     value = environ.get("CUDA_VISIBLE_DEVICES")
-    return None if value is None else value.split(",")[0].strip()
+    return "0" if value is None else driver.first_visible(value)
 
 
 def _uuid_in_use(uuids: Sequence[str], environ: Mapping[str, str]) -> str | None:
     """The UUID of CUDA's first GPU, or None where it cannot be known."""
     first = _first_visible(environ)
-    if first is not None and _is_uuid(first):
+    if first is None:
+        return None
+    if _is_uuid(first):
         return next((uuid for uuid in uuids if uuid.startswith(first)), first)
     if len(uuids) > 1 and environ.get("CUDA_DEVICE_ORDER") != "PCI_BUS_ID":
         return None
-    index = 0 if first is None else int(first) if first.isdecimal() else -1
-    return (uuids[index] or None) if 0 <= index < len(uuids) else None
+    return next((uuid or None for index, uuid in enumerate(uuids) if str(index) == first), None)
 
 
 def _accept_no_gpu(kind: str, uuids: Sequence[str], environ: Mapping[str, str], why: Callable[[], str]) -> None:
     """Return where the CPU may train instead. Raises EnvironmentProblem where a GPU was asked for or should be used."""
     first = _first_visible(environ)
-    hidden = first is not None and not first.isdecimal() and not _is_uuid(first)
-    if kind == "auto" and (hidden or not uuids):
+    variable = f"CUDA_VISIBLE_DEVICES={shlex.quote(environ.get('CUDA_VISIBLE_DEVICES', ''))}"
+    if kind == "auto" and first is None and uuids:
+        print(f"resnet9: {variable} hides the GPUs; unset it to train on one. Training on the CPU.", file=sys.stderr)
+    if kind == "auto" and (first is None or not uuids):
         return
-    if hidden:
-        raise EnvironmentProblem(f"CUDA_VISIBLE_DEVICES={first} hides the GPUs", f"unset it, or {_ON_THE_CPU}")
+    if first is None:
+        raise EnvironmentProblem(f"{variable} hides the GPUs", f"unset it, or {_ON_THE_CPU}")
     if not uuids:
         raise EnvironmentProblem("the NVIDIA driver shows no GPU", f"see what nvidia-smi says, or {_ON_THE_CPU}")
-    if first is not None and first.isdecimal() and int(first) >= len(uuids):
-        sentence = f"CUDA_VISIBLE_DEVICES={first} is no GPU, as the driver shows {len(uuids)} and counts from 0"
+    if not _is_uuid(first) and first not in map(str, range(len(uuids))):
+        sentence = f"{variable} is no GPU, as the driver shows {len(uuids)} and counts from 0"
         raise EnvironmentProblem(sentence, f"correct it, or {_ON_THE_CPU}")
-    if first is not None and first.startswith("GPU-") and all(uuid and not uuid.startswith(first) for uuid in uuids):
-        raise EnvironmentProblem(f"there is no GPU {first} here", f"name one of {', '.join(uuids)}, or {_ON_THE_CPU}")
+    if first.startswith("GPU-") and all(uuid and not uuid.startswith(first) for uuid in uuids):
+        raise EnvironmentProblem(
+            f"there is no GPU {first} here", f"name one of {', '.join(uuids)}, or {_ON_THE_CPU}"
+        )
     raise EnvironmentProblem(f"the NVIDIA driver shows a GPU that TensorFlow cannot use: {why()}", _ON_THE_CPU)

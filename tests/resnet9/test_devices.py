@@ -115,6 +115,8 @@ def test_a_gpu_asked_for_by_uuid_is_the_only_one_that_cuda_sees(tmp_path: Path) 
     ("environ", "uuid"),
     [
         ({"CUDA_VISIBLE_DEVICES": "1,0"}, "GPU-2"),
+        ({"CUDA_VISIBLE_DEVICES": "01"}, "GPU-2"),
+        ({"CUDA_VISIBLE_DEVICES": "0-1"}, "GPU-1"),
         ({"CUDA_VISIBLE_DEVICES": "GPU-2"}, "GPU-2"),
         ({"CUDA_VISIBLE_DEVICES": "MIG-5"}, "MIG-5"),
         ({"CUDA_DEVICE_ORDER": "FASTEST_FIRST"}, None),
@@ -143,11 +145,18 @@ def test_tensorflows_own_complaint_is_told_where_every_library_loads(tmp_path: P
         selected(tmp_path, tf=FakeTensorflow(RuntimeError("CUDA error: fake")), driver=("GPU-1",))
 
 
-@pytest.mark.parametrize("hidden", ["", "-1", "NoDevFiles"])
-def test_gpus_hidden_on_purpose_leave_the_cpu_unless_one_is_asked_for(tmp_path: Path, hidden: str) -> None:
+@pytest.mark.parametrize(
+    ("hidden", "typed"), [("", "''"), ("-1", "-1"), ("NoDevFiles", "NoDevFiles"), ("cuda:0", "cuda:0"), ("0,0", "0,0")]
+)
+def test_gpus_hidden_on_purpose_leave_the_cpu_with_a_word_unless_one_is_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], hidden: str, typed: str
+) -> None:
     environ = {"CUDA_VISIBLE_DEVICES": hidden}
+    assert selected(tmp_path, environ=environ).kind == "cpu"
+    assert capsys.readouterr().err == ""  # there is none to hide
     assert selected(tmp_path, driver=("GPU-1",), environ=environ).kind == "cpu"
-    with pytest.raises(EnvironmentProblem, match=f"CUDA_VISIBLE_DEVICES={hidden} hides"):
+    assert f"CUDA_VISIBLE_DEVICES={typed} hides" in capsys.readouterr().err
+    with pytest.raises(EnvironmentProblem, match=f"CUDA_VISIBLE_DEVICES={typed} hides"):
         selected(tmp_path, "gpu", driver=("GPU-1",), environ=environ)
 
 
@@ -157,6 +166,8 @@ def test_gpus_hidden_on_purpose_leave_the_cpu_unless_one_is_asked_for(tmp_path: 
         ("gpu", (), {}, "the NVIDIA driver shows no GPU"),
         ("GPU-9", ("GPU-1", "GPU-2"), {}, "there is no GPU GPU-9 here; name one of GPU-1, GPU-2"),
         ("auto", ("GPU-1",), {"CUDA_VISIBLE_DEVICES": "1"}, "CUDA_VISIBLE_DEVICES=1 is no GPU"),
+        ("auto", ("GPU-1",), {"CUDA_VISIBLE_DEVICES": "01,0"}, "CUDA_VISIBLE_DEVICES=01,0 is no GPU"),
+        ("auto", ("",), {}, "the NVIDIA driver shows a GPU that TensorFlow cannot use"),
     ],
 )
 def test_a_gpu_that_is_not_there_is_told_with_what_is(

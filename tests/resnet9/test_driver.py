@@ -25,6 +25,8 @@ TWO_CARDS = ("gpu 0 uuid GPU-aaaa", "gpu 1 uuid GPU-bbbb")
     [
         (TWO_CARDS, ("GPU-aaaa", "GPU-bbbb")),
         ((*TWO_CARDS, "gpu 0 handle no-permission"), ("GPU-bbbb",)),
+        ((*TWO_CARDS, "gpu 0 handle lost"), ("", "GPU-bbbb")),
+        ((*TWO_CARDS, "gpu 1 handle unknown"), ("GPU-aaaa", "")),
         ((), ()),
         ((*TWO_CARDS, "driver init mismatch"), ()),
     ],
@@ -121,15 +123,73 @@ def test_the_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert why == "libcudnn.so.9 failed to load (cannot open shared object file: No such file or directory)"
 
 
-@pytest.mark.parametrize(
-    ("answer", "why"),
-    [
-        (0, None),
-        (803, "its version is not that of the loaded driver, so restart the machine"),
-        (5, "libcuda.so.1 loads and cuInit answers 5"),
-    ],
-)
-def test_a_driver_that_loads_and_does_not_start_is_told_by_its_answer(answer: int, why: str | None) -> None:
+def answering(answer: int, name: str = "") -> Any:
+    """A libcuda.so.1 whose cuInit answers so, and that has a name for it, or no function for names."""
     cuda = SimpleNamespace(cuInit=lambda flags: answer)
-    told = driver.why_unusable(tensorflow(), lambda name: cuda)
-    assert told is None if why is None else (told or "").endswith(why)
+
+    def get_name(code: ctypes.c_int, text: Any) -> int:
+        ctypes.cast(text, ctypes.POINTER(ctypes.c_char_p))[0] = name.encode()
+        return 0 if code.value == answer else 1
+
+    if name:
+        cuda.cuGetErrorName = get_name
+    return cuda
+
+
+def told(answer: int, root: Path, name: str = "") -> str | None:
+    return driver.why_unusable(tensorflow(), lambda library: answering(answer, name), root)
+
+
+#: What has to be in the sentence on each answer: the cause, and what to type.
+ANSWERS = {
+    2: "nvidia-smi",
+    3: "restart the machine",
+    34: "stubs out of LD_LIBRARY_PATH",
+    36: "install a newer one",
+    46: "another process has the card for itself",
+    100: "CUDA_VISIBLE_DEVICES",
+    101: "DEVICE=UUID",
+    102: "license",
+    214: "nvidia-smi -q -d ECC",
+    304: "nvidia-modprobe -u -c=0",
+    800: "/dev/nvidia*",
+    801: "nvidia-smi",
+    802: "the NVSwitch fabric is not up: type `sudo systemctl start nvidia-fabricmanager`, of the driver's own version",
+    803: "restart the machine",
+    804: "cuda-compat out of LD_LIBRARY_PATH",
+    805: "nvidia-cuda-mps-control -d",
+    806: "nvidia-cuda-mps-control -d",
+    807: "nvidia-cuda-mps-control -d",
+    808: "MPS server has as many clients",
+    809: "MPS server has no room",
+    999: "sudo modprobe nvidia_uvm`, or restart the machine",
+}
+
+
+@pytest.mark.parametrize(("answer", "part"), ANSWERS.items())
+def test_a_driver_that_does_not_start_is_told_by_its_answer_with_what_to_type(
+    tmp_path: Path, answer: int, part: str
+) -> None:
+    said = told(answer, tmp_path)
+    assert said is not None
+    assert said.startswith(f"libcuda.so.1 loads and cuInit answers {answer}, ")
+    assert part in said
+    assert "container" not in said
+
+
+@pytest.mark.parametrize("marker", [".dockerenv", "run/.containerenv", ".singularity.d", "proc/1/cgroup"])
+def test_in_a_container_its_new_start_comes_first(tmp_path: Path, marker: str) -> None:
+    (tmp_path / marker).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / marker).write_text("0::/kubepods/burstable/pod1\n")
+    assert all("start the container anew" in (told(answer, tmp_path) or "") for answer in (803, 999))
+    assert "on the host" in (told(802, tmp_path) or "")
+
+
+def test_an_answer_that_nobody_explains_is_told_by_its_number_and_the_drivers_name_for_it(tmp_path: Path) -> None:
+    assert told(0, tmp_path) is None
+    assert told(5, tmp_path) == "libcuda.so.1 loads and cuInit answers 5"
+    name = "CUDA_ERROR_PROFILER_DISABLED"
+    assert told(5, tmp_path, name) == f"libcuda.so.1 loads and cuInit answers 5 ({name})"
+    assert (told(802, tmp_path, "CUDA_ERROR_SYSTEM_NOT_READY") or "").startswith(
+        "libcuda.so.1 loads and cuInit answers 802 (CUDA_ERROR_SYSTEM_NOT_READY), the NVSwitch fabric"
+    )
