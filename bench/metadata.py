@@ -91,7 +91,8 @@ KEYS = (
     Key("memory.swap_total_bytes", int, "bytes", "swap space of the machine", mixable=True),
     Key("cgroup.cpu_cores", float, "cores", "CPU time per time that the container may use; none without a limit"),
     Key("cgroup.memory_bytes", int, "bytes", "memory that the container may use; none without a limit"),
-    Key("gpu.count", int, "", "GPUs that the driver shows, used or not", mixable=True),
+    Key("gpu.count", int, "", "GPUs that the driver shows and that answer, used or not", mixable=True),
+    Key("gpu.lost", int, "", "GPUs that the driver counts and that do not answer", mixable=True),
     Key("gpu.why_none", str, "", "why the driver shows no GPU", mixable=True),
     Key("gpu.name", str, "", "the GPU of this run"),
     Key("gpu.uuid_hash", str, "", "the first 16 digits of the sha256 of its UUID"),
@@ -118,6 +119,13 @@ KEYS = (
     Key("gpu.application_memory_clock_mhz", int, "MHz", "clock of the memory that programs are asked to keep to"),
     Key(
         "gpu.default_application_sm_clock_mhz", int, "MHz", "what the multiprocessors keep to unless told", mixable=True
+    ),
+    Key(
+        "gpu.not_given",
+        list,
+        "",
+        "facts of the GPU that the driver should have given and did not, each with why",
+        mixable=True,
     ),
     Key("cache.cuda_kernels", str, "", "driver's cache of kernels compiled on this machine: cold, warm"),
     Key("env.*", str, "", "environment variable that TensorFlow or a library under it reads, by allow-list"),

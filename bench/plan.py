@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from bench import seeds
 from bench.errors import EnvironmentProblem, UsageError
-from bench.probes import gpu, host
+from bench.probes import container, gpu, host
 from bench.probes.environment import hashed
 from bench.watched_card import Chosen
 
@@ -28,6 +28,7 @@ FULL = "resnet9"
 FAST = "speedrun"
 SYNTHETIC = "synthetic"
 _SMOKE_SEEDS, _FULL_SEEDS = "2", "5"
+_UNKNOWN_PARENT = "the driver does not tell which GPU this slice (MIG) is part of"
 _ON_THIS_CPU = (
     f"For the real thing on this CPU: make bench RECIPE={FAST} SEEDS=1 DEVICE=cpu "
     "(about 11 minutes on 2 cores with bf16 instructions, longer on others)."
@@ -54,7 +55,8 @@ class Device:
 
     ``kind`` is ``cpu`` or ``gpu``, ``asked`` what the trainer is given, ``key`` what identifies it in files that are
     published, ``name`` what a person calls it; ``why_no_gpu`` is a clause, where nobody asked for the CPU, and so is
-    ``unwatched``, where it is a GPU that NVML does not show.
+    ``unwatched``, where it is a GPU that NVML does not show or tell. ``lost`` has a clause for each GPU of this machine
+    that does not answer, and ``index`` is that of the one that trains; both are for the terminal.
     """
 
     kind: str
@@ -63,6 +65,14 @@ class Device:
     name: str
     why_no_gpu: str = ""
     unwatched: str = ""
+    index: int | None = None
+    lost: tuple[str, ...] = ()
+
+    def notes(self) -> tuple[str, ...]:
+        """Return what the person is told of the choice, a line each: why no GPU trains, and which one is lost."""
+        taken = "" if self.index is None else f" GPU {self.index} ({self.asked}) is used."
+        lost = [f"{'; '.join(self.lost)}.{taken} Restart the machine to get a lost GPU back."] if self.lost else []
+        return (*([f"No GPU here: {self.why_no_gpu}."] if self.why_no_gpu else []), *lost)
 
 
 CPU = Device("cpu", "cpu", "cpu", "cpu")
@@ -111,18 +121,20 @@ def device(
         raise UsageError(f"DEVICE={asked!r} is none of auto, cpu, gpu, a GPU's index or its UUID{meant}")
     sight = look()
     visible = environ.get("CUDA_VISIBLE_DEVICES")
-    chosen = gpu.choose(sight.gpus, asked, visible)
+    chosen = gpu.choose(sight, asked, visible)
+    lost = tuple(each.sentence() for each in sight.lost)
     if chosen is None:
-        why = sight.why_none or f"CUDA_VISIBLE_DEVICES={visible} hides it"
+        why = sight.why_none or f"{gpu.hidden_by(visible)} hides it (type `unset CUDA_VISIBLE_DEVICES` to use it)"
         if asked == "auto":
-            return replace(CPU, why_no_gpu=why)
+            return replace(CPU, why_no_gpu=why, lost=lost)
         if asked == "gpu" and not sight.gpus and any(root.glob("dev/nvidia[0-9]*")):
             return Device("gpu", "gpu", "gpu", "gpu", unwatched=why)
         raise EnvironmentProblem(f"DEVICE={asked} asks for a GPU and there is none: {why}; DEVICE=cpu uses the CPU.")
     # A slice of a GPU has a name that only CUDA understands, so it is passed on as it came.
-    sliced = next((word for word in (asked, (visible or "").split(",")[0]) if word.startswith("MIG-")), None)
-    uuid = sliced or chosen.uuid
-    return Device("gpu", uuid, f"{chosen.name} {hashed(uuid)}", chosen.name)
+    wanted = (gpu.first_visible(visible or "") or "") if asked in ("auto", "gpu") else asked
+    uuid = wanted if wanted.startswith("MIG-") else chosen.uuid
+    unwatched = _UNKNOWN_PARENT if chosen.index is None else ""
+    return Device("gpu", uuid, f"{chosen.name} {hashed(uuid)}", chosen.name, "", unwatched, chosen.index, lost)
 
 
 @dataclass(frozen=True)
@@ -137,7 +149,12 @@ class Watched:
     notice: str = ""
 
 
-def watched(asked: str | None, where: Device, look: Callable[[], gpu.Sight] = gpu.look) -> Watched:
+def watched(
+    asked: str | None,
+    where: Device,
+    look: Callable[[], gpu.Sight] = gpu.look,
+    container_kind: Callable[[], str] = container.kind,
+) -> Watched:
     """The GPU that ``asked`` (auto, none, an index or a UUID) means while ``where`` trains; auto is the one that does.
 
     One that is not there, or a driver that does not work, costs its values and never the run. Raises UsageError for a
@@ -147,8 +164,10 @@ def watched(asked: str | None, where: Device, look: Callable[[], gpu.Sight] = gp
     if asked == "none":
         return Watched(None, "nobody wanted one sampled (WATCH=none)")
     if asked == "auto" and where.unwatched:
-        hint = "start the container with the driver capability `utility` to have it sampled"
-        return Watched(None, where.unwatched, f"The GPU trains unwatched: {where.unwatched}; {hint}.")
+        hint = ""
+        if where.asked == "gpu" and container_kind() != "none":
+            hint = "; start the container with the driver capability `utility` to have it sampled"
+        return Watched(None, where.unwatched, f"The GPU trains unwatched: {where.unwatched}{hint}.")
     if asked == "auto":
         trains = where.kind == "gpu"
         return Watched(Chosen(where.asked)) if trains else Watched(None, "a CPU trains and no other card was named")
@@ -158,7 +177,7 @@ def watched(asked: str | None, where: Device, look: Callable[[], gpu.Sight] = gp
         raise UsageError(f"WATCH={asked!r} is none of auto, none, a GPU's index or its UUID{meant}")
     try:
         sight = look()
-        chosen = gpu.choose(sight.gpus, asked)
+        chosen = gpu.choose(sight, asked)
     except gpu.GpuProblem as problem:
         return _unwatched(asked, f"the driver does not work ({type(problem).__name__})", "make doctor tells more")
     except EnvironmentProblem:
@@ -214,7 +233,7 @@ def complete(wishes: Wishes, where: Device, recipe: str, dataset: str) -> Plan:
         precision=wishes.precision or "auto",
         device=where,
         threads=wishes.threads or usable_cpus(host.read()),
-        notice=_notice(wishes, where) if data == SYNTHETIC else "",
+        notice=_notice(where) if data == SYNTHETIC else "",
         seeds_named=wishes.seeds is not None,
     )
 
@@ -229,8 +248,7 @@ def _given(word: str | None) -> str | None:
     return None if word == "auto" else word
 
 
-def _notice(wishes: Wishes, where: Device) -> str:
-    begin = f"No GPU here: {where.why_no_gpu}. " if where.why_no_gpu and not wishes.smoke else ""
+def _notice(where: Device) -> str:
     checks = "This checks the harness on a built-in stand-in and is no CIFAR-10 result."
     more = _ON_THIS_CPU if where.kind == "cpu" else "For a CIFAR-10 result: make bench."
-    return f"{begin}{checks} {more}"
+    return f"{checks} {more}"

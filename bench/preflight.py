@@ -16,7 +16,7 @@ from pathlib import Path
 from bench import trainers
 from bench.checks import CardState, Data, Facts
 from bench.errors import EnvironmentProblem
-from bench.probes import cpu, framework, gpu, host, machine
+from bench.probes import container, cpu, framework, gpu, host, machine
 from bench.probes.framework import RunCommand
 
 
@@ -43,7 +43,7 @@ def gather(
     """The facts about this machine, for runs that write in ``results``; takes as long as TensorFlow's import."""
     seen, cpus = host.read(), cpu.read()  # first, before our own work shows in the load
     binding, binding_problem = _binding()
-    names, card, gpu_problem = _gpus(device, environ.get("CUDA_VISIBLE_DEVICES"))
+    gpus = _gpus(device, environ.get("CUDA_VISIBLE_DEVICES"))
     git = machine.git_state(checkout, run_command)
     lock_name = machine.installed_lock()["lock.name"]
     ground = next(folder for folder in (results, *results.absolute().parents) if folder.exists())
@@ -62,9 +62,11 @@ def gather(
         tensorflow_why_no_gpu=tensorflow.why_no_gpu,
         nvml_package=binding,
         nvml_package_problem=binding_problem,
-        gpu_names=names,
-        gpu_problem=gpu_problem,
-        card=card,
+        gpu_names=gpus.names,
+        gpu_problem=gpus.problem,
+        gpu_hidden_by=gpus.hidden_by,
+        gpu_lost=gpus.lost,
+        card=gpus.card,
         data=data,
         free_bytes=shutil.disk_usage(ground).free,
         results_writable=ground.is_dir() and os.access(ground, os.W_OK | os.X_OK),
@@ -87,6 +89,7 @@ def gather(
         place=place.told,
         place_problem=place.problem,
         in_container=bool(place.image),
+        container_kind=container.kind(),
     )
 
 
@@ -111,18 +114,31 @@ def _binding() -> tuple[str | None, str | None]:
         return None, str(problem)
 
 
-def _gpus(device: str, cuda_visible_devices: str | None) -> tuple[tuple[str, ...] | None, CardState | None, str | None]:
-    """The GPUs by name, the state of the one that a run on ``device`` gets, and what is wrong where there is none."""
+@dataclass(frozen=True)
+class _Gpus:
+    """What ``Facts`` has of the GPUs."""
+
+    names: tuple[str, ...] | None
+    problem: str | None = None
+    hidden_by: str | None = None
+    lost: tuple[str, ...] = ()
+    card: CardState | None = None
+
+
+def _gpus(device: str, cuda_visible_devices: str | None) -> _Gpus:
+    """The GPUs, the state of the one that a run on ``device`` gets, and what is wrong where there is none."""
     try:
         sight = gpu.look()
     except gpu.GpuProblem as problem:
-        return None, None, str(problem)
+        return _Gpus(None, str(problem))
     names = tuple(f"{each.name} (driver {each.driver_version or 'unknown'})" for each in sight.gpus)
+    lost = tuple(each.sentence() for each in sight.lost)
     try:
-        chosen = gpu.choose(sight.gpus, device, cuda_visible_devices)
+        chosen = gpu.choose(sight, device, cuda_visible_devices)
     except EnvironmentProblem as problem:
-        return names, None, str(problem)
-    return names, _state(chosen) if chosen else None, sight.why_none
+        return _Gpus(names, str(problem), lost=lost)
+    hidden_by = gpu.hidden_by(cuda_visible_devices) if names and device in ("auto", "gpu") else None
+    return _Gpus(names, sight.why_none, hidden_by, lost, _state(chosen) if chosen else None)
 
 
 def _state(chosen: gpu.Gpu) -> CardState:
@@ -145,5 +161,5 @@ def _state(chosen: gpu.Gpu) -> CardState:
         default_power_limit_watts=fixed.default_power_limit_watts,
         clock_limit_mhz=fixed.application_sm_clock_mhz,
         default_clock_limit_mhz=fixed.default_application_sm_clock_mhz,
-        calls=calls,
+        calls={**calls, **chosen.not_given, **fixed.not_given},
     )

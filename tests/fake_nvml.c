@@ -11,7 +11,10 @@
 #define DRIVER 575
 #endif
 
-static int gpu_of(void *handle) { return (int)(intptr_t)handle - 1; }
+/* The handle of a slice (MIG) is its GPU's and SLICE: but for its UUID, a slice answers as its GPU does. */
+enum { SLICE = 64 };
+
+static int gpu_of(void *handle) { return ((int)(intptr_t)handle - 1) % SLICE; }
 
 static int number(int gpu, const char *key, unsigned long long *value)
 {
@@ -86,7 +89,23 @@ int nvmlDeviceGetIndex(void *handle, unsigned *index)
 #define GIVES_TEXT(function, key) \
     int function(void *handle, char *text, unsigned length) { return string(gpu_of(handle), key, text, length); }
 
-GIVES_TEXT(nvmlDeviceGetUUID, "uuid")
+int nvmlDeviceGetUUID(void *handle, char *text, unsigned length)
+{
+    return string(gpu_of(handle), (intptr_t)handle > SLICE ? "slice" : "uuid", text, length);
+}
+
+int nvmlDeviceGetHandleByUUID(const char *uuid, void **handle)
+{
+    char text[TEXT];
+    for (int gpu = 0; gpu < gpu_count; gpu++)
+        for (int slice = 0; slice <= SLICE; slice += SLICE)
+            if (string(gpu, slice ? "slice" : "uuid", text, sizeof text) == SUCCESS && strcmp(text, uuid) == 0) {
+                *handle = (void *)(intptr_t)(gpu + 1 + slice);
+                return SUCCESS;
+            }
+    return NOT_FOUND;
+}
+
 GIVES_TEXT(nvmlDeviceGetName, "name")
 GIVES_TEXT(nvmlDeviceGetVbiosVersion, "vbios")
 
@@ -273,6 +292,14 @@ int nvmlDeviceGetCudaComputeCapability(void *handle, int *major, int *minor)
 #endif
 
 #if DRIVER >= 450
+int nvmlDeviceGetDeviceHandleFromMigDeviceHandle(void *slice, void **handle)
+{
+    char text[TEXT];
+    int code = answer(gpu_of(slice), "parent", text);
+    *handle = (void *)(intptr_t)(gpu_of(slice) + 1);
+    return code == NOT_SUPPORTED ? SUCCESS : code;
+}
+
 int nvmlDeviceGetMigMode(void *handle, unsigned *current, unsigned *pending)
 {
     return pair(handle, "mig", "pending_mig", current, pending);

@@ -12,6 +12,7 @@
  *     gpu 0 energy rate 250 step 20 from 1000   grows by 250 a millisecond, in steps of 20 ms of the machine's clock
  *     gpu 0 field_74 0 +1000000
  *     gpu 0 processes 100 100,4242 - children    none; the children of this process
+ *     gpu 0 slice MIG-1111              the UUID of a slice of it; `parent` is what asking for its GPU answers
  *     gpu 0 gone 3500                   every call answers "lost" so many ms after the library was started
  *
  * `lost` once answered is the answer of that GPU to every later call. A key that is not there is not supported.

@@ -55,11 +55,14 @@ class Facts:
     """What the rules look at before a run on ``device`` (``auto``, ``cpu``, ``gpu`` or a UUID).
 
     ``gpu_names`` are those the driver shows, each with its driver; None where the driver does not work, and
-    ``gpu_problem`` says why, or why there is none. ``card`` is the one a run would get. ``tensorflow_gpus`` counts
-    TensorFlow's. ``unlike_lock`` names the packages that are not as locked, None where no lock is known.
+    ``gpu_problem`` says why, or why there is none. ``gpu_hidden_by`` is the variable with its value that hides them all
+    from CUDA, ``gpu_lost`` has a clause for each GPU that does not answer. ``card`` is the one a run would get.
+    ``tensorflow_gpus`` counts TensorFlow's. ``unlike_lock`` names the packages that are not as locked, None where no
+    lock is known.
     ``cpu_cores`` are those we may run on, ``cpu_online`` those of the machine. ``place`` says where runs are made, and
     ``place_problem`` why they cannot be in the container that was chosen or asked for; both are empty where there is
-    nothing to say. ``in_container``: runs find TensorFlow in an image, and none was asked here.
+    nothing to say. ``in_container``: runs find TensorFlow in an image, and none was asked here. ``container_kind`` is
+    of the container that this process is in, ``none`` outside one.
     """
 
     device: str
@@ -97,8 +100,16 @@ class Facts:
     place: str = ""
     place_problem: str = ""
     in_container: bool = False
+    container_kind: str = "none"
+    gpu_hidden_by: str | None = None
+    gpu_lost: tuple[str, ...] = ()
 
     @property
     def has_gpu(self) -> bool:
         """Whether a run would get a GPU, as far as the driver shows one."""
-        return self.device != "cpu" and bool(self.gpu_names)
+        return self.device != "cpu" and bool(self.gpu_names) and not self.gpu_hidden_by
+
+    @property
+    def is_contained(self) -> bool:
+        """Whether this process is in a container, so that advice on containers is of use."""
+        return self.container_kind != "none"

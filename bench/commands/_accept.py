@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench import compatibility, container, execute, images, kernel_cache, locks, placement, plan, signals, trainers
+from bench import compatibility, container, execute, images, kernel_cache, locks, placement, signals, trainers
 from bench.commands import _place
 from bench.container import INSIDE, Mount
 from bench.errors import EnvironmentProblem
@@ -53,7 +53,7 @@ class Found:
 
 def accept(device: str | None, asked: _place.Asked, *, with_tests: bool, writes: bool) -> int:
     """Try an image, say what was found, keep it in results/ and in docker/images.toml; 0 where all is well, else 1."""
-    where = plan.device(device)
+    where = _place.device(device)
     with signals.asked_politely(), locks.held(locks.device_lock(where.key), f"the device {where.name}"):
         settled = _place.settle(_place.explicitly(asked), where)
         click.echo(settled.said)
@@ -165,7 +165,7 @@ def _mode(answer: Mapping[str, Any], placed: Placed, where: Device) -> Found:
 def _cuda_outside(where: Device) -> str | None:
     from bench.probes import gpu
 
-    chosen = gpu.choose(gpu.look().gpus, where.asked)
+    chosen = gpu.choose(gpu.look(), where.asked)
     return None if chosen is None else chosen.cuda_driver_version
 
 

@@ -10,7 +10,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import container, execute, images, locks, placement, plan, registry, trainers
+from bench import container, execute, images, locks, placement, registry, trainers
 from bench.commands import _place
 from bench.errors import EnvironmentProblem, Refused, UsageError
 from bench.images import Image, Images
@@ -125,7 +125,7 @@ def shell(device: str | None, asked: _place.Asked) -> int:
 
     if not sys.stdin.isatty():
         raise UsageError("a shell needs a terminal; type it in one.")
-    where = plan.device(device)
+    where = _place.device(device)
     # The device's lock, as for a run: whoever holds it may take any container of ours for one that was left behind.
     with locks.held(locks.device_lock(where.key), f"the device {where.name}"):
         settled = _place.settle(_place.explicitly(asked), where)

@@ -89,6 +89,19 @@ def options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def device(asked: str | None, *, err: bool = False) -> Device:
+    """Return the device that ``asked`` means here, and print first what the person is to know of the choice.
+
+    ``err``: on standard error. Raises what ``bench.plan.device`` raises.
+    """
+    from bench import plan
+
+    found = plan.device(asked)
+    for note in found.notes():
+        click.echo(note, err=err)
+    return found
+
+
 def placed(
     asked: Asked, device: Device, *, own: bool = False, say: Callable[[str], None] = click.echo
 ) -> Placed | None:
@@ -212,7 +225,7 @@ def card(device: Device) -> tuple[Card | None, str | None]:
 
     if device.kind == "cpu":
         return None, None
-    found = gpu.choose(gpu.look().gpus, device.asked)
+    found = gpu.choose(gpu.look(), device.asked)
     if found is None:
         return Card(device.name, None), None
     return Card(found.name, found.compute_capability), found.driver_version

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bench import container_process, execute, kernel_cache, locks, placement, plan, registry, signals, trainers
+from bench import container_process, execute, kernel_cache, locks, placement, registry, signals, trainers
 from bench.commands import _accept, _place
 from bench.commands._accept import Found
 from bench.commands._starts import Edges
@@ -38,7 +38,7 @@ STOP_SECONDS = 5.0
 
 def verify(device: str | None, asked: _place.Asked, out: str | None, *, with_tests: bool) -> int:
     """Try everything; 0 where all is well, else 1."""
-    where = plan.device(device)
+    where = _place.device(device)
     now = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     asked = _place.explicitly(asked)
     with signals.asked_politely():

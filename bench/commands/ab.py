@@ -99,7 +99,7 @@ def command(
     _own.no_trainer("ab", os.environ)
     told = _told(a, b)
     limit = None if fail_if_slower is None else _compare.percent(fail_if_slower)
-    trains_on = plan.device(device)
+    trains_on = _place.device(device)
     watched = plan.watched(watch, trains_on)
     rest = _protocol.REST_OF_TURNS_SECONDS if idle is None and trains_on.kind == "gpu" else idle
     wishes = plan.Wishes(recipe, seeds or _PAIRS, data, input, precision, device, threads)

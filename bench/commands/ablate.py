@@ -62,7 +62,7 @@ def command(
     _own.no_trainer("ablate", os.environ)
     protocol = _protocol.of(warm_up, idle, cache, telemetry)
     chosen = declared.load(name)
-    trains_on = plan.device(device)
+    trains_on = _place.device(device)
     watched = plan.watched(watch, trains_on)
     asked = _place.Asked(where, image, docker, docker_flags)
     wishes = plan.Wishes(

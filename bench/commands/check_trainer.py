@@ -88,13 +88,14 @@ def _bench(typed: str, wishes: Wishes, asked: Asked, timeout: int | None, keep: 
 
     from bench import locks, plan, programs, signals
     from bench.commands import _dataset, _flat, _starts
+    from bench.commands._place import device as choose_device
     from bench.probes import host
     from bench.trainers import Given
     from bench.watch import Limits
     from resnet9 import dataset
 
     program = programs.read(typed, Path.cwd(), os.environ.get("PATH"))
-    where = plan.device(wishes.device)
+    where = choose_device(wishes.device, err=True)
     with (
         signals.asked_politely(),
         locks.held(locks.device_lock(where.key), f"the device {where.name}"),

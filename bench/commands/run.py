@@ -65,7 +65,7 @@ def command(
     check(**claims)
     protocol = _protocol.of(warm_up, idle, cache, telemetry)
     wishes = plan.Wishes(recipe, seeds, data, input, precision, device, threads, smoke)
-    trains_on = plan.device(device)
+    trains_on = _place.device(device)
     watched = plan.watched(watch, trains_on)
     chosen, todo = _planned(wishes, trains_on, trainer, target)
     asked = _place.Asked(where, image, docker, docker_flags)

@@ -73,7 +73,7 @@ def command(
         click.echo(shown.NOT_APPLICABLE)
         return 0
     protocol = _protocol.of(warm_up, idle, cache, telemetry)
-    trains_on = plan.device(device)
+    trains_on = _place.device(device)
     watched = plan.watched(watch, trains_on)
     chosen, todo = _planned(
         plan.Wishes(recipe, seeds or _PAIRS, data, "host", precision, device, threads), trains_on, epochs

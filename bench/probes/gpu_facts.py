@@ -20,18 +20,21 @@ def gpu_facts(
 
     ``look`` asks for the GPUs and ``read`` for what is fixed about one. Never raises for what they cannot find out.
     """
-    chosen, count, why_none = None, None, None
+    chosen, sight, why_none = None, None, None
     try:
         sight = look()
-        count, why_none = len(sight.gpus), sight.why_none
-        chosen = gpu.choose(sight.gpus, device, environ.get("CUDA_VISIBLE_DEVICES"))
-    except gpu.GpuProblem as problem:
-        why_none = f"the driver does not work ({type(problem).__name__})"
-    except EnvironmentProblem:
-        pass  # the GPU asked for is none of these, and its run stops for that
+        why_none = sight.why_none
+        chosen = gpu.choose(sight, device, environ.get("CUDA_VISIBLE_DEVICES"))
+    except EnvironmentProblem as problem:
+        if sight is None:
+            why_none = f"the driver does not work ({type(problem).__name__})"
+        # Else the GPU asked for is none of these, or lost, and its run stops for that.
+    fixed = _fixed(chosen, read)
+    not_given = {**chosen.not_given, **fixed.not_given} if chosen else {}
     capability = chosen.compute_capability if chosen else None
     return {
-        "gpu.count": count,
+        "gpu.count": None if sight is None else len(sight.gpus),
+        "gpu.lost": None if sight is None else len(sight.lost),
         "gpu.why_none": why_none,
         "gpu.name": chosen.name if chosen else None,
         "gpu.uuid_hash": environment.hashed(chosen.uuid) if chosen else None,
@@ -39,7 +42,8 @@ def gpu_facts(
         "gpu.compute_capability": f"{capability[0]}.{capability[1]}" if capability else None,
         "gpu.driver_version": chosen.driver_version if chosen else None,
         "gpu.cuda_driver_version": chosen.cuda_driver_version if chosen else None,
-        **{f"gpu.{name}": value for name, value in asdict(_fixed(chosen, read)).items()},
+        **{f"gpu.{name}": value for name, value in asdict(fixed).items()},
+        "gpu.not_given": [f"{name}: {why}" for name, why in not_given.items()] if chosen else None,
     }
 
 
@@ -48,5 +52,5 @@ def _fixed(chosen: gpu.Gpu | None, read: Callable[[str], gpu.CardFacts]) -> gpu.
         return gpu.CardFacts()
     try:
         return read(chosen.uuid)
-    except gpu.GpuProblem:
-        return gpu.CardFacts()  # gone since the look, which the run will find out
+    except gpu.GpuProblem as problem:  # gone since the look, or a slice that the driver does not open
+        return gpu.CardFacts(not_given={"every fact": problem.why})

@@ -10,7 +10,8 @@ from bench import plan
 from bench.errors import EnvironmentProblem, UsageError
 from bench.plan import CPU, Device, Wishes
 from bench.probes import host
-from bench.probes.gpu import Gpu, Sight
+from bench.probes.gpu import Gpu, GpuLost, LostGpu, Sight
+from bench.watched_card import Chosen
 
 CARDS = tuple(
     Gpu(index, f"GPU-{index}000-aa", name, 2**34, "550.54", "12.4", (7, 0))
@@ -22,6 +23,10 @@ NO_GPU = Device("cpu", "cpu", "cpu", "cpu", "the driver is missing")
 
 def cards() -> Sight:
     return Sight(CARDS)
+
+
+def beside_a_lost_one() -> Sight:
+    return Sight(CARDS[1:], lost=(LostGpu(0, None, "the driver answers code 15"),))
 
 
 def no_cards() -> Sight:
@@ -69,6 +74,40 @@ def test_a_slice_of_a_gpu_is_passed_on_by_its_own_name() -> None:
     assert plan.device("auto", lambda: one, {"CUDA_VISIBLE_DEVICES": "MIG-78,MIG-79"}).asked == "MIG-78"
 
 
+@pytest.mark.parametrize("older", ["", "GPU-1000-aa/7/0"])
+def test_a_slice_beside_other_gpus_is_passed_on_and_unwatched_only_where_nobody_knows_its_gpu(older: str) -> None:
+    device = plan.device("auto", cards, {"CUDA_VISIBLE_DEVICES": f"MIG-{older or 77}"})
+
+    assert (device.kind, device.asked) == ("gpu", f"MIG-{older or 77}")
+    assert device.name == ("NVIDIA H200" if older else "NVIDIA GPU")
+    watched = plan.watched(None, device, never)
+    if older:
+        assert (watched.chosen, watched.notice) == (Chosen(f"MIG-{older}"), "")
+    else:
+        assert (watched.chosen, watched.why_none) == (None, device.unwatched)
+        assert device.unwatched in watched.notice
+        assert "container" not in watched.notice
+
+
+def test_a_gpu_that_was_asked_for_is_not_changed_for_a_slice_that_a_variable_names() -> None:
+    assert plan.device("1", cards, {"CUDA_VISIBLE_DEVICES": "MIG-77"}).asked == "GPU-1000-aa"
+
+
+@pytest.mark.parametrize("asked", ["auto", "gpu", "1", "GPU-1000-aa"])
+def test_a_gpu_beside_a_lost_one_is_taken_and_the_note_says_which(asked: str) -> None:
+    device = plan.device(asked, beside_a_lost_one, {})
+
+    assert device.asked == "GPU-1000-aa"
+    (note,) = device.notes()
+    assert "GPU 0 is lost: the driver answers code 15." in note
+    assert "GPU 1 (GPU-1000-aa) is used." in note
+
+
+def test_a_lost_gpu_that_was_asked_for_stops_the_run() -> None:
+    with pytest.raises(GpuLost, match="GPU 0 is lost"):
+        plan.device("0", beside_a_lost_one, {})
+
+
 def test_a_gpu_that_nvml_does_not_show_trains_unwatched_where_it_was_asked_for(tmp_path: Path) -> None:
     (tmp_path / "dev").mkdir()
     (tmp_path / "dev" / "nvidia0").touch()
@@ -76,9 +115,11 @@ def test_a_gpu_that_nvml_does_not_show_trains_unwatched_where_it_was_asked_for(t
     device = plan.device("gpu", no_cards, {}, tmp_path)
 
     assert (device.kind, device.asked, device.unwatched) == ("gpu", "gpu", "there is no NVIDIA driver library")
-    watched = plan.watched(None, device, never)
-    assert (watched.chosen, watched.why_none) == (None, "there is no NVIDIA driver library")
-    assert "capability `utility`" in watched.notice
+    inside, outside = (plan.watched(None, device, never, lambda kind=kind: kind) for kind in ("docker", "none"))
+    assert (inside.chosen, inside.why_none) == (None, "there is no NVIDIA driver library")
+    assert "capability `utility`" in inside.notice
+    assert "there is no NVIDIA driver library" in outside.notice
+    assert "container" not in outside.notice
 
 
 @pytest.mark.parametrize("asked", ["gpu", "0"])
@@ -93,7 +134,24 @@ def test_cpu_does_not_even_look_for_a_gpu() -> None:
 
 def test_without_a_gpu_auto_is_the_cpu_and_says_why() -> None:
     assert plan.device(None, no_cards, {}).why_no_gpu == "there is no NVIDIA driver library"
-    assert plan.device("auto", cards, {"CUDA_VISIBLE_DEVICES": "-1"}).why_no_gpu == "CUDA_VISIBLE_DEVICES=-1 hides it"
+    assert plan.device(None, no_cards, {}).notes() == ("No GPU here: there is no NVIDIA driver library.",)
+    assert plan.device("cpu", never, {}).notes() == plan.device("auto", cards, {}).notes() == ()
+
+
+@pytest.mark.parametrize(("value", "typed"), [("-1", "-1"), ("", "''"), ("cuda:0", "cuda:0"), ("0,0", "0,0")])
+def test_a_gpu_that_a_variable_hides_is_told_with_the_variable(value: str, typed: str) -> None:
+    environ = {"CUDA_VISIBLE_DEVICES": value}
+    device = plan.device("auto", cards, environ)
+
+    assert device.kind == "cpu"
+    assert f"CUDA_VISIBLE_DEVICES={typed} hides" in device.why_no_gpu
+    with pytest.raises(EnvironmentProblem, match=f"CUDA_VISIBLE_DEVICES={typed} hides"):
+        plan.device("gpu", cards, environ)
+
+
+@pytest.mark.parametrize(("value", "name"), [("01", "NVIDIA H200"), ("0-1", "Tesla V100"), ("1gpu", "NVIDIA H200")])
+def test_a_variable_is_read_as_cuda_reads_it(value: str, name: str) -> None:
+    assert plan.device("auto", cards, {"CUDA_VISIBLE_DEVICES": value}).name == name
 
 
 @pytest.mark.parametrize("asked", ["gpu", "0", "GPU-1"])
@@ -171,7 +229,7 @@ def test_a_cpu_gets_two_seeds_of_smoke_and_is_told_what_they_are_not() -> None:
 
     assert (todo.seeds, todo.data, todo.input) == ((0, 1), "synthetic", "host")
     assert todo.notice == (
-        "No GPU here: the driver is missing. This checks the harness on a built-in stand-in and is no CIFAR-10 result. "
+        "This checks the harness on a built-in stand-in and is no CIFAR-10 result. "
         "For the real thing on this CPU: make bench RECIPE=speedrun SEEDS=1 DEVICE=cpu "
         "(about 11 minutes on 2 cores with bf16 instructions, longer on others)."
     )

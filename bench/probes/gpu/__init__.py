@@ -1,18 +1,19 @@
 """The NVIDIA GPUs that the driver shows, and what the one that trains does. The only package that knows NVML.
 
 The module ``pynvml`` comes from the package ``nvidia-ml-py`` and loads the host driver's ``libnvidia-ml.so.1``, so what
-answers depends on the driver and not on our environment. ``devices`` says which cards there are and which one a run
-gets, ``card`` reads that one while the run lasts, ``nvml`` turns the driver's codes into absences, missing values and
-errors of ours.
+answers depends on the driver and not on our environment. ``devices`` says which cards there are, ``selection`` which
+one a run gets, ``card`` reads that one while the run lasts, ``nvml`` turns the driver's codes into absences, missing
+values and errors of ours.
 """
 
 from bench.probes.gpu.binding import WrongBinding, binding
 from bench.probes.gpu.card import Card, Counters, Sample, open_card
-from bench.probes.gpu.devices import Gpu, Sight, choose, look, visible
+from bench.probes.gpu.devices import Gpu, LostGpu, Sight, look
 from bench.probes.gpu.energy import EnergyStep
 from bench.probes.gpu.facts import CardFacts, facts
 from bench.probes.gpu.lost_time import FIELDS as LOST_TIME_FIELDS
 from bench.probes.gpu.nvml import DriverMismatch, GpuLost, GpuProblem, NoPermission
+from bench.probes.gpu.selection import choose, first_visible, hidden_by
 
 __all__ = [
     "LOST_TIME_FIELDS",
@@ -24,6 +25,7 @@ __all__ = [
     "Gpu",
     "GpuLost",
     "GpuProblem",
+    "LostGpu",
     "NoPermission",
     "Sample",
     "Sight",
@@ -31,7 +33,8 @@ __all__ = [
     "binding",
     "choose",
     "facts",
+    "first_visible",
+    "hidden_by",
     "look",
     "open_card",
-    "visible",
 ]

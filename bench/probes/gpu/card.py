@@ -18,8 +18,11 @@ from bench.probes.gpu import nvml as driver
 from bench.probes.gpu.binding import refuse_unofficial
 from bench.probes.gpu.devices import Gpu, find
 from bench.probes.gpu.lost_time import LostTime
-from bench.probes.gpu.nvml import Absent, GpuLost, GpuProblem, value
+from bench.probes.gpu.nvml import Absent, Facts, GpuLost, GpuProblem
 from bench.record.telemetry import DIVIDED
+
+#: Looks at a card, one after the other, in which no call answers: after so many it counts as lost.
+_SILENT_LOOKS = 2
 
 
 @dataclass(frozen=True)
@@ -81,12 +84,16 @@ class Card:
         self._nvml = nvml
         self._open = True
         self._readers: dict[str, Callable[[], Any]] = {}
+        self._answers = self._unknown = self._silent = 0
         self._calls: dict[str, str] = {}
-        for name, alternatives in _calls(nvml, handle).items():
-            self._try(name, alternatives)
+        refusals = [self._try(name, alternatives) for name, alternatives in _calls(nvml, handle).items()]
+        unknown = next((each for each in refusals if each and each.value == nvml.NVML_ERROR_UNKNOWN), None)
         lost_time = LostTime(nvml, handle, gpu.driver_version)
-        self._readers["lost_time"] = lost_time.read
+        if "yes" in lost_time.calls.values():
+            self._readers["lost_time"] = lost_time.read
         self._calls.update(lost_time.calls)
+        if unknown and "yes" not in self._calls.values():
+            raise driver.problem(nvml, unknown, "opening the GPU")
         if self._calls["utilisation"] == "not supported" and _is_sliced(nvml, handle, gpu):
             self._calls["utilisation"] = DIVIDED
 
@@ -100,7 +107,7 @@ class Card:
         utilisation = self._read("utilisation")
         memory = self._read("memory")
         milliwatts = self._number("power")
-        return Sample(
+        sample = Sample(
             gpu_utilisation_percent=None if utilisation is None else driver.percent(utilisation.gpu),
             memory_utilisation_percent=None if utilisation is None else driver.percent(utilisation.memory),
             gpu_memory_bytes=None if memory is None else driver.known(memory.used),
@@ -111,10 +118,14 @@ class Card:
             gpu_temperature_celsius=self._number("temperature") if slow else None,
             processes=self._processes() if slow else None,
         )
+        self._raise_if_silent()
+        return sample
 
     def counters(self) -> Counters:
         """The counters as they stand now. Raises GpuLost where the card is gone."""
-        return Counters(self._number("energy"), self._read("lost_time") or {}, self._number("temperature"))
+        counters = Counters(self._number("energy"), self._read("lost_time") or {}, self._number("temperature"))
+        self._raise_if_silent()
+        return counters
 
     def measure_energy_step(
         self,
@@ -140,22 +151,24 @@ class Card:
     ) -> None:
         self.close()
 
-    def _try(self, name: str, alternatives: tuple[Callable[[], Any], ...]) -> None:
-        """Keep the first alternative that the driver has, if it answers; put down what it said."""
+    def _try(self, name: str, alternatives: tuple[Callable[[], Any], ...]) -> Any:
+        """Keep the first alternative that the driver has, if it answers; put down, and return, its error if not."""
         self._calls[name] = "missing in the driver"
+        refusal: Any = None
         for reader in alternatives:
             try:
-                reader()
+                driver.answer(self._nvml, reader)
             except self._nvml.NVMLError as error:
-                if driver.is_lost(self._nvml, error.value) and error.value != self._nvml.NVML_ERROR_UNKNOWN:
+                if driver.is_lost(self._nvml, error.value):
                     raise driver.problem(self._nvml, error, "opening the GPU") from None
-                self._calls[name] = driver.word(self._nvml, error)
+                refusal, self._calls[name] = error, driver.word(self._nvml, error)
                 if error.value == self._nvml.NVML_ERROR_FUNCTION_NOT_FOUND:
                     continue
             else:
                 self._calls[name] = "yes"
-                self._readers[name] = reader
-            return
+                refusal, self._readers[name] = None, reader
+            break
+        return refusal
 
     def _read(self, name: str) -> Any:
         """The answer of a call that answered once, None where it does not this time. Raises GpuLost."""
@@ -163,11 +176,26 @@ class Card:
         if reader is None:
             return None
         try:
-            return reader()
+            found = reader()
         except self._nvml.NVMLError as error:
             if driver.is_lost(self._nvml, error.value):
                 raise GpuLost(f"The GPU stopped answering ({error}, code {error.value}).") from None
+            self._unknown += error.value == self._nvml.NVML_ERROR_UNKNOWN
             return None
+        self._answers += 1
+        return found
+
+    def _raise_if_silent(self) -> None:
+        """Raise GpuLost where all calls since the last look gave nothing, code 999 among it, and so before that.
+
+        One such code says nothing of the card, which may answer the next call (azhpc-diagnostics#77); a container whose
+        runtime was reloaded hears no other.
+        """
+        self._silent = self._silent + 1 if self._unknown and not self._answers else 0
+        self._answers = self._unknown = 0
+        if self._silent >= _SILENT_LOOKS:
+            code = self._nvml.NVML_ERROR_UNKNOWN
+            raise GpuLost(f"The GPU stopped answering (every call gives code {code}).")
 
     def _number(self, name: str) -> int | None:
         """The unsigned number that a call answers, None where it says that there is none. Raises GpuLost."""
@@ -180,7 +208,7 @@ class Card:
 
 def _is_sliced(nvml: Any, handle: Any, gpu: Gpu) -> bool:
     """Whether the card is divided, or is itself a slice: then the driver has no utilisation of it (NVML, MIG)."""
-    modes = value(nvml, "nvmlDeviceGetMigMode", handle)
+    modes = Facts(nvml, handle).read("mig", "nvmlDeviceGetMigMode")
     return gpu.uuid.startswith("MIG-") or bool(modes and modes[0])
 
 

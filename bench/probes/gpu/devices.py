@@ -1,135 +1,188 @@
-"""Which GPUs there are, and which of them a run gets."""
+"""Which GPUs there are, in CUDA's order, and which of them do not answer."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from bench.errors import EnvironmentProblem
-from bench.probes.gpu.nvml import Absent, GpuProblem, NoPermission, needed, session, text, value
+from bench.probes.gpu.nvml import Absent, Facts, GpuProblem, NoPermission, known, needed, session, text
+
+#: Stands for the name that the driver does not give.
+NO_NAME = "NVIDIA GPU"
 
 
 @dataclass(frozen=True)
 class Gpu:
     """One GPU as the driver describes it; None is a value that the card or the driver does not give.
 
-    ``index`` counts in PCI bus order, ``memory_bytes`` is all of the board's, ``cuda_driver_version`` the newest CUDA
-    that the driver serves, as ``12.4``, and ``compute_capability`` (major, minor).
+    ``index`` counts in PCI bus order (None for a slice of which nobody knows the GPU), ``memory_bytes`` is all of the
+    board's, ``cuda_driver_version`` the newest CUDA that the driver serves, as ``12.4``, and ``compute_capability``
+    (major, minor). ``not_given`` says of these values, by name, why the driver gave none where it should
+    (``nvml.Facts``).
     """
 
-    index: int
+    index: int | None
     uuid: str
     name: str
     memory_bytes: int | None
     driver_version: str | None
     cuda_driver_version: str | None
     compute_capability: tuple[int, int] | None
+    not_given: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class LostGpu:
+    """One GPU that the driver counts and that does not answer; it keeps its ``index``. ``uuid`` is None if unknown.
+
+    ``why`` is a clause without an address or a UUID.
+    """
+
+    index: int
+    uuid: str | None
+    why: str
+
+    def sentence(self) -> str:
+        """Return what happened, for the terminal."""
+        return f"GPU {self.index}{f' ({self.uuid})' if self.uuid else ''} is lost: {self.why}"
 
 
 @dataclass(frozen=True)
 class Sight:
-    """The GPUs seen, and where there are none, ``why_none`` in one clause."""
+    """The GPUs seen, and where there are none, ``why_none`` in one clause. ``lost`` are those that do not answer."""
 
     gpus: tuple[Gpu, ...]
     why_none: str | None = None
+    lost: tuple[LostGpu, ...] = ()
 
 
 def look() -> Sight:
     """Every GPU the driver shows, in PCI bus order, or why there is none.
 
-    Raises DriverMismatch, NoPermission, GpuLost or GpuProblem where a driver is there and does not answer as it should.
+    Raises DriverMismatch, NoPermission, GpuLost or GpuProblem where a driver is there and does not answer as it should,
+    or none of its GPUs does: one that does not answer beside others that do is among the lost ones.
     Any module ``pynvml`` will do for this, so that a wrong one costs the samples of a card and not the training on it.
     """
     try:
         with session() as nvml:
-            gpus = _devices(nvml)
+            return _sight(nvml)
     except Absent as absence:
         return Sight((), str(absence))
-    return Sight(gpus) if gpus else Sight((), "the NVIDIA driver shows no GPU")
 
 
-def visible() -> tuple[Gpu, ...]:
-    """The GPUs of ``look``, without the reason; raises what it raises."""
-    return look().gpus
-
-
-def choose(gpus: Sequence[Gpu], device: str = "auto", cuda_visible_devices: str | None = None) -> Gpu | None:
-    """The one of ``gpus`` that a run on ``device`` (``auto``, ``gpu``, ``cpu``, a UUID) gets, None where it gets none.
-
-    ``cuda_visible_devices`` is the variable's value, None where it is not set. NVML ignores it; CUDA takes its first
-    entry (an index in PCI bus order, which our trainer asks for, or the beginning of a UUID); anything else, such as
-    -1, hides every GPU. Raises EnvironmentProblem for an index or a UUID that no GPU has.
-    """
-    if device == "cpu" or not gpus:
+def parent_of(slice_uuid: str) -> str | None:
+    """The UUID of the GPU that a slice (MIG) belongs to, None where the driver does not tell."""
+    try:
+        with session() as nvml:
+            doing = "finding the GPU of a slice"
+            part = needed(nvml, doing, nvml.nvmlDeviceGetHandleByUUID, slice_uuid)
+            whole = needed(nvml, doing, nvml.nvmlDeviceGetDeviceHandleFromMigDeviceHandle, part)
+            return text(needed(nvml, doing, nvml.nvmlDeviceGetUUID, whole))
+    except (Absent, GpuProblem, AttributeError):  # a binding or a driver without MIG
         return None
-    wanted = device
-    if device in ("auto", "gpu"):
-        if cuda_visible_devices is None:
-            return gpus[0]
-        wanted = cuda_visible_devices.split(",")[0].strip()
-        if not wanted.isdecimal() and not wanted.startswith(("GPU-", "MIG-")):
-            return None
-    if wanted.startswith("MIG-") and len(gpus) == 1:
-        return gpus[0]  # a slice of it
-    matches = [gpu for gpu in gpus if str(gpu.index) == wanted or gpu.uuid.startswith(wanted)]
-    if len(matches) != 1:
-        known = ", ".join(f"{gpu.index} ({gpu.uuid})" for gpu in gpus)
-        raise EnvironmentProblem(f"No one GPU here is {wanted!r}: choose of {known}, or type DEVICE=cpu.")
-    return matches[0]
 
 
-def describe(nvml: Any, handle: Any, index: int) -> Gpu:
-    """The card behind ``handle``. Raises GpuProblem where it does not answer."""
-    driver_version = value(nvml, "nvmlSystemGetDriverVersion")
-    cuda = value(nvml, "nvmlSystemGetCudaDriverVersion")
-    memory = value(nvml, "nvmlDeviceGetMemoryInfo", handle)
-    capability = value(nvml, "nvmlDeviceGetCudaComputeCapability", handle)
+def describe(nvml: Any, handle: Any, index: int, uuid: str) -> Gpu:
+    """The card behind ``handle``. Raises GpuLost where it is gone."""
+    system, card = Facts(nvml), Facts(nvml, handle)
+    driver_version = system.read("driver_version", "nvmlSystemGetDriverVersion")
+    cuda = system.read("cuda_driver_version", "nvmlSystemGetCudaDriverVersion")
+    name = card.read("name", "nvmlDeviceGetName")
+    memory = card.read("memory_bytes", "nvmlDeviceGetMemoryInfo")
+    capability = card.read("compute_capability", "nvmlDeviceGetCudaComputeCapability")
     return Gpu(
         index=index,
-        uuid=text(needed(nvml, f"identifying GPU {index}", nvml.nvmlDeviceGetUUID, handle)),
-        name=text(needed(nvml, f"naming GPU {index}", nvml.nvmlDeviceGetName, handle)),
-        memory_bytes=None if memory is None else int(memory.total),
+        uuid=uuid,
+        name=NO_NAME if name is None else text(name),
+        memory_bytes=None if memory is None else known(memory.total),
         driver_version=None if driver_version is None else text(driver_version),
         cuda_driver_version=None if cuda is None else f"{cuda // 1000}.{cuda % 1000 // 10}",
         compute_capability=None if capability is None else (int(capability[0]), int(capability[1])),
+        not_given={**system.not_given, **card.not_given},
     )
 
 
 def find(nvml: Any, uuid: str) -> tuple[Any, Gpu]:
     """The handle and the description of the card with this UUID, which may be a slice's.
 
-    Raises GpuProblem where there is none or it does not answer. Its message does not tell the UUID: records keep it.
+    Raises Absent or GpuProblem where there is none or it does not answer; what other cards do does not matter. The
+    message does not tell the UUID: records keep it.
     """
-    for index, handle in enumerate(handles(nvml)):
-        if text(needed(nvml, f"identifying GPU {index}", nvml.nvmlDeviceGetUUID, handle)) == uuid:
-            return handle, describe(nvml, handle, index)
+    slots = _slots(nvml)
+    for index, slot in enumerate(slots):
+        if slot.uuid == uuid:
+            return slot.handle, describe(nvml, slot.handle, index, uuid)
     if uuid.startswith("MIG-"):
         part = needed(nvml, "opening a slice of a GPU", nvml.nvmlDeviceGetHandleByUUID, uuid)
-        return part, describe(nvml, part, 0)
+        return part, describe(nvml, part, 0, uuid)
+    for slot in slots:
+        if slot.problem is not None:
+            raise slot.problem  # as far as anybody can tell, it is this one
     raise GpuProblem("No GPU can be read: the NVIDIA driver shows none with the UUID that the run uses.")
 
 
-def handles(nvml: Any) -> tuple[Any, ...]:
+@dataclass(frozen=True)
+class _Slot:
+    """One GPU that the driver counts; ``problem`` is why it cannot be opened or identified, None where it can."""
+
+    bus: str | None = None
+    handle: Any = None
+    uuid: str | None = None
+    problem: Absent | GpuProblem | None = None
+
+
+def _slots(nvml: Any) -> list[_Slot]:
     """The GPUs this process may use, in PCI bus order, which is how CUDA counts them when asked to.
 
-    The library counts in an order of its own that no document promises. Raises NoPermission where all are refused.
+    The library counts in an order of its own that no document promises; it holds for a GPU that tells no bus address,
+    as one that is lost. A lost one keeps its place: CUDA still counts it (meta-llama/llama-models#200).
+    Raises NoPermission where all are refused.
     """
-    found: list[tuple[str, int, Any]] = []
+    found: list[_Slot] = []
     refusal: NoPermission | None = None
-    for index in range(needed(nvml, "counting GPUs", nvml.nvmlDeviceGetCount)):
+    for number in range(needed(nvml, "counting GPUs", nvml.nvmlDeviceGetCount)):
         try:
-            handle = needed(nvml, f"opening GPU {index}", nvml.nvmlDeviceGetHandleByIndex, index)
+            found.append(_slot(nvml, number))
         except NoPermission as error:
             refusal = error  # the count includes GPUs that this container was not given (nvmlDeviceGetCount_v2)
-            continue
-        pci = value(nvml, "nvmlDeviceGetPciInfo", handle)
-        # The bus id, 00000000:3B:00.0 in hexadecimal of fixed width, sorts as its numbers do.
-        found.append(("" if pci is None else text(pci.busId).upper(), index, handle))
     if refusal is not None and not found:
         raise refusal
-    return tuple(handle for _, _, handle in sorted(found, key=lambda each: each[:2]))
+    # The bus id, 00000000:3B:00.0 in hexadecimal of fixed width, sorts as its numbers do.
+    placed = sorted((slot for slot in found if slot.bus), key=lambda slot: slot.bus or "")
+    for place, slot in enumerate(found):
+        if not slot.bus:
+            placed.insert(place, slot)
+    return placed
 
 
-def _devices(nvml: Any) -> tuple[Gpu, ...]:
-    return tuple(describe(nvml, handle, index) for index, handle in enumerate(handles(nvml)))
+def _slot(nvml: Any, number: int) -> _Slot:
+    """The GPU of this number of the library's. Raises NoPermission where it was not given to this process."""
+    slot = _Slot()
+    try:
+        slot = replace(slot, handle=needed(nvml, f"opening GPU {number}", nvml.nvmlDeviceGetHandleByIndex, number))
+        pci = Facts(nvml, slot.handle).read("pci", "nvmlDeviceGetPciInfo")
+        slot = replace(slot, bus=None if pci is None else text(pci.busId).upper())
+        uuid = needed(nvml, f"identifying GPU {number}", nvml.nvmlDeviceGetUUID, slot.handle)
+        return replace(slot, uuid=text(uuid))
+    except NoPermission:
+        raise
+    except (Absent, GpuProblem) as problem:
+        return replace(slot, problem=problem)
+
+
+def _sight(nvml: Any) -> Sight:
+    gpus: list[Gpu] = []
+    lost: list[LostGpu] = []
+    first: Absent | GpuProblem | None = None
+    for index, slot in enumerate(_slots(nvml)):
+        try:
+            if slot.uuid is None:
+                raise slot.problem or AssertionError
+            gpus.append(describe(nvml, slot.handle, index, slot.uuid))
+        except (Absent, GpuProblem) as problem:
+            first = first or problem
+            lost.append(LostGpu(index, slot.uuid, problem.why if isinstance(problem, GpuProblem) else str(problem)))
+    if first is not None and not gpus:
+        raise first
+    return Sight(tuple(gpus), None if gpus else "the NVIDIA driver shows no GPU", tuple(lost))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from bench.probes.gpu.devices import find
-from bench.probes.gpu.nvml import Absent, GpuProblem, known, session, text, value
+from bench.probes.gpu.nvml import Absent, Facts, GpuProblem, session, text
 
 #: ``nvmlComputeMode_t`` and ``nvmlGpuVirtualizationMode_t``, by value (NVML API reference).
 _COMPUTE_MODES = ("default", "exclusive thread", "prohibited", "exclusive process")
@@ -18,6 +19,7 @@ class CardFacts:
     """A card's facts; None is one that the card, the driver or this user does not get.
 
     ``pending_ecc`` is what a restart will make of ECC. ``pcie_generation`` is of this moment: an idle link slows down.
+    ``not_given`` has why, by fact, where the driver should have given one and did not (``nvml.Facts``).
     """
 
     vbios: str | None = None
@@ -38,6 +40,7 @@ class CardFacts:
     application_sm_clock_mhz: int | None = None
     application_memory_clock_mhz: int | None = None
     default_application_sm_clock_mhz: int | None = None
+    not_given: Mapping[str, str] = field(default_factory=dict)
 
 
 def facts(uuid: str) -> CardFacts:
@@ -51,34 +54,36 @@ def facts(uuid: str) -> CardFacts:
 
 
 def _read(nvml: Any, handle: Any) -> CardFacts:
-    def ask(name: str, *arguments: Any) -> Any:
-        return value(nvml, name, handle, *arguments)
-
-    def number(name: str, *arguments: Any) -> int | None:
-        return known(ask(name, *arguments))
-
-    vbios = ask("nvmlDeviceGetVbiosVersion")
-    ecc = ask("nvmlDeviceGetEccMode") or (None, None)
-    mig = ask("nvmlDeviceGetMigMode") or (None, None)
+    card = Facts(nvml, handle)
+    vbios = card.read("vbios", "nvmlDeviceGetVbiosVersion")
+    ecc = card.read("ecc", "nvmlDeviceGetEccMode") or (None, None)
+    mig = card.read("mig", "nvmlDeviceGetMigMode") or (None, None)
+    sm, memory = nvml.NVML_CLOCK_SM, nvml.NVML_CLOCK_MEM
+    default_sm = "nvmlDeviceGetDefaultApplicationsClock"
     return CardFacts(
         vbios=None if vbios is None else text(vbios),
         ecc=_flag(ecc[0]),
         pending_ecc=_flag(ecc[1]),
-        power_limit_watts=_watts(number("nvmlDeviceGetEnforcedPowerLimit")),
-        default_power_limit_watts=_watts(number("nvmlDeviceGetPowerManagementDefaultLimit")),
-        persistence=_flag(ask("nvmlDeviceGetPersistenceMode")),
+        power_limit_watts=_watts(card.number("power_limit_watts", "nvmlDeviceGetEnforcedPowerLimit")),
+        default_power_limit_watts=_watts(
+            card.number("default_power_limit_watts", "nvmlDeviceGetPowerManagementDefaultLimit")
+        ),
+        persistence=_flag(card.read("persistence", "nvmlDeviceGetPersistenceMode")),
         mig=_flag(mig[0]),
-        virtualisation=_named(_VIRTUALISATION, ask("nvmlDeviceGetVirtualizationMode")),
-        compute_mode=_named(_COMPUTE_MODES, ask("nvmlDeviceGetComputeMode")),
-        pcie_generation=number("nvmlDeviceGetCurrPcieLinkGeneration"),
-        max_pcie_generation=number("nvmlDeviceGetMaxPcieLinkGeneration"),
-        pcie_lanes=number("nvmlDeviceGetCurrPcieLinkWidth"),
-        max_pcie_lanes=number("nvmlDeviceGetMaxPcieLinkWidth"),
-        max_sm_clock_mhz=number("nvmlDeviceGetMaxClockInfo", nvml.NVML_CLOCK_SM),
-        max_memory_clock_mhz=number("nvmlDeviceGetMaxClockInfo", nvml.NVML_CLOCK_MEM),
-        application_sm_clock_mhz=number("nvmlDeviceGetApplicationsClock", nvml.NVML_CLOCK_SM),
-        application_memory_clock_mhz=number("nvmlDeviceGetApplicationsClock", nvml.NVML_CLOCK_MEM),
-        default_application_sm_clock_mhz=number("nvmlDeviceGetDefaultApplicationsClock", nvml.NVML_CLOCK_SM),
+        virtualisation=_named(_VIRTUALISATION, card.read("virtualisation", "nvmlDeviceGetVirtualizationMode")),
+        compute_mode=_named(_COMPUTE_MODES, card.read("compute_mode", "nvmlDeviceGetComputeMode")),
+        pcie_generation=card.number("pcie_generation", "nvmlDeviceGetCurrPcieLinkGeneration"),
+        max_pcie_generation=card.number("max_pcie_generation", "nvmlDeviceGetMaxPcieLinkGeneration"),
+        pcie_lanes=card.number("pcie_lanes", "nvmlDeviceGetCurrPcieLinkWidth"),
+        max_pcie_lanes=card.number("max_pcie_lanes", "nvmlDeviceGetMaxPcieLinkWidth"),
+        max_sm_clock_mhz=card.number("max_sm_clock_mhz", "nvmlDeviceGetMaxClockInfo", sm),
+        max_memory_clock_mhz=card.number("max_memory_clock_mhz", "nvmlDeviceGetMaxClockInfo", memory),
+        application_sm_clock_mhz=card.number("application_sm_clock_mhz", "nvmlDeviceGetApplicationsClock", sm),
+        application_memory_clock_mhz=card.number(
+            "application_memory_clock_mhz", "nvmlDeviceGetApplicationsClock", memory
+        ),
+        default_application_sm_clock_mhz=card.number("default_application_sm_clock_mhz", default_sm, sm),
+        not_given=card.not_given,
     )
 
 

@@ -64,11 +64,14 @@ class LostTime:
         self._fields = tuple(each for each in self._fields if self._answers(each))
 
     def read(self) -> dict[str, int]:
-        """Nanoseconds so far, by cause. Raises the binding's NVMLError."""
+        """Nanoseconds so far, by cause; one that gives nothing this time is left out.
+
+        Raises the binding's NVMLError where the card is lost, or none answers and one of them has an unknown error.
+        """
         if not self._fields:
             return {}
         values = self._nvml.nvmlDeviceGetFieldValues(self._handle, [each.id for each in self._fields])
-        found = {}
+        found, unknown = {}, False
         for each, value in zip(self._fields, values, strict=True):
             if value.nvmlReturn == self._nvml.NVML_SUCCESS:
                 lost_ns = driver.known(getattr(value.value, _MEMBERS[value.valueType]))
@@ -76,15 +79,17 @@ class LostTime:
                     found[each.cause] = lost_ns
             elif driver.is_lost(self._nvml, value.nvmlReturn):
                 raise self._nvml.NVMLError(value.nvmlReturn)
+            else:
+                unknown = unknown or value.nvmlReturn == self._nvml.NVML_ERROR_UNKNOWN
+        if unknown and not found:
+            raise self._nvml.NVMLError(self._nvml.NVML_ERROR_UNKNOWN)
         return found
 
     def _answers(self, each: Field) -> bool:
         """Ask for one counter and put down what the driver said: the call may succeed where the field does not."""
         nvml = self._nvml
         try:
-            (value,) = nvml.nvmlDeviceGetFieldValues(self._handle, [each.id])
-            if value.nvmlReturn != nvml.NVML_SUCCESS:
-                raise nvml.NVMLError(value.nvmlReturn)
+            value = driver.answer(nvml, self._field, each)
             if value.valueType >= len(_MEMBERS):
                 raise nvml.NVMLError(nvml.NVML_ERROR_NOT_SUPPORTED)  # of a type that our list does not have
         except nvml.NVMLError as error:
@@ -92,3 +97,9 @@ class LostTime:
             return False
         self.calls[f"lost_{each.cause}"] = "yes"
         return True
+
+    def _field(self, each: Field) -> Any:
+        (value,) = self._nvml.nvmlDeviceGetFieldValues(self._handle, [each.id])
+        if value.nvmlReturn != self._nvml.NVML_SUCCESS:
+            raise self._nvml.NVMLError(value.nvmlReturn)
+        return value

@@ -12,10 +12,15 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from bench.errors import EnvironmentProblem
+from bench.probes import container
 
 
 class GpuProblem(EnvironmentProblem):
-    """The NVIDIA driver is there and does not work."""
+    """The NVIDIA driver is there and does not work. ``why`` is the driver's answer alone, a clause without advice."""
+
+    def __init__(self, message: str, why: str = "") -> None:
+        super().__init__(message)
+        self.why = why or message.rstrip(".")
 
 
 class DriverMismatch(GpuProblem):
@@ -66,34 +71,61 @@ def session() -> Iterator[Any]:
         stop(nvml)
 
 
+def answer(nvml: Any, call: Callable[..., Any], *arguments: Any) -> Any:
+    """Return the driver's answer, from a second call where the first one gave code 999, which may pass.
+
+    Raises the binding's NVMLError.
+    """
+    try:
+        return call(*arguments)
+    except nvml.NVMLError as error:
+        if error.value != nvml.NVML_ERROR_UNKNOWN:
+            raise
+    return call(*arguments)
+
+
 def needed(nvml: Any, doing: str, call: Callable[..., Any], *arguments: Any) -> Any:
     """The driver's answer. Raises Absent or a GpuProblem."""
     try:
-        return call(*arguments)
+        return answer(nvml, call, *arguments)
     except nvml.NVMLError as error:
         raise problem(nvml, error, doing) from None
 
 
-def value(nvml: Any, name: str, *arguments: Any) -> Any:
-    """What the function ``name`` answers, or None where this binding, driver, card or user does not get an answer.
+class Facts:
+    """Reads facts of one GPU, or of the driver where ``handle`` is None; one that fails costs itself and no other.
 
-    Raises GpuProblem for any other code.
+    ``not_given`` has why, by fact, where the driver should have an answer and gave none: a code that is an error, or a
+    missing permission. What this card, binding or driver does not have is no failure.
     """
-    call = getattr(nvml, name, None)
-    if call is None:
-        return None
-    try:
-        return call(*arguments)
-    except nvml.NVMLError as error:
-        if error.value in (
-            nvml.NVML_ERROR_NOT_SUPPORTED,
-            nvml.NVML_ERROR_FUNCTION_NOT_FOUND,
-            nvml.NVML_ERROR_NOT_FOUND,
-            nvml.NVML_ERROR_NO_PERMISSION,
-            nvml.NVML_ERROR_INVALID_ARGUMENT,  # a call that is made for whole cards, asked of a slice of one
-        ):
+
+    def __init__(self, nvml: Any, handle: Any = None) -> None:
+        self.not_given: dict[str, str] = {}
+        self._nvml = nvml
+        self._handle = () if handle is None else (handle,)
+
+    def read(self, fact: str, name: str, *arguments: Any) -> Any:
+        """Return what the function ``name`` answers, None where it gives nothing. Raises GpuLost."""
+        call = getattr(self._nvml, name, None)
+        if call is None:
             return None
-        raise problem(nvml, error, "reading a GPU") from None
+        try:
+            return answer(self._nvml, call, *self._handle, *arguments)
+        except self._nvml.NVMLError as error:
+            if is_lost(self._nvml, error.value):
+                raise lost(error, "reading a GPU") from None
+            if error.value not in (
+                self._nvml.NVML_ERROR_NOT_SUPPORTED,
+                self._nvml.NVML_ERROR_FUNCTION_NOT_FOUND,
+                self._nvml.NVML_ERROR_NOT_FOUND,
+                self._nvml.NVML_ERROR_INVALID_ARGUMENT,  # a call that is made for whole cards, asked of a slice of one
+            ):
+                self.not_given[fact] = word(self._nvml, error)
+            return None
+
+    def number(self, fact: str, name: str, *arguments: Any) -> int | None:
+        """Return the unsigned number that the function ``name`` answers, as ``read``. Raises GpuLost."""
+        return known(self.read(fact, name, *arguments))
 
 
 #: ``NVML_VALUE_NOT_AVAILABLE``, -1, as an unsigned number of 32 and of 64 bits: a call may succeed and answer this.
@@ -127,19 +159,27 @@ def word(nvml: Any, error: Any) -> str:
 
 
 def is_lost(nvml: Any, code: int) -> bool:
-    """Whether ``code`` says that a card which answered before is gone: fallen off the bus, or the driver under it."""
+    """Whether ``code`` says that a card which answered before is gone: fallen off the bus, or the driver under it.
+
+    Code 999 does not say so: one call may give it and the next answer. A card of which no call answers is lost, too.
+    """
     return code in (
         nvml.NVML_ERROR_GPU_IS_LOST,
         nvml.NVML_ERROR_RESET_REQUIRED,
         nvml.NVML_ERROR_UNINITIALIZED,
         nvml.NVML_ERROR_DRIVER_NOT_LOADED,
-        nvml.NVML_ERROR_UNKNOWN,  # what a container hears after its runtime was reloaded
     )
+
+
+def lost(error: Any, doing: str) -> GpuLost:
+    """The error of ours for a card that is gone by the driver's code."""
+    return GpuLost(f"A GPU is lost ({error}, while {doing}): restart the machine, or type DEVICE=cpu.", _said(error))
 
 
 def problem(nvml: Any, error: Any, doing: str) -> Exception:
     """The driver's code as an error of ours, or as the absence of a GPU."""
     code = error.value
+    contained = container.kind() != "none"
     if code == nvml.NVML_ERROR_LIBRARY_NOT_FOUND:
         return Absent("there is no NVIDIA driver library (libnvidia-ml.so.1)")
     if code == nvml.NVML_ERROR_DRIVER_NOT_LOADED:
@@ -150,11 +190,18 @@ def problem(nvml: Any, error: Any, doing: str) -> Exception:
             "DEVICE=cpu."
         )
     if code == nvml.NVML_ERROR_NO_PERMISSION:
+        start = ", start the container with --gpus all" if contained else ""
         return NoPermission(
-            "The NVIDIA driver refuses this user: join the group that owns /dev/nvidia*, start the container with "
-            "--gpus all, or type DEVICE=cpu."
+            f"The NVIDIA driver refuses this user: join the group that owns /dev/nvidia*{start}, or type DEVICE=cpu."
         )
     if code in (nvml.NVML_ERROR_GPU_IS_LOST, nvml.NVML_ERROR_RESET_REQUIRED):
-        return GpuLost(f"A GPU is lost ({error}, while {doing}): restart the machine, or type DEVICE=cpu.")
-    advice = "start the container anew" if code == nvml.NVML_ERROR_UNKNOWN else "run nvidia-smi to see what it says"
-    return GpuProblem(f"The NVIDIA driver answered code {code} ({error}) while {doing}: {advice}, or type DEVICE=cpu.")
+        return lost(error, doing)
+    # A container hears code 999 after its runtime was reloaded.
+    restart = contained and code == nvml.NVML_ERROR_UNKNOWN
+    advice = "start the container anew" if restart else "run nvidia-smi to see what it says"
+    message = f"The NVIDIA driver answered code {code} ({error}) while {doing}: {advice}, or type DEVICE=cpu."
+    return GpuProblem(message, _said(error))
+
+
+def _said(error: Any) -> str:
+    return f"the driver answers code {error.value} ({error})"

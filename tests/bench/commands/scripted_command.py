@@ -6,15 +6,16 @@ import csv
 import json
 import sys
 from abc import ABC, abstractmethod
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
 
 import pytest
 
-from bench import trainers
+from bench import plan, trainers
 from bench.__main__ import main
+from bench.probes.gpu import Gpu, Sight
 from resnet9 import dataset, recipe
 
 SCRIPTED = Path(__file__).parents[1] / "scripted_trainer.py"
@@ -79,6 +80,17 @@ def greeting(request: trainers.Request, epochs: int) -> list[Any]:
     facts = {"recipe": {**table, "steps_per_epoch": 5, "batch": 4}, "input": request.input}
     facts["dataset"] = {"name": data.name, "sha256": data.sha256, "state": data.state}
     return ["hello", facts]
+
+
+#: The first line of every command that trains beside the GPU of ``hide_a_gpu``.
+HIDDEN = "No GPU here: CUDA_VISIBLE_DEVICES='' hides it (type `unset CUDA_VISIBLE_DEVICES` to use it)."
+
+
+def hide_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a machine with one GPU, and a variable left over that hides it."""
+    card = Gpu(0, "GPU-0000", "Tesla V100", None, "550.54", "12.4", (7, 0))
+    monkeypatch.setattr(plan, "device", partial(plan.device, look=lambda: Sight((card,))))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
 
 
 Kind = TypeVar("Kind", bound=ScriptedCommand)

@@ -15,6 +15,7 @@ from bench.commands import _results
 from bench.record import load_campaign
 from resnet9 import recipe
 from tests.bench.commands.scripted_bench import Bench, installed
+from tests.bench.commands.scripted_command import HIDDEN, hide_a_gpu
 
 
 @pytest.fixture
@@ -25,14 +26,25 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Capture
 # A campaign
 
 
+@pytest.mark.parametrize("words", [(), ("--smoke",), ("--recipe", "smoke")])
+def test_the_first_line_says_what_hides_the_gpu(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    hide_a_gpu(monkeypatch)
+    code, out, err = bench("--seeds", "1", *words, device="auto")
+    assert (code, err, out.splitlines()[0]) == (0, "", HIDDEN)
+
+
 def test_without_anything_said_a_cpu_gets_the_smoke_check(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
 
     code, out, err = bench(device="auto")
 
     assert (code, err) == (0, "")
-    assert "checks the harness on a built-in stand-in and is no CIFAR-10 result." in out.splitlines()[0]
-    assert "make bench RECIPE=speedrun SEEDS=1 DEVICE=cpu" in out.splitlines()[0]
+    why, notice = out.splitlines()[:2]
+    assert why.startswith("No GPU here: ")
+    assert "checks the harness on a built-in stand-in and is no CIFAR-10 result." in notice
+    assert "make bench RECIPE=speedrun SEEDS=1 DEVICE=cpu" in notice
     assert [request.seed for request in bench.requests] == [0, 1]
     assert bench.folder.name.endswith("Z-smoke-cpu")
     assert sorted(path.name for path in bench.folder.iterdir()) == [

@@ -19,6 +19,7 @@ from bench.checks import judged
 from bench.commands import run
 from bench.record import fold_file, load_campaign
 from resnet9 import dataset, synthetic
+from tests.bench.commands.scripted_command import HIDDEN, hide_a_gpu
 
 MINIMAL = Path(__file__).parents[3] / "examples" / "minimal_trainer.py"
 
@@ -65,6 +66,12 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Capture
     made = Bench(tmp_path, capfd)
     monkeypatch.setattr(run, "RESULTS", made.results)
     return made
+
+
+def test_the_first_line_says_what_hides_the_gpu(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    hide_a_gpu(monkeypatch)
+    code, out, err = bench("--data", "synthetic", "--seeds", "1", "--target", "5", "--device", "auto")
+    assert (code, err, out.splitlines()[0]) == (0, "", HIDDEN)
 
 
 def test_a_campaign_of_ones_own_trainer_ends_in_tables(bench: Bench) -> None:

@@ -147,12 +147,84 @@ def test_counter_is_asked_for_by_the_number_that_it_has_in_the_driver(
     assert edge["lost_ns"].get("software_thermal") == lost_ns
 
 
-@pytest.mark.parametrize("code", ["lost", "reset-required", "unknown", "not-loaded", "!1"])
+@pytest.mark.parametrize("code", ["lost", "reset-required", "not-loaded", "!1"])
 def test_a_card_that_is_gone_half_way_is_told_and_not_taken_for_missing_values(driver: Path, code: str) -> None:
     before, (kind, message) = ask(driver, (f"gpu 0 power 250000 249000 {code}",), TICK, TICK)
     assert before["gpu_power_watts"] == 249.0
     assert kind == "GpuLost"
     assert message.startswith("The GPU stopped answering (")
+
+
+#: The calls of a tick and of an edge.
+EVERY_CALL = (
+    *("utilisation", "memory_total", "power", "energy", "sm_clock", "memory_clock", "temperature", "event_reasons"),
+    *("processes", *(f"field_{field}" for field in range(74, 80))),
+)
+
+
+@pytest.mark.parametrize(
+    ("key", "cell"),
+    [
+        ("power", "gpu_power_watts"),
+        ("utilisation", "gpu_utilisation_percent"),
+        ("memory_utilisation", "memory_utilisation_percent"),
+        ("memory_used", "gpu_memory_bytes"),
+        ("sm_clock", "sm_clock_mhz"),
+        ("event_reasons", "event_reasons"),
+        ("temperature", "gpu_temperature_celsius"),
+    ],
+)
+def test_an_unknown_error_of_one_call_costs_its_cell_and_loses_no_card(driver: Path, key: str, cell: str) -> None:
+    opening = "50 50" if key == "memory_used" else "50"  # which is asked for to describe the card, too
+    line = f"gpu 0 {key} {opening} 50 unknown 50"
+    before, once, after = ask(driver, (line,), SLOW_TICK, SLOW_TICK, SLOW_TICK)
+    same_call = {cell, *(("gpu_utilisation_percent", "memory_utilisation_percent") if "utilisation" in key else ())}
+    assert once == {**before, **dict.fromkeys(same_call, None)}
+    assert before == after
+    assert before[cell] is not None
+
+
+@pytest.mark.parametrize(("key", "name"), [("energy", "energy_mj"), ("temperature", "temperature_celsius")])
+def test_an_unknown_error_at_an_edge_costs_its_counter(driver: Path, key: str, name: str) -> None:
+    before, once, after = ask(driver, (f"gpu 0 {key} 50 50 unknown 50",), EDGE, EDGE, EDGE)
+    assert once == {**before, name: None}
+    assert before == after
+
+
+def test_an_unknown_error_of_one_counter_of_lost_time_leaves_the_others(driver: Path) -> None:
+    before, once, after = ask(driver, ("gpu 0 field_75 7 7 unknown 7",), EDGE, EDGE, EDGE)
+    assert before["lost_ns"] == {**once["lost_ns"], "thermal": 7} == after["lost_ns"]
+    assert "thermal" not in once["lost_ns"]
+
+
+def test_a_card_of_which_no_call_answers_twice_is_lost(driver: Path) -> None:
+    silent = [f"gpu 0 {key} 1 unknown" for key in EVERY_CALL]
+    first, (kind, message), *_ = ask(driver, tuple(silent), SLOW_TICK, SLOW_TICK)
+    assert first == EMPTY
+    assert (kind, "code 999" in message) == ("GpuLost", True)
+    edge, (kind, _) = ask(driver, tuple(silent), EDGE, TICK)
+    assert edge == {"energy_mj": None, "lost_ns": {}, "temperature_celsius": None}
+    assert kind == "GpuLost"
+
+
+def test_a_card_that_answers_in_between_is_not_lost(driver: Path) -> None:
+    only_power = (f"gpu 0 uuid {UUID}", "gpu 0 name Bare", "gpu 0 power 1000 unknown 2000 unknown 3000 unknown unknown")
+    *ticks, (kind, _) = ask(driver, only_power, *[TICK] * 6, profile=None)
+    assert [tick["gpu_power_watts"] for tick in ticks] == [None, 2.0, None, 3.0, None]
+    assert kind == "GpuLost"
+
+
+def test_an_unknown_error_that_passes_while_the_card_is_opened_costs_nothing(driver: Path) -> None:
+    lines = ("gpu 0 power unknown 250000", "gpu 0 field_75 unknown 7", "gpu 0 energy unknown 9")
+    calls, tick, edge = ask(driver, lines, CALLS, TICK, EDGE)
+    assert {calls[name] for name in ("power", "energy", "lost_thermal")} == {"yes"}
+    assert (tick["gpu_power_watts"], edge["lost_ns"]["thermal"], edge["energy_mj"]) == (250.0, 7, 9)
+
+
+def test_a_card_of_which_no_call_answers_when_it_is_opened_is_a_problem(driver: Path) -> None:
+    silent = tuple(f"gpu 0 {key} unknown" for key in EVERY_CALL)
+    ((kind, message),) = ask(driver, silent, TICK)
+    assert (kind, "code 999" in message) == ("GpuProblem", True)
 
 
 def test_a_lost_card_is_lost_to_every_later_call(driver: Path) -> None:
@@ -205,6 +277,19 @@ def test_the_card_is_found_by_its_uuid_whatever_the_library_counts(driver: Path)
     )
     assert (mine, other) == (222.0, 111.0)
     assert (index, told) == (1, ["GPU-bbbbbbbb-0000", UUID])
+
+
+@pytest.mark.parametrize("line", ["handle lost", "handle unknown", "uuid unknown", "memory_total lost", "pci lost"])
+def test_a_lost_neighbour_does_not_keep_a_card_from_being_read(driver: Path, line: str) -> None:
+    lines = (*fake_nvml.SECOND_CARD_FIRST_ON_THE_BUS, f"gpu 1 {line}")
+    tick, facts = ask(driver, lines, TICK, f"gpu.facts({UUID!r}).vbios")
+    assert (tick["gpu_power_watts"], facts) == (250.0, "88.00.4F.00.09")
+
+
+def test_a_card_that_may_be_the_lost_one_is_told_as_lost(driver: Path) -> None:
+    lines = (*fake_nvml.SECOND_CARD_FIRST_ON_THE_BUS, "gpu 1 handle lost")
+    ((kind, message),) = ask(driver, lines, "gpu.open_card('GPU-bbbbbbbb-0000')")
+    assert (kind, "GPU-bbbb" in message) == ("GpuLost", False)
 
 
 def test_a_foreign_process_is_among_those_on_the_card(driver: Path) -> None:

@@ -36,6 +36,71 @@ def test_a_fact_that_the_driver_says_it_does_not_have_is_missing(driver: Path) -
     assert [found[f"gpu.{name}"] for name in (*names, "application_memory_clock_mhz")] == [None] * 6
 
 
+#: The fact that each call of the driver gives, by the key of a scenario.
+KEYS = {
+    "vbios": "vbios",
+    "ecc": "ecc",
+    "power_limit": "power_limit_watts",
+    "default_power_limit": "default_power_limit_watts",
+    "persistence": "persistence",
+    "mig": "mig",
+    "virtualisation": "virtualisation",
+    "compute_mode": "compute_mode",
+    "pcie_generation": "pcie_generation",
+    "max_pcie_generation": "max_pcie_generation",
+    "pcie_lanes": "pcie_lanes",
+    "max_pcie_lanes": "max_pcie_lanes",
+    "max_sm_clock": "max_sm_clock_mhz",
+    "max_memory_clock": "max_memory_clock_mhz",
+    "application_sm_clock": "application_sm_clock_mhz",
+    "application_memory_clock": "application_memory_clock_mhz",
+    "default_application_sm_clock": "default_application_sm_clock_mhz",
+    "memory_total": "memory_bytes",
+    "name": "name",
+    "major": "compute_capability",
+}
+
+
+@pytest.mark.parametrize(
+    ("code", "word"), [("unknown", "code 999 (Unknown Error)"), ("no-permission", "no permission")]
+)
+@pytest.mark.parametrize("part", [0, 1])
+def test_each_fact_that_the_driver_cannot_tell_is_named_and_costs_no_other(
+    driver: Path, part: int, code: str, word: str
+) -> None:
+    failing = dict(list(KEYS.items())[part::2])
+    whole = facts(driver, profile="A100")
+    found = facts(driver, *(f"gpu 0 {key} {code}" for key in failing), profile="A100")
+    lost = {f"gpu.{name}" for name in failing.values()}
+    empty = lost | ({"gpu.pending_ecc"} if "ecc" in failing else set())
+    assert set(found["gpu.not_given"]) == {f"{name}: {word}" for name in failing.values()}
+    assert {each for each in found if found[each] != whole[each]} == {*empty, "gpu.not_given"}
+    assert {found[each] for each in empty} - {"NVIDIA GPU"} == {None}
+
+
+def test_what_a_card_does_not_have_is_no_failure(driver: Path) -> None:
+    found = facts(driver, "gpu 0 ecc not-supported", "gpu 0 power_limit not-found", "gpu 0 compute_mode !2")
+    assert (found["gpu.ecc"], found["gpu.power_limit_watts"], found["gpu.not_given"]) == (None, None, [])
+
+
+def test_a_fact_that_fails_once_is_asked_for_again(driver: Path) -> None:
+    found = facts(driver, "gpu 0 power_limit unknown 300000")
+    assert (found["gpu.power_limit_watts"], found["gpu.not_given"]) == (300.0, [])
+
+
+def test_a_lost_neighbour_is_counted_and_costs_no_fact(driver: Path) -> None:
+    lines = (*fake_nvml.SECOND_CARD_FIRST_ON_THE_BUS, "gpu 1 handle lost")
+    alone, beside = facts(driver), facts(driver, *lines)
+    assert beside == {**alone, "gpu.lost": 1}
+
+
+def test_a_slice_of_which_nobody_knows_the_gpu_has_no_facts_and_says_so(driver: Path) -> None:
+    asked = "gpu_facts('MIG-11111111-2222-3333-4444-555555555555', {})"
+    found = facts(driver, *fake_nvml.SECOND_CARD_FIRST_ON_THE_BUS, asked=asked)
+    assert (found["gpu.name"], found["gpu.vbios"], found["gpu.mig"]) == ("Tesla V100-SXM2-16GB", None, None)
+    assert [each.partition(":")[0] for each in found["gpu.not_given"]] == ["every fact"]
+
+
 def test_the_card_of_a_run_is_described_by_what_can_change_its_speed(driver: Path) -> None:
     found = facts(driver)
     assert found == {
@@ -65,6 +130,8 @@ def test_the_card_of_a_run_is_described_by_what_can_change_its_speed(driver: Pat
         "gpu.application_sm_clock_mhz": 1312,
         "gpu.application_memory_clock_mhz": 877,
         "gpu.default_application_sm_clock_mhz": 1312,
+        "gpu.lost": 0,
+        "gpu.not_given": [],
     }
 
 
@@ -105,7 +172,7 @@ def test_a_fact_that_the_driver_keeps_to_itself_is_not_known(driver: Path) -> No
 
 def test_a_run_on_the_cpu_tells_no_card(driver: Path) -> None:
     found = facts(driver, asked="gpu_facts('cpu', {})")
-    assert found.pop("gpu.count") == 1
+    assert (found.pop("gpu.count"), found.pop("gpu.lost")) == (1, 0)
     assert set(found.values()) == {None}
 
 
