@@ -68,7 +68,9 @@ def judge(record: Record) -> Verdict:
     """The verdict on a record: the worst level any rule found, with every finding; notes leave a clean run clean."""
     found = [(rule, rule.after(record)) for rule in RULE_LIST if rule.after is not None]
     reasons = tuple(
-        Reason(rule.name, rule.level, evidence, rule.advice) for rule, evidence in found if evidence is not None
+        Reason(rule.name, rule.level, evidence, rule.advice_for(record))
+        for rule, evidence in found
+        if evidence is not None
     )
     level = max((each.level for each in reasons if each.level in LEVELS), key=LEVELS.index, default=LEVELS[0])
     return Verdict(RULES, level, reasons)

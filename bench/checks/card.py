@@ -40,13 +40,19 @@ def _gpu(facts: Facts) -> Finding:
     if not facts.gpu_names and facts.tensorflow_gpus:
         value = f"TensorFlow has {facts.tensorflow_gpus} that the harness cannot watch: {facts.gpu_problem}"
         # With DEVICE=gpu it trains all the same; with auto the person would get a CPU's result on a machine with a GPU.
-        advice = "start the container with the driver capability `utility`, or remove .venv and type `make bench`"
+        start = "start the container with the driver capability `utility`, or " if facts.is_contained else ""
+        advice = f"{start}remove .venv and type `make bench`"
         return (
             warn(value, advice) if facts.device == "gpu" else fail(value, f"{advice}; or train unwatched, DEVICE=gpu")
         )
     if not facts.gpu_names:
         none = f"none: {facts.gpu_problem}"
         return ok(none) if facts.device == "auto" else fail(none, "type DEVICE=cpu")
+    if facts.gpu_hidden_by:
+        hidden = f"none: {facts.gpu_hidden_by} hides {', '.join(facts.gpu_names)}"
+        if facts.device == "auto":
+            return warn(hidden, "type `unset CUDA_VISIBLE_DEVICES` to train on the GPU, or DEVICE=cpu")
+        return fail(hidden, "type `unset CUDA_VISIBLE_DEVICES`, or DEVICE=cpu")
     if facts.card is None and facts.gpu_problem:
         return fail(facts.gpu_problem, "name one of them with DEVICE=, or type DEVICE=cpu")
     names = ", ".join(facts.gpu_names)
@@ -55,6 +61,19 @@ def _gpu(facts: Facts) -> Finding:
         return ok(names)
     why = facts.tensorflow_why_no_gpu or facts.tensorflow_error or "it does not say why"
     return fail(f"{names}, which TensorFlow cannot use: {why}", "mend that, or type DEVICE=cpu to train on the CPU")
+
+
+def _lost_others(facts: Facts) -> Finding | None:
+    if facts.card is None or not facts.gpu_lost:
+        return None  # where none can be chosen, the rule on the GPU says so
+    return warn("; ".join(facts.gpu_lost), "restart the machine; until then, runs are made on another GPU")
+
+
+def _had_lost_others(record: Record) -> str | None:
+    lost = record.fingerprint.get("gpu.lost")
+    if not isinstance(lost, int) or not lost:
+        return None
+    return f"{lost} other GPU{'s' if lost > 1 else ''} of the machine did not answer"
 
 
 def _nvml_package(facts: Facts) -> Finding | None:
@@ -237,7 +256,10 @@ def _drifted(record: Record) -> str | None:
 
 CARD = (
     Rule("gpu", "GPU", threshold="not there where one is asked for, not working, not to be used by TensorFlow, or used "
-         "by it and not to be watched", before=_gpu),
+         "by it and not to be watched, or hidden by CUDA_VISIBLE_DEVICES", before=_gpu),
+    Rule("gpu-neighbour", "other GPUs", "note", "restart the machine: a GPU that does not answer needs a reset",
+         "one that the driver counts and that does not answer, beside the one that trains",
+         _lost_others, _had_lost_others),
     Rule("nvml-package", "GPU binding", threshold="not NVIDIA's nvidia-ml-py, or one older than 12.535 or from 14 on",
          before=_nvml_package),
     Rule("foreign-process", "others on the GPU", "invalid", "type `nvidia-smi` to see whose they are, end them, and "

@@ -17,6 +17,9 @@ ENOUGH_MEMORY_BYTES = 3 * 2**30 * 9 // 8
 SWAPPED_BYTES = 64 * 2**20
 #: Tasks of a machine with free memory never wait for it (kernel documentation, accounting/psi).
 MEMORY_WAIT_SHARE = 0.02
+#: What to do about a limit on CPU time, in a container and outside one.
+_WHOLE_CPUS = "give the container whole CPUs (--cpuset-cpus)"
+_NO_LIMIT = "run it without a limit on CPU time (CPUQuota of its systemd slice)"
 #: What many machines lack by right: frequencies in a cloud, a limit on CPU time, pressure in kernels built without it.
 NOT_EVERYWHERE = ("cpu_mhz", "throttled_seconds", "pressure_seconds")
 
@@ -25,7 +28,8 @@ def _cpu(facts: Facts) -> Finding:
     value = f"{facts.cpu_model or 'model not known'}, {facts.cpu_cores} cores"
     limit = facts.cpu_limit_cores
     if limit is not None and limit < facts.cpu_cores:
-        advice = "give the container whole CPUs (--cpuset-cpus), or its threads will be stopped in turn"
+        whole = _WHOLE_CPUS if facts.is_contained else _NO_LIMIT
+        advice = f"{whole}, or its threads will be stopped in turn"
         return warn(f"{value}, of which it may use the time of {limit:g}", advice)
     return ok(value)
 
@@ -147,7 +151,7 @@ def _swapped(record: Record) -> str | None:
 def _unreadable(facts: Facts) -> Finding | None:
     if not facts.unreadable:
         return None
-    return warn(f"cannot read {', '.join(facts.unreadable)}", _SHOW_PROC)
+    return warn(f"cannot read {', '.join(facts.unreadable)}", _SHOW_PROC_INSIDE if facts.is_contained else _SHOW_PROC)
 
 
 def _was_unreadable(record: Record) -> str | None:
@@ -155,11 +159,12 @@ def _was_unreadable(record: Record) -> str | None:
     return f"not recorded, as this machine does not show it: {', '.join(absent)}" if absent else None
 
 
-_SHOW_PROC = "start the container with /proc and /sys mounted as usual; what is missing stays empty in records"
+_SHOW_PROC = "mount /proc and /sys as usual, readable to this user; what is missing stays empty in records"
+_SHOW_PROC_INSIDE = "start the container with /proc and /sys mounted as usual; what is missing stays empty in records"
 MACHINE = (
-    Rule("cpu-limit", "CPU", "suspect", "give the container whole CPUs (--cpuset-cpus) and no share of their time",
+    Rule("cpu-limit", "CPU", "suspect", f"{_NO_LIMIT}, or pin it to whole CPUs (taskset)",
          f"before: a limit below the CPUs it may run on; after: stopped by it for more than {percent(STOPPED_SHARE)} "
-         "of its life", _cpu, _stopped),
+         "of its life", _cpu, _stopped, in_container=f"{_WHOLE_CPUS} and no share of their time"),
     Rule("cpu-contention", "other work", "suspect", "stop what else runs on this machine, and run it again",
          f"more than {percent(BUSY_SHARE)} of the machine's CPUs, before: load of the last minute; after: mean over "
          "training, the trainer and the harness left out", _load, _contention),
@@ -180,5 +185,5 @@ MACHINE = (
     Rule("unreadable", "/proc and /sys", "note", _SHOW_PROC,
          "before: a file that every Linux shows and that cannot be read here; after: a value that the sampler could "
          "not read from the kernel, save frequencies, limits and pressure, which not every kernel shows",
-         _unreadable, _was_unreadable),
+         _unreadable, _was_unreadable, in_container=_SHOW_PROC_INSIDE),
 )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from bench.checks.facts import Facts
@@ -16,7 +16,9 @@ from bench.record import Record
 #:    before a run, what the driver does not tell of the card; waits against the training they are part of;
 #:    processes that a trainer leaves behind
 #: 4  the image that a trainer runs in: whether anybody can know what is in it, and how its code reached the GPU
-RULES = 4
+#: 5  a GPU beside the one that trains that does not answer; facts of the GPU that the driver did not give; one code 999
+#:    loses no card
+RULES = 5
 
 OK, WARN, FAIL = "ok", "warn", "fail"
 #: What a finding makes of a run, from bad to harmless.
@@ -39,6 +41,7 @@ class Rule:
     ``before`` says what it sees on a machine, or None where it does not concern it; ``after`` gives the evidence it
     finds in a record, or None. ``level`` is what that makes of the run and ``advice`` what to do then; both are empty
     for a rule that is only asked before. ``threshold`` says in words from where on, made of the constants in use.
+    ``in_container`` is the advice in place of the other where the run was made in a container, empty for the same.
     """
 
     name: str
@@ -48,6 +51,16 @@ class Rule:
     threshold: str = ""
     before: Callable[[Facts], Finding | None] | None = None
     after: Callable[[Record], str | None] | None = None
+    in_container: str = ""
+
+    def advice_for(self, record: Record) -> str:
+        """Return what to do about a run that this rule has found something in."""
+        return self.in_container if self.in_container and was_contained(record.fingerprint) else self.advice
+
+
+def was_contained(fingerprint: Mapping[str, object]) -> bool:
+    """Return whether a run was made in a container, or by a harness in one."""
+    return fingerprint.get("container.kind") not in (None, "none") or bool(fingerprint.get("run.engine"))
 
 
 def ok(value: str) -> Finding:

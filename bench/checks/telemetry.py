@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from bench.checks.card import trains
 from bench.checks.facts import Facts
@@ -13,7 +14,7 @@ from bench.record.telemetry import DIVIDED
 
 #: What helps where a call is not answered, by the beginning of why; what a card does not have, nobody can change.
 _REMEDIES = {
-    "no permission": "ask who runs this machine to let this user, or this container, read them",
+    "no permission": "ask who runs this machine to let this user read them",
     "missing in the driver": "install a newer driver",
     DIVIDED: "type `sudo nvidia-smi -mig 0`; later undo it with `sudo nvidia-smi -mig 1`",
     "code": "type `nvidia-smi` to see what it says",
@@ -27,6 +28,12 @@ def unanswered(calls: Mapping[str, str]) -> dict[str, str]:
     """
     counts = any(why == "yes" for name, why in calls.items() if name.startswith("lost_"))
     return {name: why for name, why in calls.items() if why != "yes" and not (counts and name.startswith("lost_"))}
+
+
+def facts_not_given(fingerprint: Mapping[str, Any]) -> list[str]:
+    """The facts of the GPU that its driver did not give, each with why, of a fingerprint that may be of any form."""
+    listed = fingerprint.get("gpu.not_given")
+    return [str(each) for each in listed] if isinstance(listed, list) else []
 
 
 def _calls(facts: Facts) -> Finding | None:
@@ -57,9 +64,12 @@ def _damaged(record: Record) -> str | None:
 
 def _unwatched(record: Record) -> str | None:
     telemetry = record.telemetry
-    if record.device.get("kind") != "gpu" or telemetry.gpu or telemetry.sampling.period_ms is None:
+    if record.device.get("kind") != "gpu":
         return None
-    return f"the GPU was not watched: {telemetry.why_no_gpu or 'no reason was recorded'}"
+    if not telemetry.gpu and telemetry.sampling.period_ms is not None:
+        return f"the GPU was not watched: {telemetry.why_no_gpu or 'no reason was recorded'}"
+    not_given = facts_not_given(record.fingerprint)
+    return f"facts of the GPU are not known, and no rule judges them: {', '.join(not_given)}" if not_given else None
 
 
 def _lost(record: Record) -> str | None:
@@ -87,11 +97,13 @@ TELEMETRY = (
     Rule("gpu-unwatched", "GPU telemetry", "note",
          "leave WATCH=none away, and type `make doctor`, whose lines on the GPU say what its driver does not give",
          "before: a call of the sampler that the driver refuses or lacks, or a card that cannot be opened (what a card "
-         "does not support is shown and no reproach); after: a GPU that trained and of which nothing was read",
+         "does not support is shown and no reproach); after: a GPU that trained and of which nothing was read, or a "
+         "fact of it that the driver did not give",
          before=_calls, after=_unwatched),
     # The times are the trainer's and were stamped on receipt, so they stand; what disturbed them is not known.
-    Rule("gpu-lost", "GPU lost", "suspect", "restart the container, or the machine, and run it again",
-         "the driver stopped answering for the card that trains", after=_lost),
+    Rule("gpu-lost", "GPU lost", "suspect", "type `nvidia-smi`, restart the machine where it gives no answer, and run "
+         "it again", "the driver stopped answering for the card that trains", after=_lost,
+         in_container="restart the container, or the machine, and run it again"),
     Rule("other-card", "card sampled", "suspect", "set CUDA_DEVICE_ORDER=PCI_BUS_ID for the trainer, or name the card "
          "with DEVICE=UUID; what is recorded of power and clocks is another card's",
          "its UUID is not the trainer's", after=_another),

@@ -30,7 +30,8 @@ from bench import (
 )
 from bench.campaign import ENDED_WELL, Campaign, Configuration, Ending, Run
 from bench.checks.machine import NOT_EVERYWHERE
-from bench.checks.telemetry import unanswered
+from bench.checks.rule import was_contained
+from bench.checks.telemetry import facts_not_given, unanswered
 from bench.commands import _results
 from bench.journal import disk_trouble_told
 from bench.probes import machine
@@ -125,7 +126,7 @@ class Runner:
 
     def _tell_missing(self, record: Record) -> None:
         """Say once what of the machine could not be read; that, and why, is in every record."""
-        for sentence in missing(record.telemetry):
+        for sentence in missing(record.telemetry, record.fingerprint):
             if sentence not in self._told:
                 self._told.add(sentence)
                 self.display.say(sentence)
@@ -295,11 +296,13 @@ def _discarded(record: Record) -> str:
     return f"warm-up  over{lasted}, discarded"
 
 
-def missing(telemetry: Telemetry) -> list[str]:
-    """What a run's sampler was to read and could not, in a sentence each."""
+def missing(telemetry: Telemetry, fingerprint: Mapping[str, Any] = MappingProxyType({})) -> list[str]:
+    """What of the machine was to be read for a run and could not, in a sentence each."""
     told = []
     if telemetry.gpu_lost:
         told.append(f"The GPU was lost while it was sampled, and the run went on: {telemetry.gpu_lost.rstrip('.')}.")
+    if facts := facts_not_given(fingerprint):
+        told.append(f"Facts of the GPU that its driver did not give, and no rule judges: {', '.join(facts)}.")
     silent = [f"{name} ({why})" for name, why in unanswered(telemetry.gpu.get("calls", {})).items()]
     if silent:
         empty = "what these would tell stays empty, and `make doctor` says what helps, if anything"
@@ -309,7 +312,8 @@ def missing(telemetry: Telemetry) -> list[str]:
     if rare:
         told.append(f"This machine does not show {', '.join(rare)}, as many do not; these stay empty.")
     if hidden:
-        mend = "start a container with /proc and /sys mounted as usual"
+        inside = was_contained(fingerprint)
+        mend = "start the container with /proc and /sys mounted as usual" if inside else "mount /proc and /sys as usual"
         told.append(f"This machine does not show {', '.join(hidden)}; these stay empty: {mend}.")
     return told
 

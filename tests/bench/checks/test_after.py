@@ -132,6 +132,8 @@ FOUND: list[tuple[Record, str, str, str]] = [
     (replace(QUIET, telemetry=Telemetry(sampling=Sampling(off=True))), "telemetry-off", "note", "as asked"),
     (telemetry(sampling=Sampling(250.0, why_no_ticks="the file is cut")), "telemetry-damaged", "suspect", "is cut"),
     (telemetry(gpu={}, why_no_gpu="no permission"), "gpu-unwatched", "note", "not watched: no permission"),
+    (fingerprint(gpu__not_given=["ecc: code 999 (fake)"]), "gpu-unwatched", "note", "not known.*ecc: code 999"),
+    (fingerprint(gpu__lost=1), "gpu-neighbour", "note", "1 other GPU of the machine did not answer"),
     (telemetry(gpu_lost="Unknown Error"), "gpu-lost", "suspect", "stopped answering .* Unknown Error"),
     (telemetry(gpu=card(uuid_hash="0" * 16)), "other-card", "suspect", "not the one that the trainer names"),
 ]  # fmt: skip
@@ -160,6 +162,23 @@ def test_each_disturbance_is_found_alone_and_with_what_to_do(
     assert verdict.reasons[0].advice
     assert re.search(evidence, verdict.reasons[0].evidence)
     assert verdict.level == (level if level in LEVELS else "clean")
+
+
+@pytest.mark.parametrize(
+    ("facts", "inside"),
+    [
+        ({}, False),
+        ({"container.kind": None}, False),
+        ({"container.kind": "none"}, False),
+        ({"container.kind": "docker"}, True),
+        ({"container.kind": "none", "run.engine": "docker 27.0"}, True),
+    ],
+)
+def test_advice_is_about_containers_only_where_the_run_was_made_in_one(facts: dict[str, str], inside: bool) -> None:
+    troubled = telemetry(gpu_lost="gone", throttled_seconds=9.0, host_absent=("swapped_bytes",))
+    reasons = judge(replace(troubled, fingerprint={**troubled.fingerprint, **facts})).reasons
+    assert {each.rule for each in reasons} == {"gpu-lost", "cpu-limit", "unreadable"}
+    assert {"container" in each.advice for each in reasons} == {inside}
 
 
 def test_every_rule_on_a_machine_or_its_data_has_a_test_here() -> None:
@@ -196,6 +215,8 @@ def test_a_rule_that_judges_a_run_has_a_level_and_advice_and_every_rule_a_thresh
         replace(telemetry(read_bytes=10**9), dataset={"name": "synthetic", "state": "canonical"}),
         fingerprint(cpu__governor=None, cpu__turbo=None, gpu__ecc=None, gpu__power_limit_watts=None),
         fingerprint(gpu__power_limit_watts=350.0),
+        fingerprint(gpu__lost=0, gpu__not_given=[]),
+        fingerprint(gpu__lost="some", gpu__not_given="all"),
         inputs(0.09, 0.9),
         inputs(0.5, 0.4),
         inputs(0.5, None),

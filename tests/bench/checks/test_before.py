@@ -56,7 +56,9 @@ def card(**changes: Any) -> Facts:
     return replace(GOOD, card=replace(CARD, **changes))
 
 
+HIDDEN = facts(gpu_hidden_by="CUDA_VISIBLE_DEVICES=''", card=None, tensorflow_gpus=0)
 NO_GPU = facts(gpu_names=(), gpu_problem="there is no driver", card=None, tensorflow_gpus=0, nvml_package=None)
+INSIDE = replace(NO_GPU, container_kind="docker")
 MISSING, COLD = Data("missing", "none", "make data"), replace(GOOD.data, cached_bytes=17_000_000)
 BROKEN_TENSORFLOW = facts(tensorflow_version=None, tensorflow_gpus=None, tensorflow_error="ImportError: x")
 
@@ -87,7 +89,11 @@ WRONG: list[tuple[Facts, str, str, str, str]] = [
     (facts(card=None, gpu_problem="No one GPU here is '7'."), "gpu", FAIL, "is '7'", "DEVICE="),
     (replace(NO_GPU, device="gpu"), "gpu", FAIL, "there is no driver", "DEVICE=cpu"),
     (replace(NO_GPU, tensorflow_gpus=1), "gpu", FAIL, "cannot watch: there is no driver", "unwatched, DEVICE=gpu"),
-    (replace(NO_GPU, device="gpu", tensorflow_gpus=1), "gpu", WARN, "cannot watch: there is no driver", "`utility`"),
+    (replace(NO_GPU, device="gpu", tensorflow_gpus=1), "gpu", WARN, "cannot watch: there is no driver", "make bench"),
+    (replace(INSIDE, device="gpu", tensorflow_gpus=1), "gpu", WARN, "cannot watch: there is no driver", "`utility`"),
+    (replace(HIDDEN, device="gpu"), "gpu", FAIL, "none: CUDA_VISIBLE_DEVICES='' hides V100", "unset CUDA_VISIBLE_DEV"),
+    (HIDDEN, "gpu", WARN, "none: CUDA_VISIBLE_DEVICES='' hides V100", "unset CUDA_VISIBLE_DEVICES"),
+    (facts(gpu_lost=("GPU 1 is lost: code 15",)), "gpu-neighbour", WARN, "GPU 1 is lost: code 15", "restart"),
     (facts(place_problem="there is no `docker` on PATH."), "place", FAIL, "no container", "no `docker` on PATH"),
     (facts(nvml_package=None, nvml_package_problem="The unofficial package pynvml 11.5.3"), "nvml-package", WARN,
      "pynvml 11.5.3", "nvidia-ml-py"),
@@ -115,7 +121,8 @@ WRONG: list[tuple[Facts, str, str, str, str]] = [
     (facts(free_bytes=99_000_000), "disk", FAIL, "0.1 GB free", "100 MB"),
     (facts(free_bytes=299_000_000, data=MISSING), "disk", FAIL, "0.3 GB free", "300 MB"),
     (facts(results_writable=False), "results", FAIL, "cannot be written", "OUT="),
-    (facts(cpu_limit_cores=1.5), "cpu-limit", WARN, "time of 1.5", "--cpuset-cpus"),
+    (facts(cpu_limit_cores=1.5, container_kind="podman"), "cpu-limit", WARN, "time of 1.5", "--cpuset-cpus"),
+    (facts(cpu_limit_cores=1.5), "cpu-limit", WARN, "time of 1.5", "CPUQuota"),
     (replace(NO_GPU, cpu_bf16=()), "bf16", WARN, "none", "fp32"),
     (facts(memory_limit_bytes=2**30), "memory", WARN, "1.0 GiB", "3.4 GiB"),
     (facts(memory_available_bytes=2**30), "memory", WARN, "1.0 GiB of it free", "close"),
@@ -125,7 +132,9 @@ WRONG: list[tuple[Facts, str, str, str, str]] = [
     (facts(cpu_turbo=False), "turbo", WARN, "off", "echo 0 | sudo tee /sys/devices/system/cpu/intel_pstate/no_turbo"),
     (facts(cpu_turbo=False, cpu_driver="amd-pstate"), "turbo", WARN, "off", "`echo 0 | sudo tee /sys/devices/system/"
      "cpu/cpufreq/boost"),
-    (facts(unreadable=("/proc/stat",)), "unreadable", WARN, "cannot read /proc/stat", "/proc and /sys mounted"),
+    (facts(unreadable=("/proc/stat",)), "unreadable", WARN, "cannot read /proc/stat", "mount /proc and /sys"),
+    (facts(unreadable=("/proc/stat",), container_kind="docker"), "unreadable", WARN, "cannot read /proc/stat",
+     "/proc and /sys mounted"),
     (facts(git_dirty=True), "dirty", WARN, "cccccccccccc with changes", "commit"),
     (facts(git_commit=None, git_dirty=None), "dirty", WARN, "does not tell", "clone"),
 ]  # fmt: skip
@@ -141,6 +150,12 @@ def test_what_is_wrong_is_said_with_what_to_do(
     assert evidence in seen.value
     assert advice in seen.advice
     assert [each.rule for each in examine(found) if each.verdict == FAIL and each.rule != rule] == []
+
+
+@pytest.mark.parametrize("found", [each for each, *_ in WRONG if each.container_kind == "none"])
+def test_outside_a_container_no_advice_is_about_containers(found: Facts) -> None:
+    if not found.place_problem:  # of a machine where one was to be used
+        assert [each.advice for each in examine(found) if "container" in each.advice] == []
 
 
 def test_every_rule_asked_before_a_run_has_a_test() -> None:
@@ -193,6 +208,7 @@ def test_what_is_not_known_or_not_needed_is_no_reproach(found: Facts, rule: str)
                                                 "clock-limit", "gpu-unwatched"]),
         (NO_GPU, ["foreign-process", "temperature", "persistence", "ecc", "mig", "power-limit", "nvml-package",
                   "gpu-unwatched"]),
+        (replace(HIDDEN, gpu_lost=("GPU 1 is lost",)), ["gpu-neighbour"]),
         (facts(cpu_turbo=None, swap_used_bytes=None), ["turbo", "swap", "unreadable"]),
         (facts(data=MISSING), ["page-cache", "unverified-data"]),
     ],

@@ -38,13 +38,13 @@ def modules(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def on_a_gpu(modules: Path, *lines: str) -> tuple[int, dict[str, dict[str, str]]]:
+def on_a_gpu(modules: Path, *lines: str, **environ: str) -> tuple[int, dict[str, dict[str, str]]]:
     """Its exit code and its checks by rule on a V100 whose driver answers with ``lines`` for what differs."""
     library = fake_nvml.build(modules)
     story = fake_nvml.scenario(modules / "scenario", "gpu 0 processes -", *lines, profile="V100")
     (modules / "tensorflow.py").write_text(TENSORFLOW.format(gpus=["/GPU:0"]))
     driver = {"LD_LIBRARY_PATH": str(library.parent), fake_nvml.VARIABLE: str(story)}
-    done = doctor(modules, "--json", DEVICE="auto", **driver)
+    done = doctor(modules, "--json", **{"DEVICE": "auto", **driver, **environ})
     assert done.stderr == ""
     return done.returncode, {each["rule"]: each for each in json.loads(done.stdout)["checks"]}
 
@@ -120,8 +120,38 @@ def test_what_the_driver_does_not_let_us_see_is_told_and_stops_nobody(modules: P
     assert checks["foreign-process"]["value"] == "not known, as the driver does not list them (no permission)"
     assert (checks["gpu-unwatched"]["check"], checks["gpu-unwatched"]["verdict"]) == ("GPU telemetry", "warn")
     assert "energy (no permission), processes (no permission)" in checks["gpu-unwatched"]["value"]
-    assert "let this user, or this container, read them" in checks["gpu-unwatched"]["advice"]
+    assert "let this user read them" in checks["gpu-unwatched"]["advice"]
     assert "ecc" not in checks
+
+
+def test_a_lost_gpu_beside_the_one_of_a_run_is_warned_of_and_stops_nobody(modules: Path) -> None:
+    beside = (*fake_nvml.SECOND_CARD_FIRST_ON_THE_BUS, "gpu 1 handle lost")
+    code, checks = on_a_gpu(modules, *beside)
+    assert code == 0
+    assert (checks["gpu"]["verdict"], checks["gpu-neighbour"]["verdict"]) == ("ok", "warn")
+    assert "GPU 1 is lost" in checks["gpu-neighbour"]["value"]
+    assert checks["gpu-unwatched"]["verdict"] == "ok"
+    code, checks = on_a_gpu(modules, *beside, DEVICE="GPU-bbbbbbbb-0000")
+    assert (code, checks["gpu"]["verdict"], "gpu-neighbour" in checks) == (4, "fail", False)
+
+
+def test_a_fact_that_the_driver_cannot_tell_is_named_and_the_others_are_judged(modules: Path) -> None:
+    code, checks = on_a_gpu(modules, "gpu 0 power_limit unknown", "gpu 0 persistence 0")
+    assert code == 0
+    assert checks["gpu-unwatched"]["value"] == ("the driver does not give power_limit_watts (code 999 (Unknown Error))")
+    assert (checks["persistence"]["verdict"], checks["ecc"]["verdict"]) == ("warn", "ok")
+    assert "power-limit" not in checks
+
+
+@pytest.mark.parametrize(("value", "typed"), [("", "''"), ("-1", "-1"), ("cuda:0", "cuda:0")])
+def test_a_variable_that_hides_the_gpu_is_named(modules: Path, value: str, typed: str) -> None:
+    code, checks = on_a_gpu(modules, CUDA_VISIBLE_DEVICES=value)
+    assert (code, checks["gpu"]["verdict"]) == (0, "warn")
+    assert f"CUDA_VISIBLE_DEVICES={typed} hides Tesla V100-SXM2-16GB" in checks["gpu"]["value"]
+    assert "unset CUDA_VISIBLE_DEVICES" in checks["gpu"]["advice"]
+    assert "foreign-process" not in checks
+    code, checks = on_a_gpu(modules, CUDA_VISIBLE_DEVICES=value, DEVICE="gpu")
+    assert (code, checks["gpu"]["verdict"]) == (4, "fail")
 
 
 @pytest.mark.parametrize(

@@ -146,6 +146,49 @@ def test_a_card_that_is_lost_half_way_marks_the_run_and_lets_training_finish(tmp
     assert made.said.count("The GPU was lost while it was sampled, and the run went on: ") == 1
 
 
+def test_an_unknown_error_that_passes_costs_one_cell_and_no_verdict(tmp_path: Path, library: Path) -> None:
+    # Asked when it is opened, before the run, and at each tick.
+    made = bench(tmp_path, library, "gpu 0 power 100000 101000 102000 unknown 104000", "gpu 0 processes -", ticks=4)
+
+    power = made.column("gpu_power_watts")
+    assert power.count("") == 1
+    assert power[-1] == "104.0"
+    assert made.lines("harness_gpu_lost") == []
+    assert "gpu-lost" not in made.reasons
+    assert float(made.row("runs.csv")["energy_joules"]) > 0
+
+
+def test_a_lost_neighbour_is_a_note_and_the_run_goes_to_the_card_that_answers(tmp_path: Path, library: Path) -> None:
+    lines = (*fake_nvml.SECOND_CARD_FIRST_ON_THE_BUS, "gpu 1 handle lost", "gpu 0 processes -")
+    made = bench(tmp_path, library, *lines)
+
+    assert made.record.telemetry.gpu["uuid_hash"] == hashed(FIRST)
+    assert made.said.count("GPU 1 is lost") == 1
+    assert f"GPU 0 ({FIRST}) is used" in made.said
+    assert made.reasons["gpu-neighbour"] == "note"
+    assert (made.record.fingerprint["gpu.lost"], made.record.fingerprint["gpu.count"]) == (1, 1)
+
+
+def test_a_slice_beside_another_gpu_is_trained_on_and_sampled_if_the_driver_knows_it(
+    tmp_path: Path, library: Path
+) -> None:
+    part = "MIG-11111111-2222-3333-4444-555555555555"
+    lines = (*fake_nvml.SECOND_CARD_FIRST_ON_THE_BUS, *fake_nvml.DIVIDED, "gpu 0 processes -")
+    for folder in ("known", "unknown"):
+        (tmp_path / folder).mkdir()
+    known = bench(tmp_path / "known", library, *lines, f"gpu 0 slice {part}", words=("--device", part), profile="A100")
+    unknown = bench(tmp_path / "unknown", library, *lines, words=("--device", part), profile="A100")
+
+    assert known.record.telemetry.gpu["uuid_hash"] == hashed(part)
+    assert known.record.fingerprint["gpu.mig"] is True
+    assert "trains unwatched" not in known.said
+    assert unknown.record.telemetry.gpu == {}
+    assert unknown.said.count("The GPU trains unwatched: the driver does not tell which GPU") == 1
+    assert unknown.record.status == known.record.status == "done"
+    for made in (known, unknown):
+        assert part not in "".join(path.read_text() for path in made.folder.rglob("*.json*"))
+
+
 @pytest.mark.slow
 def test_an_energy_counter_that_begins_anew_gives_no_joules(tmp_path: Path, library: Path) -> None:
     made = bench(tmp_path, library, "gpu 0 energy 900000000 +-500", ticks=1)

@@ -35,10 +35,20 @@ def test_what_many_machines_do_not_show_comes_without_advice() -> None:
 
 
 def test_what_a_container_hides_comes_with_what_to_do() -> None:
-    assert missing(Telemetry(host_absent=("read_bytes", "cpu_mhz", "swapped_bytes")))[1:] == [
-        "This machine does not show read_bytes, swapped_bytes; these stay empty: start a container with /proc and /sys "
-        "mounted as usual."
-    ]
+    hidden = Telemetry(host_absent=("read_bytes", "cpu_mhz", "swapped_bytes"))
+    for inside in ({"container.kind": "docker"}, {"container.kind": "none", "run.engine": "docker 27.0"}):
+        assert missing(hidden, inside)[1:] == [
+            "This machine does not show read_bytes, swapped_bytes; these stay empty: start the container with /proc "
+            "and /sys mounted as usual."
+        ]
+    assert "container" not in " ".join(missing(hidden, {"container.kind": "none"}))
+
+
+def test_facts_of_the_gpu_that_are_not_known_are_named() -> None:
+    fact = "power_limit_watts: code 999 (Unknown Error)"
+    (sentence,) = missing(Telemetry(), {"gpu.not_given": [fact]})
+    assert fact in sentence
+    assert missing(Telemetry(), {"gpu.not_given": []}) == missing(Telemetry(), {"gpu.not_given": None}) == []
 
 
 def test_doctor_is_named_only_for_what_it_looks_at() -> None:
