@@ -200,7 +200,5 @@ def _accept_no_gpu(kind: str, uuids: Sequence[str], environ: Mapping[str, str], 
         sentence = f"{variable} is no GPU, as the driver shows {len(uuids)} and counts from 0"
         raise EnvironmentProblem(sentence, f"correct it, or {_ON_THE_CPU}")
     if first.startswith("GPU-") and all(uuid and not uuid.startswith(first) for uuid in uuids):
-        raise EnvironmentProblem(
-            f"there is no GPU {first} here", f"name one of {', '.join(uuids)}, or {_ON_THE_CPU}"
-        )
+        raise EnvironmentProblem(f"there is no GPU {first} here", f"name one of {', '.join(uuids)}, or {_ON_THE_CPU}")
     raise EnvironmentProblem(f"the NVIDIA driver shows a GPU that TensorFlow cannot use: {why()}", _ON_THE_CPU)
