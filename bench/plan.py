@@ -178,6 +178,8 @@ def watched(
     try:
         sight = look()
         chosen = gpu.choose(sight, asked)
+    except gpu.GpuLost as problem:
+        return _unwatched(asked, f"that GPU is lost ({problem.why})", "restart the machine, or name another one")
     except gpu.GpuProblem as problem:
         return _unwatched(asked, f"the driver does not work ({type(problem).__name__})", "make doctor tells more")
     except EnvironmentProblem:

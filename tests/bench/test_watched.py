@@ -7,7 +7,7 @@ import pytest
 from bench import plan
 from bench.errors import UsageError
 from bench.plan import CPU, Device, Watched
-from bench.probes.gpu import DriverMismatch, Gpu, Sight
+from bench.probes.gpu import DriverMismatch, Gpu, LostGpu, Sight
 from bench.watched_card import Chosen
 
 CARDS = tuple(
@@ -93,3 +93,10 @@ def test_a_word_that_is_no_gpu_is_refused(asked: str, meant: str) -> None:
 
     assert f"WATCH={asked!r} is none of auto, none, a GPU's index or its UUID" in str(refused.value)
     assert (f"did you mean WATCH={meant}?" in str(refused.value)) == bool(meant)
+
+
+@pytest.mark.parametrize("asked", ["1", "GPU-lost"])
+def test_a_lost_card_that_is_named_to_be_watched_is_one_sentence_and_no_error(asked: str) -> None:
+    found = plan.watched(asked, CPU, lambda: Sight(CARDS[:1], lost=(LostGpu(1, None, "code 15"),)))
+    assert (found.chosen, found.why_none) == (None, "that GPU is lost (code 15)")
+    assert f"WATCH={asked} cannot be sampled: {found.why_none}" in found.notice

@@ -92,6 +92,10 @@ def needed(nvml: Any, doing: str, call: Callable[..., Any], *arguments: Any) -> 
         raise problem(nvml, error, doing) from None
 
 
+#: ``NVML_ERROR_DEPRECATED``, which older bindings do not name: application clocks are going that way.
+_DEPRECATED = 26
+
+
 class Facts:
     """Reads facts of one GPU, or of the driver where ``handle`` is None; one that fails costs itself and no other.
 
@@ -118,6 +122,7 @@ class Facts:
                 self._nvml.NVML_ERROR_NOT_SUPPORTED,
                 self._nvml.NVML_ERROR_FUNCTION_NOT_FOUND,
                 self._nvml.NVML_ERROR_NOT_FOUND,
+                _DEPRECATED,
                 self._nvml.NVML_ERROR_INVALID_ARGUMENT,  # a call that is made for whole cards, asked of a slice of one
             ):
                 self.not_given[fact] = word(self._nvml, error)

@@ -79,7 +79,8 @@ def test_each_fact_that_the_driver_cannot_tell_is_named_and_costs_no_other(
 
 
 def test_what_a_card_does_not_have_is_no_failure(driver: Path) -> None:
-    found = facts(driver, "gpu 0 ecc not-supported", "gpu 0 power_limit not-found", "gpu 0 compute_mode !2")
+    none = {"ecc": "not-supported", "power_limit": "not-found", "compute_mode": "!2", "max_sm_clock": "!26"}
+    found = facts(driver, *(f"gpu 0 {key} {code}" for key, code in none.items()))
     assert (found["gpu.ecc"], found["gpu.power_limit_watts"], found["gpu.not_given"]) == (None, None, [])
 
 
