@@ -115,9 +115,8 @@ def _run(record: Record, cost_per_hour: float | None) -> Row:
 
 def _final_plain(record: Record) -> float | None:
     """The plain accuracy of the weights that were judged last."""
-    last = record.epochs[-1] if record.epochs else None
-    same = (each for each in reversed(record.epochs) if last and each.epoch == last.epoch and each.view == "plain")
-    return next((each.accuracy_percent for each in same), None)
+    plain = record.plain(record.epochs[-1]) if record.epochs else None
+    return None if plain is None else plain.accuracy_percent
 
 
 def configuration(record: Record) -> Row:

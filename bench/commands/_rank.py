@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bench.errors import DataError, Refused, UsageError, one_line
 
@@ -116,9 +116,26 @@ def of_campaign(campaign: StoredCampaign, cost_per_hour: float | None) -> Asked:
         expectation=expectation,
         schedule_seconds=took,
         wall_seconds=None if chosen is None else to_target_seconds(CLOCKS["wall"], chosen),
+        **({} if chosen is None else _accuracy(chosen)),
     )
     price = _results.price(campaign.claims) if cost_per_hour is None else cost_per_hour
     return Asked(candidate, Sample(times, chosen_seed, tuple(sorted({*campaign.seeds} - {*times}))), price)
+
+
+def _accuracy(chosen: Record) -> dict[str, Any]:
+    """The accuracy of a run where it reached its target and how it was measured, as ``Candidate`` takes it."""
+    from bench.dawnbench.details import NO_AUGMENTATION
+    from bench.record.shape import PLAIN
+
+    crossing = chosen.crossing
+    if crossing is None:
+        return {}
+    plain = chosen.plain(crossing)
+    return {
+        "accuracy_percent": crossing.accuracy_percent,
+        "augmentation": NO_AUGMENTATION if crossing.view == PLAIN else f"{one_line(crossing.view)} views",
+        "plain_percent": None if plain is None else plain.accuracy_percent,
+    }
 
 
 def _counted(records: Sequence[Record], campaign: StoredCampaign) -> list[Record]:
@@ -247,6 +264,9 @@ def _of_pair(path: Path, cost_per_hour: float | None) -> Asked:
         model=scored.model,
         rule="the pair's first row at 94 % or more" + (f" ({one_line(scored.selection)})" * bool(scored.selection)),
         remarks=tuple(remarks),
+        accuracy_percent=scored.accuracy_percent,
+        augmentation=scored.augmentation,
+        plain_percent=scored.plain_percent,
     )
     price = scored.cost_per_hour_usd if cost_per_hour is None else cost_per_hour
     return Asked(candidate, Sample({0: board.seconds_of(scored.hours)}, 0), price)

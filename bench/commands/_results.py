@@ -19,6 +19,7 @@ from bench.checks.image import not_publishable
 from bench.clocks import CLOCKS, HEADLINE, cumulative_seconds, to_target_seconds
 from bench.errors import Refused, one_line
 from bench.record import Evaluation, Record
+from bench.record.shape import PLAIN
 
 #: The nets of the recipes, as a board's reader knows them.
 MODELS = {"resnet9": "ResNet9", "plain8": "Plain8", "air": "airbench CNN"}
@@ -53,9 +54,9 @@ def line(record: Record) -> str:
         return f"{begin}: {record.reason}"
     last = record.epochs[-1]
     shown = record_accuracy(last.correct, last.total)
-    if last.view != "plain":
-        plain = [each for each in record.epochs if each.epoch == last.epoch and each.view == "plain"]
-        beside = "".join(f", plain {record_accuracy(each.correct, each.total)}" for each in plain)
+    if last.view != PLAIN:
+        plain = record.plain(last)
+        beside = f", plain {record_accuracy(plain.correct, plain.total)}" if plain else ""
         shown += f" ({last.view} views{beside})"
     final = f"{shown} after epoch {round(last.epoch, 2):g}"
     target = f"{record.target_percent:g} %"
@@ -300,6 +301,17 @@ def _described(record: Record, recipe: dict[str, Any]) -> dict[str, Any]:
     return {"model": f"{one_line(own)[:100]} ({name})", "recipe": told, "cudnn_version": cudnn_version}
 
 
+def _views(record: Record, rows: Sequence[Evaluation]) -> dict[str, Any]:
+    """How the accuracy of the row that counts on the board, and of the last, was measured, as ``Facts`` takes it."""
+    from bench.dawnbench import entry
+    from bench.dawnbench.pair import TARGET_PERCENT
+
+    counts = next(each for each in rows if each.reaches(TARGET_PERCENT))
+    plain = record.plain(counts)
+    beside = None if plain is None else float(entry.accuracy(plain.correct, plain.total))
+    return {"view": counts.view, "last_view": rows[-1].view, "plain_percent": beside}
+
+
 def write_dawnbench(
     folder: Path, records: Sequence[Record], claims: Claims, recipe: dict[str, Any], shown_folder: str, *,
     plan: Collection[int], allow_unverified_data: bool,
@@ -329,6 +341,7 @@ def write_dawnbench(
     against = not_publishable(record)
     if against is not None:
         raise Refused(f"the result of seed {chosen} is not to be published: {against}.")
+    evaluations = _one_an_epoch(record)
     facts = Facts(
         framework=record.framework or "",
         dataset_state=str(record.dataset.get("state")),
@@ -341,9 +354,9 @@ def write_dawnbench(
         precision=record.precision,
         command_line=" ".join(record.argv) or None,
         wall_seconds=to_target_seconds(CLOCKS["wall"], record),
+        **_views(record, [each for each, _ in evaluations]),
         **_described(record, recipe),
     )
-    evaluations = _one_an_epoch(record)
     pair = entry.from_record(
         [(each.epoch, seconds, each.correct, each.total) for each, seconds in evaluations],
         facts,

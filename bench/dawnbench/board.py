@@ -63,7 +63,9 @@ class ScoredPair:
     """What the board would have made of a pair: its score, and what the pair says of itself.
 
     ``hours`` is None where no row reaches 94 %; ``data_state`` and what follows is what ``misc`` says of the dataset
-    and of the campaign, empty or None where it says nothing, as no stranger's pair does.
+    and of the campaign, empty or None where it says nothing, as no stranger's pair does. ``accuracy_percent`` is
+    that of the first row at 94 % or more, ``augmentation`` the test-time augmentation it was measured with, ``plain_percent``
+    the accuracy without it.
     """
 
     path: Path
@@ -78,6 +80,9 @@ class ScoredPair:
     selection: str
     runs_planned: int | None = None
     runs_reached: int | None = None
+    accuracy_percent: float | None = None
+    augmentation: str = ""
+    plain_percent: float | None = None
 
 
 @cache
@@ -162,16 +167,21 @@ def score(path: Path) -> ScoredPair:
     price = body.get("costPerHour")
     if price is not None and not is_price(price):
         raise DataError(f"{printable(json_path)} has a costPerHour that is no price; leave it out or write a number.")
+    rows = _rows(pair.tsv_bytes, printable(pair.tsv_path))
+    plain = told.get("plainTop1Accuracy")
     return ScoredPair(
         path=json_path,
         **{name: str(body[name]) for name in ("author", "framework", "model", "hardware")},
-        hours=first_at_target(_rows(pair.tsv_bytes, printable(pair.tsv_path))),
+        hours=first_at_target(rows),
         cost_per_hour_usd=None if price is None else float(price),
         data_state=str(told.get("datasetState", "")),
         clock=str(told.get("clock", "")),
         selection=str(told.get("runSelection", "")),
         runs_planned=_count(told.get("runsPlanned")),
         runs_reached=_count(told.get("runsReached")),
+        accuracy_percent=next((accuracy for _, accuracy in rows if accuracy >= TARGET_PERCENT), None),
+        augmentation=str(told.get("testTimeAugmentation", "")),
+        plain_percent=float(plain) if isinstance(plain, (int, float)) and 0 <= plain <= 100 else None,
     )
 
 

@@ -34,9 +34,6 @@ def of(recipe: Mapping[str, object]) -> dict[str, object]:
     if recipe.get("nesterov"):
         muon = "Muon for the filters, " if recipe.get("muon") else ""
         told = {**told, "optimizer": f"{muon}SGD with Nesterov momentum", "nesterovForm": recipe["nesterov"]}
-    if recipe.get("views") not in (None, "plain"):
-        share = recipe.get("views_share", 1)
-        told["testTimeAugmentation"] = f"{recipe['views']} views of {share:.0%} of the test images"
     if "learning_rate" in shared:
         told["learningRate"] = _schedule(recipe["learning_rate"])
     return {**told, "parameterGroups": groups} if groups else told

@@ -331,7 +331,9 @@ def _training(row: Any) -> Iterator[Labelled]:
     if not pd.isna(row["accuracy_mean"]):
         spread = " %" if pd.isna(row["accuracy_std"]) else f" ± {row['accuracy_std']:.2f} % (mean ± standard deviation)"
         viewed = not pd.isna(row["accuracy_view"]) and row["accuracy_view"] != "plain"
-        plain = f" with TTA ({row['accuracy_view']}); {row['plain_accuracy_mean']:.2f} % without" if viewed else ""
+        known = not pd.isna(row["plain_accuracy_mean"])
+        without = f"{row['plain_accuracy_mean']:.2f} %" if known else "not known"
+        plain = f" with TTA ({row['accuracy_view']}); {without} without" if viewed else ""
         yield "Final accuracy", Text(f"{row['accuracy_mean']:.2f}{spread}{plain}")
     speed = UNKNOWN if pd.isna(row["images_per_second"]) else f"{row['images_per_second']:,.0f} images/s"
     whole = f"{seconds(row['fixed_work_seconds'])} ({row['clock']}) for the whole schedule, target or not"

@@ -15,6 +15,7 @@ from rich.text import Text
 from bench.analysis.ranking import Place, Ranking, Sample
 from bench.clocks import CLOCKS, HEADLINE
 from bench.dawnbench.board import BoardEntry, shown_cost, shown_time
+from bench.dawnbench.details import NO_AUGMENTATION
 from bench.dawnbench.expected import Expectation
 from bench.dawnbench.later import LaterRecord
 from bench.errors import one_line
@@ -43,7 +44,9 @@ class Candidate:
 
     ``clock`` is the label of its times' clock; ``rule`` says which run stands for it; ``schedule_seconds`` is the time
     of the whole schedule on the clock of ``expectation``, and ``wall_seconds`` the wall clock of the run that stands
-    for the result, from process start to the evaluation that reached the target; None where not known.
+    for the result, from process start to the evaluation that reached the target. ``accuracy_percent`` is its accuracy
+    there, measured with the test-time ``augmentation`` (`none` for none, empty where nobody said), ``plain_percent``
+    without it; None where not known.
     """
 
     title: str
@@ -58,6 +61,9 @@ class Candidate:
     expectation: Expectation | None = None
     schedule_seconds: float | None = None
     wall_seconds: float | None = None
+    accuracy_percent: float | None = None
+    augmentation: str = ""
+    plain_percent: float | None = None
 
 
 def show(
@@ -134,6 +140,7 @@ def lines(candidate: Candidate, ranking: Ranking[BoardEntry]) -> Iterator[tuple[
         run = "" if sample.planned == 1 else f" (seed {sample.chosen_seed})"
         wall = f"{seconds(candidate.wall_seconds)} ({CLOCKS['wall'].label}) from process start to the evaluation that "
         yield "Wall clock", Text(f"{wall}reached {candidate.target_percent:g} %{run}, start and compilation included")
+    yield from _accuracy(candidate)
     yield from _price(ranking)
     if sample.planned > 1 or not sample.reached:
         yield f"Reached {candidate.target_percent:g} %", Text(_rate(ranking))
@@ -142,6 +149,21 @@ def lines(candidate: Candidate, ranking: Ranking[BoardEntry]) -> Iterator[tuple[
         yield "Counted is", Text(candidate.rule)
     yield from _expected(candidate)
     yield from (("Note", Text(one_line(remark))) for remark in candidate.remarks)
+
+
+def _accuracy(candidate: Candidate) -> Iterator[tuple[str, Text]]:
+    """The accuracy that counts, and whether it was measured with test-time augmentation (TTA)."""
+    if candidate.accuracy_percent is None:
+        return
+    with_views = f"{candidate.accuracy_percent:.2f} %"
+    plain = "not known" if candidate.plain_percent is None else f"{candidate.plain_percent:.2f} %"
+    if not candidate.augmentation:
+        yield "Accuracy", Text(f"{with_views}; with or without test-time augmentation (TTA) is not said")
+    elif candidate.augmentation.startswith(NO_AUGMENTATION):
+        yield "Accuracy", Text(f"{with_views} without test-time augmentation (TTA)")
+    else:
+        how = f"with test-time augmentation ({one_line(candidate.augmentation)})"
+        yield "Accuracy", Text(f"{with_views} {how}; without it: {plain}")
 
 
 def _price(ranking: Ranking[BoardEntry]) -> Iterator[tuple[str, Text]]:

@@ -18,6 +18,8 @@ STAMP_TOLERANCE_NS = 50_000_000
 #: How a run ended, as the harness saw it.
 #: ``cut_short``: the harness had seen enough, as of a warm-up run.
 STATUSES = ("done", "failed", "timed_out", "interrupted", "cut_short")
+#: The view of an evaluation without test-time augmentation.
+PLAIN = "plain"
 #: What a verdict says, from best to worst; a reason may also be a ``note``, which does not change the verdict.
 LEVELS = ("clean", "suspect", "invalid")
 
@@ -240,6 +242,11 @@ class Record:
     def crossing(self) -> Evaluation | None:
         """The first evaluation that reached the target."""
         return None if self.crossing_index is None else self.epochs[self.crossing_index]
+
+    def plain(self, evaluation: Evaluation) -> Evaluation | None:
+        """The evaluation of the same weights without test-time augmentation, itself or one beside it; None without."""
+        same = (each for each in reversed(self.epochs) if each.epoch == evaluation.epoch and each.view == PLAIN)
+        return evaluation if evaluation.view == PLAIN else next(same, None)
 
     @property
     def reached(self) -> bool:

@@ -193,6 +193,42 @@ def test_a_pair_tells_how_many_runs_its_campaign_planned(
     assert words in told(put(tmp_path, json_bytes=body(misc=misc)))[1]
 
 
+# Test-time augmentation
+
+
+def test_the_accuracy_is_told_with_how_it_was_measured(told: Told) -> None:
+    found = answer(told, PUBLISHED / "20261126T052749Z-hive-nvidia-h200")
+    assert found["test_time_augmentation"] == "six views"
+    assert found["accuracy_percent"] == 94.09 and found["plain_accuracy_percent"] < 94
+    out = told(PUBLISHED / "20261126T052749Z-hive-nvidia-h200")[1]
+    assert (
+        f"94.09 % with test-time augmentation (six views); without it: {found['plain_accuracy_percent']:.2f} %" in out
+    )
+
+
+def test_an_accuracy_without_augmentation_is_told_as_such(tmp_path: Path, told: Told) -> None:
+    found = answer(told, write_campaign(tmp_path / "c", [run(0, 30.0)]))
+    assert (found["test_time_augmentation"], found["plain_accuracy_percent"]) == ("none", 94.0)
+
+
+@pytest.mark.parametrize(
+    ("misc", "augmentation", "plain"),
+    [
+        ({"testTimeAugmentation": "six views of 25% of the test images", "plainTop1Accuracy": 93.2},
+         "six views of 25% of the test images", 93.2),
+        ({"testTimeAugmentation": "none", "plainTop1Accuracy": "x"}, "none", None),
+        ({"plainTop1Accuracy": float("inf")}, None, None),
+        ({}, None, None),
+    ],
+)  # fmt: skip
+def test_a_pair_tells_what_it_says_of_augmentation(
+    tmp_path: Path, told: Told, misc: dict[str, Any], augmentation: str | None, plain: float | None
+) -> None:
+    found = answer(told, put(tmp_path, json_bytes=body(misc=misc)))
+    assert (found["test_time_augmentation"], found["plain_accuracy_percent"]) == (augmentation, plain)
+    assert found["accuracy_percent"] == 94.08
+
+
 # What has no place
 
 

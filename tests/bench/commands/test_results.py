@@ -206,7 +206,34 @@ def test_another_trainer_names_its_model_itself(tmp_path: Path) -> None:
     assert isinstance(misc, dict)
     assert (misc["recipe"], misc["batchSize"], misc["CuDNN version"]) == ("mine", 512, "9.1")
     # The commit of this checkout says nothing about a program from elsewhere, and words of its own are not ours.
-    assert misc.keys().isdisjoint({"commitHash", "learningRate", "testTimeAugmentation"})
+    assert misc.keys().isdisjoint({"commitHash", "learningRate"})
+    assert (misc["testTimeAugmentation"], misc["plainTop1Accuracy"]) == ("none", 94.0)
+
+
+@pytest.mark.parametrize(
+    ("correct", "view_of_counted", "counted", "plain"),
+    [
+        ((1, 2, 3, 4, 9380), "six views of 25% of the test images", "94.20", 93.80),
+        ((1, 2, 3, 9400, 9380), "none where 94 % was reached, six views of 25% of the test images at the last row",
+         "94.00", 94.0),
+    ],
+)  # fmt: skip
+def test_the_pair_says_whether_accuracy_was_measured_with_test_time_augmentation(
+    tmp_path: Path, correct: tuple[int, ...], view_of_counted: str, counted: str, plain: float
+) -> None:
+    record = viewed(Run(correct=correct), 40)
+    record = replace(record, crossing_index=record.crossing_index or len(record.epochs) - 1)
+    table = {**asdict(recipe.load("page24")), "views": "six", "views_share": 0.25}
+
+    _results.write_dawnbench(
+        tmp_path, [judged(record)], CLAIMS, table, "results/x", plan=[0], allow_unverified_data=False
+    )
+
+    misc = written(tmp_path)["misc"]
+    assert isinstance(misc, dict)
+    assert (misc["testTimeAugmentation"], misc["plainTop1Accuracy"]) == (view_of_counted, plain)
+    (rows,) = (path.read_text().splitlines()[1:] for path in tmp_path.glob("dawnbench/CIFAR10/train/*.tsv"))
+    assert next(row.split("\t")[2] for row in rows if float(row.split("\t")[2]) >= 94) == counted
 
 
 @pytest.mark.parametrize("model", [None, "  ", 7])
