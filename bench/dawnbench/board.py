@@ -64,8 +64,8 @@ class ScoredPair:
 
     ``hours`` is None where no row reaches 94 %; ``data_state`` and what follows is what ``misc`` says of the dataset
     and of the campaign, empty or None where it says nothing, as no stranger's pair does. ``accuracy_percent`` is
-    that of the first row at 94 % or more, ``augmentation`` the test-time augmentation it was measured with, ``plain_percent``
-    the accuracy without it.
+    that of the first row at 94 % or more, ``augmentation`` the test-time augmentation it was measured with,
+    ``plain_percent`` the accuracy without it.
     """
 
     path: Path

@@ -25,6 +25,7 @@ from bench.record import Record, StoredAblation, Variant, replace_file
 Records = Mapping[str, Sequence[Record]]
 _HEADER = ("technique", "epochs", "accuracy %", "seconds", "images/s", "difference", "p (Holm)", "answer")
 STAND_IN = "The built-in stand-in checks the harness and answers nothing about CIFAR-10."
+_MIDDLES = "Accuracy is a mean over the runs; seconds and images/s are medians, each over all runs, so not of one run."
 #: Fewer significant digits than this would hide what the interval says.
 _PLACES = {ACCURACY: 2, THROUGHPUT: 1}
 
@@ -149,7 +150,7 @@ def write(stored: StoredAblation, frame: pd.DataFrame, records: Records, path: P
 
 def notes(stored: StoredAblation, frame: pd.DataFrame, records: Records) -> list[str]:
     """What a reader of the table must know: data and machine, the spread that was seen, runs that do not count."""
-    told = [_ground(stored, records)]
+    told = [_ground(stored, records), _MIDDLES]
     for decides in (ACCURACY, THROUGHPUT):
         seen = ablation.spread_seen(stored, records, decides)
         if math.isnan(seen) or not any(each.decides == decides for each in stored.comparisons):

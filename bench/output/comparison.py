@@ -63,11 +63,11 @@ _LINES = (
     _Line("Reached the target", _reached),
     _Line(f"Time to it, median ({HEADLINE.label})", lambda row: seconds(row["dawnbench_median_seconds"])),
     _Line("An epoch, median", lambda row: seconds(row["epoch_train_seconds"])),
-    _Line("Images/s", _number("images_per_second", "{:,.0f}")),
-    _Line("Compile", lambda row: seconds(row["compile_seconds"])),
-    _Line("Energy of the card", _number("energy_joules", "{:,.0f} J")),
-    _Line("Waited for input", _percent("stall_share")),
-    _Line("Final accuracy", _accuracy),
+    _Line("Images/s, median", _number("images_per_second", "{:,.0f}")),
+    _Line("Compile, median", lambda row: seconds(row["compile_seconds"])),
+    _Line("Energy of the card, median", _number("energy_joules", "{:,.0f} J")),
+    _Line("Waited for input, median", _percent("stall_share")),
+    _Line("Final accuracy, mean", _accuracy),
 )
 
 

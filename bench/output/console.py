@@ -337,7 +337,8 @@ def _training(row: Any) -> Iterator[Labelled]:
         yield "Final accuracy", Text(f"{row['accuracy_mean']:.2f}{spread}{plain}")
     speed = UNKNOWN if pd.isna(row["images_per_second"]) else f"{row['images_per_second']:,.0f} images/s"
     whole = f"{seconds(row['fixed_work_seconds'])} ({row['clock']}) for the whole schedule, target or not"
-    yield "Fixed work", Text(f"{whole}; training at {speed}")
+    own = f" (medians, each over {row['runs']} runs)" if row["runs"] > 1 else ""
+    yield "Fixed work", Text(f"{whole}; training at {speed}{own}")
     if not pd.isna(row["campaign_wall_seconds"]):
         yield "Campaign", Text(f"{seconds(row['campaign_wall_seconds'])} of wall clock from its start to its last run")
 

@@ -89,6 +89,10 @@ def _basis(report: EpochReport) -> Iterator[tuple[str, str]]:
     if report.slope is not None:
         points = f"{report.slope.points:g} ± {report.slope.standard_error:g} points per e-fold of epochs"
         yield "Assumed", f"slope {points} (standard error), from published ablations of similar recipes"
+    for cost in report.costs:
+        parts = f"{seconds(cost.start_seconds)} a process, {seconds(cost.attempt_seconds)} an attempt"
+        middle = "one run" if cost.runs == 1 else f"medians, each over {cost.runs} runs"
+        yield "Cost", f"{one_line(cost.machine)}: {parts}, {seconds(cost.epoch_seconds)} an epoch ({middle})"
     curve = report.curve
     yield (
         "Fit",

@@ -30,10 +30,8 @@ def lines(row: Any) -> Iterator[tuple[str, Text]]:
     if not pd.isna(row["trainer_cpu_cores"]):
         others = row["other_cpu_cores"]
         beside = "" if pd.isna(others) else f", {others:.2f} by everything else"
-        yield (
-            "CPU",
-            Text(f"{row['trainer_cpu_cores']:.2f} cores kept busy by the trainer{beside} (medians of training)"),
-        )
+        busy = f"{row['trainer_cpu_cores']:.2f} cores kept busy by the trainer{beside}"
+        yield "CPU", Text(f"{busy} ({_medians(row)})")
     stalls = _stalls(row)
     if stalls:
         yield "Input stalls", Text(stalls)
@@ -63,7 +61,12 @@ def _card(row: Any, watched: bool) -> str:
     )
     parts = [form.format(row[name]) for name, form in forms if not pd.isna(row[name])]
     role = "; it was watched and did not train" if watched else ""
-    return f"{', '.join(parts)} (medians of training){role}" if parts else ""
+    return f"{', '.join(parts)} ({_medians(row)}){role}" if parts else ""
+
+
+def _medians(row: Any) -> str:
+    """What figures of the machine that stand side by side are: of one run, or each with a middle run of its own."""
+    return "medians of training" if row["runs"] == 1 else f"medians of training, each over {row['runs']} runs"
 
 
 def _energy(row: Any, watched: bool) -> str:
@@ -73,7 +76,8 @@ def _energy(row: Any, watched: bool) -> str:
     spread = "" if pd.isna(uncertain) else f" ± {joules(uncertain)}"
     steps = "" if pd.isna(uncertain) else ", ± the steps of the counter"
     to_target = row["energy_to_target_joules"]
-    reached = "" if pd.isna(to_target) else f", {joules(to_target)} J to {row['target_percent']:g} %"
+    which = "" if row["runs"] == 1 else f" (median of {row['runs']}, misses infinite)"
+    reached = "" if pd.isna(to_target) else f", {joules(to_target)} J to {row['target_percent']:g} %{which}"
     whose = ", of the watched card and not of the training" if watched else ""
     return f"{joules(row['energy_joules'])}{spread} J a run ({row['energy_basis']}{steps}){reached}{whose}"
 

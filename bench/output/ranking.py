@@ -147,7 +147,7 @@ def lines(candidate: Candidate, ranking: Ranking[BoardEntry]) -> Iterator[tuple[
     yield from _alone(candidate, ranking)
     if candidate.rule and sample.reached:
         yield "Counted is", Text(candidate.rule)
-    yield from _expected(candidate)
+    yield from _expected(candidate, sample)
     yield from (("Note", Text(one_line(remark))) for remark in candidate.remarks)
 
 
@@ -216,7 +216,7 @@ def _chance(share: float) -> str:
     return "less than 1 %" if share < 0.01 else "more than 99 %" if share > 0.99 else f"{100 * share:.0f} %"
 
 
-def _expected(candidate: Candidate) -> Iterator[tuple[str, Text]]:
+def _expected(candidate: Candidate, sample: Sample) -> Iterator[tuple[str, Text]]:
     told = candidate.expectation
     if told is None:
         if candidate.recipe:
@@ -226,13 +226,14 @@ def _expected(candidate: Candidate) -> Iterator[tuple[str, Text]]:
     range_ = f"{seconds(told.low_seconds, unit='')} to {seconds(told.high_seconds)} ({clock}) for the whole schedule"
     took = candidate.schedule_seconds
     if took is None:
-        yield f"Expected on {told.card}", Text(f"{range_}; how long this one took is not known; {told.reason}")
+        yield f"Expected on {told.card}", Text(f"{range_}; how long these runs took is not known; {told.reason}")
         return
     verdict, style = "as expected", ""
     if not told.low_seconds <= took <= told.high_seconds:
         verdict = "slower than expected" if took > told.high_seconds else "faster than expected"
         verdict, style = f"{verdict}: `make doctor` looks for a reason", "yellow"
-    yield f"Expected on {told.card}", Text.assemble(f"{range_}; took {seconds(took)}, ", (verdict, style))
+    middle = "" if sample.runs == 1 else f" (median of {sample.runs} runs)"
+    yield f"Expected on {told.card}", Text.assemble(f"{range_}; took {seconds(took)}{middle}, ", (verdict, style))
     yield "", Text(told.reason, style="dim")
 
 

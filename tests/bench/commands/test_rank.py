@@ -140,6 +140,11 @@ def test_a_time_is_held_against_what_its_card_was_seen_to_do(
     assert f"Expected on H200 1.32 to 2.14 s (dawnbench@1) for the whole schedule; took {seconds:.2f} s, {words}" in out
 
 
+def test_the_median_time_of_several_runs_is_said_to_be_one(tmp_path: Path, told: Told) -> None:
+    runs = [run(seed, 1.6 + seed / 10, recipe="hive", hello=H200) for seed in range(3)]
+    assert "took 1.70 s (median of 3 runs), as expected" in told(write_campaign(tmp_path / "c", runs))[1]
+
+
 def test_nothing_is_expected_of_a_card_without_a_figure(tmp_path: Path, told: Told) -> None:
     assert "no figure with a source says how long page24 takes" in told(write_campaign(tmp_path / "c", five_seeds()))[1]
 

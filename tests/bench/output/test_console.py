@@ -78,6 +78,12 @@ def test_success_accuracy_and_fixed_work_are_told_with_their_uncertainty() -> No
     assert "51.50 to inf: fastest to slowest, 93.75 % interval of the median of all runs" in text
 
 
+def test_figures_side_by_side_are_of_one_run_or_said_to_be_medians_of_their_own() -> None:
+    several, one = " ".join(render(*five_seeds()).split()), " ".join(render(Run()).split())
+    assert "images/s (medians, each over 5 runs)" in several
+    assert "medians" not in one and "the median run" not in one
+
+
 def test_how_steadily_it_trains_is_told_and_who_stands_out() -> None:
     runs = [Run(seed=seed, train_seconds=each) for seed, each in enumerate((10.0, 10.1, 9.9, 10.05, 20.0))]
     steadiness = " ".join(render(*runs).split())

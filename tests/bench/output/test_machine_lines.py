@@ -45,8 +45,9 @@ def waited(sum_us: float, **changes: Any) -> Record:
 def test_the_card_its_energy_and_what_both_are_of_are_told() -> None:
     text = render(WATCHED.record(), replace(WATCHED, seed=1, machine=Machine(training_watts=350.0)).record())
     assert lines(text, "GPU") == [
-        "busy 90 %, 300 W, 1,530 MHz (medians of training)",
-        "18,600 ± 12 J a run (mean of 2 runs, ± the steps of the counter), 15,150 J to 94 %",
+        "busy 90 %, 300 W, 1,530 MHz (medians of training, each over 2 runs)",
+        "18,600 ± 12 J a run (mean of 2 runs, ± the steps of the counter), 15,150 J to 94 % "
+        "(median of 2, misses infinite)",
     ]
 
 
