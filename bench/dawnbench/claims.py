@@ -10,6 +10,7 @@ import math
 import re
 from urllib.parse import urlsplit
 
+from bench.dawnbench import reviewed
 from bench.errors import UsageError
 
 _EMAIL = re.compile(r"[^\s@,]+@[^\s@,]+")
@@ -43,6 +44,8 @@ def check(
     if email is not None and not is_email(email):
         raise _wrong("EMAIL", email, "is no e-mail address (several go with commas between)")
     _text("HARDWARE", hardware)
+    if hardware is not None and not reviewed.names_device(hardware):
+        raise _wrong("HARDWARE", hardware, "does not say how many of what device, or which machine type")
     if cost_per_hour is not None and not is_price(cost_per_hour):
         raise _wrong(
             "COST_PER_HOUR", cost_per_hour, "is no price in US dollars above 0; leave it out for your own machine"

@@ -1,7 +1,8 @@
 """A DAWNBench training entry: from the plain numbers of one run to the JSON and TSV texts, and onto the disk.
 
-An ``Entry`` that exists keeps every rule of the level ``full``; what breaks one raises when it is made. The form and
-the rules are facts of stanford-futuredata/dawn-bench-entries (README, tests and reviews, commit fb27b827).
+An ``Entry`` that exists keeps every rule of the level ``full`` but that on its day, which is the caller's; what breaks
+one raises when it is made. The form and the rules are facts of stanford-futuredata/dawn-bench-entries (README, tests
+and reviews, commit fb27b827).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
 
-from bench.dawnbench import claims, details
+from bench.dawnbench import claims, details, reviewed
 from bench.dawnbench.details import Facts
 from bench.dawnbench.pair import COLUMNS, MAX_BYTES, TARGET_PERCENT, TEST_IMAGES, VERSION
 from bench.errors import DataError, EnvironmentProblem, Refused, UsageError
@@ -83,6 +84,20 @@ class Entry:
         for name in ("framework", "model"):
             if not getattr(self, name).strip():
                 raise DataError(f"the run does not say its {name}, so it makes no DAWNBench entry.")
+        if not reviewed.names_version(self.framework):
+            raise DataError(
+                f"the run's framework is {self.framework!r:.80}, without a version, so it makes no DAWNBench entry; a "
+                "trainer says both in its hello."
+            )
+        named = self.code_url is None or reviewed.names_commit(self.code_url)
+        if not named and not reviewed.is_commit(self.misc.get("commitHash")):
+            raise UsageError(
+                f"CODE_URL={self.code_url!r:.80} names no commit, and the runs know of none; type, for example, "
+                "CODE_URL=https://github.com/owner/name/tree/COMMIT."
+            )
+        priced = self.cost_per_hour is not None
+        if not reviewed.is_told(self.misc) or (priced and not reviewed.names_price_source(self.hardware, self.misc)):
+            raise DataError("the entry says nothing of its recipe, or not where its price is from.")
         _check_rows(self.rows)
         for text, extension in ((to_json(self), "json"), (to_tsv(self), "tsv")):
             if len(text) > MAX_BYTES:
@@ -226,6 +241,9 @@ def from_record(
     assert author is not None  # nor the other two: asked above
     assert email is not None
     assert hardware is not None
+    misc = details.misc(facts)
+    if cost_per_hour is not None and not reviewed.names_price_source(hardware, misc):
+        misc["costSource"] = "as the author states it; HARDWARE names no provider and no machine type"
     rows = []
     for epoch, seconds, correct, total in evaluations:
         if total != TEST_IMAGES:
@@ -243,7 +261,7 @@ def from_record(
         rows=tuple(rows),
         cost_per_hour=cost_per_hour,
         code_url=None if code_url is None else claims.pinned(code_url, facts.commit),
-        misc=details.misc(facts),
+        misc=misc,
     )
 
 

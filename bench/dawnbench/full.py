@@ -1,7 +1,8 @@
 """The level ``full``: what we ask beyond ``compat``, so that readers find in a pair exactly what its writer measured.
 
 Files are judged as bytes and cells as text, because what these rules guard against (a byte order mark, 2020-1-5,
-94.02000000000001) is gone once a parser was kind to it. The rules come from slips found in the 31 published entries.
+94.02000000000001) is gone once a parser was kind to it. The rules come from slips found in the 31 published entries,
+and from what the board's reviewers sent back (`reviewed`).
 """
 
 from __future__ import annotations
@@ -12,10 +13,12 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
 
+from bench.dawnbench import reviewed
 from bench.dawnbench.claims import is_email, is_price, is_web_address
 from bench.dawnbench.compat import is_date
 from bench.dawnbench.findings import Finding, printable, shown
@@ -37,13 +40,13 @@ class Cell:
     value: float | None
 
 
-def check(pair: Pair) -> list[Finding]:
-    """The findings of all rules; files that could not be read are left to ``pair.unreadable``."""
+def check(pair: Pair, today: date) -> list[Finding]:
+    """The findings of all rules; files that could not be read are left to ``pair.unreadable``. ``today`` is in UTC."""
     findings: list[Finding] = []
     if not STEM.fullmatch(pair.json_path.stem):
         findings.append(_stem(pair.json_path))
     if pair.json_bytes is not None:
-        findings += _json(pair.json_bytes, printable(pair.json_path.name))
+        findings += _json(pair.json_bytes, printable(pair.json_path.name), today)
     if pair.tsv_bytes is not None:
         findings += _tsv(pair.tsv_bytes, printable(pair.tsv_path.name))
     return findings
@@ -66,7 +69,7 @@ def _stem(path: Path) -> Finding:
 # --- JSON ---
 
 
-def _json(content: bytes, where: str) -> Iterator[Finding]:
+def _json(content: bytes, where: str, today: date) -> Iterator[Finding]:
     doubled: list[str] = []
     constants: list[str] = []
 
@@ -88,6 +91,7 @@ def _json(content: bytes, where: str) -> Iterator[Finding]:
         yield _finding("json-numbers", where, sentence, "Leave the value out, or write null.")
     if isinstance(body, dict):
         yield from _fields(body, where)
+        yield from _reviewed(body, where, today)
 
 
 def _is_text(value: object) -> bool:
@@ -123,6 +127,40 @@ def _fields(body: dict[str, object], where: str) -> Iterator[Finding]:
         yield _finding(
             "json-misc", where, f"`misc` is {shown(body['misc'])}.", "Write an object, { ... }, or leave it out."
         )
+
+
+def _reviewed(body: dict[str, object], where: str, today: date) -> Iterator[Finding]:
+    """What the board's reviewers asked for; what is no text or no object is found by the rules of form."""
+    framework, hardware, code, day = (body.get(name) for name in ("framework", "hardware", "codeURL", "timestamp"))
+    misc = body.get("misc", {})
+    if _is_text(framework) and not reviewed.names_version(str(framework)):
+        sentence = f"`framework` is {shown(framework)}, without a version."
+        yield _finding("json-framework", where, sentence, 'Write name and version, for example "PyTorch 2.9.0".')
+    if _is_text(hardware) and not reviewed.names_device(str(hardware)):
+        sentence = f"`hardware` is {shown(hardware)}, without a number and a kind of device."
+        fix = 'Write how many of what, or the machine type, for example "1 V100 / 61 GB / 8 CPU (AWS p3.2xlarge)".'
+        yield _finding("json-hardware", where, sentence, fix)
+    if isinstance(misc, dict) and not reviewed.is_told(misc):
+        sentence = f"`misc` is {'empty' if 'misc' in body else 'not there'}."
+        fix = "Write the optimizer, its learning rate, momentum and weight decay, the batch size and library versions."
+        yield _finding("json-misc", where, sentence, fix)
+    own = [each["commitHash"] for each in (body, misc) if isinstance(each, dict) and "commitHash" in each]
+    if own and not all(map(reviewed.is_commit, own)):
+        sentence = f"`commitHash` is {shown(own[0])}."
+        yield _finding("json-commit", where, sentence, "Write the hash of the commit, 7 hexadecimal digits or more.")
+    elif not own and is_web_address(code) and not reviewed.names_commit(str(code)):
+        sentence = f"`codeURL` is {shown(code)}, without a commit."
+        fix = "Write the address of the code at its commit, .../tree/COMMIT, or add `commitHash` to `misc`."
+        yield _finding("json-commit", where, sentence, fix)
+    if is_date(day) and not reviewed.can_be_submission(datetime.strptime(str(day), "%Y-%m-%d").date(), today):
+        fix = f"Write the day of submission: from 2017 on, and today ({today.isoformat()}) at the latest."
+        yield _finding("json-date", where, f"`timestamp` is {shown(day)}, which cannot be the day of submission.", fix)
+    if is_price(body.get("costPerHour")) and not reviewed.names_price_source(hardware, misc):
+        sentence = f"`costPerHour` is {shown(body['costPerHour'])}, and nothing says whose price it is."
+        fix = (
+            "Name the provider or machine type in `hardware`, or add `costSource` to `misc`: a price list, and its day."
+        )
+        yield _finding("json-cost-source", where, sentence, fix)
 
 
 # --- TSV ---

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from bench.dawnbench import compat, full
@@ -26,13 +27,17 @@ class Verdict:
         return not self.findings
 
 
-def judge(json_path: Path, level: Level) -> Verdict:
-    """Judge one pair by the path of its JSON; the files may hold anything or not be there."""
+def judge(json_path: Path, level: Level, today: date | None = None) -> Verdict:
+    """Judge one pair by the path of its JSON; the files may hold anything or not be there.
+
+    ``today`` is the day in UTC by which a date lies in the future; None asks the clock.
+    """
     pair = read(json_path)
     findings = compat.check(pair)
     if level == "full":
+        day = today or datetime.now(UTC).date()
         told = {finding.rule for finding in findings}
-        findings += [finding for finding in full.check(pair) if finding.rule not in told]
+        findings += [finding for finding in full.check(pair, day) if finding.rule not in told]
     return Verdict(json_path, level, tuple(findings))
 
 

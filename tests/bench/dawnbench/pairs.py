@@ -14,7 +14,7 @@ BODY: dict[str, Any] = {
     "framework": "TensorFlow 2.17.0",
     "codeURL": "https://example.org/code/tree/0123456789abcdef",
     "model": "ResNet9",
-    "hardware": "1 V100 / 61 GB / 8 CPU",
+    "hardware": "1 V100 / 61 GB / 8 CPU (AWS p3.2xlarge)",
     "costPerHour": 3.06,
     "timestamp": "2020-01-05",
     "misc": {"optimizer": "SGD with Nesterov momentum"},

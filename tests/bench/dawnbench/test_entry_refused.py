@@ -52,6 +52,7 @@ def test_a_claim_that_cannot_be_names_its_variable() -> None:
         ("AUTHOR", "author", ""),
         ("EMAIL", "email", "ada"),
         ("HARDWARE", "hardware", " "),
+        ("HARDWARE", "hardware", "a fast machine"),
         ("COST_PER_HOUR", "cost_per_hour", math.nan),
         ("CODE_URL", "code_url", "ftp://example.org"),
     ):
@@ -96,6 +97,22 @@ def test_a_fact_that_json_cannot_hold_is_refused(fact: object) -> None:
 def test_a_run_without_a_framework_is_refused() -> None:
     with pytest.raises(DataError, match="does not say its framework"):
         made(framework=" ")
+    with pytest.raises(DataError, match="without a version"):
+        made(framework="tensorflow")
+
+
+def test_an_address_of_code_without_a_commit_needs_one_that_the_runs_know() -> None:
+    address = "https://example.org/owner/name"
+    assert json.loads(to_json(made(code_url=address)))["codeURL"] == address
+    with pytest.raises(UsageError, match=r"^CODE_URL=.*type, for example, CODE_URL="):
+        made(code_url=address, commit=None)
+    assert made(code_url=f"{address}/0123abc", commit=None).code_url == f"{address}/0123abc"
+
+
+def test_a_price_without_a_provider_is_told_to_be_the_authors() -> None:
+    assert "costSource" not in made().misc
+    assert made(hardware="1 V100").misc["costSource"].startswith("as the author states it")  # type: ignore[attr-defined]
+    assert "costSource" not in made(hardware="1 V100", cost_per_hour=None).misc
 
 
 def test_an_entry_that_no_reader_would_take_is_refused() -> None:

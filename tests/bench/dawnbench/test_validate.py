@@ -6,6 +6,7 @@ import json
 import os
 import string
 from dataclasses import FrozenInstanceError
+from datetime import date
 from pathlib import Path
 from typing import NamedTuple
 
@@ -124,11 +125,36 @@ SHAPES = {
     "costPerHour true": Shape(body(costPerHour=True), full="json-cost"),
     "costPerHour overflowing": Shape(body(costPerHour=0).replace(b": 0", b": 1e999"), full="json-cost"),
     "costPerHour NaN": Shape(body(costPerHour=float("nan")), full="json-numbers"),
-    "fields at the top": Shape(body(commitHash="0123", optimizer="SGD", momentum=0.9)),
+    "fields at the top": Shape(body(commitHash="0123abc", optimizer="SGD", momentum=0.9)),
+    # What reviewers asked for.
+    "code without a commit": Shape(body(codeURL="https://github.com/owner/name"), full="json-commit"),
+    "code at a branch": Shape(body(codeURL="https://github.com/owner/name/tree/main"), full="json-commit"),
+    "code at a tag": Shape(body(codeURL="https://github.com/owner/name/tree/v1.0"), full="json-commit"),
+    "code in a gist": Shape(body(codeURL=f"https://gist.github.com/owner/{'0a' * 16}"), full="json-commit"),
+    "code in a gist at a commit": Shape(body(codeURL=f"https://gist.github.com/owner/{'0a' * 16}/{'1b' * 20}")),
+    "commit in misc": Shape(body(codeURL="https://github.com/owner/name", misc={"commitHash": "a" * 40})),
+    "commit at the top": Shape(body(codeURL="https://github.com/owner/name", commitHash="0123abc")),
+    "commit that is none": Shape(body(misc={"commitHash": "main"}), full="json-commit"),
+    "commit null": Shape(body(commitHash=None), full="json-commit"),
+    "misc empty": Shape(body(misc={}), full="json-misc"),
+    "misc of nothing": Shape(body(misc={"optimizer": "", "momentum": None}), full="json-misc"),
+    "framework without a version": Shape(body(framework="Caffe2 / fastai"), full="json-framework"),
+    "framework at a commit": Shape(body(framework="PyTorch 0a1b2c3d")),
+    "hardware without a number": Shape(body(hardware="Tesla V100 (AWS)"), full="json-hardware"),
+    "hardware without a device": Shape(body(hardware="1 machine (AWS)"), full="json-hardware"),
+    "hardware of memory": Shape(body(hardware="V100 / 61 GB (AWS)"), full="json-hardware"),
+    "hardware by its machine type": Shape(body(hardware="V100 (AWS p3.2xlarge)")),
+    "hardware of an odd kind": Shape(body(hardware="POWER " * 50_000), full="json-hardware json-cost-source"),
+    "date in the future": Shape(body(timestamp="2999-01-01"), full="json-date"),
+    "date before the board": Shape(body(timestamp="2016-12-31"), full="json-date"),
+    "price of nobody": Shape(body(hardware="1 V100 / 61 GB"), full="json-cost-source"),
+    "price with its source": Shape(body(hardware="1 V100", misc={"costSource": "list price, 2020-01-05"})),
+    "price with an empty source": Shape(body(hardware="1 V100", misc={"priceSource": " "}), full="json-cost-source"),
+    "machine of one's own": Shape(body(hardware="1 V100", costPerHour=...)),
     "no code": Shape(body(codeURL=...)),
     "code no address": Shape(body(codeURL="see my page"), full="json-code"),
     "misc a list": Shape(body(misc=["SGD"]), full="json-misc"),
-    "misc absent": Shape(body(misc=...)),
+    "misc absent": Shape(body(misc=...), full="json-misc"),
     "misc null": Shape(body(misc=None), full="json-misc"),
     "wrong version": Shape(body(version="v1.1"), compat="json-version"),
     "version a number": Shape(body(version=1.0), compat="json-version", full="json-text"),
@@ -145,7 +171,7 @@ SHAPES = {
     "two addresses": Shape(body(authorEmail="ada@example.org, charles@example.org")),
     "no address": Shape(body(authorEmail="ada at example"), full="json-email"),
     **{
-        f"no {name}": Shape(body(**{name: ...}), compat="json-fields")
+        f"no {name}": Shape(body(**{name: ...}, costPerHour=None), compat="json-fields")
         for name in ("version", "author", "authorEmail", "framework", "model", "hardware", "timestamp")
     },
     # The JSON's form.
@@ -182,6 +208,12 @@ def test_each_level_finds_in_each_shape_exactly_the_rules_it_breaks(tmp_path: Pa
     assert sorted(finding.rule for finding in full.findings) == sorted([*shape.compat.split(), *shape.full.split()])
     assert compat.accepted == (not shape.compat)
     assert full.accepted == (not shape.compat and not shape.full)
+
+
+@pytest.mark.parametrize(("day", "found"), [("2020-01-06", []), ("2020-01-07", ["json-date"])])
+def test_a_day_ahead_is_today_somewhere(tmp_path: Path, day: str, found: list[str]) -> None:
+    verdict = judge(put(tmp_path, body(timestamp=day)), "full", date(2020, 1, 5))
+    assert [finding.rule for finding in verdict.findings] == found
 
 
 def test_a_finding_says_its_level_its_place_what_is_wrong_and_what_to_do(tmp_path: Path) -> None:
