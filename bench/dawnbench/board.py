@@ -8,8 +8,6 @@ was found by recomputing nine lines of the stored page of 2018-05-01, which all 
 from __future__ import annotations
 
 import csv
-import io
-import json
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,11 +15,11 @@ from datetime import date
 from functools import cache
 from pathlib import Path
 
-from bench.dawnbench import compat
+from bench.dawnbench import compat, task
 from bench.dawnbench.claims import is_price
 from bench.dawnbench.findings import printable
-from bench.dawnbench.pair import TARGET_PERCENT, find, read
-from bench.errors import DataError, UsageError
+from bench.dawnbench.pair import TARGET_PERCENT, find, parse, read
+from bench.errors import DataError, Refused, UsageError
 
 FILE = Path(__file__).with_name("board.csv")
 SECONDS_PER_HOUR = 3600
@@ -147,11 +145,13 @@ def shown_cost(usd: float) -> str:
 def score(path: Path) -> ScoredPair:
     """The board's score of the one pair that ``path`` (a JSON or a TSV) means.
 
-    Raises DataError where it is damaged or not what the board's own tests accepted, except for the threshold: a pair
-    that never reached 94 % is a result without a score.
+    Raises Refused for an entry of another task, DataError where it is damaged or not what the board's own tests
+    accepted, except for the threshold: a pair that never reached 94 % is a result without a score.
     """
     (json_path,) = find(path)
     pair = read(json_path)
+    if (of_another_task := task.other(pair)) is not None:
+        raise Refused(f"{printable(json_path)}: {of_another_task.sentence}")
     findings = [each for each in compat.check(pair) if each.rule != "tsv-threshold"]
     if findings:
         first = findings[0]
@@ -161,7 +161,8 @@ def score(path: Path) -> ScoredPair:
         )
     assert pair.json_bytes is not None
     assert pair.tsv_bytes is not None
-    body = json.loads(pair.json_bytes.decode("utf-8"))
+    body = parse(pair.json_bytes)
+    assert isinstance(body, dict)
     misc = body.get("misc")
     told = misc if isinstance(misc, dict) else {}
     price = body.get("costPerHour")
@@ -207,9 +208,7 @@ def _rows(content: bytes, where: str) -> list[tuple[float, float]]:
 
     Raises DataError for hours that are not above 0 and for no percent.
     """
-    import pandas as pd
-
-    frame = pd.read_csv(io.BytesIO(content), sep="\t")
+    frame = compat.read_table(content)
     rows = []
     for line, (hours, accuracy) in enumerate(zip(frame["hours"], frame["top1Accuracy"], strict=True), start=2):
         try:

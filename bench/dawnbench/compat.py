@@ -1,23 +1,34 @@
 """The level ``compat``: what the DAWNBench repository's own four tests accept for CIFAR-10 training, no more, no less.
 
 Written from a description of those tests (dawn-bench-entries, commit fb27b827). Whatever raised there was a failed
-test, so a list where an object belongs, or text where a number belongs, is a plain "no" here. Two bounds are ours, so
-that no file can hold up the machine: the size of a file (``pair.MAX_BYTES``) and the cells of a line.
+test, so a list where an object belongs, or text where a number belongs, is a plain "no" here; and so is a word that the
+board's pandas (0.22) did not read as today's does (``read_table``). Two bounds are ours, so that no file can hold up
+the machine: the size of a file (``pair.MAX_BYTES``) and the cells of a line.
 """
 
 from __future__ import annotations
 
 import io
 import json
+import re
 import warnings
 from collections.abc import Iterator
 from datetime import datetime
 
 import pandas as pd
 
-from bench.dawnbench.findings import Finding, printable, shown
-from bench.dawnbench.pair import COLUMNS, REQUIRED_FIELDS, TARGET_PERCENT, VERSION, Pair
+from bench.dawnbench.findings import Finding, printable, sentence, shown
+from bench.dawnbench.lines import Lines
+from bench.dawnbench.pair import COLUMNS, REQUIRED_FIELDS, TARGET_PERCENT, VERSION, Pair, parse
 
+ACCURACY = "top1Accuracy"
+#: What pandas 0.22 took for a missing value.
+_MISSING = [
+    "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "N/A", "NA", "NULL",
+    "NaN", "n/a", "nan", "null",
+]  # fmt: skip
+#: It read `inf` as a number and this not.
+_INFINITY = re.compile(r"\s*[+-]?infinity\s*", re.IGNORECASE)
 #: pandas takes 25 s and 1 GB for a line of 262,144 cells; an entry's line has three.
 MAX_CELLS = 256
 
@@ -28,7 +39,7 @@ def check(pair: Pair) -> list[Finding]:
     body: object = None
     if pair.json_bytes is not None:
         try:
-            body = json.loads(pair.json_bytes.decode("utf-8"))
+            body = parse(pair.json_bytes)
         except (ValueError, RecursionError) as error:
             findings.append(_finding("json-parses", printable(pair.json_path.name), *_why_no_json(error)))
         else:
@@ -55,9 +66,8 @@ def _why_no_json(error: Exception) -> tuple[str, str]:
             "It begins with a byte order mark, which JSON does not allow.",
             "Save it as UTF-8 without a byte order mark.",
         )
-    if isinstance(error, json.JSONDecodeError):
-        return f"It is not JSON: line {error.lineno}, column {error.colno}: {error.msg}.", "Put that place right."
-    return "It holds a number with too many digits to be read.", "Write an ordinary number."
+    assert isinstance(error, json.JSONDecodeError)
+    return f"It is not JSON: line {error.lineno}, column {error.colno}: {error.msg}.", "Put that place right."
 
 
 def _fields(body: object, where: str) -> Iterator[Finding]:
@@ -91,6 +101,23 @@ def is_date(value: object) -> bool:
     return True
 
 
+def read_table(content: bytes) -> pd.DataFrame:
+    """A table as the board's pandas (0.22) read it, which kept three words as text that today's takes for numbers or
+    for missing ones: `None`, `<NA>` and `Infinity`. Raises whatever pandas raises.
+    """
+    frame = pd.read_csv(io.BytesIO(content), sep="\t", keep_default_na=False, na_values=_MISSING)
+    if b"infinity" in content.lower():
+        texts = pd.read_csv(io.BytesIO(content), sep="\t", keep_default_na=False, dtype=object)
+        for name in frame.columns:
+            if texts[name].map(_is_infinity).any():
+                frame[name] = texts[name]
+    return frame
+
+
+def _is_infinity(cell: object) -> bool:
+    return isinstance(cell, str) and _INFINITY.fullmatch(cell) is not None
+
+
 def _table(content: bytes, where: str, body: object) -> Iterator[Finding]:
     widest = max(line.count(b"\t") + 1 for line in content.replace(b"\r", b"\n").split(b"\n"))
     if widest > MAX_CELLS:
@@ -98,15 +125,17 @@ def _table(content: bytes, where: str, body: object) -> Iterator[Finding]:
             "tsv-parses", where, f"A line has {widest} cells.", f"A line has {len(COLUMNS)} cells with one tab between."
         )
         return
+    lines = Lines.of(content)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about mixed types, for the one who wrote the read
-            frame = pd.read_csv(io.BytesIO(content), sep="\t")
+            frame = read_table(content)
     except Exception as error:  # whatever it is that pandas raises, there the test failed
-        reason = shown(" ".join(str(error).split()))
+        reason = sentence(str(error))
+        place = lines.place(where, lines.first_longer())
         yield _finding(
             "tsv-parses",
-            where,
+            place,
             f"pandas cannot read it: {reason}.",
             "Write UTF-8 text, three cells a line, a tab between.",
         )
@@ -115,8 +144,8 @@ def _table(content: bytes, where: str, body: object) -> Iterator[Finding]:
         yield _columns(list(frame.columns), where)
     if len(frame) == 0:
         yield _finding("tsv-rows", where, "It has a header and no rows.", "Write one row for each epoch.")
-    elif isinstance(body, dict) and body.get("version") == VERSION and "top1Accuracy" in frame.columns:
-        yield from _threshold(frame["top1Accuracy"], where)
+    elif isinstance(body, dict) and body.get("version") == VERSION and ACCURACY in frame.columns:
+        yield from _threshold(frame, lines, where)
 
 
 def _columns(names: list[str], where: str) -> Finding:
@@ -129,26 +158,42 @@ def _columns(names: list[str], where: str) -> Finding:
         fix = "Rename `epochs` to `epoch`."
     else:
         fix = f"The columns are {', '.join(COLUMNS)}, and no others, with one tab between."
-    return _finding("tsv-columns", where, f"Its columns are {listed}.", fix)
+    return _finding("tsv-columns", f"{where} line 1", f"Its columns are {listed}.", fix)
 
 
-def _threshold(accuracies: pd.Series, where: str) -> Iterator[Finding]:
+def _threshold(frame: pd.DataFrame, lines: Lines, where: str) -> Iterator[Finding]:
+    accuracies = frame[ACCURACY]
     try:
         best = accuracies.max()
         reached = bool(best >= TARGET_PERCENT)
     except (TypeError, ValueError):
-        yield _finding(
-            "tsv-threshold",
-            where,
-            "top1Accuracy holds something other than numbers.",
-            "Write percent as plain numbers.",
+        line, cell = lines.first_text(ACCURACY, _MISSING)
+        told = (
+            f"`{ACCURACY}` is {shown(cell)}, no number." if line else f"{ACCURACY} holds something other than numbers."
         )
+        yield _finding("tsv-threshold", lines.place(where, line), told, "Write percent as plain numbers.")
         return
-    if not reached:
-        a_fraction = 0 < best <= 1
-        fix = (
-            "Write percent, 94.08 and not 0.9408."
-            if a_fraction
-            else "Only a run that reached the target makes an entry."
-        )
-        yield _finding("tsv-threshold", where, f"The best top1Accuracy is {best}, under {TARGET_PERCENT}.", fix)
+    if reached:
+        return
+    if pd.isna(best):
+        line, fix = lines.first_unlike()
+        told = f"No row has a number in {ACCURACY}."
+        yield _finding("tsv-threshold", lines.place(where, line), told, fix or f"Write percent into {ACCURACY}.")
+        return
+    fix = "Only a run that reached the target makes an entry."
+    if 0 < best <= 1:
+        fix = "Write percent, 94.08 and not 0.9408."
+    elif (other := _exchanged(frame)) is not None:
+        fix = f"Are {other} and {ACCURACY} exchanged? {other} reaches {frame[other].max()}."
+    yield _finding("tsv-threshold", where, f"The best {ACCURACY} is {best}, under {TARGET_PERCENT}.", fix)
+
+
+def _exchanged(frame: pd.DataFrame) -> str | None:
+    """The column that accuracies may stand in, where hours or epochs may stand in theirs; None for none."""
+    if not frame[ACCURACY].is_monotonic_increasing:
+        return None
+    for name in ("hours", "epoch"):
+        values = frame.get(name)
+        if values is not None and pd.api.types.is_float_dtype(values) and TARGET_PERCENT <= values.max() <= 100:
+            return name
+    return None

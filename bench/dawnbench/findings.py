@@ -11,6 +11,8 @@ Level = Literal["compat", "full"]
 LEVELS: tuple[Level, ...] = ("compat", "full")
 #: Longer values are cut in a sentence: a finding is read on a terminal.
 SHOWN_CHARACTERS = 60
+#: What another program said is a sentence, and no longer.
+SENTENCE_CHARACTERS = 300
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,13 @@ def shown(value: object) -> str:
         return json.dumps(value[:SHOWN_CHARACTERS]) + "..." * (len(value) > SHOWN_CHARACTERS)
     text = json.dumps(value)
     return text[:SHOWN_CHARACTERS] + "..." * (len(text) > SHOWN_CHARACTERS)
+
+
+def sentence(text: str) -> str:
+    """Another program's sentence whole, as printable ASCII without its full stop; one that has no end is cut."""
+    words = " ".join(text.split()).rstrip(".")
+    plain = words if words.isascii() and words.isprintable() else ascii(words)[1:-1]
+    return plain if len(plain) <= SENTENCE_CHARACTERS else f"{plain[:SENTENCE_CHARACTERS]}..."
 
 
 def printable(path: Path | str) -> str:

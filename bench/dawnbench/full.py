@@ -22,7 +22,7 @@ from bench.dawnbench import reviewed
 from bench.dawnbench.claims import is_email, is_price, is_web_address
 from bench.dawnbench.compat import is_date
 from bench.dawnbench.findings import Finding, printable, shown
-from bench.dawnbench.pair import COLUMNS, REQUIRED_FIELDS, STEM, STEM_PARTS, TARGET_PERCENT, Pair
+from bench.dawnbench.pair import COLUMNS, REQUIRED_FIELDS, STEM, STEM_PARTS, TARGET_PERCENT, Pair, whole
 
 HEADER = "\t".join(COLUMNS)
 #: A plain number, exponent allowed: an epoch of 0.3 s is 8.3e-05 h where somebody printed a float.
@@ -80,7 +80,8 @@ def _json(content: bytes, where: str, today: date) -> Iterator[Finding]:
         return body
 
     try:
-        body = json.loads(content.decode("utf-8"), object_pairs_hook=unique, parse_constant=constants.append)
+        text = content.decode("utf-8")
+        body = json.loads(text, object_pairs_hook=unique, parse_constant=constants.append, parse_int=whole)
     except (ValueError, RecursionError):
         return  # compat has said so
     if doubled:

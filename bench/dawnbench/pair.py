@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import stat
@@ -61,6 +62,30 @@ def read(json_path: Path) -> Pair:
             contents.append(None)
             findings.append(Finding("compat", rule, printable(path.name), f"The file {error.clause}.", error.fix))
     return Pair(json_path, tsv_path, contents[0], contents[1], tuple(findings))
+
+
+def parse(content: bytes) -> object:
+    """A JSON file as the board's Python read it: a whole number of any length is a number.
+
+    Raises ValueError or RecursionError for what is no JSON in UTF-8.
+    """
+    return json.loads(content.decode("utf-8"), parse_int=whole)
+
+
+def whole(digits: str) -> int | float:
+    """A whole number, or a float, most often infinite, for one of more digits than Python takes for an int."""
+    try:
+        return int(digits)
+    except ValueError:
+        return float(digits)
+
+
+def body_of(content: bytes | None) -> object:
+    """What a JSON file holds; None where that cannot be read."""
+    try:
+        return None if content is None else parse(content)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _read_file(path: Path) -> bytes:

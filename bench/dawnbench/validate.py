@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from bench.dawnbench import compat, full
+from bench.dawnbench import compat, full, task
 from bench.dawnbench.findings import LEVELS, Finding, Level
 from bench.dawnbench.pair import find, read
 
@@ -33,6 +33,8 @@ def judge(json_path: Path, level: Level, today: date | None = None) -> Verdict:
     ``today`` is the day in UTC by which a date lies in the future; None asks the clock.
     """
     pair = read(json_path)
+    if (of_another_task := task.other(pair)) is not None:
+        return Verdict(json_path, level, (of_another_task,))
     findings = compat.check(pair)
     if level == "full":
         day = today or datetime.now(UTC).date()

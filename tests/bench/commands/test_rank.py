@@ -363,6 +363,17 @@ def test_a_pair_has_the_place_the_board_gave_it(tmp_path: Path, told: Told) -> N
     assert "a pair tells one run" in out
 
 
+def test_an_entry_of_another_task_has_no_place(tmp_path: Path, told: Told) -> None:
+    tables = (b"epoch\thours\ttop1Accuracy\ttop5Accuracy\n1\t0.1\t75.8\t93.0\n", None)
+    for tsv_bytes, words in zip(tables, ("an ImageNet training entry", "an inference entry"), strict=True):
+        path = put(tmp_path / str(bool(tsv_bytes)), body(latency=1.0), tsv_bytes)
+        if tsv_bytes is None:
+            path.with_suffix(".tsv").unlink()
+        code, out, err = told(path)
+        assert (code, out) == (6, "")
+        assert words in err and len(err.splitlines()) == 1
+
+
 def test_a_pair_is_found_by_its_tsv_or_its_folder(tmp_path: Path, told: Told) -> None:
     path = put(tmp_path)
     assert told(path)[1] == told(path.with_suffix(".tsv"))[1] == told(tmp_path)[1]

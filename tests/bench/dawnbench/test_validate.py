@@ -113,6 +113,25 @@ SHAPES = {
     "percent sign": Shape(tsv_bytes=column("top1Accuracy", "94.08%"), compat="tsv-threshold", full="tsv-numbers"),
     "over 100": Shape(tsv_bytes=column("top1Accuracy", "100.01"), full="tsv-accuracy-range"),
     "infinite accuracy": Shape(tsv_bytes=column("top1Accuracy", "93.00", "inf"), full="tsv-numbers tsv-threshold"),
+    "infinity in letters": Shape(
+        tsv_bytes=column("top1Accuracy", "94.20", "Infinity"), compat="tsv-threshold", full="tsv-numbers"
+    ),
+    "infinity in letters with a sign": Shape(
+        tsv_bytes=column("top1Accuracy", "+INFINITY", "94.20"), compat="tsv-threshold", full="tsv-numbers"
+    ),
+    "infinity in letters elsewhere": Shape(tsv_bytes=column("hours", "0.1", "Infinity"), full="tsv-numbers"),
+    "None": Shape(tsv_bytes=column("top1Accuracy", "94.20", "None"), compat="tsv-threshold", full="tsv-numbers"),
+    "<NA>": Shape(tsv_bytes=column("top1Accuracy", "94.20", "<NA>"), compat="tsv-threshold", full="tsv-numbers"),
+    "NA": Shape(tsv_bytes=column("top1Accuracy", "94.20", "NA"), full="tsv-numbers"),
+    "text beside NA": Shape(
+        tsv_bytes=column("top1Accuracy", "NA", "94.20 (best)"), compat="tsv-threshold", full="tsv-numbers"
+    ),
+    "blanks below a right header": Shape(
+        tsv_bytes=table(*(("   ".join(row),) for row in ROWS)), compat="tsv-threshold", full="tsv-cells"
+    ),
+    "hours and accuracy exchanged": Shape(
+        tsv_bytes=table(("1", "60.00", "0.1"), ("2", "94.20", "6.0")), compat="tsv-threshold"
+    ),
     "quoted": Shape(tsv_bytes=column("top1Accuracy", '"94.08"'), full="tsv-numbers"),
     "empty accuracies": Shape(tsv_bytes=column("top1Accuracy", "", ""), compat="tsv-threshold", full="tsv-numbers"),
     # The JSON's fields.
@@ -174,6 +193,11 @@ SHAPES = {
         f"no {name}": Shape(body(**{name: ...}, costPerHour=None), compat="json-fields")
         for name in ("version", "author", "authorEmail", "framework", "model", "hardware", "timestamp")
     },
+    "a number of 5,000 digits": Shape(body(misc={"images": 0}).replace(b": 0", b": " + b"9" * 5000)),
+    "a price of 5,000 digits": Shape(body(costPerHour=0).replace(b": 0", b": " + b"9" * 5000), full="json-cost"),
+    "a version of 5,000 digits": Shape(
+        body(version=0).replace(b": 0", b": " + b"9" * 5000), compat="json-version", full="json-text"
+    ),
     # The JSON's form.
     "JSON with a byte order mark": Shape(BOM + body(), compat="json-parses"),
     "JSON in UTF-16": Shape(body().decode().encode("utf-16"), compat="json-parses"),
@@ -242,6 +266,78 @@ def test_a_finding_says_its_level_its_place_what_is_wrong_and_what_to_do(tmp_pat
 def test_a_known_slip_gets_its_own_advice(tmp_path: Path, shape: str, advice: str) -> None:
     path = put(tmp_path, SHAPES[shape].json_bytes, SHAPES[shape].tsv_bytes)
     assert advice in {finding.fix for finding in judge(path, "full").findings}
+
+
+@pytest.mark.parametrize(
+    ("shape", "line", "words"),
+    [
+        ("text beside NA", 3, '"94.20 (best)"'),
+        ("infinity in letters", 3, '"Infinity"'),
+        ("None", 3, '"None"'),
+        ("blanks below a right header", 2, f'"{"   ".join(ROWS[0])}"'),
+        ("tab at the end of each line", 2, "4 cells"),
+        ("tab at the end of a later line", 5, "Expected 3 fields in line 5, saw 4"),
+        ("column too many", 1, '"loss"'),
+        ("hours and accuracy exchanged", None, "Are hours and top1Accuracy exchanged?"),
+    ],
+)
+def test_a_finding_on_the_table_names_the_line_and_the_cell(
+    tmp_path: Path, shape: str, line: int | None, words: str
+) -> None:
+    (found,) = judge(put(tmp_path, tsv_bytes=SHAPES[shape].tsv_bytes), "compat").findings
+    assert found.where == f"{STEM}.tsv" + (f" line {line}" if line else "")
+    assert words in f"{found.sentence} {found.fix}"
+    assert "...." not in found.sentence
+
+
+# --- Entries of other tasks ---
+
+IMAGENET = table(("1", "0.5", "60.10", "84.20"), ("2", "1.0", "75.84", "93.01"), header=f"{HEADER}\ttop5Accuracy")
+SQUAD = table(("1", "0.5", "70.1"), header="epoch\thours\tf1Score")
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize(
+    ("folder", "more", "tsv_bytes", "words"),
+    [
+        ("x", {}, IMAGENET, "an ImageNet training entry (top5Accuracy)"),
+        ("x", {}, BOM + IMAGENET.replace(b"\n", b"\r\n"), "an ImageNet training entry (top5Accuracy)"),
+        ("x", {}, IMAGENET.replace(b"\t", b" "), "an ImageNet training entry (top5Accuracy)"),
+        ("ImageNet/train", {}, IMAGENET, "an ImageNet training entry (top5Accuracy)"),
+        ("ImageNet/train", {}, None, "an ImageNet training entry (its folder is ImageNet/train)"),
+        ("ImageNet/train", {}, table(), "an ImageNet training entry (its folder is ImageNet/train)"),
+        ("x", {}, SQUAD, "a SQuAD training entry (f1Score)"),
+        ("SQuAD/train", {}, b"", "a SQuAD training entry (its folder is SQuAD/train)"),
+        ("x", {"latency": 1.1, "top1Accuracy": 94.1}, None, "a CIFAR-10 inference entry (latency, no TSV)"),
+        ("x", {"latency": 1.1, "top5Accuracy": 93.1}, None, "an ImageNet inference entry (latency, no TSV)"),
+        ("x", {"cost": 1e-5, "f1Score": 75.1}, None, "a SQuAD inference entry (f1Score, no TSV)"),
+        ("x", {"latency": 1.1}, None, "an inference entry (latency, no TSV)"),
+        ("CIFAR10/inference", {}, None, "a CIFAR-10 inference entry (its folder is CIFAR10/inference)"),
+    ],
+)
+def test_an_entry_of_another_task_is_named_as_such_in_one_finding(
+    tmp_path: Path, level: Level, folder: str, more: dict[str, float], tsv_bytes: bytes | None, words: str
+) -> None:
+    path = put(tmp_path / folder, body(**more), tsv_bytes)
+    if tsv_bytes is None:
+        path.with_suffix(".tsv").unlink()
+    (found,) = judge(path, level).findings
+    assert found.rule == "other-task"
+    assert words in found.sentence
+
+
+@pytest.mark.parametrize(
+    ("json_bytes", "tsv_bytes", "found"),
+    [
+        (body(), IMAGENET, ["tsv-columns", "tsv-threshold"]),  # a column too many in a folder of ours
+        (body(latency=1.1), table(), []),
+        (b"{", table(), ["json-parses"]),
+    ],
+)
+def test_an_entry_of_our_task_is_judged_as_one(
+    tmp_path: Path, json_bytes: bytes, tsv_bytes: bytes, found: list[str]
+) -> None:
+    assert rules(put(tmp_path / "CIFAR10" / "train", json_bytes, tsv_bytes)) == found
 
 
 # --- Files that are not there, or not files ---
