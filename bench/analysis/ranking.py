@@ -59,11 +59,13 @@ class Sample:
 
     ``chosen_seed`` is the run that stands for the campaign, ``best_seed`` the fastest; None where nothing reached the
     target. ``not_counted`` are the seeds that were asked for and have no run that counts: to rates and medians, misses.
+    ``stated`` is how many reached the target of how many planned, where that is all that is known of the others.
     """
 
     seconds_by_seed: Mapping[int, float]
     chosen_seed: int | None
     not_counted: tuple[int, ...] = ()
+    stated: tuple[int, int] | None = None
 
     @property
     def runs(self) -> int:
@@ -73,11 +75,15 @@ class Sample:
     @property
     def planned(self) -> int:
         """How many were asked for."""
-        return self.runs + len(self.not_counted)
+        return self.runs + len(self.not_counted) if self.stated is None else self.stated[1]
 
     @property
     def reached(self) -> int:
-        return sum(math.isfinite(each) for each in self.seconds_by_seed.values())
+        return (
+            self.stated[0]
+            if self.stated is not None
+            else sum(math.isfinite(each) for each in self.seconds_by_seed.values())
+        )
 
     @property
     def success_rate(self) -> Interval:
@@ -93,7 +99,11 @@ class Sample:
 
     @property
     def median_seconds(self) -> float:
-        """Of all planned runs, misses included: infinite where half or more of them missed, NaN of no runs."""
+        """Of all planned runs, misses included: infinite where half or more of them missed, NaN of no runs and where
+        the times of the others are not known.
+        """
+        if self.stated is not None and self.planned > 1:
+            return math.nan if self.has_a_time else math.inf
         return censored.median([*self.seconds_by_seed.values(), *(math.inf for _ in self.not_counted)])
 
     @property
@@ -111,7 +121,7 @@ class Sample:
     @property
     def has_a_time(self) -> bool:
         """Whether the recipe has a time on this machine: more than half of its planned runs reach the target."""
-        return math.isfinite(self.median_seconds)
+        return 2 * self.reached > self.planned
 
 
 @dataclass(frozen=True)

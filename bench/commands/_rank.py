@@ -249,12 +249,7 @@ def _of_pair(path: Path, cost_per_hour: float | None) -> Asked:
     if scored.hours is None:
         raise Refused(f"{printable(scored.path)} never reached 94 %, so the board would not have taken it.")
     remarks = [_UNVERIFIED] if scored.data_state == "unverified" else []
-    planned, reached = scored.runs_planned, scored.runs_reached
-    if planned is None or reached is None:
-        remarks.append("a pair tells one run, and nothing of those that were not chosen")
-    else:
-        place = "" if 2 * reached > planned else ", so all of them together have no place"
-        remarks.append(f"this is the place of one run; {reached} of {planned} planned runs reached the target{place}")
+    remarks.append("a pair tells one run, and nothing of the times of those that were not chosen")
     candidate = Candidate(
         title=f"{printable(scored.path.name)}: {one_line(scored.model)} by {one_line(scored.author)}",
         clock=one_line(scored.clock) or _CLOCK_UNSAID,
@@ -269,4 +264,6 @@ def _of_pair(path: Path, cost_per_hour: float | None) -> Asked:
         plain_percent=scored.plain_percent,
     )
     price = scored.cost_per_hour_usd if cost_per_hour is None else cost_per_hour
-    return Asked(candidate, Sample({0: board.seconds_of(scored.hours)}, 0), price)
+    return Asked(
+        candidate, Sample({0: board.seconds_of(scored.hours)}, 0, stated=scored.runs_reached_of_planned), price
+    )

@@ -76,8 +76,7 @@ class ScoredPair:
     data_state: str
     clock: str
     selection: str
-    runs_planned: int | None = None
-    runs_reached: int | None = None
+    runs_reached_of_planned: tuple[int, int] | None = None
     accuracy_percent: float | None = None
     augmentation: str = ""
     plain_percent: float | None = None
@@ -178,16 +177,17 @@ def score(path: Path) -> ScoredPair:
         data_state=str(told.get("datasetState", "")),
         clock=str(told.get("clock", "")),
         selection=str(told.get("runSelection", "")),
-        runs_planned=_count(told.get("runsPlanned")),
-        runs_reached=_count(told.get("runsReached")),
+        runs_reached_of_planned=_counts(told.get("runsReached"), told.get("runsPlanned")),
         accuracy_percent=next((accuracy for _, accuracy in rows if accuracy >= TARGET_PERCENT), None),
         augmentation=str(told.get("testTimeAugmentation", "")),
         plain_percent=float(plain) if isinstance(plain, (int, float)) and 0 <= plain <= 100 else None,
     )
 
 
-def _count(value: object) -> int | None:
-    return value if type(value) is int and 0 < value < 10**6 else None
+def _counts(reached: object, planned: object) -> tuple[int, int] | None:
+    """How many runs reached the target of how many planned; None for what cannot be."""
+    counted = isinstance(reached, int) and isinstance(planned, int) and 1 <= reached <= planned < 10**6
+    return (int(reached), int(planned)) if counted else None  # type: ignore[call-overload]
 
 
 def only_pair(folder: Path) -> Path:

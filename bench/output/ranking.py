@@ -137,7 +137,7 @@ def lines(candidate: Candidate, ranking: Ranking[BoardEntry]) -> Iterator[tuple[
         every = "the run" if sample.runs == 1 else f"each of the {sample.runs} runs"
         yield "No place", Text(f"{every} missed {candidate.target_percent:g} %, and a miss has no place.", "yellow")
     if candidate.wall_seconds is not None and sample.reached:
-        run = "" if sample.planned == 1 else f" (seed {sample.chosen_seed})"
+        run = "" if sample.planned == 1 or sample.stated else f" (seed {sample.chosen_seed})"
         wall = f"{seconds(candidate.wall_seconds)} ({CLOCKS['wall'].label}) from process start to the evaluation that "
         yield "Wall clock", Text(f"{wall}reached {candidate.target_percent:g} %{run}, start and compilation included")
     yield from _accuracy(candidate)
@@ -177,7 +177,7 @@ def _price(ranking: Ranking[BoardEntry]) -> Iterator[tuple[str, Text]]:
 
 
 def _missed(sample: Sample) -> str:
-    if not sample.not_counted:
+    if sample.planned == sample.runs:
         return f"{sample.runs - sample.reached} of {sample.runs} runs missed"
     return f"{sample.planned - sample.reached} of {sample.planned} planned runs did not reach"
 
@@ -186,8 +186,10 @@ def _rate(ranking: Ranking[BoardEntry]) -> str:
     sample, rate = ranking.sample, ranking.sample.success_rate
     ends = f"95 % interval {100 * rate.low:.0f} to {100 * rate.high:.0f} %"
     share = f"{100 * rate.estimate:.0f} % ({ends})"
-    if not sample.not_counted:
+    if sample.planned == sample.runs:
         return f"{sample.reached} of {sample.runs}, {share}"
+    if not sample.not_counted:
+        return f"{sample.reached} of {sample.planned} planned, {share}"
     seeds = ", ".join(map(str, sample.not_counted))
     return f"{sample.reached} of {sample.planned} planned, {share}; seed {seeds} has no run that counts"
 
@@ -196,6 +198,10 @@ def _alone(candidate: Candidate, ranking: Ranking[BoardEntry]) -> Iterator[tuple
     """What single runs would have made, as the board took those; the best one is never called more than luck."""
     sample = ranking.sample
     if ranking.single is None or ranking.best is None or sample.planned == 1:
+        return
+    if sample.stated is not None:
+        if ranking.time is None:
+            yield "One run alone", Text(f"{said(ranking.single)}: {seconds(sample.chosen_seconds)} ({candidate.clock})")
         return
     if ranking.time is None:
         alone = f"{said(ranking.single)}: the median successful run, seed {sample.chosen_seed}, "

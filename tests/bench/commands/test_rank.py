@@ -185,17 +185,28 @@ def test_a_run_that_was_not_planned_is_refused(tmp_path: Path, told: Told) -> No
 
 
 @pytest.mark.parametrize(
-    ("misc", "words"),
+    ("misc", "counts", "placed"),
     [
-        ({"runsPlanned": 5, "runsReached": 2}, "2 of 5 planned runs reached the target, so all of them together have"),
-        ({"runsPlanned": 5, "runsReached": 3}, "3 of 5 planned runs reached the target Time to"),
-        ({"runsPlanned": "5", "runsReached": True}, "a pair tells one run"),
+        ({"runsPlanned": 5, "runsReached": 2}, [2, 5], False),
+        ({"runsPlanned": 4, "runsReached": 2}, [2, 4], False),
+        ({"runsPlanned": 5, "runsReached": 3}, [3, 5], True),
+        ({"runsPlanned": 1, "runsReached": 1}, [1, 1], True),
+        ({"runsPlanned": "5", "runsReached": 2}, [1, 1], True),
+        ({"runsPlanned": 5, "runsReached": 6}, [1, 1], True),
+        ({"runsReached": 0}, [1, 1], True),
     ],
 )
-def test_a_pair_tells_how_many_runs_its_campaign_planned(
-    tmp_path: Path, told: Told, misc: dict[str, Any], words: str
+def test_a_pair_has_a_place_where_its_campaign_has_one(
+    tmp_path: Path, told: Told, misc: dict[str, Any], counts: list[int], placed: bool
 ) -> None:
-    assert words in told(put(tmp_path, json_bytes=body(misc=misc)))[1]
+    path = put(tmp_path, json_bytes=body(misc=misc))
+    found = answer(told, path)
+    assert [found["reached"], found["planned"]] == counts
+    assert (found["time"] is not None, found["one_run_alone"]["rank"]) == (placed, 8)
+    out = told(path)[1]
+    assert ("Time board 8th" in out, "One run alone 8th of 32" in out) == (placed, not placed)
+    assert (f"{counts[0]} of {counts[1]} planned" in out) == (counts[1] > 1)
+    assert "Best run" not in out and "seed 0" not in out
 
 
 # Test-time augmentation
