@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 from pathlib import Path
 from typing import Any
@@ -207,6 +208,23 @@ def test_out_that_is_finished_runs_nothing_and_shows_its_results(bench: Bench) -
     assert bench.requests == []
     assert "continuing mine: seed 0 kept, none to run" in out
     assert "Time to 94 %" in out
+
+
+def test_seeds_that_were_deleted_stay_planned_and_are_made_again_where_they_are_asked_for(bench: Bench) -> None:
+    bench("--seeds", "2", "--out", "mine")
+    shutil.rmtree("mine/seed-000")
+    bench.requests.clear()
+
+    code, out, _ = bench("--seeds", "1,", "--out", "mine")
+
+    assert (code, bench.requests) == (0, [])
+    assert "1 of 2 planned, 50 %" in out
+    assert json.loads(Path("mine/campaign.json").read_text())["seeds"] == [0, 1]
+
+    code, out, _ = bench("--out", "mine", "--seeds", "2")
+
+    assert code == 0
+    assert "seed 1 kept, 0 to run" in out and "2 of 2, 100 %" in out
 
 
 def test_out_of_another_configuration_is_refused(bench: Bench) -> None:
