@@ -95,11 +95,6 @@ class Side:
         )
 
     @property
-    def timed_out(self) -> tuple[int | None, ...]:
-        """Seeds whose run was ended because it took too long: perhaps the slow ones."""
-        return tuple(each.seed for each in self.records if each.status == "timed_out")
-
-    @property
     def suspect(self) -> int:
         """How many of the counted runs are suspect."""
         return sum(each.verdict is not None and each.verdict.level == "suspect" for each in self.counted)

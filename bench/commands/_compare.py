@@ -191,7 +191,7 @@ def gate(comparison: Comparison, percent: float) -> tuple[int, str]:
     """The exit code of a gate and why, in a sentence.
 
     1 where a side is slower by more than ``percent``, where too few runs could not have shown it, or where one of its
-    runs was ended for taking too long, so that it has no time.
+    planned runs has no time that counts: a slow run that timed out, or was deleted, must not open the gate.
     """
     slower = comparison.slower_than(percent)
     if slower:
@@ -208,10 +208,9 @@ def gate(comparison: Comparison, percent: float) -> tuple[int, str]:
             f"Gate failed: too few runs to detect a regression of {few}: the smallest possible one-sided p-value is "
             f"{max(each.effect.comparisons * each.effect.smallest_p for each in unable):.2g}, and 0.05 is needed."
         )
-    late = [each.side for each in comparison.versus if each.side.timed_out]
-    if late:
-        seeds = ", ".join(f"seed {seed} of {side.name}" for side in late for seed in side.timed_out)
-        return 1, f"Gate failed: {seeds} timed out, so its time is missing."
+    missing = [f"{run} of {each.side.name}" for each in comparison.versus for run in each.side.left_out]
+    if missing:
+        return 1, f"Gate failed: {', '.join(missing)} has no time, and may be a slow one; run the same campaign again."
     passed = f"Gate passed: no side was found to be slower by more than {percent:g} %"
     possible = [each.effect.high_percent for each in comparison.versus if each.effect.high_percent > percent]
     if possible:

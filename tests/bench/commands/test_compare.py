@@ -145,7 +145,16 @@ def test_a_run_that_took_too_long_stops_the_gate(told: Told, place: Callable[...
     more = write_campaign(tmp_path / "late", [late])
     (more / "seed-005").rename(two / "seed-005")
     code, _, err = told(place("one", EVEN), two, "--fail-if-slower", "2%")
-    assert (code, "seed 5 of B timed out" in err) == (1, True)
+    assert (code, "seed 5 (timed out) of B has no time" in err) == (1, True)
+
+
+def test_a_deleted_run_stops_the_gate(told: Told, place: Callable[..., Path]) -> None:
+    import shutil
+
+    two = place("two", (*EVEN[::-1], 30.0))
+    shutil.rmtree(two / "seed-005")
+    code, _, err = told(place("one", EVEN), two, "--fail-if-slower", "2%")
+    assert (code, "seed 5 (no run) of B has no time" in err) == (1, True)
 
 
 def test_a_campaign_may_be_named_by_its_file(told: Told, place: Callable[..., Path]) -> None:
