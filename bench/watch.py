@@ -12,6 +12,7 @@ from typing import Protocol
 from bench import protocol
 from bench.fifo import Fifo
 from bench.journal import Journal
+from bench.record import STAMP_TOLERANCE_NS
 from bench.referee import Referee
 from bench.signals import SignalPipe
 
@@ -85,6 +86,10 @@ class Watch:
         self._killed = False
         self._observers = [(observer, observer.tick(self._began_ns)) for observer in observers]
         self._poller = select.poll()
+        #: When the FIFO was last read, and since then, when the harness slept on it again and when it was to wake up.
+        self._read_ns = self._began_ns
+        self._asleep_ns: int | None = None
+        self._wake_ns: int | None = None
         self._event_bytes = 0
         self._flooded = False
         self.events = 0
@@ -103,7 +108,9 @@ class Watch:
         self._poller.register(self._fifo, select.POLLIN)
         self._poller.register(self._signals, select.POLLIN)
         while not self._process.ended():
-            self._poller.poll(self._milliseconds_to_sleep())
+            milliseconds, self._asleep_ns = self._milliseconds_to_sleep(), self._clock()
+            self._wake_ns = None if milliseconds is None else self._asleep_ns + 1_000_000 * (milliseconds + 1)
+            self._poller.poll(milliseconds)
             self._hear(self._fifo.read_lines())
             self._mind_signals()
             self._mind_limits()
@@ -131,18 +138,35 @@ class Watch:
     def _hear(self, lines: list[bytes]) -> None:
         # One stamp for all that came in one read: the poll woke for it, and nothing was done since.
         received_ns = self._clock()
+        busy = self._busy(received_ns)
         for line in lines:
             if self._flooded:
                 return
             self._event_bytes += len(line)
             try:
                 event = protocol.decode(line)
+                if busy and received_ns - event.t_ns > STAMP_TOLERANCE_NS:
+                    for begin_ns, end_ns in busy:
+                        told = {"event": "harness_busy", "begin_ns": begin_ns, "end_ns": end_ns}
+                        self._journal.write(told, received_ns)
+                    busy = []
                 self._journal.write_told(json.loads(line), received_ns)
             except ValueError as error:
                 self._refuse(line, str(error), received_ns)
             else:
                 self._take(event, received_ns)
             self._mind_flood()
+
+    def _busy(self, received_ns: int) -> list[tuple[int, int]]:
+        """When the harness did not listen since it read the FIFO the last time: after that, until it slept on it, and
+        after the time at which it should have woken up.
+        """
+        read_ns, asleep_ns, wake_ns = self._read_ns, self._asleep_ns, self._wake_ns
+        self._read_ns, self._asleep_ns, self._wake_ns = received_ns, None, None
+        if asleep_ns is None:
+            return [(read_ns, received_ns)]
+        spans = [(read_ns, asleep_ns), (received_ns if wake_ns is None else wake_ns, received_ns)]
+        return [(begin_ns, end_ns) for begin_ns, end_ns in spans if begin_ns < end_ns]
 
     def _mind_flood(self) -> None:
         limits = self._limits

@@ -72,6 +72,17 @@ def _stamps(record: Record) -> str | None:
     )
 
 
+def _heard_late(record: Record) -> str | None:
+    stamps = record.stamps
+    if not stamps.late_by_harness:
+        return None
+    events = "1 event was" if stamps.late_by_harness == 1 else f"{stamps.late_by_harness} events were"
+    return (
+        f"{events} received late because the harness was busy itself, up to {stamps.worst_harness_late_ms:.0f} ms; "
+        "the trainer is not to blame"
+    )
+
+
 def _future(record: Record) -> str | None:
     ahead = record.stamps.ahead_over_50ms
     if ahead:
@@ -226,7 +237,11 @@ CLAIMS = (
          "a loss that is no finite number", after=_loss),
     Rule("stamps", "receipts", "suspect",
          "close what else runs on this machine; a trainer must write an event when it happens, not later",
-         f"an event that arrives more than {_STAMP_MS} after the time it claims", after=_stamps),
+         f"an event that arrives more than {_STAMP_MS} after the time it claims, the time apart in which the harness "
+         "was busy itself", after=_stamps),
+    Rule("heard-late", "harness busy", "note",
+         "none is needed: times are the trainer's own; put OUT= on a local disk and leave the harness a core",
+         f"an event that is received more than {_STAMP_MS} late because the harness was busy", after=_heard_late),
     Rule("future", "future", "invalid",
          "times must be CLOCK_MONOTONIC nanoseconds of this machine (bench/protocol.py)",
          f"an event, or the end of a phase, more than {_STAMP_MS} after its receipt, or a phase that ends before it "

@@ -1,9 +1,9 @@
 """The fold from the lines of ``events.jsonl`` to a Record: pure, and without an exception for whatever the lines hold.
 
 A line is a trainer's event as it was decoded plus ``received_ns``, or one of the harness's own (``harness_start``,
-``harness_recount``, ``harness_malformed``, ``harness_end``, and those of ``bench.record.telemetry``). A file that ends
-in the middle of a line, or without ``harness_end``, belongs to a harness that was stopped: what is there is folded and
-the run is ``interrupted``.
+``harness_recount``, ``harness_malformed``, ``harness_busy``, ``harness_end``, and those of ``bench.record.telemetry``).
+A file that ends in the middle of a line, or without ``harness_end``, belongs to a harness that was stopped: what is
+there is folded and the run is ``interrupted``.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from bench.record import machine
 from bench.record.greeting import with_hello
 from bench.record.lines import Line, Unreadable, decoded, number, table, text, whole
 from bench.record.machine import MachineLines
+from bench.record.receipts import Receipts
 from bench.record.shape import (
     SCHEMA,
-    STAMP_TOLERANCE_NS,
     STATUSES,
     Evaluation,
     HarnessCost,
@@ -29,7 +29,6 @@ from bench.record.shape import (
     Record,
     Recount,
     Remark,
-    Stamps,
     WaitHistogram,
 )
 from bench.record.ticks import Tick
@@ -61,7 +60,9 @@ def fold(lines: Iterable[Line], seed: int | None = None, telemetry: Iterable[Tic
             continue
         folding.take(body)
     record = folding.record(seed)
-    return replace(record, telemetry=machine.telemetry(folding.machine, telemetry, record))
+    ticks = None if telemetry is None else folding.receipts.beside(telemetry)
+    found = machine.telemetry(folding.machine, ticks, record)
+    return replace(record, telemetry=found, stamps=folding.receipts.stamps())
 
 
 @dataclass
@@ -83,7 +84,7 @@ class _Folding:
     errors: list[Remark] = field(default_factory=list)
     malformed: list[Malformed] = field(default_factory=list)
     malformed_lines: int = 0
-    stamps: Stamps = field(default_factory=Stamps)
+    receipts: Receipts = field(default_factory=Receipts)
     machine: MachineLines = field(default_factory=MachineLines)
 
     def take(self, body: dict[str, Any]) -> None:
@@ -91,6 +92,7 @@ class _Folding:
             "harness_start": self._take_start,
             "harness_recount": self._take_recount,
             "harness_malformed": self._take_malformed,
+            "harness_busy": self.receipts.take_busy,
             "harness_end": self._take_end,
             "harness_sampler": self.machine.take_sampler,
             "harness_edge": self._take_edge,
@@ -105,7 +107,7 @@ class _Folding:
             self.refuse(json.dumps(body), str(why))
             return
         received_ns = whole(body, "received_ns")
-        self._stamp(event.t_ns, received_ns)
+        self.receipts.take(event.t_ns, received_ns)
         if event.run == 0:  # Further runs of one process serve accuracy statistics and are no part of this record.
             self._take_event(event, received_ns)
 
@@ -168,17 +170,6 @@ class _Folding:
             elif kept is self.warnings:
                 self.warnings_not_kept += 1
 
-    def _stamp(self, claimed_ns: int, received_ns: int | None) -> None:
-        late_ns = 0 if received_ns is None else received_ns - claimed_ns
-        old = self.stamps
-        self.stamps = Stamps(
-            events=old.events + 1,
-            late_over_50ms=old.late_over_50ms + (late_ns > STAMP_TOLERANCE_NS),
-            worst_late_ms=max(old.worst_late_ms, late_ns / 1e6),
-            ahead_over_50ms=old.ahead_over_50ms + (-late_ns > STAMP_TOLERANCE_NS),
-            worst_ahead_ms=max(old.worst_ahead_ms, -late_ns / 1e6),
-        )
-
     def record(self, seed: int | None) -> Record:
         start, end, done = self.start, self.end, self.done
         status = text(end, "status")
@@ -219,7 +210,6 @@ class _Folding:
             errors=tuple(self.errors),
             malformed=tuple(self.malformed),
             malformed_lines=self.malformed_lines,
-            stamps=self.stamps,
             peak_memory_bytes=whole(end, "peak_memory_bytes"),
             trainer_cpu_seconds=number(end, "trainer_cpu_seconds"),
             leftover_processes=whole(end, "leftover_processes"),

@@ -138,13 +138,19 @@ class HarnessCost:
 
 @dataclass(frozen=True)
 class Stamps:
-    """How far receipts lie from claimed times: ``late`` after them, ``ahead`` before them, which cannot be."""
+    """How far receipts lie from claimed times: ``late`` after them, ``ahead`` before them, which cannot be.
+
+    While the harness heard nothing, its own time is not counted as the trainer's lateness. ``late_by_harness`` are the
+    events that were late for that alone, ``worst_harness_late_ms`` the most of it in any that came late.
+    """
 
     events: int = 0
     late_over_50ms: int = 0
     worst_late_ms: float = 0.0
     ahead_over_50ms: int = 0
     worst_ahead_ms: float = 0.0
+    late_by_harness: int = 0
+    worst_harness_late_ms: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import signal
 import time
 from collections.abc import Iterator
@@ -148,3 +149,60 @@ def test_a_wish_to_stop_says_more_than_that_enough_was_seen(parts: tuple[Fifo, S
     watch.until_ended()
 
     assert watch.stopped == ("interrupted", "stopped by Ctrl-C")
+
+
+# Late because of us
+
+
+class Dawdles:
+    """An observer, and the clock: its first tick takes 200 ms, in the middle of which the trainer writes an event."""
+
+    def __init__(self, fifo: Fifo) -> None:
+        self.now_ns = 1_000_000_000
+        self._fifo, self._ticks = fifo, 0
+
+    def __call__(self) -> int:
+        return self.now_ns
+
+    def event(self, event: protocol.Event, received_ns: int) -> None:
+        """Hear it."""
+
+    def tick(self, now_ns: int) -> int:
+        self._ticks += 1
+        if self._ticks == 2:
+            self.now_ns += 100_000_000
+            with open(self._fifo.path, "w") as stream:
+                body = json.loads(protocol.encode(hello(epochs=1)))
+                stream.write(json.dumps({**body, "t_ns": self.now_ns}) + "\n")
+            self.now_ns += 100_000_000
+        return self.now_ns
+
+
+def test_what_came_while_the_harness_was_busy_is_written_down_as_its_own_lateness(
+    parts: tuple[Fifo, SignalPipe, Journal, Referee],
+) -> None:
+    fifo, signals, journal, referee = parts
+    clock = Dawdles(fifo)
+    watch = Watch(Obedient(), fifo, signals, journal, referee, [clock], Limits(enough_epochs=0), clock)
+
+    watch.until_ended()
+
+    busy, heard = [json.loads(line) for line in journal.path.read_text().splitlines()]
+    assert (busy["event"], heard["event"]) == ("harness_busy", "hello")
+    assert (busy["begin_ns"], busy["end_ns"]) == (1_000_000_000, 1_200_000_000)
+    assert heard["received_ns"] - heard["t_ns"] == 100_000_000
+
+
+def test_event_that_comes_late_to_a_harness_that_listens_is_written_down_alone(
+    parts: tuple[Fifo, SignalPipe, Journal, Referee],
+) -> None:
+    fifo, signals, journal, referee = parts
+    clock = Dawdles(fifo)
+    with open(fifo.path, "w") as stream:
+        body = json.loads(protocol.encode(hello(epochs=1)))
+        stream.write(json.dumps({**body, "t_ns": clock.now_ns - 100_000_000}) + "\n")
+    watch = Watch(Obedient(), fifo, signals, journal, referee, [clock], Limits(enough_epochs=0), clock)
+
+    watch.until_ended()
+
+    assert [json.loads(line)["event"] for line in journal.path.read_text().splitlines()] == ["hello"]

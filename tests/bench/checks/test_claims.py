@@ -64,6 +64,11 @@ def late(lines: Lines) -> Lines:
     ]
 
 
+def heard_late(lines: Lines) -> Lines:
+    began_ns = lines[0]["spawned_ns"]
+    return [{"event": "harness_busy", "begin_ns": began_ns, "end_ns": began_ns + 1000 * NS}, *late(lines)]
+
+
 WARNING = {"v": 1, "event": "warning", "run": 0, "t_ns": 0, "message": "no AMX"}
 FINDINGS: list[tuple[str, str, Callable[[Lines], Lines], str]] = [
     ("finished", "invalid", lambda _: Run(correct=(9,), status="timed_out").lines(), "run timed out: the"),
@@ -75,6 +80,7 @@ FINDINGS: list[tuple[str, str, Callable[[Lines], Lines], str]] = [
     ("done", "suspect", lambda lines: without(lines, "done"), "without `done`"),
     ("malformed", "suspect", lambda lines: [*lines, {"v": 1, "event": "epoc"}], "1 line is no event"),
     ("loss", "invalid", epoch(2, loss="NaN"), "no number"),
+    ("heard-late", "note", heard_late, "1 event was received late because the harness was busy itself, up to 61 ms"),
     ("stamps", "suspect", late, "1 of 24 events arrived more than 50 ms after .* worst by 61 ms"),
     ("future", "invalid", epoch(1, t_ns=9_999 * NS), "1 event claims a time after receipt"),
     ("future", "invalid", phase("compile", end=0.2), "phase compile was announced 0.20 s before its end"),
