@@ -145,8 +145,7 @@ def _state(chosen: gpu.Gpu) -> CardState:
     """The card as it is now; what it does not tell, or does not get to, is not known."""
     try:
         fixed = gpu.facts(chosen.uuid)
-        with gpu.open_card(chosen.uuid) as card:
-            sample, calls = card.sample(slow=True), dict(card.calls)
+        sample, calls = _sampled(chosen.uuid)
     except gpu.GpuProblem as problem:
         return CardState(chosen.name, problem=str(problem))
     return CardState(
@@ -163,3 +162,10 @@ def _state(chosen: gpu.Gpu) -> CardState:
         default_clock_limit_mhz=fixed.default_application_sm_clock_mhz,
         calls={**calls, **chosen.not_given, **fixed.not_given},
     )
+
+
+@gpu.in_driver_thread("opening the GPU")
+def _sampled(uuid: str) -> tuple[gpu.Sample, dict[str, str]]:
+    """What the card does now, and what its calls answer."""
+    with gpu.open_card(uuid) as card:
+        return card.sample(slow=True), dict(card.calls)

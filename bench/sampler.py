@@ -4,14 +4,19 @@ It runs in the harness, which sleeps otherwise, and never in the trainer, whose 
 on a fixed schedule from the first one, ``start + k x period``: a late one does not move the next, and one that was
 missed is left out, so that ``k`` of every row can be told from ``t_ns`` and ``late_ms``. What it writes, and what it
 costs itself, is described in ``bench.record.telemetry``; nothing it keeps grows with the length of a run.
+
+A driver that takes its time holds up nothing here. A reading is waited for a moment; what has not come by then is
+looked for at the next call, and its row or its edge is written then. A row has until the next tick, an edge
+``EDGE_TOLERANCE_NS``, and what comes later is left empty: it would be of another moment.
 """
 
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from operator import attrgetter
 from pathlib import Path
 from types import TracebackType
@@ -21,6 +26,7 @@ from bench import protocol
 from bench.probes import gpu
 from bench.probes.family import Family
 from bench.probes.load import Load
+from bench.record import STAMP_TOLERANCE_NS
 from bench.record.telemetry import TELEMETRY_FILE
 from bench.telemetry_file import TelemetryFile
 from bench.tick_times import Clocks, Cost, Schedule
@@ -30,6 +36,11 @@ from bench.watched_card import Card, Chosen, WatchedCard
 PERIOD_SECONDS = 0.25
 #: What moves slowly, or costs more to read, is read on every so manieth tick.
 _SYSTEM_TICKS, _SLOW_TICKS = 4, 10
+#: How long a reading of the card is waited for. On an H200 a tick took 0.35 ms and an edge 4 ms (medians), and this is
+#: well below what a receipt may be late.
+PATIENCE_SECONDS = 0.01
+#: How late after its event a reading of the counters may come; the energy counter moves every 20 to 100 ms.
+EDGE_TOLERANCE_NS = STAMP_TOLERANCE_NS
 #: Phases whose end is an edge. The others are import and compilation, or end where one of these begins.
 EDGE_PHASES = ("preprocess", "train_k", "eval_k", "final_eval")
 
@@ -45,6 +56,48 @@ _SYSTEM_VALUES = attrgetter(
     "swapped_bytes",
 )
 _NO_SYSTEM_VALUES: tuple[None, ...] = (None,) * 7
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A row that waits for its reading of the card; ``host`` are the cells behind the card's."""
+
+    began_ns: int
+    late_ms: float
+    cost_us: float
+    took_us: float
+    young: bool
+    reading: gpu.Call[gpu.Sample] | None
+    host: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class _Count:
+    """A reading of the counters: what the host gave, and the card's if it comes until ``until_ns``."""
+
+    until_ns: int
+    reading: gpu.Call[gpu.Counters] | None
+    host: Mapping[str, Any]
+
+    def over(self, now_ns: int) -> bool:
+        """Whether nothing more is to be expected."""
+        return self.reading is None or self.reading.done() or now_ns > self.until_ns
+
+    @property
+    def in_time(self) -> gpu.Call[gpu.Counters] | None:
+        """The card's answer, None where it did not come in time."""
+        came = self.reading is not None and self.reading.done() and self.reading.ended_ns <= self.until_ns
+        return self.reading if came else None
+
+
+@dataclass(frozen=True)
+class _Edge:
+    """An edge that waits for its reading; ``pays`` where it is the first of those that share it."""
+
+    line: Mapping[str, Any]
+    cost_us: float
+    count: _Count
+    pays: bool
 
 
 class Samplers:
@@ -64,8 +117,9 @@ class Samplers:
         open_card: Callable[[str], Card] = gpu.open_card,
         root: Path = Path("/"),
         clocks: Clocks = Clocks(),  # noqa: B008 (frozen)
+        driver: gpu.DriverThread = gpu.DRIVER,
     ) -> None:
-        self._card = WatchedCard(chosen, why_no_gpu, open_card, root)
+        self._card = WatchedCard(chosen, why_no_gpu, open_card, root, clocks, driver)
         self._off, self._period_ns, self._root, self._clocks = off, round(period_seconds * 1e9), root, clocks
 
     def make(self) -> Sampler:
@@ -98,8 +152,10 @@ class Sampler:
         self._family: Family | None = None
         self._write: Write = _write_nothing
         self._lost_told = False
-        self._read: dict[str, Any] = {}
-        self._read_for_ns: int | None = None
+        self._row: _Row | None = None
+        self._edges: deque[_Edge] = deque()
+        self._count: _Count | None = None
+        self._counted_for_ns: int | None = None
         self._spent_seconds: float | None = None
         self._peak_bytes: int | None = None
 
@@ -140,19 +196,26 @@ class Sampler:
             self._edge(event.kind, None, received_ns)
 
     def tick(self, now_ns: int) -> int | None:
-        """Write a row, and say when the next is due; None where telemetry is off."""
+        """Write a row, now or once its reading has come, and say when the next is due; None where telemetry is off."""
         if self._file is None:
             return None
         began_ns = self._cost.begin()
+        self._write_row()
+        self._write_edges()
         number, due_ns = self._schedule.begin(began_ns)
         slow = self._schedule.is_turn(_SLOW_TICKS)
         system = self._schedule.is_turn(_SYSTEM_TICKS)
-        values = (
-            *self._card.values(slow, self._family, young=number == 0),
+        idle = self._card.idle
+        reading = self._card.ask_sample(slow)
+        came = _came(reading, idle, PATIENCE_SECONDS)
+        host = (
             *self._trainer_values(system),
             *(_SYSTEM_VALUES(self._load.state()) if system and self._load else _NO_SYSTEM_VALUES),
         )
-        self._file.write((began_ns, round((began_ns - due_ns) / 1e6, 3), *self._cost.so_far(), *values))
+        late_ms = round((began_ns - due_ns) / 1e6, 3)
+        self._row = _Row(began_ns, late_ms, *self._cost.so_far(), number == 0, reading, host)
+        if came:
+            self._write_row()
         self._tell_lost()
         return self._schedule.next_due(self._cost.end())
 
@@ -161,25 +224,56 @@ class Sampler:
         with self._open:
             if self._file is not None:
                 self._edge("exit")
+                for each in self._edges:
+                    _came(each.count.reading, True, (each.count.until_ns - self._clocks.now()) / 1e9)
+                self._write_edges(all_of_them=True)
+                self._write_row()
+                self._card.rest()
+                self._tell_lost()
         self._file = self._load = self._family = None
 
+    def _write_row(self) -> None:
+        """Write the row that waits, if any, with what has come of its reading."""
+        row, self._row = self._row, None
+        if row is not None and self._file is not None:
+            cost_us = row.cost_us + _cpu_us(row.reading)
+            card = self._card.values(row.reading, self._family, row.young)
+            self._file.write((row.began_ns, row.late_ms, cost_us, row.took_us, *card, *row.host))
+
     def _edge(self, name: str, epoch: float | None = None, received_ns: int | None = None) -> None:
-        """Write a line with the counters. Edges that were announced in one breath share one reading, and those that are
-        heard of after the end have the last one.
+        """Have a line with the counters written. Edges that were announced in one breath share one reading, and those
+        that are heard of after the end have the last one.
         """
-        self._cost.begin()
-        in_one_breath = received_ns is not None and received_ns == self._read_for_ns
-        if self._file is not None and not in_one_breath:
-            self._read, self._read_for_ns = self._counters(), received_ns
+        began_ns = self._cost.begin()
+        in_one_breath = received_ns is not None and received_ns == self._counted_for_ns
+        counts = self._count is None or (self._file is not None and not in_one_breath)
+        if self._count is None or counts:
+            since_ns = began_ns if received_ns is None else received_ns
+            self._count, self._counted_for_ns = self._counters(since_ns + EDGE_TOLERANCE_NS), received_ns
         cost_us, _ = self._cost.so_far()
         where = {} if epoch is None else {"epoch": epoch}
-        self._write({"event": "harness_edge", "edge": name, **where, **self._read, "cost_us": cost_us})
+        line = {"event": "harness_edge", "edge": name, **where}
+        self._edges.append(_Edge(line, cost_us, self._count, counts))
+        self._write_edges(all_of_them=self._file is None)
         self._tell_lost()
         self._cost.end()
 
-    def _counters(self) -> dict[str, Any]:
+    def _write_edges(self, all_of_them: bool = False) -> None:
+        """Write the edges whose readings have come, or come too late by now, in their order."""
+        now_ns = self._clocks.now()
+        while self._edges and (all_of_them or self._edges[0].count.over(now_ns)):
+            edge = self._edges.popleft()
+            card = asdict(self._card.counters(edge.count.in_time))
+            read = {key: value for key, value in card.items() if value is not None and value != {}}
+            cost_us = edge.cost_us + (_cpu_us(edge.count.reading) if edge.pays else 0.0)
+            self._write({**edge.line, **edge.count.host, **read, "cost_us": cost_us})
+
+    def _counters(self, until_ns: int) -> _Count:
         """What only grows, and the temperature, by its name in a line; what is not known is left out."""
-        found: dict[str, Any] = {"t_ns": self._clocks.now(), **asdict(self._card.counters())}
+        found: dict[str, Any] = {"t_ns": self._clocks.now()}
+        idle = self._card.idle
+        reading = self._card.ask_counters(until_ns)
+        _came(reading, idle, PATIENCE_SECONDS)
         if self._load is not None:
             found |= asdict(self._load.totals())
         if self._family is not None:
@@ -190,7 +284,8 @@ class Sampler:
             peaks = filter(None, (self._family.peak_bytes(), self._peak_bytes))
             self._peak_bytes = max(peaks, default=None)
             found["read_bytes"] = self._family.disk_bytes()
-        return {name: value for name, value in found.items() if value is not None and value != {}}
+        host = {name: value for name, value in found.items() if value is not None and value != {}}
+        return _Count(until_ns, reading, host)
 
     def _trainer_values(self, look_around: bool) -> tuple[float | None, int | None]:
         if self._family is None:
@@ -216,6 +311,16 @@ class Sampler:
         if self._card.lost and not self._lost_told:
             self._lost_told = True
             self._write({"event": "harness_gpu_lost", "t_ns": self._clocks.now(), "why": self._card.lost})
+
+
+def _came(reading: gpu.Call[Any] | None, idle: bool, seconds: float) -> bool:
+    """Whether a reading, if any, is over, for which a moment is waited where the driver was ``idle`` before."""
+    return reading is None or reading.done(max(0.0, seconds) if idle else 0.0)
+
+
+def _cpu_us(reading: gpu.Call[Any] | None) -> float:
+    """What a reading cost its thread, as far as it has come."""
+    return reading.cpu_ns / 1000 if reading is not None and reading.done() else 0.0
 
 
 def _write_nothing(line: Mapping[str, Any]) -> None:

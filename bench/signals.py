@@ -13,8 +13,19 @@ from typing import Any
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def _noted(number: int, frame: FrameType | None) -> None:
-    """Do nothing: the byte on the descriptor is all, but Python writes it only where there is a handler."""
+#: STOPPING signals that came within a SignalPipe and were not taken from it yet.
+_waiting: list[int] = []
+
+
+def _note(number: int, frame: FrameType | None) -> None:
+    """Python writes the byte on the descriptor; this is for who sleeps on something else."""
+    if number in STOPPING:
+        _waiting.append(number)
+
+
+def noted() -> bool:
+    """Whether somebody wants this process to end and whoever has the SignalPipe does not know it yet."""
+    return bool(_waiting)
 
 
 class SignalPipe:
@@ -33,7 +44,7 @@ class SignalPipe:
         self._wakeup_before = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
         for number in (*STOPPING, signal.SIGCHLD):
             if number == signal.SIGCHLD or signal.getsignal(number) != signal.SIG_IGN:
-                self._before[number] = signal.signal(number, _noted)
+                self._before[number] = signal.signal(number, _note)
         return self
 
     def __exit__(
@@ -51,6 +62,7 @@ class SignalPipe:
 
     def take(self) -> list[signal.Signals]:
         """The STOPPING signals that have come since the last call, in order."""
+        _waiting.clear()
         try:
             numbers = os.read(self._reader, 4096)
         except BlockingIOError:

@@ -1,6 +1,7 @@
 """The card that is sampled, across the runs of a campaign: opened once, and anew for the next run where it was lost.
 
 A driver that fails ends the sampling of the card and nothing else: the run goes on, and its record says what happened.
+One that does not answer is no different: while a run lasts its calls are handed to a thread and looked after later.
 """
 
 from __future__ import annotations
@@ -11,14 +12,23 @@ from contextlib import suppress
 from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from bench.errors import one_line
 from bench.probes.environment import hashed
 from bench.probes.family import Family
-from bench.probes.gpu import Counters, Gpu, GpuProblem, Sample, open_card
+from bench.probes.gpu import DRIVER, Call, Counters, DriverHangs, DriverThread, Gpu, GpuProblem, Sample, open_card
 from bench.probes.gpu.energy import EnergyStep
 from bench.probes.ownership import Owner
+from bench.tick_times import Clocks
+
+#: A call that takes longer costs the card: far beyond the 0.08 s that a tick beside an H200 in use took at most, and
+#: short beside a run.
+DEADLINE_SECONDS = 2.0
+#: What a card that is lost is given to be left properly, while events may come.
+_MOMENT_SECONDS = 0.01
+
+T = TypeVar("T")
 
 #: Of a sample, in the order of the columns of ``telemetry.csv``; the two about processes follow.
 _VALUES = attrgetter(
@@ -71,7 +81,8 @@ class Chosen:
 class WatchedCard:
     """The chosen card, or none; ``why_none`` is one clause or sentence where nothing of a card is read.
 
-    ``lost`` is what the driver said last, empty while all is well. No call raises anything.
+    ``lost`` is what the driver said last, empty while all is well. No call raises anything, and none but ``prepare``
+    and ``close`` waits for the driver.
     """
 
     def __init__(
@@ -80,10 +91,13 @@ class WatchedCard:
         why_none: str = "",
         open_card: Callable[[str], Card] = open_card,
         root: Path = Path("/"),
+        clocks: Clocks = Clocks(),  # noqa: B008 (frozen)
+        driver: DriverThread = DRIVER,
     ) -> None:
         self.why_none = why_none
         self.lost = ""
-        self._chosen, self._open_card = chosen, open_card
+        self._chosen, self._open_card, self._clocks, self._driver = chosen, open_card, clocks, driver
+        self._sampling: Call[Sample] | None = None
         self._card: Card | None = None
         self._energy_step: EnergyStep | None = None
         self._told_by_pids = _sees_host_pids(root)
@@ -94,53 +108,101 @@ class WatchedCard:
         """Have the card open for a run: what ``harness_sampler`` says of it, None where there is none."""
         if self._chosen is None:
             return None
+        chosen = self._chosen
         try:
-            if self._card is None:
-                self._card = self._open_card(self._chosen.uuid)
-                self._energy_step = self._energy_step or self._card.measure_energy_step()
+            self._card = self._driver.call(lambda: self._opened(chosen.uuid), "opening the GPU")
             self.why_none = self.lost = ""
-            self._earlier = _processes(self._card)
-            return self._description(self._card, self._chosen.role)
+            self._sampling = None
+            return self._description(self._card, chosen.role)
         except Exception as error:  # whatever a driver does, it costs no run
             self._lose(error)
             self.why_none = self.lost
             return None
 
-    def values(self, slow: bool, family: Family | None, young: bool) -> tuple[Any, ...]:
-        """The card's cells of a row, empty where it is lost; ``young`` as long as the trainer cannot be on it yet."""
-        if self._card is None:
-            return _NO_VALUES
-        try:
-            sample = self._card.sample(slow)
-        except Exception as error:
-            self._lose(error)
+    def _opened(self, uuid: str) -> Card:
+        """The card, opened where it is not yet and its processes noted; waits for the driver."""
+        card = self._card
+        if card is None:
+            card = self._open_card(uuid)
+            self._energy_step = self._energy_step or card.measure_energy_step()
+        self._earlier = _processes(card)
+        return card
+
+    @property
+    def idle(self) -> bool:
+        """Whether the driver has answered everything that it was asked, so that the next call will not wait for it."""
+        return self._driver.idle
+
+    def ask_sample(self, slow: bool) -> Call[Sample] | None:
+        """A reading for the tick that begins, the one still going on where there is one; None without a card.
+
+        The card is lost once a reading has gone on for longer than DEADLINE_SECONDS.
+        """
+        if self._sampling is not None and not self._sampling.done():
+            waited_seconds = (self._clocks.now() - self._sampling.given_ns) / 1e9
+            if waited_seconds <= DEADLINE_SECONDS:
+                return self._sampling
+            self._driver.abandon(self._sampling)
+            self._lose(DriverHangs(f"The NVIDIA driver did not answer within {DEADLINE_SECONDS:g} s."))
+        card = self._card
+        self._sampling = None if card is None else self._submit(lambda: card.sample(slow))
+        return self._sampling
+
+    def ask_counters(self, until_ns: int) -> Call[Counters] | None:
+        """A reading of the counters, not begun after ``until_ns``; None without a card."""
+        card = self._card
+        return None if card is None else self._submit(card.counters, until_ns)
+
+    def _submit(self, function: Callable[[], T], until_ns: int | None = None) -> Call[T]:
+        return self._driver.submit(function, self._clocks.now, self._clocks.cpu, until_ns)
+
+    def values(self, reading: Call[Sample] | None, family: Family | None, young: bool) -> tuple[Any, ...]:
+        """The card's cells of a row, empty where nothing came; ``young`` as long as the trainer cannot be on it yet."""
+        sample = self._answer(reading)
+        if sample is None:
             return _NO_VALUES
         on_card = sample.processes
         if on_card is None:
             return (*_VALUES(sample), None, None)
         return (*_VALUES(sample), len(on_card), self._foreign(on_card, family, young))
 
-    def counters(self) -> Counters:
-        """The counters now, all of them missing where the card is."""
-        if self._card is None:
-            return Counters()
+    def counters(self, reading: Call[Counters] | None) -> Counters:
+        """The counters that were read, all of them missing where nothing came."""
+        return self._answer(reading) or Counters()
+
+    def _answer(self, reading: Call[T] | None) -> T | None:
+        """What came of a reading, None where nothing did; the card is lost where the driver said so."""
+        if reading is None or not reading.done():
+            return None
         try:
-            return self._card.counters()
+            return reading.answer()
+        except DriverHangs:  # behind another call, by which the card is lost or not
+            return None
         except Exception as error:
-            self._lose(error)
-            return Counters()
+            if self._card is not None:  # and not by an answer that came before this one
+                self._lose(error)
+            return None
+
+    def rest(self) -> None:
+        """The run is over: what has not come back by now is not waited for."""
+        if self._sampling is not None:
+            self._driver.abandon(self._sampling)
 
     def close(self) -> None:
         """Leave the driver."""
         card, self._card = self._card, None
         if card is not None:
-            with suppress(Exception):  # of a lost card
-                card.close()
+            with suppress(Exception):  # of a lost card, or of a driver that does not answer
+                self._driver.call(card.close, "leaving it", DEADLINE_SECONDS)
 
     def _lose(self, error: Exception) -> None:
         said = str(error) if isinstance(error, GpuProblem) else f"{type(error).__name__}: {error}"
         self.lost = one_line(said)
-        self.close()
+        card, self._card = self._card, None
+        if card is not None:
+            left = self._driver.submit(card.close)
+            left.done(_MOMENT_SECONDS)
+            self._driver.abandon(left)
 
     def _description(self, card: Card, role: str) -> dict[str, Any]:
         step = self._energy_step

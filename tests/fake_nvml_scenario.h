@@ -14,6 +14,7 @@
  *     gpu 0 processes 100 100,4242 - children    none; the children of this process
  *     gpu 0 slice MIG-1111              the UUID of a slice of it; `parent` is what asking for its GPU answers
  *     gpu 0 gone 3500                   every call answers "lost" so many ms after the library was started
+ *     gpu 0 hang_power 60000 6          the sixth call of `power` answers after so many ms
  *
  * `lost` once answered is the answer of that GPU to every later call. A key that is not there is not supported.
  * GPUs are counted by the library in the order of their numbers, whatever their PCI address. */
@@ -21,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 /* nvmlReturn_t */
 enum { SUCCESS, NOT_SUPPORTED = 3, NO_PERMISSION = 4, NOT_FOUND = 6, TOO_SMALL = 7, NOT_LOADED = 9, LOST = 15 };
@@ -94,6 +96,18 @@ static int told(char *out, long long value)
     return SUCCESS;
 }
 
+static void hang(int gpu, const char *key)
+{
+    char name[KEY + 8];
+    long ms = 0, which = 0;
+    Line *line;
+
+    snprintf(name, sizeof name, "hang_%s", key);
+    if ((line = line_of(gpu, name)) && sscanf(line->answers, "%ld %ld", &ms, &which) == 2 &&
+        (long)++line->calls == which)
+        for (long long end = now_ms() + ms; now_ms() < end;) usleep(10000);
+}
+
 /* The answer to this call of the key, as text of TEXT characters. */
 static int answer(int gpu, const char *key, char *out)
 {
@@ -103,6 +117,7 @@ static int answer(int gpu, const char *key, char *out)
     unsigned long call, listed = 0;
     int code;
 
+    hang(gpu, key);
     if (gone && now_ms() - started_ms >= atoll(gone->answers)) lost[gpu] = 1;
     if (gpu >= 0 && lost[gpu]) return LOST;
     if (!line) return NOT_SUPPORTED;

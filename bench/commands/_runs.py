@@ -107,6 +107,8 @@ class Runner:
         environ = trainers.environment({**os.environ, **todo.variables})
         with kernel_cache.prepared(campaign.protocol.kernel_cache, environ) as env:
             job, spawner = self._job(campaign, todo, data, run, env)
+            if self._wishes.take():  # It came while the machine was looked at.
+                return execute.Outcome("interrupted", "stopped between two runs")
             self.display.begin(None if warming_up else job.asked.seed, time.monotonic_ns())
             limits = warm_up_limits(self._limits) if warming_up else self._limits
             if todo.placed is not None:

@@ -111,4 +111,6 @@ def sampler(runs: pd.DataFrame) -> str:
     if pd.isna(cost_us):
         return ""
     late = "" if pd.isna(late_ms) else f", at most {late_ms:.1f} ms late"
+    missed = runs["sampler_missed"].sum()
+    late += f", {missed:.0f} ticks left out" if missed else ""
     return f"; the sampler {cost_us:.0f} us a tick{late}"

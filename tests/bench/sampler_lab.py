@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import os
+import threading
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from bench import protocol
-from bench.probes.gpu import Counters, Gpu, Sample
+from bench.probes.gpu import Counters, DriverThread, Gpu, Sample
 from bench.probes.gpu.energy import EnergyStep
 from bench.sampler import Sampler, Samplers
 from bench.tick_times import Clocks
@@ -29,15 +31,16 @@ class Time:
 
     def __init__(self) -> None:
         self.now_ns = START_NS
-        self.cpu_ns = 0
+        #: By thread.
+        self.cpu_ns: Counter[int] = Counter()
 
     def takes(self, wall_ms: float, cpu_us: float) -> None:
         self.now_ns += round(wall_ms * 1e6)
-        self.cpu_ns += round(cpu_us * 1e3)
+        self.cpu_ns[threading.get_ident()] += round(cpu_us * 1e3)
 
     @property
     def clocks(self) -> Clocks:
-        return Clocks(lambda: self.now_ns, lambda: self.cpu_ns)
+        return Clocks(lambda: self.now_ns, lambda: self.cpu_ns[threading.get_ident()])
 
 
 class FakeCard:
@@ -53,8 +56,12 @@ class FakeCard:
         self.trouble: Exception | None = None
         self.steps_measured = 0
         self.closed = False
+        #: While it is not set, no call comes back.
+        self.answers = threading.Event()
+        self.answers.set()
 
     def _ask(self) -> None:
+        self.answers.wait()
         self._time.takes(self.wall_ms, self.cpu_us)
         if self.trouble is not None:
             raise self.trouble
@@ -82,6 +89,7 @@ class FakeCard:
         return EnergyStep(period_ms=20.0, step_mj=5000.0)
 
     def close(self) -> None:
+        self.answers.wait()
         self.closed = True
 
 
@@ -92,6 +100,8 @@ class Lab:
         self.time = Time()
         self.card = FakeCard(self.time, processes=(TRAINER,))
         self.opened = 0
+        #: One of its own, as a call that hangs would hold up those of other tests.
+        self.driver = DriverThread()
         self.lines: list[dict[str, Any]] = []
         self.writing = 0.0, 0.0
         self.folder = folder / "run"
@@ -103,7 +113,8 @@ class Lab:
         (self.root / "proc/self/ns/pid").symlink_to(namespace)
 
     def samplers(self, chosen: Chosen | None = Chosen("GPU-1234"), **how: Any) -> Samplers:  # noqa: B008 (frozen)
-        return Samplers(chosen, open_card=self._open, root=self.root, clocks=self.time.clocks, **how)
+        how = {"clocks": self.time.clocks, "driver": self.driver, **how}
+        return Samplers(chosen, open_card=self._open, root=self.root, **how)
 
     def _open(self, uuid: str) -> FakeCard:
         self.opened += 1

@@ -6,12 +6,14 @@ import csv
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import pytest
 
+from bench.record import fold_file
 from tests import fake_nvml
 from tests.bench.scripted_runs import ROOT
 
@@ -84,3 +86,20 @@ def test_a_tick_takes_less_than_half_a_millisecond_of_cpu_which_is_two_thousandt
     costs_us = [float(row["cost_us"]) for row in rows_of(folder)]
     assert len(costs_us) >= 40
     assert median(costs_us) < 500
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("call", ["utilisation", "energy"])
+def test_a_call_that_does_not_come_back_holds_neither_the_run_nor_its_record(tmp_path: Path, call: str) -> None:
+    began = time.monotonic()
+    folder = sampled(tmp_path, f"gpu 0 hang_{call} 60000 {6 if call == 'utilisation' else 9}",
+                     "gpu 0 energy 1000 +1", seconds=4)  # fmt: skip
+
+    assert time.monotonic() - began < 30
+    lines, rows = lines_of(folder), rows_of(folder)
+    assert [line["why"] for line in lines if line["event"] == "harness_gpu_lost"]
+    assert "energy_mj" not in [line for line in lines if line["event"] == "harness_edge"][-1]
+    assert float(max(rows, key=lambda row: float(row["late_ms"]))["late_ms"]) < 100
+    assert (rows[-1]["sm_clock_mhz"], rows[-1]["trainer_memory_bytes"] != "") == ("", True)
+    record = fold_file(folder / "events.jsonl")
+    assert (record.status, record.stamps.late_over_50ms, record.telemetry.energy.run_joules) == ("done", 0, None)

@@ -9,18 +9,23 @@ values and errors of ours.
 from bench.probes.gpu.binding import WrongBinding, binding
 from bench.probes.gpu.card import Card, Counters, Sample, open_card
 from bench.probes.gpu.devices import Gpu, LostGpu, Sight, look
+from bench.probes.gpu.driver_thread import DRIVER, Call, DriverThread, in_driver_thread
 from bench.probes.gpu.energy import EnergyStep
 from bench.probes.gpu.facts import CardFacts, facts
 from bench.probes.gpu.lost_time import FIELDS as LOST_TIME_FIELDS
-from bench.probes.gpu.nvml import DriverMismatch, GpuLost, GpuProblem, NoPermission
+from bench.probes.gpu.nvml import DriverHangs, DriverMismatch, GpuLost, GpuProblem, NoPermission
 from bench.probes.gpu.selection import choose, first_visible, hidden_by
 
 __all__ = [
+    "DRIVER",
     "LOST_TIME_FIELDS",
+    "Call",
     "Card",
     "CardFacts",
     "Counters",
+    "DriverHangs",
     "DriverMismatch",
+    "DriverThread",
     "EnergyStep",
     "Gpu",
     "GpuLost",
@@ -35,6 +40,7 @@ __all__ = [
     "facts",
     "first_visible",
     "hidden_by",
+    "in_driver_thread",
     "look",
     "open_card",
 ]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from bench.probes.gpu.driver_thread import in_driver_thread
 from bench.probes.gpu.nvml import Absent, Facts, GpuProblem, NoPermission, known, needed, session, text
 
 #: Stands for the name that the driver does not give.
@@ -57,6 +58,7 @@ class Sight:
     lost: tuple[LostGpu, ...] = ()
 
 
+@in_driver_thread("looking for GPUs")
 def look() -> Sight:
     """Every GPU the driver shows, in PCI bus order, or why there is none.
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bench.probes.gpu.devices import find
+from bench.probes.gpu.driver_thread import in_driver_thread
 from bench.probes.gpu.nvml import Absent, Facts, GpuProblem, session, text
 
 #: ``nvmlComputeMode_t`` and ``nvmlGpuVirtualizationMode_t``, by value (NVML API reference).
@@ -43,6 +44,7 @@ class CardFacts:
     not_given: Mapping[str, str] = field(default_factory=dict)
 
 
+@in_driver_thread("reading the facts of a GPU")
 def facts(uuid: str) -> CardFacts:
     """The facts of the card with this UUID. Raises GpuProblem where there is none or it does not work."""
     try:

@@ -35,6 +35,10 @@ class GpuLost(GpuProblem):
     """A GPU that was there no longer answers."""
 
 
+class DriverHangs(GpuLost):
+    """A call of the driver's library did not come back in time."""
+
+
 class Absent(Exception):
     """There is no GPU to speak of; the message says why."""
 

@@ -114,6 +114,10 @@ def test_waits_that_nobody_measured_have_no_line() -> None:
 
 def test_the_sampler_is_part_of_what_the_harness_costs() -> None:
     assert "; the sampler 301 us a tick, at most 1.0 ms late" in render(WATCHED.record())
+    whole = WATCHED.record()
+    sampling = replace(whole.telemetry.sampling, missed=240)
+    held_up = replace(whole, telemetry=replace(whole.telemetry, sampling=sampling))
+    assert "at most 1.0 ms late, 240 ticks left out" in render(held_up, width=400)
     assert "the sampler" not in render(Run().record())
 
 
