@@ -75,8 +75,12 @@ class Journal:
     def write(self, body: Mapping[str, Any], received_ns: int) -> None:
         """Add one event of our own as a line of JSON, stamped with ``received_ns`` (CLOCK_MONOTONIC).
 
-        Raises ValueError, with nothing written, for a number that JSON cannot hold.
+        A whole number of more than 64 bits, which no reader takes, is written as null: nothing that is counted or
+        measured is one. Raises ValueError, with nothing written, for a number that JSON cannot hold.
         """
+        self._append(_of_64_bits(body), received_ns)
+
+    def _append(self, body: Mapping[str, Any], received_ns: int) -> None:
         line = json.dumps({**body, "received_ns": received_ns}, separators=(",", ":"), allow_nan=False)
         with disk_trouble_told(self.path):
             self._stream.write(line + "\n")
@@ -92,7 +96,7 @@ class Journal:
                 self.dropped_warnings += 1
                 return
             self._warnings_left -= 1
-        self.write(prose.told_event(body, self._identity), received_ns)
+        self._append(prose.told_event(body, self._identity), received_ns)
 
     def write_malformed(self, line: bytes, why: str, received_ns: int) -> None:
         """Keep the beginning of a line that is no event, and the sentence that says why it is none."""
@@ -108,3 +112,12 @@ class Journal:
                 os.fsync(self._stream.fileno())
             finally:
                 self._stream.close()
+
+
+def _of_64_bits(value: Any) -> Any:
+    """A JSON value with None in the place of every whole number that has more bits."""
+    if isinstance(value, Mapping):
+        return {key: _of_64_bits(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_of_64_bits(inner) for inner in value]
+    return None if isinstance(value, int) and not -(2**63) <= value < 2**63 else value

@@ -13,7 +13,7 @@ looked for at the next call, and its row or its edge is written then. A row has 
 from __future__ import annotations
 
 import os
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
@@ -27,6 +27,7 @@ from bench.probes import gpu
 from bench.probes.family import Family
 from bench.probes.load import Load
 from bench.record import STAMP_TOLERANCE_NS
+from bench.record.edges import possible
 from bench.record.telemetry import TELEMETRY_FILE
 from bench.telemetry_file import TelemetryFile
 from bench.tick_times import Clocks, Cost, Schedule
@@ -158,6 +159,7 @@ class Sampler:
         self._counted_for_ns: int | None = None
         self._spent_seconds: float | None = None
         self._peak_bytes: int | None = None
+        self._impossible: Counter[str] = Counter()
 
     def prepare(self, folder: Path, write: Write) -> None:
         """Open everything, say what can be read, and read the counters once before the trainer is there."""
@@ -229,6 +231,7 @@ class Sampler:
                 self._write_edges(all_of_them=True)
                 self._write_row()
                 self._card.rest()
+                self._tell_impossible(self._file)
                 self._tell_lost()
         self._file = self._load = self._family = None
 
@@ -264,9 +267,11 @@ class Sampler:
         while self._edges and (all_of_them or self._edges[0].count.over(now_ns)):
             edge = self._edges.popleft()
             card = asdict(self._card.counters(edge.count.in_time))
-            read = {key: value for key, value in card.items() if value is not None and value != {}}
+            read, impossible = possible({**edge.count.host, **card})
+            self._impossible.update(impossible)
+            read = {key: value for key, value in read.items() if value is not None and value != {}}
             cost_us = edge.cost_us + (_cpu_us(edge.count.reading) if edge.pays else 0.0)
-            self._write({**edge.line, **edge.count.host, **read, "cost_us": cost_us})
+            self._write({**edge.line, **read, "cost_us": cost_us})
 
     def _counters(self, until_ns: int) -> _Count:
         """What only grows, and the temperature, by its name in a line; what is not known is left out."""
@@ -284,8 +289,7 @@ class Sampler:
             peaks = filter(None, (self._family.peak_bytes(), self._peak_bytes))
             self._peak_bytes = max(peaks, default=None)
             found["read_bytes"] = self._family.disk_bytes()
-        host = {name: value for name, value in found.items() if value is not None and value != {}}
-        return _Count(until_ns, reading, host)
+        return _Count(until_ns, reading, found)
 
     def _trainer_values(self, look_around: bool) -> tuple[float | None, int | None]:
         if self._family is None:
@@ -306,6 +310,12 @@ class Sampler:
         }
         ourselves.close()
         return (*(name for name, value in shown.items() if value is None), *load.absent)
+
+    def _tell_impossible(self, file: TelemetryFile) -> None:
+        """Write down how many numbers were left empty because they cannot be."""
+        counts = self._impossible + self._card.take_impossible() + file.impossible
+        if counts:
+            self._write({"event": "harness_impossible", "counts": dict(sorted(counts.items()))})
 
     def _tell_lost(self) -> None:
         if self._card.lost and not self._lost_told:

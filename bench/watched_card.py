@@ -7,6 +7,7 @@ One that does not answer is no different: while a run lasts its calls are handed
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -63,6 +64,9 @@ class Card(Protocol):
     def counters(self) -> Counters:
         """Its counters."""
 
+    def take_impossible(self) -> dict[str, int]:
+        """How many numbers that cannot be it answered since the last call."""
+
     def measure_energy_step(self) -> EnergyStep | None:
         """How coarse its energy counter is; takes a moment."""
 
@@ -103,6 +107,7 @@ class WatchedCard:
         self._told_by_pids = _sees_host_pids(root)
         #: Processes that were on the card before the trainer was started.
         self._earlier: frozenset[int] = frozenset()
+        self._impossible: Counter[str] = Counter()
 
     def prepare(self) -> dict[str, Any] | None:
         """Have the card open for a run: what ``harness_sampler`` says of it, None where there is none."""
@@ -113,6 +118,7 @@ class WatchedCard:
             self._card = self._driver.call(lambda: self._opened(chosen.uuid), "opening the GPU")
             self.why_none = self.lost = ""
             self._sampling = None
+            self.take_impossible()
             return self._description(self._card, chosen.role)
         except Exception as error:  # whatever a driver does, it costs no run
             self._lose(error)
@@ -188,6 +194,13 @@ class WatchedCard:
         if self._sampling is not None:
             self._driver.abandon(self._sampling)
 
+    def take_impossible(self) -> Counter[str]:
+        """How many numbers that cannot be the card answered since the last call, by column or counter."""
+        found, self._impossible = self._impossible, Counter()
+        if self._card is not None:
+            found.update(self._card.take_impossible())
+        return found
+
     def close(self) -> None:
         """Leave the driver."""
         card, self._card = self._card, None
@@ -200,6 +213,7 @@ class WatchedCard:
         self.lost = one_line(said)
         card, self._card = self._card, None
         if card is not None:
+            self._impossible.update(card.take_impossible())
             left = self._driver.submit(card.close)
             left.done(_MOMENT_SECONDS)
             self._driver.abandon(left)

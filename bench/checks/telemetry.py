@@ -62,6 +62,14 @@ def _damaged(record: Record) -> str | None:
     return f"there are no ticks: {sampling.why_no_ticks}"
 
 
+def _impossible(record: Record) -> str | None:
+    counts = record.telemetry.impossible
+    if not counts:
+        return None
+    told = ", ".join(f"{name} {count} time{'' if count == 1 else 's'}" for name, count in counts.items())
+    return f"numbers that cannot be were left empty: {told}"
+
+
 def _unwatched(record: Record) -> str | None:
     telemetry = record.telemetry
     if record.device.get("kind") != "gpu":
@@ -94,6 +102,9 @@ TELEMETRY = (
     Rule("telemetry-damaged", "telemetry file", "suspect",
          "take telemetry.csv from a backup; without it nobody can see what the machine did",
          "a sampler ran and left no ticks that can be read", after=_damaged),
+    Rule("impossible-number", "impossible numbers", "note",
+         "type `nvidia-smi` to see whether it shows them, too; a newer driver may read the card rightly",
+         "a reading that no machine can have, such as a power far above the limit in force", after=_impossible),
     Rule("gpu-unwatched", "GPU telemetry", "note",
          "leave WATCH=none away, and type `make doctor`, whose lines on the GPU say what its driver does not give",
          "before: a call of the sampler that the driver refuses or lacks, or a card that cannot be opened (what a card "

@@ -10,9 +10,17 @@ Kind = Literal["text", "whole", "number"]
 
 @dataclass(frozen=True)
 class Column:
-    """One column: ``kind`` is what its cells are when known; ``unit`` is empty where there is none."""
+    """One column: ``kind`` is what its cells are when known; ``unit`` is empty where there is none.
+
+    ``below``: a number that is not below it, or not above its negative, cannot be and is a missing value.
+    """
 
     name: str
     kind: Kind
     unit: str
     meaning: str
+    below: float = 2.0**63
+
+    def holds(self, value: float) -> bool:
+        """Whether a number can be in the column; NaN and the infinities cannot, nor what is no int in whole ones."""
+        return -self.below < value < self.below and (self.kind != "whole" or isinstance(value, int))

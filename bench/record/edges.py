@@ -11,9 +11,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bench.record.lines import number, table, text, whole
+from bench.record.telemetry import MOST_CELSIUS, MOST_MILLIJOULES
 
 #: Numbers beyond it are nobody's, and their differences would not be finite.
 _END = 2.0**63
+#: What some cannot reach.
+_BELOW = {"energy_mj": MOST_MILLIJOULES, "temperature_celsius": MOST_CELSIUS}
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,25 @@ class Edge:
     throttled_seconds: float | None = None
     lost_ns: Mapping[str, float] = field(default_factory=dict)
     pressure_seconds: Mapping[str, float] = field(default_factory=dict)
+
+
+def possible(read: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """What was read, and tables in it, without the numbers that cannot be, and under which names there were any."""
+    kept, wrong = dict[str, Any](), list[str]()
+    for name, value in read.items():
+        if isinstance(value, Mapping):
+            kept[name] = {key: inner for key, inner in value.items() if _can_be(name, inner)}
+            wrong += [name] * (len(value) - len(kept[name]))
+        elif _can_be(name, value):
+            kept[name] = value
+        else:
+            wrong.append(name)
+    return kept, wrong
+
+
+def _can_be(name: str, value: Any) -> bool:
+    end = _BELOW.get(name, _END)
+    return not isinstance(value, (int, float)) or -end < value < end
 
 
 def edge(body: Mapping[str, Any]) -> Edge | None:

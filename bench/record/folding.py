@@ -97,6 +97,7 @@ class _Folding:
             "harness_sampler": self.machine.take_sampler,
             "harness_edge": self._take_edge,
             "harness_gpu_lost": self.machine.take_gpu_lost,
+            "harness_impossible": self.machine.take_impossible,
         }.get(str(body.get("event")))
         if own is not None:
             own(body)

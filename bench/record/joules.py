@@ -11,11 +11,13 @@ from typing import Any
 
 from bench.record.edges import Edge, bounded, named
 from bench.record.shape import Record
-from bench.record.telemetry import LEAST_TICKS, Energy
+from bench.record.telemetry import LEAST_TICKS, MOST_WATTS, Energy
 from bench.record.usage import Training
 
 #: Edges further from the ends of a training than this share of it are not the edges of that training.
 _LARGEST_SLIP = 0.1
+#: More than any counter waits for its next step.
+_STEP_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -60,10 +62,17 @@ class Meter:
         return any(each.energy_mj is not None for each in self.edges)
 
     @property
-    def was_reset(self) -> bool:
-        """The counter went back, as it does when the driver is loaded anew."""
-        known = [each.energy_mj for each in self.edges if each.energy_mj is not None]
-        return known != sorted(known)
+    def trouble(self) -> str:
+        """Why differences of the counter mean nothing, empty where they do: it went back, as when the driver is loaded
+        anew, or further than any card could take it.
+        """
+        known = [(each.t_ns, each.energy_mj) for each in self.edges if each.energy_mj is not None]
+        for (before_ns, before_mj), (t_ns, mj) in pairwise(known):
+            if mj < before_mj:
+                return "the energy counter was reset during the run"
+            if mj - before_mj > 1000 * MOST_WATTS * (abs(t_ns - before_ns) / 1e9 + _STEP_SECONDS):
+                return "the energy counter made a jump that no card could"
+        return ""
 
     def uncertainty_joules(self) -> float | None:
         """What the difference of two edges can be off by, each by one step of the counter; None where it is unknown.
@@ -81,8 +90,8 @@ class Meter:
 
 def energy(meter: Meter, record: Record, why_none: str) -> Energy:
     """The energy of a run; ``why_none`` says why where neither a counter nor power was read."""
-    if meter.was_reset:
-        return Energy(source="counter", why_empty="the energy counter was reset during the run")
+    if meter.trouble:
+        return Energy(source="counter", why_empty=meter.trouble)
     return _counted(meter, record, why_none) if meter.counts else _integrated(meter, record, why_none)
 
 
@@ -159,7 +168,7 @@ def train_energy(meter: Meter, training: Training) -> TrainEnergy:
 
     Each phase has two edges of its own, so each adds the uncertainty of two.
     """
-    if meter.was_reset:
+    if meter.trouble:
         return TrainEnergy()
     parts = []
     for phase in training.phases:

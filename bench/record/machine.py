@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from bench.record.edges import Edge, amount, amounts, bounded, edge, named
+from bench.record.edges import Edge, amount, amounts, bounded, edge, named, possible
 from bench.record.joules import Meter, Power, energy, train_energy
-from bench.record.lines import table, text
+from bench.record.lines import table, text, whole
 from bench.record.shape import Record
 from bench.record.telemetry import LEAST_TICKS, TELEMETRY_FILE, EpochUsage, Sampling, Telemetry, Usage
 from bench.record.ticks import Damaged, Tick
@@ -25,6 +26,7 @@ class MachineLines:
     sampler: dict[str, Any] | None = None
     edges: list[Edge] = field(default_factory=list)
     gpu_lost: str = ""
+    impossible: Counter[str] = field(default_factory=Counter)
 
     def take_sampler(self, body: dict[str, Any]) -> None:
         """``harness_sampler``: the first one counts."""
@@ -32,10 +34,17 @@ class MachineLines:
 
     def take_edge(self, body: dict[str, Any]) -> bool:
         """``harness_edge``: whether it says which one it is, and when it was read."""
-        found = edge(body)
+        kept, wrong = possible(body)
+        self.impossible.update(wrong)
+        found = edge(kept)
         if found is not None:
             self.edges.append(found)
         return found is not None
+
+    def take_impossible(self, body: dict[str, Any]) -> None:
+        """``harness_impossible``: so many numbers that cannot be were left empty."""
+        counts = table(body, "counts")
+        self.impossible.update({name: count for name in counts if (count := whole(counts, name)) is not None})
 
     def take_gpu_lost(self, body: dict[str, Any]) -> None:
         """``harness_gpu_lost``: the first one counts."""
@@ -65,6 +74,7 @@ def telemetry(lines: MachineLines, ticks: Iterable[Tick] | None, record: Record)
         why_no_gpu=text(sampler, "why_no_gpu") or "",
         gpu_lost=lines.gpu_lost,
         host_absent=tuple(str(name) for name in host_absent) if isinstance(host_absent, list) else (),
+        impossible=dict(sorted((lines.impossible + seen.impossible).items())),
         training=seen.training_usage(),
         epochs=_epochs(found, seen, meter, _why_no_usage(sampling)),
         energy=energy(meter, record, why_no_energy),

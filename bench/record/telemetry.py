@@ -17,6 +17,8 @@ epochs and are lines of ``events.jsonl``:
     (``cpu``, ``memory``, ``io`` to seconds stalled).
 ``harness_gpu_lost``
     ``t_ns``, ``why``: the card stopped answering; later rows have no GPU values.
+``harness_impossible``
+    at the end, where there were any: ``counts``, of the numbers that cannot be and were left empty, by name.
 """
 
 from __future__ import annotations
@@ -45,19 +47,26 @@ REASON_BITS = {
     "display": 0x100,
 }
 
+#: What no card reaches, by far: in 2026 the largest boards take 1,400 W, and the fastest memories run at 16 GHz.
+MOST_WATTS, MOST_MHZ, MOST_CELSIUS = 10_000.0, 50_000.0, 200.0
+#: Millijoules since the driver was loaded: 285 years at 1,000 W.
+MOST_MILLIJOULES = 2.0**53
+
 COLUMNS = (
     Column("t_ns", "whole", "ns", "when the tick began (CLOCK_MONOTONIC, as the events)"),
     Column("late_ms", "number", "ms", "how long after its due time, on a fixed schedule"),
     Column("cost_us", "number", "us", "CPU time of the harness for this tick, and for writing the line before it"),
     Column("took_us", "number", "us", "wall-clock time of the same"),
-    Column("gpu_utilisation_percent", "number", "%", "share of the driver's last period in which a kernel ran"),
-    Column("memory_utilisation_percent", "number", "%", "share of it in which memory was read or written"),
-    Column("gpu_memory_bytes", "whole", "bytes", "memory in use on the card, by anybody"),
-    Column("gpu_power_watts", "number", "W", "power of the whole board"),
-    Column("sm_clock_mhz", "whole", "MHz", "clock of the multiprocessors"),
-    Column("memory_clock_mhz", "whole", "MHz", "clock of the memory"),
+    Column(
+        "gpu_utilisation_percent", "number", "%", "share of the driver's last period in which a kernel ran", below=101
+    ),
+    Column("memory_utilisation_percent", "number", "%", "share of it in which memory was read or written", below=101),
+    Column("gpu_memory_bytes", "whole", "bytes", "memory in use on the card, by anybody", below=2.0**50),
+    Column("gpu_power_watts", "number", "W", "power of the whole board", below=MOST_WATTS),
+    Column("sm_clock_mhz", "whole", "MHz", "clock of the multiprocessors", below=MOST_MHZ),
+    Column("memory_clock_mhz", "whole", "MHz", "clock of the memory", below=MOST_MHZ),
     Column("event_reasons", "whole", "", "why clocks are held down, the driver's bits"),
-    Column("gpu_temperature_celsius", "whole", "C", "temperature of the chip; on every tenth tick"),
+    Column("gpu_temperature_celsius", "whole", "C", "temperature of the chip; on every tenth tick", below=MOST_CELSIUS),
     Column("gpu_processes", "whole", "", "compute processes on the card; on every tenth tick"),
     Column("foreign_processes", "whole", "", "of those, not the trainer's; empty where not told"),
     Column("trainer_cpu_seconds", "number", "s", "CPU time so far of the trainer and 128 descendants at most"),
@@ -158,7 +167,8 @@ class Sampling:
 class Telemetry:
     """What is known of the machine while a run lasted.
 
-    ``gpu`` is the table of ``harness_sampler``; ``reason_shares`` the share of training ticks with each reason of
+    ``gpu`` is the table of ``harness_sampler``; ``impossible`` counts numbers that cannot be and were left empty, by
+    column or counter; ``reason_shares`` the share of training ticks with each reason of
     REASON_BITS; ``lost_seconds`` time lost to throttling by the driver's counters, by cause. Everything of the host is
     over the life of the process: ``steal_share`` of the CPU time that the machine asked for (busy and stolen together),
     ``throttled_seconds`` by the control group, ``pressure_shares`` (``cpu``, ``memory``, ``io``) the share of the time
@@ -170,6 +180,7 @@ class Telemetry:
     why_no_gpu: str = ""
     gpu_lost: str = ""
     host_absent: tuple[str, ...] = ()
+    impossible: dict[str, Any] = field(default_factory=dict)
     training: Usage = Usage()
     epochs: tuple[EpochUsage, ...] = ()
     energy: Energy = Energy()

@@ -1,7 +1,7 @@
 """Reading ``telemetry.csv``: one row after the other, so that a run of ten hours fits, and nothing that is not whole.
 
-A harness that was killed leaves its last line cut, which is nobody's fault; any other damage makes the file unusable,
-as numbers out of a broken table would be believed.
+A harness that was killed leaves its last line cut, which is nobody's fault. A number that cannot be costs its cell; any
+other damage makes the file unusable, as numbers out of a broken table would be believed.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import math
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TextIO
 
@@ -19,10 +19,11 @@ from bench.record.telemetry import COLUMNS, TELEMETRY_FILE
 Tick = dict[str, float]
 #: An honest line is below 400 characters.
 _MAX_LINE = 1 << 16
-#: Numbers beyond it are nobody's, and their sums would not be finite.
-_END = 2.0**63
 #: What a cell of a column is read with; further columns are passed over.
 _READERS: dict[str, Callable[[str], float]] = {each.name: int if each.kind == "whole" else float for each in COLUMNS}
+_COLUMNS = {each.name: each for each in COLUMNS}
+#: Under this name a tick has a bit for each of COLUMNS whose cell held a number that cannot be, if any did.
+IMPOSSIBLE = "impossible"
 _Columns = Sequence[tuple[str, Callable[[str], float] | None]]
 
 
@@ -87,15 +88,35 @@ def _tick(columns: _Columns, row: list[str], number: int) -> Tick:
         raise Damaged(f"row {number} of {TELEMETRY_FILE} has {len(row)} cells for {len(columns)} columns")
     try:
         tick = {name: read(cell) for (name, read), cell in zip(columns, row, strict=True) if cell and read}
-        _refuse_wild(tick.values())
-    except (ValueError, OverflowError):
-        raise Damaged(f"row {number} of {TELEMETRY_FILE} holds a cell that is no number") from None
+        plain = all(_COLUMNS[name].holds(value) for name, value in tick.items())
+    except ValueError:
+        plain = False
+    if not plain:
+        tick = _possible(columns, row, number)
     if "t_ns" not in tick:
         raise Damaged(f"row {number} of {TELEMETRY_FILE} does not say when it was")
     return tick
 
 
-def _refuse_wild(values: Collection[float]) -> None:
-    """Raise ValueError, or OverflowError, for numbers that are none, or nobody's; all at once, as there are many."""
-    if values and (min(values) <= -_END or max(values) >= _END or not math.isfinite(sum(values))):
-        raise ValueError(values)
+def _possible(columns: _Columns, row: list[str], number: int) -> Tick:
+    """A tick without the numbers in its row that cannot be. Raises Damaged for a cell that is no number at all."""
+    tick: Tick = {}
+    wrong = 0
+    for (name, read), cell in zip(columns, row, strict=True):
+        if not cell or read is None:
+            continue
+        try:
+            value = read(cell) if abs(float(cell)) < _COLUMNS[name].below else math.nan
+        except ValueError:
+            raise Damaged(f"row {number} of {TELEMETRY_FILE} holds a cell that is no number") from None
+        if _COLUMNS[name].holds(value):
+            tick[name] = value
+        else:
+            wrong |= 1 << COLUMNS.index(_COLUMNS[name])
+    return {**tick, IMPOSSIBLE: wrong}
+
+
+def impossible(tick: Tick) -> list[str]:
+    """The columns of a tick that held a number that cannot be."""
+    wrong = int(tick.get(IMPOSSIBLE, 0))
+    return [column.name for place, column in enumerate(COLUMNS) if wrong >> place & 1]

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from array import array
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
 from bench.record.shape import Evaluation, PhaseSpan
 from bench.record.telemetry import REASON_BITS, Sampling, Spread, Usage
-from bench.record.ticks import Tick
+from bench.record.ticks import IMPOSSIBLE, Tick, impossible
 
 #: Quantities of a Usage that a tick holds as they are.
 _READ = (
@@ -95,6 +96,8 @@ class Ticks:
         self.ticks = 0
         self.foreign_processes: int | None = None
         self.first_temperature_celsius: float | None = None
+        #: Cells that held what cannot be, by column.
+        self.impossible: Counter[str] = Counter()
         #: When power was read (ns), and what it was.
         self.power: tuple[array[float], array[float]] = (array("d"), array("d"))
 
@@ -102,6 +105,8 @@ class Ticks:
         """Count one more tick, later than those before it."""
         self.ticks += 1
         self._take_own(tick)
+        if IMPOSSIBLE in tick:
+            self.impossible.update(impossible(tick))
         if "gpu_power_watts" in tick:
             self.power[0].append(tick["t_ns"])
             self.power[1].append(tick["gpu_power_watts"])

@@ -55,6 +55,7 @@ class FakeCard:
         self.wall_ms = self.cpu_us = 0.0
         self.trouble: Exception | None = None
         self.steps_measured = 0
+        self.impossible: dict[str, int] = {}
         self.closed = False
         #: While it is not set, no call comes back.
         self.answers = threading.Event()
@@ -83,6 +84,10 @@ class FakeCard:
     def counters(self) -> Counters:
         self._ask()
         return Counters(self.energy_mj, {"software_power_cap": 7}, 54)
+
+    def take_impossible(self) -> dict[str, int]:
+        found, self.impossible = self.impossible, {}
+        return found
 
     def measure_energy_step(self) -> EnergyStep | None:
         self.steps_measured += 1

@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from bench.errors import EnvironmentProblem
 from bench.journal import Journal
+from bench.record.lines import decoded
 
 
 def test_every_line_is_in_the_file_before_write_returns(tmp_path: Path) -> None:
@@ -80,3 +82,13 @@ def test_a_full_disk_is_told_with_what_to_do(tmp_path: Path) -> None:
         journal.write({"event": "a"}, 1)
     with pytest.raises(EnvironmentProblem):
         journal.close()
+
+
+def test_a_number_of_ours_that_no_reader_takes_costs_no_line(tmp_path: Path) -> None:
+    with closing(Journal(tmp_path / "events.jsonl")) as journal:
+        fingerprint = {"gpu.memory_bytes": 2**64 - 5, "gpu.count": 1}
+        journal.write({"event": "harness_start", "seed": 3, "fingerprint": fingerprint, "argv": ["a", 2**63]}, 1)
+
+    body = decoded((tmp_path / "events.jsonl").read_bytes())
+    assert body["fingerprint"] == {"gpu.memory_bytes": None, "gpu.count": 1}
+    assert (body["argv"], body["received_ns"]) == (["a", None], 1)

@@ -12,7 +12,8 @@ from bench import protocol
 from bench.errors import EnvironmentProblem
 from bench.probes.environment import hashed
 from bench.record.telemetry import COLUMNS
-from tests.bench.sampler_lab import PERIOD_NS, START_NS, SYSTEM, Lab, phase
+from tests.bench.made_up_kernel import process
+from tests.bench.sampler_lab import PERIOD_NS, START_NS, SYSTEM, TRAINER, Lab, phase
 
 
 @pytest.fixture
@@ -178,6 +179,30 @@ def test_further_runs_of_one_process_have_no_edges(lab: Lab) -> None:
     sampler.event(protocol.Phase("train_k", 0, 1, 1.0, run=1), START_NS + 5)
 
     assert [edge["edge"] for edge in lab.of("harness_edge")] == ["spawn"]
+
+
+# Numbers that cannot be
+
+
+def test_what_was_left_empty_is_counted_once_at_the_end(lab: Lab) -> None:
+    sampler = lab.begin()
+    lab.card.energy_mj = 2**64 - 2
+    lab.card.impossible = {"gpu_power_watts": 3}
+    process(lab.root, TRAINER, (150, 50, 0, 0), disk_bytes=2**64 - 4096)
+    lab.tick(sampler)
+    sampler.ended()
+    sampler.ended()
+
+    (line,) = lab.of("harness_impossible")
+    assert line["counts"] == {"energy_mj": 1, "gpu_power_watts": 3, "read_bytes": 1}
+    last = lab.of("harness_edge")[-1]
+    assert (last["edge"], "energy_mj" in last, "read_bytes" in last) == ("exit", False, False)
+
+
+def test_a_run_without_such_numbers_has_no_line_on_them(lab: Lab) -> None:
+    lab.begin().ended()
+
+    assert lab.of("harness_impossible") == []
 
 
 # What is said before the run

@@ -16,6 +16,7 @@ from typing import Any
 from bench.probes.gpu import energy
 from bench.probes.gpu import nvml as driver
 from bench.probes.gpu.binding import refuse_unofficial
+from bench.probes.gpu.bounds import Bounds
 from bench.probes.gpu.devices import Gpu, find
 from bench.probes.gpu.lost_time import LostTime
 from bench.probes.gpu.nvml import Absent, Facts, GpuLost, GpuProblem
@@ -83,6 +84,7 @@ class Card:
         self.gpu = gpu
         self._nvml = nvml
         self._open = True
+        self._bounds = Bounds(gpu.memory_bytes, lambda: _limit_watts(nvml, handle))
         self._readers: dict[str, Callable[[], Any]] = {}
         self._answers = self._unknown = self._silent = 0
         self._calls: dict[str, str] = {}
@@ -119,13 +121,19 @@ class Card:
             processes=self._processes() if slow else None,
         )
         self._raise_if_silent()
-        return sample
+        return self._bounds.sample(sample)
 
     def counters(self) -> Counters:
         """The counters as they stand now. Raises GpuLost where the card is gone."""
         counters = Counters(self._number("energy"), self._read("lost_time") or {}, self._number("temperature"))
         self._raise_if_silent()
-        return counters
+        return self._bounds.counters(counters)
+
+    def take_impossible(self) -> dict[str, int]:
+        """How many numbers that cannot be were answered since the last call, by column or counter."""
+        found = dict(self._bounds.impossible)
+        self._bounds.impossible.clear()
+        return found
 
     def measure_energy_step(
         self,
@@ -134,7 +142,9 @@ class Card:
         sleep: Callable[[float], None] = time.sleep,
     ) -> energy.EnergyStep | None:
         """How the energy counter moves, watched for at most ``seconds``; None where it does not. Raises GpuLost."""
-        return energy.measure(lambda: self._number("energy"), seconds, clock, sleep)
+        return energy.measure(
+            lambda: self._bounds.counters(Counters(self._number("energy"))).energy_mj, seconds, clock, sleep
+        )
 
     def close(self) -> None:
         """Leave the driver; the card cannot be read afterwards."""
@@ -204,6 +214,15 @@ class Card:
     def _processes(self) -> tuple[int, ...] | None:
         found = self._read("processes")
         return None if found is None else tuple(sorted({int(process.pid) for process in found}))
+
+
+def _limit_watts(nvml: Any, handle: Any) -> float | None:
+    """The power limit in force, None where it is not told."""
+    try:
+        milliwatts = driver.known(nvml.nvmlDeviceGetEnforcedPowerLimit(handle))
+    except (nvml.NVMLError, AttributeError):
+        return None
+    return None if milliwatts is None else milliwatts / 1000
 
 
 def _is_sliced(nvml: Any, handle: Any, gpu: Gpu) -> bool:

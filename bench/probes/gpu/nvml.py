@@ -7,6 +7,7 @@ causes: NVML API reference, ``nvmlReturn_t``.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -143,7 +144,7 @@ _NOT_AVAILABLE = (0xFFFF_FFFF, 0xFFFF_FFFF_FFFF_FFFF)
 
 def known(answer: int | None) -> int | None:
     """An unsigned number that the driver answered, None for the one that says that there is none."""
-    return None if answer is None or answer in _NOT_AVAILABLE else int(answer)
+    return None if answer is None or answer in _NOT_AVAILABLE or not math.isfinite(answer) else int(answer)
 
 
 def percent(answer: int | None) -> int | None:

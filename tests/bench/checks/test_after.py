@@ -131,6 +131,8 @@ FOUND: list[tuple[Record, str, str, str]] = [
     (replace(QUIET, circumstances={"rules": 1}), "rules-changed", "note", f"version 1 .* judged by version {RULES}"),
     (replace(QUIET, telemetry=Telemetry(sampling=Sampling(off=True))), "telemetry-off", "note", "as asked"),
     (telemetry(sampling=Sampling(250.0, why_no_ticks="the file is cut")), "telemetry-damaged", "suspect", "is cut"),
+    (telemetry(impossible={"energy_mj": 1, "gpu_power_watts": 13}), "impossible-number", "note",
+     "energy_mj 1 time, gpu_power_watts 13 times$"),
     (telemetry(gpu={}, why_no_gpu="no permission"), "gpu-unwatched", "note", "not watched: no permission"),
     (fingerprint(gpu__not_given=["ecc: code 999 (fake)"]), "gpu-unwatched", "note", "not known.*ecc: code 999"),
     (fingerprint(gpu__lost=1), "gpu-neighbour", "note", "1 other GPU of the machine did not answer"),

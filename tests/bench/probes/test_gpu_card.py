@@ -95,6 +95,60 @@ def test_a_number_that_says_not_available_is_missing_and_no_measurement(driver: 
     assert edge["lost_ns"]["sync_boost"] == 0
 
 
+IMPOSSIBLE, NEVER = "card.take_impossible()", 2**64 - 500_000_000
+
+
+@pytest.mark.parametrize(
+    ("key", "answer", "column"),
+    [
+        ("power", 752_000, "gpu_power_watts"),
+        ("power", 3_700_000_000, "gpu_power_watts"),
+        ("memory_used", NEVER, "gpu_memory_bytes"),
+        ("memory_used", (16 << 30) + 1, "gpu_memory_bytes"),
+        ("sm_clock", 4294967290, "sm_clock_mhz"),
+        ("memory_clock", 4294967290, "memory_clock_mhz"),
+        ("temperature", 4294967290, "gpu_temperature_celsius"),
+        ("event_reasons", 2**64 - 2, "event_reasons"),
+    ],
+)
+def test_a_number_that_no_card_has_is_missing_and_counted(driver: Path, key: str, answer: int, column: str) -> None:
+    first, second, counts, none = ask(
+        driver, (f"gpu 0 {key} {answer}", "gpu 0 processes -"), SLOW_TICK, SLOW_TICK, IMPOSSIBLE, IMPOSSIBLE
+    )
+    assert (first[column], second[column]) == (None, None)
+    assert (counts, none) == ({column: 2}, {})
+    assert [name for name, value in first.items() if value is None] == [column]
+
+
+def test_a_power_is_held_against_the_limit_in_force(driver: Path) -> None:
+    laptop = ("gpu 0 power_limit 60000", "gpu 0 default_power_limit 60000")
+    (tick,) = ask(driver, (*laptop, "gpu 0 power 752000"), TICK)
+    assert tick["gpu_power_watts"] is None
+    (tick,) = ask(driver, (*laptop, "gpu 0 power 75200"), TICK)
+    assert tick["gpu_power_watts"] == 75.2
+    ticks = ask(driver, ("gpu 0 power_limit 60000 300000", "gpu 0 power 250000"), TICK, TICK)
+    assert [tick["gpu_power_watts"] for tick in ticks] == [None, 250.0]  # Somebody raised it.
+
+
+@pytest.mark.parametrize("limit", ["not-supported", "4294967290", "0"])
+def test_without_a_limit_a_power_is_held_against_what_any_card_takes(driver: Path, limit: str) -> None:
+    ticks = ask(driver, (f"gpu 0 power_limit {limit}", "gpu 0 power 1 752000 3700000000"), TICK, TICK)
+    assert [tick["gpu_power_watts"] for tick in ticks] == [752.0, None]
+
+
+def test_a_counter_that_cannot_be_is_missing_and_counted(driver: Path) -> None:
+    lines = (f"gpu 0 energy {2**64 - 2}", f"gpu 0 field_75 {2**63}", "gpu 0 temperature 4294967290")
+    edge, counts = ask(driver, lines, EDGE, IMPOSSIBLE)
+    assert (edge["energy_mj"], edge["temperature_celsius"], "thermal" in edge["lost_ns"]) == (None, None, False)
+    assert edge["lost_ns"]["sync_boost"] == 0
+    assert counts == {"energy_mj": 1, "temperature_celsius": 1, "lost_ns": 1}
+
+
+def test_process_numbers_that_no_process_has_are_no_list(driver: Path) -> None:
+    tick, counts = ask(driver, ("gpu 0 processes 41,4294967290",), SLOW_TICK, IMPOSSIBLE)
+    assert (tick["processes"], counts) == (None, {"gpu_processes": 1})
+
+
 def test_a_call_that_did_not_answer_at_first_is_never_made_again(driver: Path) -> None:
     calls, tick = ask(driver, ("gpu 0 power not-supported 250000",), CALLS, TICK)
     assert (calls["power"], tick["gpu_power_watts"]) == ("not supported", None)

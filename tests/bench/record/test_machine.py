@@ -188,6 +188,48 @@ def test_an_edge_that_was_read_late_does_not_tell_the_energy_to_the_target() -> 
     assert (energy.run_joules, energy.to_target_joules) == (16_100.0, None)
 
 
+@pytest.mark.parametrize("energy_mj", [2**64 - 2, 2**63, 2**53, 10**400])
+def test_counter_that_cannot_be_is_missing_and_counted_and_no_line_that_the_trainer_wrote(energy_mj: int) -> None:
+    run = Run(machine=Machine())
+    lines = run.lines()
+    index = max(i for i, line in enumerate(lines) if line.get("edge") == "exit")
+    lines[index] = {**lines[index], "energy_mj": energy_mj}
+    record = fold([json.dumps(line).encode() for line in lines], telemetry=run.ticks())
+    assert (record.malformed_lines, record.telemetry.impossible) == (0, {"energy_mj": 1})
+    assert (record.telemetry.energy.run_joules, record.telemetry.energy.to_target_joules) == (None, 13_150.0)
+    assert record.telemetry.energy.why_empty == "the energy counter was not read at the run's end"
+
+
+@pytest.mark.parametrize("edge", [{"temperature_celsius": 2**32 - 6}, {"lost_ns": {"thermal": 2**64 - 2, "board": 5}},
+                                  {"read_bytes": 2**64 - 4096}, {"pressure_seconds": {"cpu": 2.0**70}}])  # fmt: skip
+def test_every_other_counter_that_cannot_be_is_missing_likewise(edge: dict[str, Any]) -> None:
+    run = run_with(**edge)
+    record = fold([json.dumps(line).encode() for line in run.lines()], telemetry=run.ticks())
+    assert (record.malformed_lines, record.telemetry.energy.run_joules) == (0, 16_100.0)
+    assert record.telemetry.impossible == {next(iter(edge)): 21}  # of as many edges
+    json.loads(schema.dump(record))
+
+
+def test_counter_that_jumps_further_than_a_card_could_take_it_tells_no_energy() -> None:
+    run = Run(machine=Machine())
+    lines = run.lines()
+    places = [i for i, line in enumerate(lines) if "edge" in line]
+    for i in places[10:]:
+        lines[i] = {**lines[i], "energy_mj": lines[i]["energy_mj"] + 10**12}
+    found = fold(lines, telemetry=run.ticks()).telemetry
+    assert (found.energy.run_joules, found.energy.why_empty) == (
+        None,
+        "the energy counter made a jump that no card could",
+    )
+    assert [each.train_joules for each in found.epochs] == [None] * 5
+
+
+def test_what_the_sampler_left_empty_is_counted_with_what_the_file_holds() -> None:
+    run = Run(machine=Machine())
+    lines = [*run.lines(), {"event": "harness_impossible", "counts": {"gpu_power_watts": 7, "sm_clock_mhz": "x"}}]
+    assert fold(lines, telemetry=run.ticks()).telemetry.impossible == {"gpu_power_watts": 7}
+
+
 @pytest.mark.parametrize(("gpu", "joules"), [
     ({"energy_step_mj": 10_000, "energy_step_ms": 100}, 50.0),  # 100 ms at no more than 250 W, twice
     ({"energy_step_ms": 100}, 50.0),

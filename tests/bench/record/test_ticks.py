@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.record import fold_file
+from bench.record import Telemetry, fold_file
 from bench.record.telemetry import COLUMNS
-from bench.record.ticks import Damaged, read
+from bench.record.ticks import Damaged, impossible, read
+from bench.telemetry_file import TelemetryFile
 from tests.bench.machines import Machine, telemetry_text
 from tests.bench.records import Run
 
@@ -55,8 +57,7 @@ def test_columns_of_a_newer_harness_are_passed_over(tmp_path: Path) -> None:
         ("colour,t_ns,colour\n1,2,3\n", "names the column 'colour' more than once"),
         ("t_ns,cost_us\n1,2\n3\n4,5\n", "row 3 of telemetry.csv has 1 cells for 2 columns"),
         ("t_ns,cost_us\n1,x\n", "row 2 of telemetry.csv holds a cell that is no number"),
-        ("t_ns,cost_us\n1,nan\n", "no number"),
-        ("t_ns,cost_us\n1,1e999\n", "no number"),
+        (f"t_ns,cost_us\n{2**63},1\n", "row 2 of telemetry.csv does not say when it was"),
         ("t_ns,cost_us\n1.5,1\n", "no number"),
         ("t_ns,cost_us\n,1\n", "row 2 of telemetry.csv does not say when it was"),
         ("t_ns\n5\n5\n", "row 3 of telemetry.csv is not later than the one before it"),
@@ -67,6 +68,60 @@ def test_columns_of_a_newer_harness_are_passed_over(tmp_path: Path) -> None:
 def test_damage_is_told(tmp_path: Path, text: str, why: str) -> None:
     with pytest.raises(Damaged, match=why):
         list(read(file(tmp_path, text)))
+
+
+@pytest.mark.parametrize(
+    ("column", "cell"),
+    [
+        *((each.name, str(2**64 - 500_000_000)) for each in COLUMNS if each.name != "t_ns"),
+        ("cost_us", "nan"),
+        ("took_us", "1e999"),
+        ("late_ms", "-inf"),
+        ("swapped_bytes", "9" * 5000),
+        ("gpu_memory_bytes", str(2**63)),
+        ("gpu_power_watts", "3700000.0"),
+        ("gpu_temperature_celsius", "4294967290"),
+        ("gpu_utilisation_percent", "4294967290"),
+    ],
+)
+def test_a_number_that_cannot_be_costs_its_cell_and_is_counted(tmp_path: Path, column: str, cell: str) -> None:
+    (tmp_path / "events.jsonl").write_text(RUN.text())
+    ticks = RUN.ticks()
+    assert ticks is not None
+    whole = fold_file_of(tmp_path, telemetry_text(ticks))
+    broken: list[dict[str, Any]] = [dict(tick) for tick in ticks]
+    for tick in broken[20:22]:
+        tick[column] = cell
+
+    found = fold_file_of(tmp_path, telemetry_text(broken))
+
+    assert found.impossible == {column: 2}
+    assert (found.sampling.ticks, found.sampling.why_no_ticks) == (whole.sampling.ticks, "")
+    assert found.training.sm_clock_mhz == whole.training.sm_clock_mhz or column == "sm_clock_mhz"
+    read_back = list(read(tmp_path / "telemetry.csv"))
+    assert [column in tick for tick in read_back[20:22]] == [False, False]
+    assert [impossible(tick) for tick in read_back[19:23]] == [[], [column], [column], []]
+
+
+def fold_file_of(folder: Path, text: str) -> Telemetry:
+    file(folder, text)
+    return fold_file(folder / "events.jsonl").telemetry
+
+
+@given(st.lists(st.none() | st.integers() | st.floats(), min_size=len(COLUMNS) - 1, max_size=len(COLUMNS) - 1))
+def test_no_number_that_is_written_is_refused_by_who_reads_it(
+    tmp_path_factory: pytest.TempPathFactory, row: list[float | None]
+) -> None:
+    path = tmp_path_factory.mktemp("any") / "telemetry.csv"
+    table = TelemetryFile(path)
+    table.write([1, *row])
+    table.close()
+
+    (tick,) = read(path)
+
+    left_out = sum(value is not None for value in row) - (len(tick) - 1)
+    assert impossible(tick) == []
+    assert sum(table.impossible.values()) == left_out
 
 
 def test_a_damaged_file_gives_no_telemetry_and_the_record_says_so(tmp_path: Path) -> None:

@@ -1,0 +1,80 @@
+"""Numbers that a driver answers and no card can have: each is a missing value, and counted.
+
+Seen are a power of 752 W at a limit of 60 W on an idle laptop, 3.7 million watts, and memory in use of just below 2^64
+bytes, where something between the driver and us had subtracted too much.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from bench.record.edges import possible
+from bench.record.telemetry import COLUMNS
+
+if TYPE_CHECKING:
+    from bench.probes.gpu.card import Counters, Sample
+
+#: A card under a sudden load is above its limit for a moment, by a fifth at most in what was published of them.
+_MOST_OF_LIMIT = 2.0
+#: No process has a higher number (PID_MAX_LIMIT, include/linux/threads.h).
+_MOST_PID = 1 << 22
+_COLUMNS = {column.name: column for column in COLUMNS}
+_NAMES = (
+    "gpu_utilisation_percent",
+    "memory_utilisation_percent",
+    "gpu_memory_bytes",
+    "gpu_power_watts",
+    "sm_clock_mhz",
+    "memory_clock_mhz",
+    "event_reasons",
+    "gpu_temperature_celsius",
+)
+
+
+class Bounds:
+    """What is believed of one card, which has ``memory_bytes``; ``limit_watts`` reads the power limit in force.
+
+    ``impossible`` counts what was not, by column or counter.
+    """
+
+    def __init__(self, memory_bytes: int | None, limit_watts: Callable[[], float | None]) -> None:
+        self._memory_bytes, self._read_limit = memory_bytes, limit_watts
+        self._limit_watts: float | None = None
+        self.impossible: Counter[str] = Counter()
+
+    def sample(self, read: Sample) -> Sample:
+        """A sample without the values that cannot be."""
+        values = ((name, getattr(read, name)) for name in _NAMES)
+        wrong: dict[str, Any] = {
+            name: None for name, value in values if value is not None and not self._is(name, value)
+        }
+        self.impossible.update(wrong.keys())
+        if read.processes and not all(0 < pid <= _MOST_PID for pid in read.processes):
+            wrong["processes"] = None
+            self.impossible["gpu_processes"] += 1
+        return replace(read, **wrong) if wrong else read
+
+    def counters(self, read: Counters) -> Counters:
+        """Counters without the values that cannot be."""
+        kept, wrong = possible(vars(read))
+        self.impossible.update(wrong)
+        energy_mj, celsius = kept.get("energy_mj"), kept.get("temperature_celsius")
+        return replace(read, energy_mj=energy_mj, lost_ns=kept["lost_ns"], temperature_celsius=celsius)
+
+    def _is(self, name: str, value: float) -> bool:
+        if not _COLUMNS[name].holds(value):
+            return False
+        if name == "gpu_memory_bytes":
+            return self._memory_bytes is None or value <= self._memory_bytes
+        return name != "gpu_power_watts" or self._is_within_limit(value)
+
+    def _is_within_limit(self, watts: float) -> bool:
+        if self._limit_watts is not None and watts <= _MOST_OF_LIMIT * self._limit_watts:
+            return True
+        # The first, or somebody may have raised it.
+        limit = self._read_limit()
+        self._limit_watts = limit if limit is not None and _COLUMNS["gpu_power_watts"].holds(limit) else None
+        return not self._limit_watts or watts <= _MOST_OF_LIMIT * self._limit_watts
