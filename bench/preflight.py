@@ -145,12 +145,14 @@ def _state(chosen: gpu.Gpu) -> CardState:
     """The card as it is now; what it does not tell, or does not get to, is not known."""
     try:
         fixed = gpu.facts(chosen.uuid)
-        sample, calls = _sampled(chosen.uuid)
+        before, sample, calls = _sampled(chosen.uuid)
     except gpu.GpuProblem as problem:
         return CardState(chosen.name, problem=str(problem))
     return CardState(
         name=chosen.name,
         foreign_processes=None if sample.processes is None else len(sample.processes),
+        utilisation_percent=before.utilisation_percent,
+        memory_bytes=before.memory_bytes,
         temperature_celsius=sample.gpu_temperature_celsius,
         persistence=fixed.persistence,
         ecc=fixed.ecc,
@@ -165,7 +167,7 @@ def _state(chosen: gpu.Gpu) -> CardState:
 
 
 @gpu.in_driver_thread("opening the GPU")
-def _sampled(uuid: str) -> tuple[gpu.Sample, dict[str, str]]:
-    """What the card does now, and what its calls answer."""
+def _sampled(uuid: str) -> tuple[gpu.Before, gpu.Sample, dict[str, str]]:
+    """What the card does before a run, what it answers to a tick, and which calls it answers."""
     with gpu.open_card(uuid) as card:
-        return card.sample(slow=True), dict(card.calls)
+        return card.look_before(), card.sample(slow=True), dict(card.calls)

@@ -18,7 +18,18 @@ from typing import Any, Protocol, TypeVar
 from bench.errors import one_line
 from bench.probes.environment import hashed
 from bench.probes.family import Family
-from bench.probes.gpu import DRIVER, Call, Counters, DriverHangs, DriverThread, Gpu, GpuProblem, Sample, open_card
+from bench.probes.gpu import (
+    DRIVER,
+    Before,
+    Call,
+    Counters,
+    DriverHangs,
+    DriverThread,
+    Gpu,
+    GpuProblem,
+    Sample,
+    open_card,
+)
 from bench.probes.gpu.energy import EnergyStep
 from bench.probes.ownership import Owner
 from bench.tick_times import Clocks
@@ -64,6 +75,9 @@ class Card(Protocol):
     def counters(self) -> Counters:
         """Its counters."""
 
+    def look_before(self) -> Before:
+        """What it does before a run; takes a moment."""
+
     def take_impossible(self) -> dict[str, int]:
         """How many numbers that cannot be it answered since the last call."""
 
@@ -105,8 +119,12 @@ class WatchedCard:
         self._card: Card | None = None
         self._energy_step: EnergyStep | None = None
         self._told_by_pids = _sees_host_pids(root)
-        #: Processes that were on the card before the trainer was started.
+        #: The card before the trainer was started, None where it did not tell.
+        self._before: Before | None = None
+        #: Processes that were on it then.
         self._earlier: frozenset[int] = frozenset()
+        #: The list of processes has shown the trainer in this run, so that what is not on it is not there.
+        self._shows_trainer = False
         self._impossible: Counter[str] = Counter()
 
     def prepare(self) -> dict[str, Any] | None:
@@ -131,7 +149,9 @@ class WatchedCard:
         if card is None:
             card = self._open_card(uuid)
             self._energy_step = self._energy_step or card.measure_energy_step()
-        self._earlier = _processes(card)
+        self._before = _before(card)
+        self._earlier = frozenset((self._before and self._before.processes) or ())
+        self._shows_trainer = False
         return card
 
     @property
@@ -228,17 +248,23 @@ class WatchedCard:
             "energy_step_ms": None if step is None else step.period_ms,
             "energy_step_mj": None if step is None else step.step_mj,
             "processes": "pids" if self._told_by_pids else "counts",
+            "before": {
+                "utilisation_percent": self._before and self._before.utilisation_percent,
+                "memory_bytes": self._before and self._before.memory_bytes,
+            },
         }
 
     def _foreign(self, on_card: tuple[int, ...], family: Family | None, young: bool) -> int | None:
-        """How many of the card's processes are not the trainer's; None where that cannot be told."""
+        """How many of the card's processes are not the trainer's; None where that cannot be told, as of a list on which
+        not even the trainer ever was.
+        """
         if not self._told_by_pids:
             # In a namespace of our own the driver's numbers mean nothing to us, so they can only be counted.
-            assert self._chosen is not None
-            ours = 0 if young or self._chosen.role != "trains" else 1
-            return max(0, len(on_card) - ours)
+            ours = 0 if young or not self._trains or self._earlier.issuperset(on_card) else 1
+            self._shows_trainer = self._shows_trainer or bool(ours)
+            return len(on_card) - ours if on_card else self._none
         if family is None:
-            return len(on_card)
+            return len(on_card) or self._none
         strangers = set(on_card) - family.pids
         if strangers:  # perhaps a child born since the last look
             family.refresh()
@@ -249,15 +275,27 @@ class WatchedCard:
         if not strangers.issuperset(on_card):
             # Who may not be looked into could only be a trainer that a daemon started, and this one is on the card.
             foreign |= {pid for pid in strangers if owners[pid] is Owner.HIDDEN}
-        return len(foreign) if foreign or not strangers else None
+            self._shows_trainer = True
+        if foreign:
+            return len(foreign)
+        return None if strangers else self._none
+
+    @property
+    def _trains(self) -> bool:
+        return self._chosen is not None and self._chosen.role == "trains"
+
+    @property
+    def _none(self) -> int | None:
+        """What a list says that names nobody else: nothing, as long as it lacks the trainer that should be on it."""
+        return 0 if self._shows_trainer or not self._trains else None
 
 
-def _processes(card: Card) -> frozenset[int]:
-    """Those on the card now; a card that does not answer is found lost with the next tick."""
+def _before(card: Card) -> Before | None:
+    """What the card does now; one that does not answer is found lost with the next tick."""
     try:
-        return frozenset(card.sample(slow=True).processes or ())
+        return card.look_before()
     except Exception:
-        return frozenset()
+        return None
 
 
 def _sees_host_pids(root: Path) -> bool:

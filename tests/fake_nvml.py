@@ -37,12 +37,15 @@ class Profile:
 
 
 def _card(driver: str, cuda: int, **answers: object) -> Profile:
-    """What every data-centre card since Volta is ASSUMED to answer, busy, with ``answers`` for what differs."""
+    """What every data-centre card since Volta is ASSUMED to answer, with ``answers`` for what differs.
+
+    It is at rest when it is opened and looked at, and busy from then on.
+    """
     common: dict[str, object] = {
         "uuid": UUID,
         "pci": "00000000:3B:00.0",
         "memory_used": 1 << 30,
-        "utilisation": 90,
+        "utilisation": "0 0 90",
         "memory_utilisation": 40,
         "temperature": 55,
         "event_reasons": 0,

@@ -7,6 +7,7 @@ from statistics import median
 from bench.checks.facts import Facts
 from bench.checks.rule import Finding, Rule, fail, ok, percent, warn
 from bench.record import Record
+from bench.record.telemetry import BUSY_PERCENT
 
 #: Idle cards of a data centre have 25 to 45 C, and 50 to 65 C right after a run. V100, A100 and H100 begin to slow
 #: themselves down between 83 and 90 C (their data sheets), and one that starts at over 70 gets there.
@@ -17,6 +18,8 @@ THROTTLED_SHARE = 0.02
 CAPPED_SHARE = 0.10
 #: A V100 steps its clock by 7.5 MHz of 1380 to 1530, half a percent: this is several steps in one direction.
 CLOCK_DRIFT = 0.03
+#: An H200 at rest shows 0.65 GB in use, which its driver keeps for itself; a desktop takes up to 1 GB.
+IDLE_BYTES = 1.5 * 2**30
 #: With fewer epochs there are no thirds to compare.
 LEAST_EPOCHS = 3
 #: Causes of a slowdown that is no way to work, as the driver's counters and its event reasons are called. Some have a
@@ -94,7 +97,7 @@ def _others(facts: Facts) -> Finding | None:
         why = facts.card.calls.get("processes", "yes")  # which may answer once and not again
         return ok(f"not known, as the driver does not list them{'' if why == 'yes' else f' ({why})'}")
     if not facts.card.foreign_processes:
-        return ok("none")
+        return ok("the driver lists none")
     return fail(_processes(facts.card.foreign_processes), "type `nvidia-smi` to see whose they are, and end them")
 
 
@@ -104,6 +107,42 @@ def _foreign(record: Record) -> str | None:
         return None
     how = "told apart by number" if record.telemetry.gpu.get("processes") == "pids" else "more than the trainer's one"
     return f"{_processes(foreign)} that {'is' if foreign == 1 else 'are'} not the trainer's ({how})"
+
+
+def _in_use_before(facts: Facts) -> Finding | None:
+    if facts.card is None:
+        return None
+    used = _used(facts.card.utilisation_percent, facts.card.memory_bytes)
+    if used:
+        return warn(used, "type `nvidia-smi` to see what uses it; a process in another container may not be listed")
+    return None if facts.card.memory_bytes is None and facts.card.utilisation_percent is None else ok("no")
+
+
+def _in_use(record: Record) -> str | None:
+    before = record.telemetry.gpu.get("before")
+    if not isinstance(before, dict) or not trains(record):
+        return None
+    used = _used(before.get("utilisation_percent"), before.get("memory_bytes"))
+    return f"before the trainer started, the GPU was in use: {used}" if used else None
+
+
+def _used(utilisation_percent: object, memory_bytes: object) -> str:
+    """What of a card is in use, empty for one at rest."""
+    told = []
+    if isinstance(utilisation_percent, (int, float)) and utilisation_percent > BUSY_PERCENT:
+        told.append(f"{utilisation_percent:.0f} % busy")
+    if isinstance(memory_bytes, (int, float)) and memory_bytes > IDLE_BYTES:
+        told.append(f"{memory_bytes / 1e9:.1f} GB of memory taken")
+    return ", ".join(told)
+
+
+def _not_listed(record: Record) -> str | None:
+    telemetry = record.telemetry
+    calls = telemetry.gpu.get("calls")
+    listed = isinstance(calls, dict) and calls.get("processes") == "yes" and telemetry.sampling.ticks
+    if not listed or telemetry.foreign_processes is not None or not trains(record):
+        return None
+    return "others on the GPU: not told, as the driver's list of processes never showed even the trainer"
 
 
 def _processes(count: int) -> str:
@@ -265,6 +304,13 @@ CARD = (
     Rule("foreign-process", "others on the GPU", "invalid", "type `nvidia-smi` to see whose they are, end them, and "
          "run it again", "before: one compute process or more; after: one or more beside the trainer's, on the card "
          "that trains", _others, _foreign),
+    Rule("process-list", "GPU process list", "note",
+         "type `nvidia-smi` on the host, outside any container, while a run lasts",
+         "the driver lists processes, and the trainer was never among them", after=_not_listed),
+    Rule("gpu-in-use", "GPU in use", "note",
+         "type `nvidia-smi` to see what uses it; a process in another container may not be listed",
+         f"before the trainer is on it: over {BUSY_PERCENT} % busy, or over {IDLE_BYTES / 2**30:g} GiB of memory taken",
+         _in_use_before, _in_use),
     Rule("temperature", "GPU temperature", "suspect", "let it rest between runs with IDLE=60, and look at its fans",
          f"at the start outside {COOLEST_CELSIUS} to {WARMEST_CELSIUS} C", _temperature, _started_warm),
     Rule("persistence", "GPU persistence", "note", "type `sudo nvidia-smi -pm 1`; undo it with `sudo nvidia-smi -pm 0`",

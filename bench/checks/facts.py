@@ -30,7 +30,8 @@ class Data:
 class CardState:
     """The card that a run would get, as the driver shows it now.
 
-    ``foreign_processes`` counts the compute processes on it, as none of them is ours yet. ``clock_limit_mhz`` is the
+    ``foreign_processes`` counts the compute processes on it, as none of them is ours yet; ``memory_bytes`` of it are in
+    use. ``clock_limit_mhz`` is the
     clock of the multiprocessors that somebody has set for applications. ``calls`` has ``yes`` for each call of the
     sampler that the driver answers and why not for others; ``problem`` says why the card could not be opened at all.
     """
@@ -48,6 +49,8 @@ class CardState:
     default_clock_limit_mhz: float | None = None
     calls: Mapping[str, str] = field(default_factory=dict)
     problem: str = ""
+    utilisation_percent: int | None = None
+    memory_bytes: int | None = None
 
 
 @dataclass(frozen=True)

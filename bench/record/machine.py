@@ -79,7 +79,7 @@ def telemetry(lines: MachineLines, ticks: Iterable[Tick] | None, record: Record)
         epochs=_epochs(found, seen, meter, _why_no_usage(sampling)),
         energy=energy(meter, record, why_no_energy),
         start_temperature_celsius=_start_temperature(lines.edges, seen),
-        foreign_processes=seen.foreign_processes,
+        foreign_processes=seen.foreign_processes(gpu.get("role") == "trains"),
         reason_shares=dict(seen.reason_shares()),
         **_host(lines.edges),
     )

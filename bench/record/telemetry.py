@@ -7,7 +7,8 @@ epochs and are lines of ``events.jsonl``:
 ``harness_sampler``
     once, before the trainer is started: ``period_ms``, ``gpu`` (None, or ``name``, ``uuid_hash``, ``role`` (``trains``
     or ``watched``), ``calls`` (each with ``yes`` or why not), ``energy_step_ms`` and ``energy_step_mj`` (of the energy
-    counter, before the run), ``processes`` (``pids`` or ``counts``: how foreign ones are told)), ``why_no_gpu``,
+    counter, before the run), ``processes`` (``pids`` or ``counts``: how foreign ones are told), ``before`` (the card
+    before the trainer was started: ``utilisation_percent``, ``memory_bytes``)), ``why_no_gpu``,
     ``host_absent`` (names of what cannot be read), ``off`` (true where the person switched telemetry off).
 ``harness_edge``
     ``edge`` (``spawn``, ``hello``, a phase's name for its end, ``done``, ``exit``), ``epoch`` (of a ``_k`` phase),
@@ -49,6 +50,8 @@ REASON_BITS = {
 
 #: What no card reaches, by far: in 2026 the largest boards take 1,400 W, and the fastest memories run at 16 GHz.
 MOST_WATTS, MOST_MHZ, MOST_CELSIUS = 10_000.0, 50_000.0, 200.0
+#: A card that nobody uses is busy in none of the driver's periods; one that draws a desktop is in a few percent.
+BUSY_PERCENT = 10
 #: Millijoules since the driver was loaded: 285 years at 1,000 W.
 MOST_MILLIJOULES = 2.0**53
 
@@ -68,7 +71,12 @@ COLUMNS = (
     Column("event_reasons", "whole", "", "why clocks are held down, the driver's bits"),
     Column("gpu_temperature_celsius", "whole", "C", "temperature of the chip; on every tenth tick", below=MOST_CELSIUS),
     Column("gpu_processes", "whole", "", "compute processes on the card; on every tenth tick"),
-    Column("foreign_processes", "whole", "", "of those, not the trainer's; empty where not told"),
+    Column(
+        "foreign_processes",
+        "whole",
+        "",
+        "of those, not the trainer's; empty where not told, as of a list without the trainer",
+    ),
     Column("trainer_cpu_seconds", "number", "s", "CPU time so far of the trainer and 128 descendants at most"),
     Column("trainer_memory_bytes", "whole", "bytes", "resident memory of the trainer's own process"),
     Column("system_busy_seconds", "number", "s", "CPU time the whole machine spent since its start; each second"),

@@ -94,7 +94,8 @@ class Ticks:
         self._trainer: _Seen | None = None
         self._system: _Seen | None = None
         self.ticks = 0
-        self.foreign_processes: int | None = None
+        self._foreign: int | None = None
+        self._listed: int | None = None
         self.first_temperature_celsius: float | None = None
         #: Cells that held what cannot be, by column.
         self.impossible: Counter[str] = Counter()
@@ -110,8 +111,10 @@ class Ticks:
         if "gpu_power_watts" in tick:
             self.power[0].append(tick["t_ns"])
             self.power[1].append(tick["gpu_power_watts"])
+        if "gpu_processes" in tick:
+            self._listed = max(self._listed or 0, int(tick["gpu_processes"]))
         if "foreign_processes" in tick:
-            self.foreign_processes = max(self.foreign_processes or 0, int(tick["foreign_processes"]))
+            self._foreign = max(self._foreign or 0, int(tick["foreign_processes"]))
         if self.first_temperature_celsius is None:
             self.first_temperature_celsius = tick.get("gpu_temperature_celsius")
         training = self._training(tick["t_ns"])
@@ -169,6 +172,12 @@ class Ticks:
         self._all.add(name, cores)
         if before.training == now.training:
             self._each[now.training].add(name, cores)
+
+    def foreign_processes(self, trains: bool) -> int | None:
+        """The most that were seen on the card; None where nobody can say, as of a list that had nobody on it although
+        the trainer should have been: ``trains`` says that.
+        """
+        return None if trains and not self._foreign and self._listed == 0 else self._foreign
 
     def training_usage(self) -> Usage:
         """The usage over all training."""

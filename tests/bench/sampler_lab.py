@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import protocol
-from bench.probes.gpu import Counters, DriverThread, Gpu, Sample
+from bench.probes.gpu import Before, Counters, DriverThread, Gpu, Sample
 from bench.probes.gpu.energy import EnergyStep
 from bench.sampler import Sampler, Samplers
 from bench.tick_times import Clocks
@@ -55,6 +55,7 @@ class FakeCard:
         self.wall_ms = self.cpu_us = 0.0
         self.trouble: Exception | None = None
         self.steps_measured = 0
+        self.utilisation_before = 0
         self.impossible: dict[str, int] = {}
         self.closed = False
         #: While it is not set, no call comes back.
@@ -84,6 +85,10 @@ class FakeCard:
     def counters(self) -> Counters:
         self._ask()
         return Counters(self.energy_mj, {"software_power_cap": 7}, 54)
+
+    def look_before(self) -> Before:
+        self._ask()
+        return Before(self.utilisation_before, 1 << 30, self.processes)
 
     def take_impossible(self) -> dict[str, int]:
         found, self.impossible = self.impossible, {}

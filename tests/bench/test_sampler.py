@@ -223,6 +223,7 @@ def test_the_first_line_says_what_is_sampled_and_how(lab: Lab) -> None:
             "energy_step_ms": 20.0,
             "energy_step_mj": 5000.0,
             "processes": "pids",
+            "before": {"utilisation_percent": 0, "memory_bytes": 1 << 30},
         },
         "why_no_gpu": "",
         "host_absent": [],

@@ -10,7 +10,7 @@ from bench.probes.gpu import GpuLost, GpuProblem
 from bench.sampler import Sampler
 from bench.watched_card import Chosen
 from tests.bench.made_up_kernel import process
-from tests.bench.sampler_lab import START_NS, TRAINER, Lab, phase
+from tests.bench.sampler_lab import HOST_PIDS, START_NS, TRAINER, Lab, phase
 
 
 @pytest.fixture
@@ -162,6 +162,53 @@ def newcomer(lab: Lab, *processes: int) -> Sampler:
     lab.card.processes = processes
     lab.tick(sampler, ticks=10)
     return sampler
+
+
+@pytest.mark.parametrize("namespace", [HOST_PIDS, "pid:[4026532198]"])
+def test_a_list_that_lacks_even_the_trainer_says_nothing_and_is_not_none(tmp_path: Path, namespace: str) -> None:
+    lab = Lab(tmp_path, namespace=namespace)
+    lab.card.processes = ()
+    lab.tick(lab.begin(), ticks=21)
+
+    assert [cell for cell in lab.column("gpu_processes") if cell] == ["0"] * 3
+    assert set(lab.column("foreign_processes")) == {""}
+
+
+@pytest.mark.parametrize("namespace", [HOST_PIDS, "pid:[4026532198]"])
+def test_a_list_that_has_shown_the_trainer_is_believed_when_it_is_empty_again(tmp_path: Path, namespace: str) -> None:
+    lab = Lab(tmp_path, namespace=namespace)
+    lab.card.processes = ()
+    sampler = lab.begin()
+    lab.tick(sampler)
+    for processes in ((TRAINER,), ()):
+        lab.card.processes = processes
+        lab.tick(sampler, ticks=10)
+
+    assert [lab.column("foreign_processes")[tick] for tick in (0, 10, 20)] == ["", "0", "0"]
+
+
+@pytest.mark.parametrize("namespace", [HOST_PIDS, "pid:[4026532198]"])
+def test_somebody_elses_process_is_foreign_on_a_list_that_lacks_the_trainer(tmp_path: Path, namespace: str) -> None:
+    lab = Lab(tmp_path, namespace=namespace)
+    process(lab.root, 31337, (0, 0, 0, 0), environ="A=1")
+    lab.card.processes = (31337,)
+    lab.tick(lab.begin(), ticks=11)
+
+    assert [lab.column("foreign_processes")[tick] for tick in (0, 10)] == ["1", "1"]
+
+
+def test_an_empty_list_of_a_card_that_is_only_watched_is_none(lab: Lab) -> None:
+    lab.card.processes = ()
+    lab.tick(lab.begin(lab.samplers(Chosen("GPU-1234", role="watched"))))
+
+    assert lab.column("foreign_processes") == ["0"]
+
+
+def test_what_the_card_does_before_the_trainer_is_told(lab: Lab) -> None:
+    lab.card.utilisation_before = 97
+    lab.begin()
+
+    assert lab.lines[0]["gpu"]["before"] == {"utilisation_percent": 97, "memory_bytes": 1 << 30}
 
 
 def test_where_numbers_mean_nothing_all_but_one_are_foreign_once_the_trainer_is_there(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ one a run gets, ``card`` reads that one while the run lasts, ``nvml`` turns the 
 values and errors of ours.
 """
 
+from bench.probes.gpu.before import Before
 from bench.probes.gpu.binding import WrongBinding, binding
 from bench.probes.gpu.card import Card, Counters, Sample, open_card
 from bench.probes.gpu.devices import Gpu, LostGpu, Sight, look
@@ -19,6 +20,7 @@ from bench.probes.gpu.selection import choose, first_visible, hidden_by
 __all__ = [
     "DRIVER",
     "LOST_TIME_FIELDS",
+    "Before",
     "Call",
     "Card",
     "CardFacts",

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
 
-from bench.probes.gpu import energy
+from bench.probes.gpu import before, energy
 from bench.probes.gpu import nvml as driver
 from bench.probes.gpu.binding import refuse_unofficial
 from bench.probes.gpu.bounds import Bounds
@@ -134,6 +134,12 @@ class Card:
         found = dict(self._bounds.impossible)
         self._bounds.impossible.clear()
         return found
+
+    def look_before(
+        self, clock: Callable[[], int] = time.monotonic_ns, sleep: Callable[[float], None] = time.sleep
+    ) -> before.Before:
+        """What the card does before a run; takes about a second where it seems busy. Raises GpuLost."""
+        return before.look(lambda: self.sample(slow=True), clock=clock, sleep=sleep)
 
     def measure_energy_step(
         self,

@@ -87,6 +87,11 @@ def inputs(stalled: float, empty: float | None, **changes: Any) -> Record:
 
 FOUND: list[tuple[Record, str, str, str]] = [
     (telemetry(foreign_processes=2), "foreign-process", "invalid", "2 compute processes that are not the trainer's"),
+    (telemetry(foreign_processes=None, gpu=card(calls={"processes": "yes"})), "process-list", "note", "not told"),
+    (telemetry(gpu=card(before={"utilisation_percent": 97, "memory_bytes": 60 * 10**9})), "gpu-in-use", "note",
+     "in use: 97 % busy, 60.0 GB of memory taken$"),
+    (telemetry(gpu=card(before={"utilisation_percent": None, "memory_bytes": 2 * 2**30})), "gpu-in-use", "note",
+     "in use: 2.1 GB"),
     (telemetry(start_temperature_celsius=71.0), "temperature", "suspect", "71 C when the run began"),
     (telemetry(start_temperature_celsius=4.0), "temperature", "suspect", "4 C"),
     (telemetry(lost_seconds={"thermal": 1.8}), "throttled", "suspect",
@@ -144,6 +149,17 @@ FOUND: list[tuple[Record, str, str, str]] = [
 def test_a_run_that_nothing_disturbed_is_clean() -> None:
     verdict = judge(QUIET)
     assert (verdict.level, verdict.reasons) == ("clean", ())
+
+
+@pytest.mark.parametrize("before", [{"utilisation_percent": 10, "memory_bytes": 1 << 30}, {}, None, "at rest"])
+def test_a_card_at_rest_or_of_which_nothing_is_known_is_not_in_use(before: Any) -> None:
+    assert judge(telemetry(gpu=card(before=before))).reasons == ()
+
+
+def test_a_card_that_is_only_watched_may_be_used_by_others() -> None:
+    busy = {"utilisation_percent": 97, "memory_bytes": 60 * 10**9}
+    watched = telemetry(gpu=card(before=busy, role="watched", calls={"processes": "yes"}), foreign_processes=None)
+    assert judge(watched).reasons == ()
 
 
 @pytest.mark.parametrize("pinning", ["pinned", "built", "digested"])

@@ -88,7 +88,7 @@ def test_a_gpu_that_will_do_is_described_by_what_the_driver_says(modules: Path) 
     shown = {rule: checks[rule]["value"] for rule in ("gpu", "foreign-process", "temperature", "persistence", "ecc")}
     assert shown == {
         "gpu": "Tesla V100-SXM2-16GB (driver 550.54.15)",
-        "foreign-process": "none",
+        "foreign-process": "the driver lists none",
         "temperature": "55 C",
         "persistence": "on",
         "ecc": "on",
@@ -112,6 +112,15 @@ def test_somebody_else_on_the_card_fails(modules: Path) -> None:
     code, checks = on_a_gpu(modules, *fake_nvml.FOREIGN_PROCESS)
     assert (code, checks["foreign-process"]["verdict"]) == (4, "fail")
     assert checks["foreign-process"]["value"] == "1 compute process"
+
+
+def test_a_card_that_is_in_use_is_warned_of_although_the_driver_lists_nobody(modules: Path) -> None:
+    _, quiet = on_a_gpu(modules)
+    assert (quiet["gpu-in-use"]["verdict"], quiet["gpu-in-use"]["value"]) == ("ok", "no")
+    code, checks = on_a_gpu(modules, "gpu 0 utilisation 97", "gpu 0 memory_used 10000000000")
+    assert (code, checks["foreign-process"]["value"]) == (0, "the driver lists none")
+    assert checks["gpu-in-use"]["verdict"] == "warn"
+    assert checks["gpu-in-use"]["value"] == "97 % busy, 10.0 GB of memory taken"
 
 
 def test_what_the_driver_does_not_let_us_see_is_told_and_stops_nobody(modules: Path) -> None:

@@ -40,7 +40,7 @@ def test_each_kind_of_card_is_read_to_the_value(tmp_path: Path, profile: str) ->
     pytest.importorskip("pynvml", reason="needs nvidia-ml-py")
     told = dict(line.split(None, 3)[2:] for line in PROFILES[profile].lines if line.startswith("gpu 0 "))
     library = fake_nvml.build(tmp_path, PROFILES[profile].definition)
-    calls, tick, slow_tick = ask(library, (), CALLS, TICK, SLOW_TICK, profile=profile)
+    calls, tick, slow_tick = ask(library, ("gpu 0 utilisation 90",), CALLS, TICK, SLOW_TICK, profile=profile)
     everything = {
         "gpu_utilisation_percent": 90,
         "memory_utilisation_percent": 40,
@@ -398,7 +398,8 @@ def test_how_coarse_the_energy_counter_is_can_be_seen_by_watching_it(driver: Pat
 
 
 def test_looking_for_gpus_leaves_an_opened_card_open_and_closing_it_twice_does_no_harm(driver: Path) -> None:
-    first, _, second, *_ = ask(driver, (), TICK, "gpu.look()", TICK, "card.close()", "card.close()")
+    lines = ("gpu 0 utilisation 90",)
+    first, _, second, *_ = ask(driver, lines, TICK, "gpu.look()", TICK, "card.close()", "card.close()")
     assert first == second
 
 

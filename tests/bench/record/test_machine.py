@@ -136,6 +136,17 @@ def test_foreign_processes_are_the_most_that_were_seen(counts: list[int | None],
     assert fold(Run().lines(), telemetry=ticks).telemetry.foreign_processes == most
 
 
+@pytest.mark.parametrize(
+    ("role", "listed", "foreign", "told"),
+    [("trains", 0, 0, None), ("trains", 1, 0, 0), ("trains", 0, 2, 2), ("trains", None, 0, 0), ("watched", 0, 0, 0)],
+)
+def test_a_list_that_had_nobody_on_it_says_nothing_of_others(
+    role: str, listed: int | None, foreign: int, told: int | None
+) -> None:
+    machine = Machine(role=role, every_tick={"gpu_processes": listed, "foreign_processes": foreign})
+    assert telemetry(machine).foreign_processes == told
+
+
 # Energy
 
 

@@ -1,0 +1,44 @@
+"""What a card does before a trainer is on it: who is there already, how busy it is, and how much memory is taken."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bench.record.telemetry import BUSY_PERCENT
+
+if TYPE_CHECKING:
+    from bench.probes.gpu.card import Sample
+
+#: NVML's utilisation is of a period of up to a second (NVML API reference, nvmlUtilization_t), which may be that of
+#: the run before: a V100 or an H200 that rests shows it for so long at most.
+SETTLE_SECONDS = 1.2
+_POLL_SECONDS = 0.2
+
+
+@dataclass(frozen=True)
+class Before:
+    """The card before the run; None is what it does not give."""
+
+    utilisation_percent: int | None
+    memory_bytes: int | None
+    processes: tuple[int, ...] | None
+
+
+def look(
+    read: Callable[[], Sample],
+    seconds: float = SETTLE_SECONDS,
+    clock: Callable[[], int] = time.monotonic_ns,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Before:
+    """The card as ``read`` shows it, where it seems busy as it is at its calmest within ``seconds``."""
+    first = calmest = read()
+    began_ns = clock()
+    while (calmest.gpu_utilisation_percent or 0) > BUSY_PERCENT and clock() - began_ns < seconds * 1e9:
+        sleep(_POLL_SECONDS)
+        now = read()
+        if now.gpu_utilisation_percent is not None:
+            calmest = min(calmest, now, key=lambda each: each.gpu_utilisation_percent or 0)
+    return Before(calmest.gpu_utilisation_percent, calmest.gpu_memory_bytes, first.processes)
