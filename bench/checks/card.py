@@ -114,7 +114,7 @@ def _in_use_before(facts: Facts) -> Finding | None:
         return None
     used = _used(facts.card.utilisation_percent, facts.card.memory_bytes)
     if used:
-        return warn(used, "type `nvidia-smi` to see what uses it; a process in another container may not be listed")
+        return warn(used, "type `nvidia-smi` to see what uses it, and end that")
     return None if facts.card.memory_bytes is None and facts.card.utilisation_percent is None else ok("no")
 
 
@@ -305,10 +305,10 @@ CARD = (
          "run it again", "before: one compute process or more; after: one or more beside the trainer's, on the card "
          "that trains", _others, _foreign),
     Rule("process-list", "GPU process list", "note",
-         "type `nvidia-smi` on the host, outside any container, while a run lasts",
+         "type `nvidia-smi` on the machine itself while a run lasts, to see who is on the card",
          "the driver lists processes, and the trainer was never among them", after=_not_listed),
     Rule("gpu-in-use", "GPU in use", "note",
-         "type `nvidia-smi` to see what uses it; a process in another container may not be listed",
+         "type `nvidia-smi` to see what uses it, and end that",
          f"before the trainer is on it: over {BUSY_PERCENT} % busy, or over {IDLE_BYTES / 2**30:g} GiB of memory taken",
          _in_use_before, _in_use),
     Rule("temperature", "GPU temperature", "suspect", "let it rest between runs with IDLE=60, and look at its fans",

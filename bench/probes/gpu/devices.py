@@ -7,8 +7,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bench.probes.gpu.driver_thread import in_driver_thread
-from bench.probes.gpu.nvml import Absent, Facts, GpuProblem, NoPermission, known, needed, session, text
+from bench.probes.gpu.nvml import Absent, Facts, GpuProblem, NoPermission, needed, session, text
 
+#: No card has a pebibyte.
+_MOST_BYTES = 1 << 50
 #: Stands for the name that the driver does not give.
 NO_NAME = "NVIDIA GPU"
 
@@ -97,7 +99,7 @@ def describe(nvml: Any, handle: Any, index: int, uuid: str) -> Gpu:
         index=index,
         uuid=uuid,
         name=NO_NAME if name is None else text(name),
-        memory_bytes=None if memory is None else known(memory.total),
+        memory_bytes=None if memory is None else card.possible("memory_bytes", memory.total, _MOST_BYTES),
         driver_version=None if driver_version is None else text(driver_version),
         cuda_driver_version=None if cuda is None else f"{cuda // 1000}.{cuda % 1000 // 10}",
         compute_capability=None if capability is None else (int(capability[0]), int(capability[1])),

@@ -134,8 +134,19 @@ class Facts:
             return None
 
     def number(self, fact: str, name: str, *arguments: Any) -> int | None:
-        """Return the unsigned number that the function ``name`` answers, as ``read``. Raises GpuLost."""
-        return known(self.read(fact, name, *arguments))
+        """Return the unsigned number of 32 bits that the function ``name`` answers, as ``read``. Raises GpuLost."""
+        return self.possible(fact, self.read(fact, name, *arguments), 1 << 31)
+
+    def possible(self, fact: str, answered: int | None, below: int) -> int | None:
+        """Return an unsigned number that was answered, None where it says that there is none, or is not ``below``.
+
+        A negative number, of something that subtracted too much, is a large one here.
+        """
+        found = known(answered)
+        if found is None or 0 <= found < below:
+            return found
+        self.not_given[fact] = f"{found} cannot be"
+        return None
 
 
 #: ``NVML_VALUE_NOT_AVAILABLE``, -1, as an unsigned number of 32 and of 64 bits: a call may succeed and answer this.

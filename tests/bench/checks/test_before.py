@@ -99,7 +99,7 @@ WRONG: list[tuple[Facts, str, str, str, str]] = [
      "pynvml 11.5.3", "nvidia-ml-py"),
     (card(foreign_processes=1), "foreign-process", FAIL, "1 compute process", "nvidia-smi"),
     (card(utilisation_percent=11, memory_bytes=0), "gpu-in-use", WARN, "11 % busy", "nvidia-smi"),
-    (card(utilisation_percent=None, memory_bytes=2 * 2**30), "gpu-in-use", WARN, "2.1 GB of memory taken", "container"),
+    (card(utilisation_percent=None, memory_bytes=2 * 2**30), "gpu-in-use", WARN, "2.1 GB of memory taken", "end that"),
     (card(temperature_celsius=71), "temperature", WARN, "71 C", "IDLE=60"),
     (card(temperature_celsius=9), "temperature", WARN, "9 C", "sensor"),
     (card(persistence=False), "persistence", WARN, "off", "-pm 1`; later undo it with `sudo nvidia-smi -pm 0"),

@@ -231,7 +231,7 @@ EVERY_CALL = (
 def test_an_unknown_error_of_one_call_costs_its_cell_and_loses_no_card(driver: Path, key: str, cell: str) -> None:
     opening = "50 50" if key == "memory_used" else "50"  # which is asked for to describe the card, too
     line = f"gpu 0 {key} {opening} 50 unknown 50"
-    before, once, after = ask(driver, (line,), SLOW_TICK, SLOW_TICK, SLOW_TICK)
+    before, once, after = ask(driver, ("gpu 0 utilisation 90", line), SLOW_TICK, SLOW_TICK, SLOW_TICK)
     same_call = {cell, *(("gpu_utilisation_percent", "memory_utilisation_percent") if "utilisation" in key else ())}
     assert once == {**before, **dict.fromkeys(same_call, None)}
     assert before == after

@@ -36,6 +36,21 @@ def test_a_fact_that_the_driver_says_it_does_not_have_is_missing(driver: Path) -
     assert [found[f"gpu.{name}"] for name in (*names, "application_memory_clock_mhz")] == [None] * 6
 
 
+@pytest.mark.parametrize(
+    ("key", "answer", "fact"),
+    [
+        ("power_limit", 2**32 - 6, "power_limit_watts"),
+        ("max_sm_clock", 2**31, "max_sm_clock_mhz"),
+        ("memory_total", 2**64 - 6, "memory_bytes"),
+        ("memory_total", 2**50, "memory_bytes"),
+    ],
+)
+def test_a_fact_that_cannot_be_is_missing_and_named(driver: Path, key: str, answer: int, fact: str) -> None:
+    found = facts(driver, f"gpu 0 {key} {answer}")
+    assert found[f"gpu.{fact}"] is None
+    assert found["gpu.not_given"] == [f"{fact}: {answer} cannot be"]
+
+
 #: The fact that each call of the driver gives, by the key of a scenario.
 KEYS = {
     "vbios": "vbios",
