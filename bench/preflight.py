@@ -16,8 +16,8 @@ from pathlib import Path
 from bench import trainers
 from bench.checks import CardState, Data, Facts
 from bench.errors import EnvironmentProblem
-from bench.probes import container, cpu, framework, gpu, host, machine
-from bench.probes.framework import RunCommand
+from bench.probes import container, cpu, framework, git, gpu, host, machine
+from bench.probes.hearing import Hear
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ def gather(
     results: Path,
     device: str,
     data: Data,
-    run_command: RunCommand,
+    hear: Hear,
     environ: Mapping[str, str] = os.environ,
     place: Place = Place(),
 ) -> Facts:
@@ -44,11 +44,13 @@ def gather(
     seen, cpus = host.read(), cpu.read()  # first, before our own work shows in the load
     binding, binding_problem = _binding()
     gpus = _gpus(device, environ.get("CUDA_VISIBLE_DEVICES"))
-    git = machine.git_state(checkout, run_command)
+    code = git.look(checkout, hear)
     lock_name = machine.installed_lock()["lock.name"]
     ground = next(folder for folder in (results, *results.absolute().parents) if folder.exists())
     tensorflow = (
-        framework.Answer(place.image) if place.image else framework.ask(run_command, checkout, trainers.python())
+        framework.Answer(place.image)
+        if place.image
+        else framework.ask(lambda argv, seconds: hear(argv, seconds).out, checkout, trainers.python())
     )
     swap = (seen.swap_total_bytes, seen.swap_free_bytes)
     return Facts(
@@ -70,8 +72,10 @@ def gather(
         data=data,
         free_bytes=shutil.disk_usage(ground).free,
         results_writable=ground.is_dir() and os.access(ground, os.W_OK | os.X_OK),
-        git_commit=git["git.commit"],
-        git_dirty=git["git.dirty"],
+        git_commit=code.commit,
+        git_dirty=code.dirty,
+        git_reason=code.reason,
+        git_advice=code.advice,
         cpu_model=seen.cpu_model,
         cpu_cores=seen.cpu_cores,
         cpu_online=cpus.online,

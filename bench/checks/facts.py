@@ -65,7 +65,8 @@ class Facts:
     ``cpu_cores`` are those we may run on, ``cpu_online`` those of the machine. ``place`` says where runs are made, and
     ``place_problem`` why they cannot be in the container that was chosen or asked for; both are empty where there is
     nothing to say. ``in_container``: runs find TensorFlow in an image, and none was asked here. ``container_kind`` is
-    of the container that this process is in, ``none`` outside one.
+    of the container that this process is in, ``none`` outside one. ``git_reason`` says why git tells nothing of the
+    checkout, and ``git_advice`` what helps.
     """
 
     device: str
@@ -106,6 +107,8 @@ class Facts:
     container_kind: str = "none"
     gpu_hidden_by: str | None = None
     gpu_lost: tuple[str, ...] = ()
+    git_reason: str = ""
+    git_advice: str = ""
 
     @property
     def has_gpu(self) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from bench.checks.facts import Facts
 from bench.checks.rule import RULES, Finding, Rule, fail, ok, warn
 from bench.record import Record
@@ -12,6 +14,14 @@ _PYTHONS = " to ".join(f"{major}.{minor}" for major, minor in (OLDEST_PYTHON, NE
 #: A campaign writes a few MB; the archive of CIFAR-10 has 170.
 RESULTS_BYTES = 100_000_000
 DATA_BYTES = 200_000_000
+#: Why git tells nothing of a repository that is there, in the words of the fingerprint.
+_PROBLEMS = {
+    "no-commit": "it has no commit yet",
+    "not-installed": "git could not be started",
+    "other-owner": "git does not trust its owner, see safe.directory",
+    "timeout": "git did not answer in time",
+    "unreadable": "git could not read it",
+}
 
 
 def _python(facts: Facts) -> Finding:
@@ -51,7 +61,9 @@ def _results(facts: Facts) -> Finding:
 
 def _checkout(facts: Facts) -> Finding:
     if facts.git_dirty is None:
-        return warn("git does not tell its commit", "work in a clone, or results name no commit")
+        why = f": {facts.git_reason}" if facts.git_reason else ""
+        advice = facts.git_advice or "work in a clone of the repository"
+        return warn(f"git does not tell its commit and changes{why}", f"{advice}; else results are marked for it")
     commit = (facts.git_commit or "")[:12]
     if facts.git_dirty:
         return warn(f"{commit} with changes", "commit them, as publishing refuses such results")
@@ -62,6 +74,30 @@ def _was_dirty(record: Record) -> str | None:
     places = {"git.dirty": "the checkout", "trainer.dirty": "the folder of the trainer"}
     dirty = [place for key, place in places.items() if record.fingerprint.get(key) is True]
     return f"{' and '.join(dirty)} had changes that are not committed" if dirty else None
+
+
+def _unread(record: Record) -> str | None:
+    told = [f"{place} ({_PROBLEMS[why]})" for place, why in _unknown_code(record) if why in _PROBLEMS]
+    return f"git did not tell the commit, or whether there were changes, of {' and '.join(told)}" if told else None
+
+
+def _no_repository(record: Record) -> str | None:
+    told = [place for place, why in _unknown_code(record) if why not in _PROBLEMS]
+    return f"nothing tells the commit, or whether there were changes, of {' and '.join(told)}" if told else None
+
+
+def _unknown_code(record: Record) -> Iterator[tuple[str, str]]:
+    """The checkout, and the folder of a custom trainer, where commit or changes are not known, and why.
+
+    Of a place that a record does not have, nothing.
+    """
+    for place, family, problem in (
+        ("the checkout", "git", "git.problem"),
+        ("the folder of the trainer", "trainer", "trainer.git_problem"),
+    ):
+        told = [record.fingerprint.get(f"{family}.{key}", "") for key in ("commit", "dirty")]
+        if None in told:
+            yield place, str(record.fingerprint.get(problem))
 
 
 def _rules_changed(record: Record) -> str | None:
@@ -83,6 +119,14 @@ SOFTWARE = (
          "commit or drop your changes, so that others can get the code this number came from",
          "a change outside results/ that is not committed, in the checkout or, after, in the folder of a trainer of "
          "one's own; before: also a checkout of which git tells nothing", before=_checkout, after=_was_dirty),
+    Rule("unread-checkout", "unread checkout", "suspect",
+         "type `make doctor`, which gives git's reason and what helps: for a checkout of another user `git config "
+         "--global --add safe.directory PATH`, or `sudo chown`",
+         "a repository that git did not read (another owner, no git, an answer that took too long, a damaged index), "
+         "or one without a commit", after=_unread),
+    Rule("no-commit", "commit", "note",
+         "work in a clone of the repository, so that others can get the code this number came from",
+         "a folder that is no git repository, as an unpacked archive", after=_no_repository),
     Rule("rules-changed", "rules", "note",
          "compare it with runs judged by one version: `python -m bench report DIR` judges a folder again",
          "not the version that was fixed before the run", after=_rules_changed),

@@ -15,7 +15,7 @@ from bench.commands import _place
 from bench.errors import EnvironmentProblem, Refused, UsageError
 from bench.images import Image, Images
 from bench.probes import engine as engines
-from bench.probes import machine
+from bench.probes import git
 from bench.trainers import ROOT
 
 ALL_IN_ONE = "all-in-one"
@@ -106,8 +106,9 @@ def _arguments(image: Image | None, base: str | None, pinned: Image) -> dict[str
     else:
         base = base or f"{pinned.reference}@{pinned.digest}"
         arguments = {"BASE_IMAGE": base}
-    state = machine.git_state(ROOT, execute.ask)
-    revision = f"{state['git.commit']}{'-dirty' if state['git.dirty'] else ''}" if state["git.commit"] else ""
+    code = git.look(ROOT, execute.hear)
+    # Of code that git cannot tell to be committed an image says nothing.
+    revision = "" if code.dirty is None else f"{code.commit}{'-dirty' if code.dirty else ''}"
     digest = base.rpartition("@")[2] if "@" in base else ""
     return {**arguments, "BASE_DIGEST": digest, "REVISION": revision}
 

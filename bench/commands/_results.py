@@ -19,6 +19,7 @@ from bench.checks.image import not_publishable
 from bench.clocks import CLOCKS, HEADLINE, cumulative_seconds, to_target_seconds
 from bench.errors import Refused, one_line
 from bench.record import Evaluation, Record
+from bench.record.greeting import is_ours
 from bench.record.shape import PLAIN
 
 #: The nets of the recipes, as a board's reader knows them.
@@ -287,7 +288,6 @@ def _described(record: Record, recipe: dict[str, Any]) -> dict[str, Any]:
             "model": f"{model} ({name})",
             "recipe": {**recipe, **record.recipe},
             "cudnn_version": record.fingerprint.get("package.nvidia-cudnn-cu12"),
-            "commit": record.fingerprint.get("git.commit"),
         }
     own = record.recipe.get("model")
     if recipe or not isinstance(own, str) or not own.strip():
@@ -295,7 +295,7 @@ def _described(record: Record, recipe: dict[str, Any]) -> dict[str, Any]:
             f"what the recipe {name} was is neither in campaign.json nor in this checkout, and an entry has to tell "
             "it; a trainer of your own says it with `recipe.model` in its hello."
         )
-    # The commit and the libraries of this checkout are not those of somebody else's program.
+    # The libraries of this checkout are not those of somebody else's program.
     told = {key: record.recipe[key] for key in ("name", "sha256", "batch", "steps_per_epoch")}
     cudnn_version = record.fingerprint.get("build.cudnn_version")
     return {"model": f"{one_line(own)[:100]} ({name})", "recipe": told, "cudnn_version": cudnn_version}
@@ -312,14 +312,28 @@ def _views(record: Record, rows: Sequence[Evaluation]) -> dict[str, Any]:
     return {"view": counts.view, "last_view": rows[-1].view, "plain_percent": beside}
 
 
+def _code(record: Record) -> tuple[str | None, str]:
+    """The commit of the code that trained, and what is against it; the commit of this checkout says nothing about a
+    program from elsewhere.
+    """
+    family = "git" if is_ours(record) and "trainer.commit" not in record.fingerprint else "trainer"
+    commit, dirty = (record.fingerprint.get(f"{family}.{key}") for key in ("commit", "dirty"))
+    if commit is None:
+        return None, "the commit of its code is not known"
+    if dirty is None:
+        return str(commit), "whether its code had changes that are not committed is not known"
+    return str(commit), "its code had changes that are not committed" if dirty else ""
+
+
 def write_dawnbench(
     folder: Path, records: Sequence[Record], claims: Claims, recipe: dict[str, Any], shown_folder: str, *,
-    plan: Collection[int], allow_unverified_data: bool,
+    plan: Collection[int], allow_unverified_data: bool, allow_uncommitted_code: bool = False,
 ) -> str:  # fmt: skip
     """Write the DAWNBench pair of the median successful run, and say so or what is lacking in one line.
 
     ``recipe`` is the recipe's whole table, empty where it is not known; ``plan`` are the seeds that were asked for,
-    with or without a run. Raises Refused for a result that may not be published or cannot be described.
+    with or without a run. Raises Refused for a result that may not be published or cannot be described: of code whose
+    commit is not known, or that had changes, unless it is allowed.
     """
     from bench.dawnbench import claims as claiming
     from bench.dawnbench import entry
@@ -336,6 +350,13 @@ def write_dawnbench(
         return "No DAWNBench pair: no run reached the target."
     lacking = claiming.missing(author=claims.author, email=claims.email, hardware=claims.hardware)
     record = next(each for each in counted if each.seed == chosen)
+    commit, against_code = _code(record)
+    if against_code and not allow_uncommitted_code:
+        raise Refused(
+            f"the result of seed {chosen} is not to be published, as {against_code}: run it in a clone without changes "
+            f"(`make doctor` says what git sees), or type `python -m bench entry {shown_folder} "
+            "--allow-uncommitted-code`, whose entry says so."
+        )
     if lacking:
         return f"For the DAWNBench pair type, with your own values: {_pair_command(record, shown_folder, lacking)}"
     against = not_publishable(record)
@@ -355,6 +376,8 @@ def write_dawnbench(
         command_line=" ".join(record.argv) or None,
         wall_seconds=to_target_seconds(CLOCKS["wall"], record),
         **_views(record, [each for each, _ in evaluations]),
+        commit=commit,
+        more={"codeNote": f"{against_code[0].upper()}{against_code[1:]}."} if against_code else {},
         **_described(record, recipe),
     )
     pair = entry.from_record(

@@ -34,7 +34,7 @@ from bench.checks.rule import was_contained
 from bench.checks.telemetry import facts_not_given, unanswered
 from bench.commands import _results
 from bench.journal import disk_trouble_told
-from bench.probes import machine
+from bench.probes import git, machine
 from bench.referee import Asked
 from bench.run_protocol import RunProtocol, WarmUp, warm_up_limits, warm_up_seed
 from bench.sampler import Samplers
@@ -237,7 +237,7 @@ def _fingerprint(todo: Plan, start: _Start) -> dict[str, Any]:
     # Of the trainer's own variables: what it will find is looked at where it will look.
     image = os.environ.get(machine.IMAGE_VARIABLE) if todo.placed is None else todo.placed.identity
     found = machine.fingerprint(
-        trainers.ROOT, execute.ask, device=todo.device.asked, image=image, environ=start.environ
+        trainers.ROOT, execute.hear, device=todo.device.asked, image=image, environ=start.environ
     )
     if todo.own is not None:
         return _of_own_trainer(found, todo.own.cwd)
@@ -252,11 +252,12 @@ def _of_own_trainer(found: Mapping[str, Any], cwd: Path) -> dict[str, Any]:
     """A fingerprint without our own environment, in which a person's program does not run, and with its folder's
     commit.
     """
-    state = machine.git_state(cwd, execute.ask)
+    code = git.look(cwd, execute.hear)
     return {
         **_without_our_environment(found),
-        "trainer.commit": state["git.commit"],
-        "trainer.dirty": state["git.dirty"],
+        "trainer.commit": code.commit,
+        "trainer.dirty": code.dirty,
+        "trainer.git_problem": code.problem,
     }
 
 

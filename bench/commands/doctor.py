@@ -39,7 +39,7 @@ def command(
 
     results = Path(out) if out else CHECKOUT / "results"
     place = _look_for_place(_place.Asked(where, image, docker, docker_flags), device or None)
-    facts = preflight.gather(CHECKOUT, results, device or "auto", _look_for_data(data), execute.ask, place=place)
+    facts = preflight.gather(CHECKOUT, results, device or "auto", _look_for_data(data), execute.hear, place=place)
     found = checks.examine(facts)
     failed = [each.check for each in found if each.verdict == checks.FAIL]
     if as_json:

@@ -13,8 +13,15 @@ from bench.commands import _claims, report
 @click.command("entry")
 @click.argument("folder", metavar="[DIR]", required=False, envvar="OUT", type=click.Path(path_type=Path))
 @click.option("--allow-unverified-data", is_flag=True, help="also from data nobody verified; the entry then says so")
+@click.option(
+    "--allow-uncommitted-code",
+    is_flag=True,
+    help="also from code without a known commit, or with changes; the entry then says so",
+)
 @_claims.options
-def command(folder: Path | None, allow_unverified_data: bool, **claims: Any) -> None:
+def command(
+    folder: Path | None, allow_unverified_data: bool, allow_uncommitted_code: bool, **claims: Any
+) -> None:  # fmt: skip
     """Write the DAWNBench pair (JSON and TSV) of a campaign's median successful run.
 
     DIR is a campaign's folder; without it the one in OUT is meant, or else the newest under results/. What was claimed
@@ -41,6 +48,13 @@ def command(folder: Path | None, allow_unverified_data: bool, **claims: Any) -> 
         raise Refused(f"no run in {folder} that is to be believed reached the target, so there is no time to enter.")
     table = report.recipe_table(campaign)
     line = _results.write_dawnbench(
-        folder, records, claimed, table, str(folder), plan=campaign.seeds, allow_unverified_data=allow_unverified_data
+        folder,
+        records,
+        claimed,
+        table,
+        str(folder),
+        plan=campaign.seeds,
+        allow_unverified_data=allow_unverified_data,
+        allow_uncommitted_code=allow_uncommitted_code,
     )
     click.echo(line)

@@ -41,13 +41,14 @@ RESULTS = Path(__file__).parents[2] / "results"
 @_options.timeout
 @_protocol.options
 @click.option("--allow-unverified-data", is_flag=True, help="write a DAWNBench pair from data nobody verified")
+@click.option("--allow-uncommitted-code", is_flag=True, help="write a DAWNBench pair from code without a known commit")
 @_claims.options
 def command(
     recipe: str | None, seeds: str | None, data: str | None, input: str | None, precision: str | None,
     device: str | None, trainer: str | None, target: float | None, threads: int | None, smoke: bool,
     timeout: int | None, out: str | None, warm_up: int | None, idle: float | None, cache: str | None,
     telemetry: str | None, watch: str | None, where: str | None, image: str | None, docker: str | None,
-    docker_flags: str | None, allow_unverified_data: bool, **claims: Any,
+    docker_flags: str | None, allow_unverified_data: bool, allow_uncommitted_code: bool, **claims: Any,
 ) -> int:  # fmt: skip
     """Run a campaign: one recipe, several seeds, one process each; then its tables and its DAWNBench pair.
 
@@ -87,7 +88,11 @@ def command(
             click.echo(f"Tables, records and logs are in {_runs.place(campaign.folder)}.")
             click.echo(page)
             if loaded.state != dataset.SYNTHETIC:
-                click.echo(_pair(campaign, records, allow_unverified_data, asked=any(claims.values())))
+                allowed = {
+                    "allow_unverified_data": allow_unverified_data,
+                    "allow_uncommitted_code": allow_uncommitted_code,
+                }
+                click.echo(_pair(campaign, records, allowed, asked=any(claims.values())))
             return 0
 
 
@@ -181,7 +186,7 @@ def _why(ending: Ending[int | WarmUp], campaign: Campaign) -> int:
     return code
 
 
-def _pair(campaign: Campaign, records: tuple[Record, ...], allow_unverified_data: bool, asked: bool) -> str:
+def _pair(campaign: Campaign, records: tuple[Record, ...], allowed: dict[str, bool], asked: bool) -> str:
     """Write the DAWNBench pair or say why there is none; a refusal is an error only where a pair was asked for."""
     from bench.commands import _results, _runs
     from bench.errors import Refused
@@ -194,7 +199,7 @@ def _pair(campaign: Campaign, records: tuple[Record, ...], allow_unverified_data
             dict(campaign.recipe),
             _runs.place(campaign.folder),
             plan=campaign.seeds,
-            allow_unverified_data=allow_unverified_data,
+            **allowed,
         )
     except Refused as why:
         if asked:

@@ -6,7 +6,7 @@ import contextlib
 import os
 import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,9 +46,9 @@ class Heard:
     err: str
 
 
-def hear(argv: Sequence[str], seconds: float) -> Heard:
-    """What a program says, and how it ends. Raises what ``ask`` raises."""
-    with _asked(argv, subprocess.PIPE) as popen:
+def hear(argv: Sequence[str], seconds: float, env: Mapping[str, str] | None = None) -> Heard:
+    """What a program says, and how it ends, in our environment or in ``env``. Raises what ``ask`` raises."""
+    with _asked(argv, subprocess.PIPE, env) as popen:
         out, err = _told(popen, argv, seconds)
         return Heard(_code(popen.returncode), out.decode("utf-8", "replace"), (err or b"").decode("utf-8", "replace"))
 
@@ -63,9 +63,9 @@ def ask(argv: Sequence[str], seconds: float) -> str:
         return _told(popen, argv, seconds)[0].decode("utf-8", "replace")
 
 
-def _asked(argv: Sequence[str], stderr: int) -> subprocess.Popen[bytes]:
+def _asked(argv: Sequence[str], stderr: int, env: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        list(argv), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stderr, start_new_session=True
+        list(argv), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stderr, start_new_session=True, env=env
     )
 
 

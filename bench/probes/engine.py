@@ -8,14 +8,15 @@ import json
 import re
 import shlex
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from bench.container import Engine, Inspected
 from bench.errors import EnvironmentProblem, one_line
 from bench.images import Image
+from bench.probes.hearing import Hear, Heard
 
 #: An engine answers in a fraction of a second; a daemon that is wedged, never.
 PATIENCE_SECONDS = 30.0
@@ -112,27 +113,6 @@ _MEANINGS: tuple[tuple[str, str, str], ...] = (
 )
 #: What a client says before it says what is wrong.
 _PREFIX = re.compile(r"^(docker: |error: |time=\S+ level=\S+ msg=)?(error response from daemon: )?", re.IGNORECASE)
-
-
-class Heard(Protocol):
-    """How a program ended and what it wrote."""
-
-    @property
-    def exit_code(self) -> int:
-        """Its exit code, or 128 + the signal that ended it."""
-
-    @property
-    def out(self) -> str:
-        """Standard output."""
-
-    @property
-    def err(self) -> str:
-        """Standard error."""
-
-
-#: Runs a program for at most some seconds. Raises OSError where it cannot be started, TimeoutError where it takes
-#: longer.
-Hear = Callable[[Sequence[str], float], Heard]
 
 
 @dataclass(frozen=True)

@@ -7,35 +7,30 @@ import os
 import platform
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata as packages
 from pathlib import Path
 from typing import Any
 
 import bench
-from bench.errors import BenchError
 from bench.metadata import PACKAGES
-from bench.probes import container, cpu, environment, gpu, host, prose
+from bench.probes import container, cpu, environment, git, gpu, host, prose
 from bench.probes.environment import WITHHELD, Identity
-from bench.probes.framework import RunCommand
 from bench.probes.gpu_facts import gpu_facts
+from bench.probes.hearing import Hear
 
 #: What requirements/install.py leaves in an environment it has finished.
 STAMP_FILE = "installed.json"
 #: Where an image that holds harness and trainer says what it is: ``name@sha256:digest``, set when it is built.
 IMAGE_VARIABLE = "BENCH_IMAGE"
-#: And of which commit its code is, ``-dirty`` behind it where there were changes.
-REVISION_VARIABLE = "BENCH_REVISION"
 _IMAGE = re.compile(r"[a-z0-9][\w.-]*(:[\w.-]+)?@sha256:[0-9a-f]{64}")
-#: Longer than git takes on a slow disk; a hang costs the fingerprint two empty keys and not the campaign.
-_GIT_SECONDS = 30.0
 #: Of a label of an image, or a flag: its beginning tells what it is.
 _LONGEST = 200
 
 
 def fingerprint(
     checkout: Path,
-    run_command: RunCommand,
+    hear: Hear,
     *,
     device: str = "auto",
     image: str | None = None,
@@ -47,24 +42,29 @@ def fingerprint(
 ) -> dict[str, Any]:
     """The fingerprint of a run on ``device`` (``auto``, ``cpu``, ``gpu`` or a UUID), ready for JSON.
 
-    ``run_command`` starts git and the like, as only ``bench.execute`` starts processes. ``image`` is the trainer's
+    ``hear`` starts git and the like, as only ``bench.execute`` starts processes. ``image`` is the trainer's
     container image with its digest, ``environ`` the trainer's environment, ``prefix`` the Python environment, ``root``
     where /proc, /sys and /etc are, ``look`` asks for the GPUs. Never raises for what it cannot find out: the value is
     None. Nothing in it tells a host, a user, an address, a home folder or an absolute path.
     """
     identity = identity or Identity.of_this_process()
+
+    def ask(argv: Sequence[str], seconds: float) -> str:
+        return hear(argv, seconds).out
+
     facts: dict[str, Any] = {
         "harness.version": bench.__version__,
         "image": _image(image),
         "python.version": platform.python_version(),
     }
-    facts.update(git_state(checkout, run_command))
+    code = git.look(checkout, hear)
+    facts |= {"git.commit": code.commit, "git.dirty": code.dirty, "git.problem": code.problem}
     facts.update(installed_lock(prefix))
     facts.update({f"package.{name}": package_version(name) for name in PACKAGES})
     facts.update(_host_facts(host.read(root)))
     facts.update(_cpu_facts(cpu.read(root)))
     facts["container.kind"] = container.kind(root)
-    facts["container.toolkit"] = container.toolkit_version(run_command)
+    facts["container.toolkit"] = container.toolkit_version(ask)
     facts.update(gpu_facts(device, environ, look))
     facts["cache.cuda_kernels"] = _kernel_cache(environ) if facts["gpu.name"] else None
     told = {name: _told(value, identity) for name, value in facts.items()}
@@ -86,25 +86,6 @@ def told(facts: Mapping[str, Any], identity: Identity | None = None) -> dict[str
         return prose.told(value, identity)[:_LONGEST] if isinstance(value, str) else value
 
     return {name: one(value) for name, value in facts.items()}
-
-
-def git_state(checkout: Path, run_command: RunCommand, environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
-    """``git.commit`` and ``git.dirty``, the latter about everything outside results/; None where git cannot say."""
-    unknown = {"git.commit": None, "git.dirty": None}
-    if not (checkout / ".git").exists():
-        # The repository that git would find further up is somebody else's. An image says what it was built from.
-        found = re.fullmatch(r"([0-9a-f]{40})(-dirty)?", environ.get(REVISION_VARIABLE, ""))
-        return {"git.commit": found[1], "git.dirty": bool(found[2])} if found else unknown
-    # Without optional locks, or a commit made meanwhile could find the index locked by a mere question.
-    command = ["git", "--no-optional-locks", "-C", str(checkout), "status", "--porcelain=v2", "--branch"]
-    try:
-        lines = run_command([*command, "--", ".", ":(exclude)results"], _GIT_SECONDS).splitlines()
-    except (OSError, BenchError):
-        return unknown
-    commits = [line.split()[-1] for line in lines if line.startswith("# branch.oid ")]
-    if not commits or not re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", commits[0]):
-        return unknown  # no git, an owner it does not trust, or no commit yet
-    return {"git.commit": commits[0], "git.dirty": any(not line.startswith("#") for line in lines)}
 
 
 def installed_lock(prefix: Path = Path(sys.prefix)) -> dict[str, Any]:

@@ -173,7 +173,7 @@ class _Teller:
             "argv": ["python", "-m", "resnet9", "train", "--seed", str(run.seed)],
             "spawned_ns": run.spawned_ns,
             "utc": "2026-03-04T05:06:07+00:00",
-            "fingerprint": {"git.dirty": run.git_dirty},
+            "fingerprint": {"git.commit": "c" * 40, "git.dirty": run.git_dirty},
             "target_percent": run.target_percent,
             "test_images": run.total,
             **run.start,

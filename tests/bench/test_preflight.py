@@ -5,19 +5,20 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 
 import pytest
 
 from bench.checks import Data, examine
+from bench.execute import Heard
 from bench.preflight import gather, packages_unlike_lock
 
 
-def no_answer(argv: Sequence[str], seconds: float) -> str:
+def no_answer(argv: Sequence[str], seconds: float, env: Mapping[str, str] | None = None) -> Heard:
     """A program that writes nothing."""
-    return ""
+    return Heard(0, "", "")
 
 
 def test_packages_are_compared_with_their_lock(tmp_path: Path) -> None:
@@ -35,11 +36,11 @@ def test_packages_are_compared_with_their_lock(tmp_path: Path) -> None:
 def test_this_machine_is_looked_at_without_starting_more_than_it_was_given(tmp_path: Path) -> None:
     asked = []
 
-    def run_command(argv: Sequence[str], seconds: float) -> str:
+    def hear(argv: Sequence[str], seconds: float, env: Mapping[str, str] | None = None) -> Heard:
         asked.append(argv[0])
-        return f"framework-answer {json.dumps({'version': '9.9', 'gpus': []})}"
+        return Heard(0, f"framework-answer {json.dumps({'version': '9.9', 'gpus': []})}", "")
 
-    facts = gather(tmp_path, tmp_path / "not/there/yet", "auto", Data("missing", ""), run_command)
+    facts = gather(tmp_path, tmp_path / "not/there/yet", "auto", Data("missing", ""), hear)
     assert asked == [sys.executable]  # and no git, as there is no checkout
     assert (facts.tensorflow_version, facts.tensorflow_gpus, facts.python) == ("9.9", 0, sys.version_info[:2])
     assert facts.results_writable

@@ -122,6 +122,23 @@ FOUND: list[tuple[Record, str, str, str]] = [
     (replace(QUIET, input="memory"), "memory-input", "invalid", "again and again"),
     (fingerprint(git__dirty=True), "dirty", "suspect", "the checkout had changes that are not committed"),
     (fingerprint(trainer__dirty=True), "dirty", "suspect", "the folder of the trainer had changes"),
+    *(
+        (fingerprint(git__commit=None, git__dirty=None, git__problem=problem), "unread-checkout", "suspect", words)
+        for problem, words in {
+            "other-owner": r"the checkout \(.*safe\.directory", "not-installed": "could not be started",
+            "timeout": "did not answer", "no-commit": "no commit yet", "unreadable": "could not read",
+        }.items()
+    ),
+    # The commit is there, and a folder that git could not open.
+    (fingerprint(git__commit="c", git__dirty=None, git__problem="unreadable"), "unread-checkout", "suspect", "changes"),
+    (fingerprint(trainer__commit=None, trainer__dirty=None, trainer__git_problem="timeout"), "unread-checkout",
+     "suspect", "of the folder of the trainer"),
+    (fingerprint(git__commit=None, git__dirty=None, git__problem="no-repository"), "no-commit", "note", "the checkout"),
+    # As a harness wrote it that did not say why.
+    (fingerprint(git__commit=None, git__dirty=None), "no-commit", "note", "nothing tells the commit"),
+    (fingerprint(git__commit=None, git__dirty=None, git__problem=["odd"]), "no-commit", "note", "nothing tells"),
+    (fingerprint(trainer__commit=None, trainer__dirty=None, trainer__git_problem="no-repository"), "no-commit", "note",
+     "of the folder of the trainer"),
     (fingerprint(image="cpu@sha256:0", image__pinning="stand-in"), "image", "suspect", "only stands in for an image"),
     (fingerprint(image="mine:1@sha256:0", image__pinning="undigested"), "image", "suspect", "what is in it"),
     (fingerprint(image="(withheld)"), "image", "suspect", "nobody else can know"),

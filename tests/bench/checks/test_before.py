@@ -139,6 +139,8 @@ WRONG: list[tuple[Facts, str, str, str, str]] = [
      "/proc and /sys mounted"),
     (facts(git_dirty=True), "dirty", WARN, "cccccccccccc with changes", "commit"),
     (facts(git_commit=None, git_dirty=None), "dirty", WARN, "does not tell", "clone"),
+    (facts(git_commit=None, git_dirty=None, git_reason="its own words", git_advice="type `x`"), "dirty", WARN,
+     "its own words", "type `x`"),
 ]  # fmt: skip
 
 

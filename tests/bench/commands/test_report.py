@@ -272,6 +272,20 @@ def test_unverified_data_needs_a_word_and_is_told_in_the_entry(tmp_path: Path, b
     assert json.loads(path.read_text())["misc"]["datasetState"] == "unverified"
 
 
+def test_code_without_a_commit_needs_a_word_and_the_entry_says_so(tmp_path: Path, bench: Callable[..., Told]) -> None:
+    unknown = {"git.commit": None, "git.dirty": None, "git.problem": "other-owner"}
+    folder = write_campaign(tmp_path / "c", [replace(run, start={"fingerprint": unknown}) for run in five_seeds()])
+    code, _, err = bench("entry", folder, *arguments())
+    assert code == 6
+    assert "--allow-uncommitted-code" in err
+    code, out, _ = bench("report", folder)
+    assert (code, "No DAWNBench pair: " in out) == (0, True)
+    assert bench("entry", folder, *arguments(), "--allow-uncommitted-code")[0] == 0
+    (path,) = (folder / PAIR).glob("*.json")
+    misc = json.loads(path.read_text())["misc"]
+    assert ("commitHash" in misc, "codeNote" in misc) == (False, True)
+
+
 def test_a_refused_pair_fails_a_report_only_where_it_was_asked_for(tmp_path: Path, bench: Callable[..., Told]) -> None:
     claims = {"author": "A", "email": "a@example.org", "hardware": "1 V100", "cost_per_hour": None, "code_url": None}
     folder = write_campaign(tmp_path / "c", [Run(dataset_state="unverified")], claims=claims)

@@ -179,7 +179,40 @@ def test_unverified_data_needs_to_be_allowed(tmp_path: Path) -> None:
     assert misc["datasetState"] == "unverified"
 
 
+@pytest.mark.parametrize(
+    ("fingerprint", "note"),
+    [
+        ({"git.commit": None, "git.dirty": None}, "commit of its code is not known"),
+        ({}, "commit of its code is not known"),
+        ({"git.commit": "c" * 40, "git.dirty": None}, "is not known"),
+        ({"git.commit": "c" * 40, "git.dirty": True}, "had changes"),
+        # Of a custom trainer its own folder counts, also where it is of our make.
+        ({"git.commit": "c" * 40, "git.dirty": False, "trainer.commit": None, "trainer.dirty": None}, "not known"),
+    ],
+)
+def test_code_without_a_commit_needs_to_be_allowed_and_is_told(
+    tmp_path: Path, fingerprint: dict[str, object], note: str
+) -> None:
+    results = records(Run(start={"fingerprint": fingerprint}))
+    for claims in (CLAIMS, Claims()):
+        with pytest.raises(Refused, match="--allow-uncommitted-code"):
+            pair(tmp_path, results, claims)
+    assert not (tmp_path / "dawnbench").exists()
+
+    table = asdict(recipe.load("page24"))
+    _results.write_dawnbench(
+        tmp_path, results, CLAIMS, table, "x", allow_unverified_data=False, allow_uncommitted_code=True
+    )
+
+    misc = written(tmp_path)["misc"]
+    assert isinstance(misc, dict)
+    assert note in misc["codeNote"]
+    assert misc.get("commitHash") == (None if "trainer.commit" in fingerprint else fingerprint.get("git.commit"))
+
+
 # A trainer of somebody else's
+
+CODE = {"git.commit": "c" * 40, "git.dirty": True, "trainer.commit": "d" * 40, "trainer.dirty": False}
 
 
 def of_another_trainer(**recipe: object) -> list[Record]:
@@ -192,7 +225,7 @@ def of_another_trainer(**recipe: object) -> list[Record]:
         "batch": 512,
     }
     hello = {"trainer": "mine 1", "framework": "pytorch 2.9", "build": {"cudnn_version": "9.1"}}
-    return records(Run(hello={**hello, "recipe": {**usual, **recipe}}, start={"fingerprint": {"git.commit": "c" * 40}}))
+    return records(Run(hello={**hello, "recipe": {**usual, **recipe}}, start={"fingerprint": CODE}))
 
 
 def test_another_trainer_names_its_model_itself(tmp_path: Path) -> None:
@@ -206,7 +239,8 @@ def test_another_trainer_names_its_model_itself(tmp_path: Path) -> None:
     assert isinstance(misc, dict)
     assert (misc["recipe"], misc["batchSize"], misc["CuDNN version"]) == ("mine", 512, "9.1")
     # The commit of this checkout says nothing about a program from elsewhere, and words of its own are not ours.
-    assert misc.keys().isdisjoint({"commitHash", "learningRate"})
+    assert misc["commitHash"] == "d" * 40
+    assert misc.keys().isdisjoint({"learningRate", "codeNote"})
     assert (misc["testTimeAugmentation"], misc["plainTop1Accuracy"]) == ("none", 94.0)
 
 

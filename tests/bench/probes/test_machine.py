@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib import metadata as packages
 from pathlib import Path
@@ -14,78 +13,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench import execute
+from bench.execute import Heard
 from bench.metadata import check
 from bench.probes import gpu, machine
 from bench.probes.environment import WITHHELD, Identity, hashed
-from bench.probes.machine import fingerprint, git_state, installed_lock, package_version
+from bench.probes.machine import fingerprint, installed_lock, package_version
 from tests.bench.probes.test_host import plant
 
 
-def run_command(argv: Sequence[str], timeout: float) -> str:
+def hear(argv: Sequence[str], seconds: float, env: Mapping[str, str] | None = None) -> Heard:
     """Starts the program for real, as ``bench.execute`` will."""
-    done = subprocess.run(list(argv), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=timeout, text=True)
-    return done.stdout
+    return execute.hear(argv, seconds, env)
 
 
-def no_command(argv: Sequence[str], timeout: float) -> str:
+def no_command(argv: Sequence[str], seconds: float, env: Mapping[str, str] | None = None) -> Heard:
     """A machine without git."""
     raise FileNotFoundError(argv[0])
-
-
-@pytest.fixture
-def checkout(tmp_path: Path) -> Path:
-    """A repository of one commit that ignores data/."""
-    folder = tmp_path / "checkout"
-    folder.mkdir()
-    (folder / ".gitignore").write_text("/data/\n")
-    who = ["-c", "user.name=n", "-c", "user.email=e@example.org"]
-    for command in (["init", "-q"], ["add", "."], [*who, "commit", "-q", "-m", "first"]):
-        subprocess.run(["git", "-C", str(folder), *command], check=True)
-    return folder
-
-
-def test_a_committed_checkout_is_clean_and_names_its_commit(checkout: Path) -> None:
-    head = run_command(["git", "-C", str(checkout), "rev-parse", "HEAD"], 10).strip()
-    assert git_state(checkout, run_command) == {"git.commit": head, "git.dirty": False}
-
-
-@pytest.mark.parametrize(
-    ("path", "dirty"),
-    [
-        ("results/published/new/record.json", False),
-        ("results/README.md", False),
-        ("data/archive", False),
-        ("new.py", True),
-        (".gitignore", True),
-        ("bench/results/x", True),
-    ],
-)
-def test_dirty_means_a_change_outside_results(checkout: Path, path: str, dirty: bool) -> None:
-    (checkout / path).parent.mkdir(parents=True, exist_ok=True)
-    (checkout / path).write_text("changed")
-    assert git_state(checkout, run_command)["git.dirty"] is dirty
-
-
-def test_a_folder_inside_somebody_elses_repository_has_no_commit(checkout: Path) -> None:
-    (checkout / "unpacked").mkdir()
-    assert git_state(checkout / "unpacked", run_command) == {"git.commit": None, "git.dirty": None}
-
-
-@pytest.mark.parametrize("output", ["", "# branch.oid (initial)\n# branch.head main\n", "fatal: no\n"])
-def test_what_git_does_not_say_is_not_known(checkout: Path, output: str) -> None:
-    assert git_state(checkout, lambda argv, timeout: output) == {"git.commit": None, "git.dirty": None}
-    assert git_state(checkout, no_command) == {"git.commit": None, "git.dirty": None}
-
-
-@pytest.mark.parametrize(
-    ("revision", "commit", "dirty"),
-    [("a" * 40, "a" * 40, False), (f"{'b' * 40}-dirty", "b" * 40, True), ("v1.0", None, None), ("", None, None)],
-)
-def test_a_checkout_in_an_image_is_of_the_commit_that_the_image_says(
-    tmp_path: Path, revision: str, commit: str | None, dirty: bool | None
-) -> None:
-    found = git_state(tmp_path, no_command, {"BENCH_REVISION": revision})
-    assert found == {"git.commit": commit, "git.dirty": dirty}
 
 
 def test_what_an_image_says_of_itself_is_told_without_the_names_of_this_machine() -> None:
@@ -116,7 +60,7 @@ def test_a_package_is_asked_for_without_importing_it() -> None:
 
 
 def test_this_machines_fingerprint_keeps_to_the_registry_and_to_json(tmp_path: Path) -> None:
-    found = fingerprint(tmp_path, run_command, environ={"TF_X": "1", "PATH": "/bin"})
+    found = fingerprint(tmp_path, hear, environ={"TF_X": "1", "PATH": "/bin"})
     assert check(found) == ()
     assert json.loads(json.dumps(found, allow_nan=False)) == found
     assert found["env.TF_X"] == "1"
@@ -236,7 +180,7 @@ def test_a_whole_fingerprint_of_a_hostile_machine_tells_no_name_address_or_path(
     card = replace(V100, name=f"V100 of {HOST}", driver_version=f"550-{USER}", uuid=f"GPU-{HOST}")
     found = fingerprint(
         Path(f"/home/{USER}/checkout"),
-        lambda argv, seconds: f"version 1.2.3-{USER}\n# branch.oid {HOST}\n",
+        lambda argv, seconds, env=None: Heard(0, f"version 1.2.3-{USER}\n# branch.oid {HOST}\n", f"fatal: {HOST}"),
         image=f"{HOST}.example.edu/{USER}/{USER}s-image:{HOST}@{DIGEST}",
         root=root,
         prefix=tmp_path,
