@@ -19,6 +19,8 @@ FILE = Path(__file__).resolve().parents[1] / "docker" / "images.toml"
 #: What an image that `make image` builds is called.
 BUILT_REPOSITORY = "resnet9-bench"
 NVIDIA_REPOSITORY = "nvcr.io/nvidia/tensorflow"
+#: The registry of a reference that names none, and NVIDIA's.
+DOCKER_HUB, NVIDIA_REGISTRY = "docker.io", "nvcr.io"
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 #: ``[host[:port]/]path[:tag][@digest]`` (distribution/reference grammar), in lower case as registries want it.
 _PART = r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*"
@@ -141,6 +143,27 @@ def repository_of(reference: str) -> str:
     """The repository of a reference, with the registry it is in, without its tag."""
     match = REFERENCE.fullmatch(reference)
     return match["repository"] if match else reference
+
+
+def split_registry(repository: str) -> tuple[str, str]:
+    """Registry and path of a repository; the first part is a host where it looks like one (distribution/reference)."""
+    host, slash, path = repository.partition("/")
+    if slash and ("." in host or ":" in host or host == "localhost"):
+        return host, path
+    return DOCKER_HUB, repository if slash else f"library/{repository}"
+
+
+def login(registry: str, program: str = "docker") -> str:
+    """What to type to log in at a registry, in a clause."""
+    if registry == DOCKER_HUB and program != "podman":
+        return f"`{program} login`"
+    user = " with the user name $oauthtoken and a key of NVIDIA's NGC" if registry == NVIDIA_REGISTRY else ""
+    return f"`{program} login {registry}`{user}"
+
+
+def registry_of(reference: str) -> str:
+    """The registry of a reference, such as ``docker.io``."""
+    return split_registry(repository_of(reference))[0]
 
 
 def read(path: Path = FILE) -> Images:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.errors import DataError, EnvironmentProblem, Refused, UsageError, one_line
-from bench.images import DIGEST, REFERENCE
+from bench.images import DIGEST, DOCKER_HUB, REFERENCE, login, registry_of, split_registry
 
 SECONDS = 30.0
 #: A manifest of an image has a few kB, a list of them for many platforms ten.
@@ -27,6 +27,7 @@ _INDEXES = ("application/vnd.oci.image.index.v1+json", "application/vnd.docker.d
 _MANIFESTS = ("application/vnd.oci.image.manifest.v1+json", "application/vnd.docker.distribution.manifest.v2+json")
 #: Registries of this machine may speak plain HTTP, as engines let them.
 _LOOPBACK = re.compile(r"(localhost|127(\.\d{1,3}){3})(:\d+)?")
+#: Where Docker Hub answers.
 _DOCKER_HUB = "registry-1.docker.io"
 #: What goes wrong on the way: the network, a server that speaks something else, an address that is none.
 _BROKEN = (OSError, http.client.HTTPException, ValueError, RecursionError)
@@ -55,9 +56,9 @@ def resolve(reference: str, seconds: float = SECONDS) -> Resolved:
     match = REFERENCE.fullmatch(reference)
     if match is None or not match["tag"] or match["digest"]:
         raise UsageError(f"{reference!r} is no repository and tag, such as nvcr.io/nvidia/tensorflow:25.02-tf2-py3.")
-    host, path = _split(match["repository"])
+    host, path = split_registry(match["repository"])
     scheme = "http" if _LOOPBACK.fullmatch(host) else "https"
-    url = f"{scheme}://{_DOCKER_HUB if host == 'docker.io' else host}/v2/{path}/manifests/{match['tag']}"
+    url = f"{scheme}://{_DOCKER_HUB if host == DOCKER_HUB else host}/v2/{path}/manifests/{match['tag']}"
     body, headers = _get(url, {"Accept": ", ".join((*_INDEXES, *_MANIFESTS))}, reference, seconds)
     digest = f"sha256:{hashlib.sha256(body).hexdigest()}"
     claimed = headers.get("Docker-Content-Digest", digest)
@@ -73,14 +74,6 @@ def resolve(reference: str, seconds: float = SECONDS) -> Resolved:
             f"the registry sends {kind or 'something'!r} for {reference}, which is no image that can be pinned."
         )
     return Resolved(reference, digest, kind in _INDEXES, _platforms(manifest))
-
-
-def _split(repository: str) -> tuple[str, str]:
-    """Host and path of a repository; the first part is a host where it looks like one (distribution/reference)."""
-    host, slash, path = repository.partition("/")
-    if slash and ("." in host or ":" in host or host == "localhost"):
-        return host, path
-    return "docker.io", repository if slash else f"library/{repository}"
 
 
 def _get(url: str, headers: Mapping[str, str], reference: str, seconds: float) -> tuple[bytes, Mapping[str, str]]:
@@ -135,7 +128,7 @@ def _token(challenge: str, reference: str, url: str, seconds: float) -> str:
     secure = urllib.parse.urlsplit(realm).scheme == "https" or url.startswith("http:")
     if not challenge.lower().startswith("bearer") or not realm.startswith(("https://", "http://")) or not secure:
         raise Refused(
-            f"the registry of {reference} wants a login; `docker login`, then take the digest that a pull prints."
+            f"the registry of {reference} asks for a login, in a form that is not spoken here; {_by_hand(reference)}."
         )
     query = urllib.parse.urlencode({key: value for key, value in fields.items() if key in ("service", "scope")})
     try:
@@ -147,16 +140,29 @@ def _token(challenge: str, reference: str, url: str, seconds: float) -> str:
     except (*_BROKEN, _TooLarge, AttributeError) as error:
         raise _unreachable(realm, error, reference) from None
     if not isinstance(token, str) or not re.fullmatch(r"[\w.~+/=-]+", token):
-        raise Refused(f"the registry of {reference} gives no token without a login.")
+        raise Refused(f"the registry of {reference} gives no token without a login; {_by_hand(reference)}.")
     return token
 
 
 def _told(error: urllib.error.HTTPError, reference: str) -> Exception:
+    host = registry_of(reference)
     if error.code == 404:
-        return DataError(f"the registry has no {reference}; look the tag up in the registry's own list.")
+        return DataError(f"{host} has no {reference}; look the tag up in the registry's own list.")
     if error.code in (401, 403):
-        return Refused(f"the registry does not give {reference} without a login (HTTP {error.code}).")
-    return EnvironmentProblem(f"the registry answers HTTP {error.code} for {reference}; try again later.")
+        return Refused(
+            f"{host} does not give {reference} without a login, or has none of that name (HTTP {error.code}); see that "
+            f"the name is right, or {_by_hand(reference)}."
+        )
+    if error.code == 429:
+        return EnvironmentProblem(
+            f"{host} does not give {reference}, as its limit of requests is reached (HTTP 429); wait, then type "
+            f"the same again, or {_by_hand(reference)}."
+        )
+    return EnvironmentProblem(f"{host} answers HTTP {error.code} for {reference}; try again later.")
+
+
+def _by_hand(reference: str) -> str:
+    return f"type {login(registry_of(reference))}, pull it, and take the digest that the pull prints"
 
 
 def _unreachable(url: str, error: Exception, reference: str) -> EnvironmentProblem:

@@ -103,7 +103,7 @@ def _ask(placed: Placed, where: Device) -> Mapping[str, Any]:
         pass
     ours = next((line for line in heard.err.splitlines() if line.startswith("resnet9: ")), "").removeprefix("resnet9: ")
     name = Path(placed.engine.program).name
-    why = ours or engines.meaning(heard.err, name).sentence().rstrip(".")
+    why = ours or engines.meaning(heard.err, name, placed.choice.image.locator).sentence().rstrip(".")
     raise EnvironmentProblem(f"{placed.choice.image.name} gives no answer on {where.name}: {why}.")
 
 

@@ -83,14 +83,20 @@ def build(name: str, base: str | None, docker: str | None, flags: str) -> str:
     words = [word for key, value in arguments.items() for word in ("--build-arg", f"{key}={value}")]
     tag = f"{images.BUILT_REPOSITORY}:{name}"
     argv = [engine.program, "build", "--file", str(ROOT / "docker" / "Dockerfile"), "--target", name, "--tag", tag]
-    if execute.call([*argv, *words, *_split(flags), str(ROOT)], ROOT):
-        raise EnvironmentProblem(
-            f"{tag} could not be built; what {Path(engine.program).name} says is above. Without BuildKit it cannot be: "
-            "install docker-buildx-plugin, or name an engine that has it with DOCKER=."
-        )
+    code, said = execute.call_heard([*argv, *words, *_split(flags), str(ROOT)], ROOT, echo=True)
+    if code:
+        trouble = _trouble(said, Path(engine.program).name, arguments.get("PYTHON_IMAGE") or arguments["BASE_IMAGE"])
+        raise EnvironmentProblem(f"{tag} could not be built: {trouble.sentence()} All that was said is above.")
     if name == ALL_IN_ONE:
         return f'{tag} is built; docs/containers.md says how to run it, under "Hosts without Python, and clusters".'
     return f"{tag} is built. Run it with `make bench WHERE=container IMAGE={name}`."
+
+
+def _trouble(said: str, program: str, base: str) -> engines.Trouble:
+    """Why a build failed, by the engine's own last error alone: before it stand the words of the programs it ran."""
+    lines = ["", *filter(None, map(str.strip, said.splitlines()))]
+    last = next((line for line in reversed(lines) if line.lower().startswith("error")), lines[-1])
+    return engines.meaning(last, program, base)
 
 
 def _arguments(image: Image | None, base: str | None, pinned: Image) -> dict[str, str]:

@@ -296,7 +296,7 @@ def _inspected(engine: Engine, choice: Choice, say: Callable[[str], None]) -> An
         )
     found = engines.inspect(engine, image, execute.hear) if not code else None
     if found is None:
-        trouble = engines.meaning(words, Path(engine.program).name)
+        trouble = engines.meaning(words, Path(engine.program).name, image.locator)
         raise EnvironmentProblem(f"the image {image.name} ({image.label}) could not be pulled: {trouble.sentence()}")
     return found
 

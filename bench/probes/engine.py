@@ -15,7 +15,7 @@ from typing import Any
 
 from bench.container import Engine, Inspected
 from bench.errors import EnvironmentProblem, one_line
-from bench.images import Image
+from bench.images import DOCKER_HUB, Image, login, registry_of
 from bench.probes.hearing import Hear, Heard
 
 #: An engine answers in a fraction of a second; a daemon that is wedged, never.
@@ -24,7 +24,8 @@ _INSTALL = (
     "install Docker Engine and the NVIDIA container toolkit (docs/containers.md says how), or type WHERE=native to "
     "train without a container"
 )
-#: What an engine's words mean, and what to type: the first that fits. ``{program}`` is its name.
+#: What an engine's words mean, and what to type: the first that fits. ``{program}`` is its name, ``{registry}`` that of
+#: the image it was asked for, and ``{login}`` what logs in there.
 _MEANINGS: tuple[tuple[str, str, str], ...] = (
     (
         r"permission denied.*(docker.*sock|daemon socket|connect to the docker)|got permission denied",
@@ -68,20 +69,54 @@ _MEANINGS: tuple[tuple[str, str, str], ...] = (
         "make room with `{program} system prune`, or move its data-root to a larger disk",
     ),
     (
-        r"unauthorized|authentication required|access to the resource is denied|access denied|toomanyrequests",
-        "the registry does not give this image without a login",
-        "type `{program} login nvcr.io` with the user name $oauthtoken and a key of NVIDIA's NGC",
+        r"buildx component is missing|requires buildkit|'buildx' is not a docker command|buildkit is not supported",
+        "{program} lacks BuildKit, which docker/Dockerfile needs",
+        "install docker-buildx-plugin, or name an engine that has it with DOCKER=",
     ),
     (
-        r"manifest unknown|manifest for .* not found|not found: manifest|reading manifest .*not found|no such manifest",
-        "the registry has no image of this digest",
+        r"toomanyrequests|too many requests|rate ?limit",
+        "{registry} says that its limit of pulls is reached",
+        "wait ({window}), or type {login}",
+    ),
+    (
+        r"proxy authentication required|proxyconnect .*\b407\b",
+        "the proxy between this machine and {registry} asks for a login",
+        "give the engine the proxy's address with user and password (HTTPS_PROXY of its service)",
+    ),
+    (
+        r"unauthorized|authentication required|access to the resource is denied|access denied|no basic auth|"
+        r"failed to authorize|insufficient_scope|: denied: |response: denied|\b403 forbidden",
+        "{registry} does not give this image to this user: it has none of that name, or only with a login",
+        "see that the name is right, or type {login}",
+    ),
+    (
+        r"no matching manifest for|no match for platform|no image found in .* for architecture",
+        "the image has nothing for this machine's processor",
+        "name another one with IMAGE= (`python -m bench image list`), or type WHERE=native",
+    ),
+    (
+        r"manifest unknown|manifest for .* not found|not found: manifest|reading manifest .*not found|no such manifest|"
+        r"failed to resolve .*: not found",
+        "{registry} has no image of this name, tag or digest",
         "see whether docker/images.toml is unchanged, and what `python -m bench image resolve TAG` says of the tag",
     ),
     (
-        r"no such host|i/o timeout|network is unreachable|tls handshake timeout|connection reset|temporary failure|"
-        r"server gave http response|dial tcp|\beof\b",
-        "the registry cannot be reached from here, or broke off",
-        "run the same command again, which may have to fetch it anew; without that registry, IMAGE=portable",
+        r"x509: |certificate (is not|has expired|signed by|verify)|failed to verify certificate|"
+        r"server gave http response|remote error: tls",
+        "no encrypted connection with {registry} came about that the engine trusts",
+        "see that this machine's clock is right; of a proxy or a registry of your own, give the engine the certificate",
+    ),
+    (
+        r"no such host|i/o timeout|network is unreachable|no route to host|connection refused|tls handshake timeout|"
+        r"connection reset|temporary failure|context deadline exceeded|client\.timeout|dial tcp|\beof\b",
+        "{registry} cannot be reached from here, or broke off",
+        "run the same command again, which may have to fetch the image anew{elsewhere}",
+    ),
+    (
+        r"\b(500 internal server error|502 bad gateway|503 service unavailable|504 gateway time-?out)|"
+        r"unexpected http status.* 5\d\d",
+        "{registry} answers that it has trouble of its own",
+        "wait some minutes, then run the same command again{elsewhere}",
     ),
     (
         r"no such image|image not known|unable to find image|image .* not found",
@@ -128,12 +163,26 @@ class Trouble:
         return f"{self.told}; {self.advice}." if self.advice else f"{self.told.rstrip('.')}."
 
 
-def meaning(words: str, program: str = "docker") -> Trouble:
-    """What is wrong by an engine's ``words``: a known trouble with its remedy, or the words themselves."""
+def meaning(words: str, program: str = "docker", reference: str = "") -> Trouble:
+    """What is wrong by an engine's ``words``: a known trouble with its remedy, or the words themselves.
+
+    ``reference`` is the image that it was to fetch, if it was.
+    """
     lines = [line.strip() for line in words.splitlines() if line.strip()]
+    registry = registry_of(reference) if reference else ""
+    names = {
+        "program": program,
+        "registry": registry or "the registry",
+        "login": login(registry or "REGISTRY", program),
+        "window": "Docker Hub counts pulls per six hours"
+        if registry == DOCKER_HUB
+        else "such limits end by themselves",
+        # The base of our own images comes from there.
+        "elsewhere": "" if registry == DOCKER_HUB else "; without that registry, IMAGE=portable",
+    }
     for pattern, told, advice in _MEANINGS:
         if re.search(pattern, " ".join(lines), re.IGNORECASE):
-            return Trouble(told, advice.format(program=program))
+            return Trouble(told.format(**names), advice.format(**names))
     # The last line is `See 'docker run --help'.`, or the end of a stack.
     speaking = [line for line in lines if not re.match(r"see '|run '|\s*$", line, re.IGNORECASE)]
     last = _PREFIX.sub("", speaking[-1]) if speaking else "it said nothing"
@@ -211,7 +260,7 @@ def inspect(engine: Engine, image: Image, hear: Hear) -> Inspected | None:
     # Without a template every engine gives a list; with one, Docker an object and podman 4 a list.
     answer = _answer([engine.program, "image", "inspect", image.locator], hear)
     if answer.exit_code:
-        trouble = meaning(answer.err, Path(engine.program).name)
+        trouble = meaning(answer.err, Path(engine.program).name, image.locator)
         if re.search(r"no such (image|object)|image not known", answer.err, re.IGNORECASE):
             return None
         raise EnvironmentProblem(trouble.sentence())

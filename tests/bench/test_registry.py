@@ -187,6 +187,7 @@ def test_a_registry_elsewhere_is_asked_by_https_and_without_a_name_it_is_docker_
     [
         (send(404), DataError, "look the tag up"),
         (send(403), Refused, "without a login"),
+        (send(429), EnvironmentProblem, "limit of requests is reached (HTTP 429); wait"),
         (send(500), EnvironmentProblem, "HTTP 500"),
         (send(302, Location="file:///etc/hostname"), EnvironmentProblem, "HTTP 302"),
     ],

@@ -154,11 +154,33 @@ def test_what_cannot_be_built_is_told(
 
 
 def test_a_build_that_fails_says_where_to_look(tmp_path: Path, engine: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    fake_engine.install(tmp_path / "bin", fails={"build": "failed to solve"})
+    fake_engine.install(tmp_path / "bin", fails={"build": "#9 ERROR: 503 Service Unavailable\nERROR: failed to solve"})
     assert main(["image", "build", "cpu"]) == 4
     err = capfd.readouterr().err
-    assert "failed to solve" in err
-    assert "docker-buildx-plugin" in err
+    assert err.startswith("#9 ERROR: 503 Service Unavailable\nERROR: failed to solve\n")
+    # What a program said that the build ran is not what the registry said.
+    assert "could not be built: docker says: failed to solve. " in err
+    assert "docker-buildx-plugin" not in err
+
+
+@pytest.mark.parametrize(
+    ("says", "told"),
+    [
+        ("ERROR: failed to solve: python: 429 Too Many Requests", "docker.io says that its limit of pulls is reached"),
+        ("ERROR: failed to solve: x: no space left on device", "`docker system prune`"),
+        ("ERROR: BuildKit is enabled but the buildx component is missing or broken.\n  Install it: https://docs.docker.com",
+         "docker-buildx-plugin"),
+        ("the --mount option requires BuildKit. Refer to https://docs.docker.com/go/buildkit/", "docker-buildx-plugin"),
+    ],
+)  # fmt: skip
+def test_a_build_that_fails_is_told_by_what_the_engine_says_last(
+    tmp_path: Path, engine: Path, capfd: pytest.CaptureFixture[str], says: str, told: str
+) -> None:
+    fake_engine.install(tmp_path / "bin", fails={"build": f"#5 RUN pip install\n#5 2.1 ERROR: dial tcp: EOF\n{says}"})
+    assert main(["image", "build", "cpu"]) == 4
+    sentence = capfd.readouterr().err.rpartition("bench: ")[2]
+    assert told in sentence
+    assert ("BuildKit" in sentence) == ("BuildKit" in says)
 
 
 def test_a_shell_wants_a_terminal(engine: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -131,7 +131,7 @@ def test_an_image_that_is_not_here_is_pulled_by_its_digest_first(bench: Bench, e
 @pytest.mark.parametrize(
     ("settings", "words", "sentence"),
     [
-        ({}, ("--image", PULLED), "could not be pulled: the registry has no image of this digest"),
+        ({}, ("--image", PULLED), "could not be pulled: registry.example has no image of this name, tag or digest"),
         ({"images": {}}, ("--image", "cpu"), "type `make image IMAGE=cpu`"),
         (
             {"fails": {"pull": "write /var/lib/x: no space left on device"}},

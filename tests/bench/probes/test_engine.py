@@ -206,7 +206,7 @@ PULL = f"Unable to find image 'nvcr.io/nvidia/tensorflow@{DIGEST}' locally\n{SAY
 TRYING = f"Trying to pull nvcr.io/nvidia/tensorflow@{DIGEST}...\nError: initializing source docker://nvcr.io/tf: "
 READING = f"{TRYING}reading manifest {DIGEST} in nvcr.io/nvidia/tensorflow: "
 SOCKET = "unix:///var/run/docker.sock"
-LOGIN, AGAIN = "`{program} login nvcr.io`", "run the same command again"
+LOGIN, AGAIN = "`{program} login nvcr.io` with the user name $oauthtoken", "run the same command again"
 TROUBLES = {
     "`sudo usermod -aG docker $USER`": [
         f"permission denied while trying to connect to the Docker daemon socket at {SOCKET}: Get: dial",
@@ -249,6 +249,28 @@ TROUBLES = {
         f'{PULL}Get "https://nvcr.io/v2/": dial tcp: lookup nvcr.io: no such host.{RUN_HELP}',
         f"{PULL}read tcp 10.0.0.2:1->10.0.0.3:443: read: connection reset by peer.",
         'Error response from daemon: Get "https://nvcr.io/v2/": EOF',
+        'Error response from daemon: Get "https://nvcr.io/v2/": dial tcp 10.0.0.3:443: connect: no route to host',
+        'Error response from daemon: Get "https://nvcr.io/v2/": dial tcp 10.0.0.3:443: connect: connection refused',
+        'Get "https://nvcr.io/v2/": net/http: TLS handshake timeout',
+        'Get "https://nvcr.io/v2/": context deadline exceeded (Client.Timeout exceeded while awaiting headers)',
+    ],
+    "wait some minutes": ["Error response from daemon: received unexpected HTTP status: 503 Service Unavailable"],
+    "see that this machine's clock is right": [
+        'Get "https://nvcr.io/v2/": tls: failed to verify certificate: x509: certificate signed by unknown authority',
+        'Get "https://nvcr.io/v2/": x509: certificate has expired or is not yet valid: current time 2001-01-01',
+        'Get "https://nvcr.io/v2/": http: server gave HTTP response to HTTPS client',
+    ],
+    "HTTPS_PROXY of its service": ['Get "https://nvcr.io/v2/": Proxy Authentication Required'],
+    "such limits end by themselves), or type `{program} login nvcr.io`": [
+        "Error response from daemon: toomanyrequests: Rate exceeded",
+        "ERROR: failed to solve: python: unexpected status code https://nvcr.io/v2/x: 429 Too Many Requests",
+    ],
+    "`python -m bench image list`), or type WHERE=native": [
+        "no matching manifest for linux/arm64/v8 in the manifest list entries",
+    ],
+    "install docker-buildx-plugin": [
+        "ERROR: BuildKit is enabled but the buildx component is missing or broken.",
+        "the --mount option requires BuildKit. Refer to https://docs.docker.com/go/buildkit/",
     ],
     "`make image`": [
         "Unable to find image 'resnet9-bench:cpu' locally",
@@ -284,9 +306,50 @@ TROUBLES = {
 )
 @pytest.mark.parametrize("program", ["docker", "podman"])
 def test_a_known_trouble_is_told_with_the_command_that_mends_it(words: str, advice: str, program: str) -> None:
-    trouble = engine.meaning(words, program)
+    trouble = engine.meaning(words, program, IMAGE.locator)
     assert trouble.known and advice.format(program=program) in trouble.advice
     assert trouble.sentence() == f"{trouble.told}; {trouble.advice}."
+
+
+LIMIT = f"{SAYS}toomanyrequests: You have reached your unauthenticated pull rate limit."
+DENIED = (
+    f"{SAYS}pull access denied for x, repository does not exist or may require 'docker login': denied: requested "
+    "access to the resource is denied"
+)
+
+
+@pytest.mark.parametrize(
+    ("reference", "registry", "logs_in"),
+    [
+        ("docker.io/tensorflow/tensorflow:2.17.0", "docker.io", "`docker login`"),
+        ("tensorflow/tensorflow:2.17.0", "docker.io", "`docker login`"),
+        ("python:3.12", "docker.io", "`docker login`"),
+        (f"nvcr.io/nvidia/tensorflow@{DIGEST}", "nvcr.io", "`docker login nvcr.io` with the user name $oauthtoken"),
+        ("ghcr.io/owner/name:1", "ghcr.io", "`docker login ghcr.io`"),
+        ("localhost:5000/tf:1", "localhost:5000", "`docker login localhost:5000`"),
+        ("", "the registry", "`docker login REGISTRY`"),
+    ],
+)
+def test_the_registry_that_is_named_is_that_of_the_image(reference: str, registry: str, logs_in: str) -> None:
+    for words in (LIMIT, DENIED):
+        trouble = engine.meaning(words, "docker", reference)
+        assert trouble.told.startswith(f"{registry} ")
+        assert trouble.advice.endswith(logs_in) or "$oauthtoken" in logs_in
+        assert logs_in in trouble.advice
+        assert ("nvcr" in trouble.sentence()) == (registry == "nvcr.io")
+
+
+def test_a_limit_is_no_login_and_no_login_is_no_limit() -> None:
+    limit, denied = (engine.meaning(words, "docker", "python:3") for words in (LIMIT, DENIED))
+    assert "limit" in limit.told and "wait (" in limit.advice and "six hours" in limit.advice
+    assert "limit" not in denied.sentence() and "none of that name" in denied.told
+    assert "podman login docker.io" in engine.meaning(LIMIT, "podman", "python:3").advice
+
+
+def test_another_image_is_advised_only_where_it_comes_from_elsewhere() -> None:
+    words = "dial tcp: lookup registry: no such host"
+    assert "IMAGE=portable" in engine.meaning(words, "docker", IMAGE.locator).advice
+    assert "IMAGE=portable" not in engine.meaning(words, "docker", "docker.io/library/python:3.12").advice
 
 
 @pytest.mark.parametrize(
