@@ -7,6 +7,7 @@ file only sees to it that a Python that can read environment.py runs it, so its 
 """
 
 import argparse
+import os
 import sys
 
 from pythons import PYTHONS, RUNNING, Problem, use_another_python
@@ -18,8 +19,22 @@ OLDEST_READER = (3, 10)
 ENVIRONMENT_PROBLEM, INTERRUPTED = 4, 130
 
 
+def complete_streams() -> None:
+    """Put /dev/null in the place of every standard stream that this program was started without, as bench.streams."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            # The lowest number that is free is this one. A child inherits it.
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 - for as long as we run
+
+
 def main() -> int:
     """Parse the command line and return the exit code."""
+    complete_streams()
     parser = argparse.ArgumentParser(description="Make the environment this checkout runs in.")
     parser.add_argument("group", choices=sorted(GROUPS), help="what the environment is for")
     parser.add_argument("--venv", metavar="FOLDER", help="where it goes (.venv in the checkout)")

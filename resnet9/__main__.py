@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import difflib
+import errno
 import io
 import json
 import os
@@ -15,13 +16,16 @@ from pathlib import Path
 from typing import NoReturn
 
 from bench.protocol import SEED_VARIABLE, TARGET_VARIABLE
-from resnet9.errors import DataError, RecipeError, TrainerError
+from resnet9 import streams
+from resnet9.errors import DataError, EnvironmentProblem, RecipeError, TrainerError
 from resnet9.recipe import load, load_all
 
 #: What is trained and drawn where no recipe is named; the harness's own default on a GPU (bench.plan.FULL).
 DEFAULT = "resnet9"
 #: Beside the download: the content hash of the copy that was verified last.
 HASH_FILE = "canonical.sha256"
+#: What printing ends with: a full disk, a terminal that is gone, a file opened to be read.
+_UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 LARGEST_SEED = 2**31 - 2
 #: The network this project is named after.
 DRAWN = "page24"
@@ -211,6 +215,7 @@ def _keep_hash(path: Path, sha256: str) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit code of the contract."""
+    streams.complete()
     # `resnet9 show page24 | head` shall end quietly, as other commands do.
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -233,14 +238,33 @@ def main(arguments: list[str] | None = None) -> int:
             drawing.augmented(load(options.recipe), options.data, Path(options.file))
         return 0
     except TrainerError as error:
-        print(f"resnet9: {error}", file=sys.stderr)
+        _say(error)
         return error.exit_code
 
 
+def _printed() -> int:
+    """``main``, with everything printed; its exit code, or that of a standard output that cannot be written to."""
+    try:
+        code = main()
+        sys.stdout.flush()
+        return code
+    except OSError as error:
+        if error.errno not in _UNWRITABLE or error.filename is not None:
+            raise
+        _say(
+            f"cannot write to standard output ({error.strerror}); send it to a terminal or a file with room, then type "
+            "the same command again."
+        )
+        return EnvironmentProblem.exit_code
+
+
+def _say(sentence: object) -> None:
+    with contextlib.suppress(OSError):  # Nobody can be told; the exit code stays.
+        print(f"resnet9: {sentence}", file=sys.stderr, flush=True)
+
+
 if __name__ == "__main__":
-    code = main()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    code = _printed()
     # Not sys.exit: taking TensorFlow apart costs a second that no phase could account for, and nothing is left to
     # clean up.
     os._exit(code)

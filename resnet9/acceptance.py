@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from resnet9 import build, devices, driver
+from resnet9 import build, devices, driver, streams
 from resnet9.errors import TrainerError
 
 #: Relative error in the Frobenius norm. Inputs are rounded before the comparison, so what is left is the rounding of
@@ -151,6 +151,7 @@ def answer(device: str) -> dict[str, Any]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the answer; the exit code."""
+    streams.complete()
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0], allow_abbrev=False)
     parser.add_argument("--device", default="gpu", help="gpu, cpu, or the UUID of a GPU")
     options = parser.parse_args(arguments)

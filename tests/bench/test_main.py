@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -122,10 +123,41 @@ def test_a_reader_that_leaves_early_is_no_error() -> None:
     assert done.stderr == ""
 
 
-def test_output_into_a_full_disk_is_one_sentence() -> None:
-    script = f"{sys.executable} -m bench run --help > /dev/full"
-    done = subprocess.run(["bash", "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
+def shell(script: str) -> subprocess.CompletedProcess[str]:
+    """What a shell makes of a line in which PY is this Python."""
+    line = script.replace("PY", shlex.quote(sys.executable))
+    return subprocess.run(["bash", "-c", line], cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("command", ["bench image list", "resnet9 recipes"])
+@pytest.mark.parametrize(("where", "why"), [(">/dev/full", "No space left"), ("1</dev/null", "Bad file descriptor")])
+def test_output_that_cannot_be_written_is_one_sentence_that_fits_every_command(
+    command: str, where: str, why: str
+) -> None:
+    done = shell(f"PY -m {command} {where}")
 
     assert done.returncode == 4
-    assert done.stderr.startswith("bench: cannot write what is to be said here (No space left on device);")
+    assert done.stderr.startswith(f"{command.split()[0]}: cannot write to standard output ({why}")
+    assert "make report" not in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-", "2>/dev/full"])
+@pytest.mark.parametrize(("command", "code"), [("bench image list", 0), ("resnet9 recipes", 0), ("bench rank no", 3)])
+def test_a_stream_that_is_missing_or_full_changes_no_exit_code(command: str, code: int, closed: str) -> None:
+    done = shell(f"PY -m {command} {closed}")
+
+    assert done.returncode == code
+    assert "Traceback" not in done.stderr
+    if code == 0:
+        assert done.stderr == ""
+
+
+def test_what_is_opened_next_does_not_get_the_number_of_a_missing_stream() -> None:
+    script = (
+        "import os, sys; from bench import streams; streams.complete(); opened = os.open('/dev/zero', os.O_RDONLY); "
+        "os.write(9, repr((opened > 2, *map(os.get_inheritable, (0, 1, 2)))).encode())"
+    )
+    done = shell(f"exec 9>&1; PY -c {shlex.quote(script)} <&- >&- 2>&-")
+
+    assert done.stdout == repr((True,) * 4)
