@@ -56,8 +56,9 @@ EXACT := $(if $(filter file,$(origin PYTHON)),,--exact)
 # Values travel in the environment, as they were typed: neither make nor the shell expands a `$` in a name or a price.
 $(foreach name,$(VARIABLES) PYTHON,$(if $(filter undefined,$(origin $(name))),,$(eval override $(name) := $$(value $(name)))))
 export $(VARIABLES) PYTHON
-# The environment is locked; modules set up for other Pythons stay out of it.
-unexport PYTHONHOME PYTHONPATH
+# The environment is locked; modules set up for other Pythons stay out of it. So do variables with which `python -m` finds
+# no module of this checkout (PYTHONSAFEPATH), exits with another code (PYTHONINSPECT), or runs other code.
+unexport PYTHONHOME PYTHONPATH PYTHONSAFEPATH PYTHONPLATLIBDIR PYTHONINSPECT PYTHONOPTIMIZE PYTHONWARNINGS
 
 RUN := .venv/bin/python
 SET_UP = @command -v "$$PYTHON" >/dev/null 2>&1 || { \

@@ -10,6 +10,8 @@ import argparse
 import os
 import sys
 
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # PYTHONSAFEPATH takes it out
+
 from pythons import PYTHONS, RUNNING, Problem, use_another_python
 
 GROUPS = ("runtime", "native", "harness", "parquet", "dev", "trainer-2.13", "trainer-2.17")

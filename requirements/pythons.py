@@ -26,8 +26,11 @@ PYTHONS = {
     "trainer-2.13": ((3, 10), (3, 11)),
     "trainer-2.17": ((3, 10), (3, 12)),
 }
-#: What a person has set up for other Pythons, which must not reach into one that is started here.
-NOT_INHERITED = ("PYTHONHOME", "PYTHONPATH", "PIP_USER", "PIP_TARGET", "PIP_PREFIX")
+#: What a person has set up for other Pythons, or to look into them, which must not reach into one that is started here.
+NOT_INHERITED = (
+    *("PYTHONHOME", "PYTHONPATH", "PYTHONSAFEPATH", "PYTHONPLATLIBDIR", "PYTHONINSPECT", "PYTHONOPTIMIZE"),
+    *("PYTHONWARNINGS", "PIP_USER", "PIP_TARGET", "PIP_PREFIX"),
+)
 RUNNING = (sys.version_info[0], sys.version_info[1])
 #: The newest Python that is fetched, which serves the harness and TensorFlow alike.
 NEWEST_FETCHED = PYTHONS["cpu"][1]

@@ -187,9 +187,22 @@ def test_missing_python_is_one_sentence(folder: Path) -> None:
     assert result.stderr.startswith("There is no python3.0 here: install Python 3.11 to 3.14")
 
 
-def test_modules_of_other_pythons_stay_out(folder: Path) -> None:
-    _, environment = told(make(folder, "bench", PYTHONPATH="/elsewhere"))
-    assert "PYTHONPATH" not in environment
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PYTHONHOME", "/elsewhere"),
+        ("PYTHONPATH", "/elsewhere"),
+        ("PYTHONSAFEPATH", "1"),
+        ("PYTHONPLATLIBDIR", "lib64"),
+        ("PYTHONINSPECT", "1"),
+        ("PYTHONOPTIMIZE", "2"),
+        ("PYTHONWARNINGS", "error"),
+    ],
+)
+def test_what_is_set_for_other_pythons_stays_out(folder: Path, name: str, value: str) -> None:
+    # The Python of this test's .venv is a shell script that starts one; it is not to be told either.
+    _, environment = told(make(folder, "bench", **{name: value}))
+    assert name not in environment
 
 
 def test_clean_keeps_results_and_data(folder: Path) -> None:

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import ast
 import json
+import os
+import shlex
+import subprocess
 import sys
 from pathlib import Path
 
@@ -166,3 +169,11 @@ def test_entry_can_be_read_by_pythons_that_are_too_old(name: str) -> None:
     names |= {str(node.module) for node in at_top if isinstance(node, ast.ImportFrom)}
     standard = {"argparse", "fcntl", "glob", "os", "shutil", "subprocess", "sys", "tempfile", "typing"}
     assert names <= {*standard, "pythons"}
+
+
+@pytest.mark.parametrize("closed", ["", " <&- >&- 2>&-"])
+def test_the_set_up_finds_its_own_files_where_python_does_not_look_beside_a_script(closed: str) -> None:
+    script = f"{shlex.quote(sys.executable)} requirements/install.py --help{closed}"
+    environment = {**os.environ, "PYTHONSAFEPATH": "1", "PYTHONWARNINGS": "error"}
+    done = subprocess.run(["sh", "-c", script], cwd=SOURCE.parent, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
