@@ -9,9 +9,10 @@ import errno
 import io
 import json
 import os
+import re
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NoReturn
 
@@ -53,13 +54,17 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _whole(text: str) -> int:
-    value = int(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"{value} is negative")
-    return value
+    """A whole number from 0, in digits alone."""
+    if not re.fullmatch(r"\d{1,18}", text.strip(), re.ASCII):
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0, such as 4")
+    return int(text)
 
 
-_whole.__name__ = "whole number"  # argparse names the type in its sentence
+def _percent(text: str) -> float:
+    """A number above 0 and at most 100."""
+    if not re.fullmatch(r"\d{1,18}(\.\d*)?|\.\d+", text.strip(), re.ASCII) or not 0 < float(text) <= 100:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0 and at most 100, such as 94.5")
+    return float(text)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -123,14 +128,14 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _environment_number(name: str, kind: type) -> float | None:
+def _environment_number(name: str, read: Callable[[str], float]) -> float | None:
     text = os.environ.get(name)
     if not text:
         return None
     try:
-        return kind(text)
-    except ValueError:
-        raise RecipeError(f"{name} is {text!r}, which is no number", f"unset {name} or give a number") from None
+        return read(text)
+    except argparse.ArgumentTypeError as error:
+        raise RecipeError(f"{name}={error}", f"unset {name} or write it so, with a point and no sign") from None
 
 
 def _train(options: argparse.Namespace) -> int:
@@ -139,7 +144,7 @@ def _train(options: argparse.Namespace) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # else TensorFlow's start-up notes bury the epoch table
     from resnet9.training import Request, run
 
-    seed = options.seed if options.seed is not None else _environment_number(SEED_VARIABLE, int)
+    seed = options.seed if options.seed is not None else _environment_number(SEED_VARIABLE, _whole)
     if int(seed or 0) + options.runs > LARGEST_SEED:
         raise RecipeError(
             f"seed {seed} is over {LARGEST_SEED - 1}", "random numbers are keyed by 31 bits; take a smaller one"
@@ -153,7 +158,7 @@ def _train(options: argparse.Namespace) -> int:
             precision=options.precision,
             device=options.device,
             threads=options.threads,
-            target_percent=_environment_number(TARGET_VARIABLE, float),
+            target_percent=_environment_number(TARGET_VARIABLE, _percent),
             views=options.views,
             runs=max(1, options.runs),
         )

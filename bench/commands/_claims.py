@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bench.commands._numbers import Number
+
 if TYPE_CHECKING:
     from bench.campaign import Claims
 
@@ -15,7 +17,7 @@ _OPTIONS = (
     ("author", str, "who publishes the entry, as the board would show it"),
     ("email", str, "how to reach the author; it is published"),
     ("hardware", str, "the machine in words"),
-    ("cost-per-hour", float, "what the machine costs, in US dollars on demand"),
+    ("cost-per-hour", Number("3.06"), "what the machine costs, in US dollars on demand"),
     ("code-url", str, "where the code of the result can be read"),
 )
 

@@ -216,17 +216,3 @@ def gate(comparison: Comparison, percent: float) -> tuple[int, str]:
     if possible:
         return 0, f"{passed}, but a slowdown of up to {max(possible):.2f} % cannot be ruled out."
     return 0, f"{passed}."
-
-
-def percent(text: str) -> float:
-    """``2%`` or ``2`` as 2.0. Raises UsageError for what is no positive number of per cent, or 0."""
-    import math
-    import re
-
-    from bench.errors import UsageError
-
-    typed = text.strip().removesuffix("%").strip()
-    value = float(typed) if re.fullmatch(r"\d+(\.\d*)?|\.\d+", typed, re.ASCII) else math.nan
-    if not 0 <= value < math.inf:
-        raise UsageError(f"{text!r} is no share in per cent; type 2% or 0.5%.")
-    return value

@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
 import click
 
+from bench.commands._numbers import Number
+
 #: More than eleven days; what poll(2) can wait for ends after twenty-four.
 _LONGEST_SILENCE_SECONDS = 1_000_000
 
 
-class Percent(click.FloatRange):
-    """A target: above 0 and at most 100, which click takes `nan` for."""
-
-    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> float:
-        """The number. Raises BadParameter."""
-        number: float = super().convert(value, parameter, context)
-        if math.isnan(number):
-            self.fail(f"{value} is no number.", parameter, context)
-        return number
-
-
-PERCENT = Percent(0, 100, min_open=True)
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
@@ -47,9 +36,12 @@ input_ = variable(
 )
 precision = variable("PRECISION", "of the computation", type=click.Choice(["auto", "bf16", "fp16", "fp32"]))
 device = variable("DEVICE", "auto, cpu, gpu, or a GPU's index or UUID  [default: auto]")
-threads = click.option("--threads", type=click.IntRange(min=1), help="CPU threads of the trainer  [default: all]")
+threads = click.option(
+    "--threads", type=Number("4", 1, whole=True), metavar="N", help="CPU threads of the trainer  [default: all]"
+)
 timeout = click.option(
     "--timeout",
-    type=click.IntRange(1, _LONGEST_SILENCE_SECONDS),
+    type=Number("600", 1, _LONGEST_SILENCE_SECONDS, unit="seconds", whole=True),
+    metavar="SECONDS",
     help="seconds a trainer may keep silent  [default: 300 until it says hello, then 3600]",
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ import click
 
 from bench import kernel_cache
 from bench.commands import _options
+from bench.commands._numbers import Number
 
 if TYPE_CHECKING:
     from bench.run_protocol import RunProtocol
@@ -22,15 +22,10 @@ _LONGEST_IDLE_SECONDS = 86_400.0
 REST_OF_TURNS_SECONDS = 5.0
 
 
-def _seconds(context: click.Context, option: click.Parameter, value: float | None) -> float | None:
-    if value is not None and not math.isfinite(value):
-        raise click.BadParameter(f"{value} is no number of seconds.", context, option)
-    return value
-
-
 _OPTIONS = (
     click.option(
-        "--warm-up", envvar="WARMUP", show_envvar=True, type=click.IntRange(0, _MOST_WARM_UPS), metavar="N",
+        "--warm-up", envvar="WARMUP", show_envvar=True, metavar="N",
+        type=Number("1", 0, _MOST_WARM_UPS, unit="runs", whole=True),
         help="discarded runs before the first seed, each ended after an epoch and a minute  [default: 1]",
     ),
     click.option(
@@ -60,8 +55,9 @@ def options_of_turns(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def _idle(default: str) -> _options.Decorator:
     return click.option(
-        "--idle", envvar="IDLE", show_envvar=True, type=click.FloatRange(0, _LONGEST_IDLE_SECONDS), metavar="SECONDS",
-        help=f"rest between the end of a run and the start of the next  [default: {default}]", callback=_seconds,
+        "--idle", envvar="IDLE", show_envvar=True, metavar="SECONDS",
+        type=Number("1.5", 0, _LONGEST_IDLE_SECONDS, unit="seconds"),
+        help=f"rest between the end of a run and the start of the next  [default: {default}]",
     )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bench.commands import _options, _place, _protocol
+from bench.commands._numbers import SHARE, Number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,7 +66,7 @@ def _side(letter: str) -> _options.Decorator:
 @click.option(
     "--fixed-work",
     "epochs",
-    type=click.IntRange(min=1),
+    type=Number("2", 1, unit="epochs", whole=True),
     metavar="EPOCHS",
     help="end each run after so many epochs, and compare those after the first  [default: the whole schedule]",
 )
@@ -78,13 +79,18 @@ def _side(letter: str) -> _options.Decorator:
 @_options.threads
 @_options.timeout
 @_protocol.options_of_turns
-@click.option("--fail-if-slower", metavar="PERCENT", help="exit 1 where B is slower by more, or that could not be told")
+@click.option(
+    "--fail-if-slower",
+    type=SHARE,
+    metavar="PERCENT",
+    help="exit 1 where B is slower by more, or that could not be told",
+)
 def command(
     a: str | None, b: str | None, recipe: str | None, seeds: str | None, epochs: int | None, data: str | None,
     input: str | None, precision: str | None, device: str | None, out: str | None, threads: int | None,
     timeout: int | None, warm_up: int | None, idle: float | None, cache: str | None, telemetry: str | None,
     watch: str | None, where: str | None, image: str | None, docker: str | None, docker_flags: str | None,
-    fail_if_slower: str | None,
+    fail_if_slower: float | None,
 ) -> int:  # fmt: skip
     """Run two configurations of one recipe on one device in turn, A B B A ..., and say whether one trains faster.
 
@@ -93,12 +99,11 @@ def command(
     method itself. An unfinished comparison of the same sides is continued.
     """
     from bench import locks, plan, signals
-    from bench.commands import _compare, _dataset, _own, _runs
+    from bench.commands import _dataset, _own, _runs
     from bench.output import ab as shown
 
     _own.no_trainer("ab", os.environ)
     told = _told(a, b)
-    limit = None if fail_if_slower is None else _compare.percent(fail_if_slower)
     trains_on = _place.device(device)
     watched = plan.watched(watch, trains_on)
     rest = _protocol.REST_OF_TURNS_SECONDS if idle is None and trains_on.kind == "gpu" else idle
@@ -121,7 +126,7 @@ def command(
         _runs.make_folder(made.folder)
         with locks.held(made.folder / locks.FOLDER_LOCK, _runs.place(made.folder)):
             click.echo("\n".join(shown.plan(made.stored)))
-            return _run(made, sides, loaded, timeout, watched, limit)
+            return _run(made, sides, loaded, timeout, watched, fail_if_slower)
 
 
 def _told(a: str | None, b: str | None) -> dict[str, Told]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bench.commands import _options
+from bench.commands._numbers import PERCENT, Number
 
 if TYPE_CHECKING:
     from bench.commands._starts import Bench
@@ -25,8 +26,10 @@ _COLOURS = {"kept": "green", "broken": "red", "unseen": "yellow", "hint": "cyan"
 @click.argument("words", nargs=-1, metavar="'CMD ...'", type=click.UNPROCESSED)
 @_options.variable("DATA", "what to train on: an archive or a folder  [default: synthetic, which is built in]")
 @_options.device
-@_options.variable("TARGET", "percent the first run has to reach  [default: 94]", type=_options.PERCENT)
-@click.option("--seed", type=click.IntRange(0, 2**31 - 4), default=0, help="of the first run  [default: 0]")
+@_options.variable("TARGET", "percent the first run has to reach  [default: 94]", type=PERCENT)
+@click.option(
+    "--seed", type=Number("1", 0, 2**31 - 4, whole=True), default=0, metavar="N", help="of the first run  [default: 0]"
+)
 @_options.threads
 @_options.timeout
 @click.option("--quick", is_flag=True, help="leave out the second run, with another seed and another target")

@@ -7,15 +7,22 @@ from pathlib import Path
 
 import click
 
+from bench.commands._numbers import Number
+
 
 @click.command("choose-epochs")
 @click.argument("recipe")
 @click.argument("folders", metavar="[DIR...]", nargs=-1, type=click.Path(path_type=Path))
 @click.option(
-    "--success", metavar="PERCENT", default="98%", show_default=True, help="share of runs that are to reach the target"
+    "--success",
+    type=Number("98%", 50, 99.99, share=True, unit="per cent"),
+    metavar="PERCENT",
+    default="98%",
+    show_default=True,
+    help="share of runs that are to reach the target",
 )
 @click.option("--runs-only", is_flag=True, help="fit the runs alone, without published accuracies and slopes")
-def command(recipe: str, folders: tuple[Path, ...], success: str, runs_only: bool) -> int:
+def command(recipe: str, folders: tuple[Path, ...], success: float, runs_only: bool) -> int:
     """Fit the accuracy of RECIPE against its number of epochs, and say which length to choose.
 
     Every run in or under a DIR counts that trained the network and tricks of RECIPE on CIFAR-10, at any length (of the
@@ -25,15 +32,13 @@ def command(recipe: str, folders: tuple[Path, ...], success: str, runs_only: boo
     success: with retries in a new process (start and compilation again) and in the same one. Method: docs/epochs.md.
     """
     from bench.analysis import epoch_curve
-    from bench.commands import _compare, _epochs
+    from bench.commands import _epochs
     from bench.commands._evidence import PUBLISHED
     from bench.errors import UsageError
     from bench.output import epochs as shown
     from resnet9 import recipe as recipes
 
-    share = _compare.percent(success) / 100
-    if not 0.5 <= share < 1:
-        raise UsageError(f"--success {success} is not from 50 to below 100 per cent; the default is 98%.")
+    share = success / 100
     chosen = recipes.load(recipe)
     lengths = _epochs.lengths(chosen, _epochs.campaigns(folders or (PUBLISHED,)))
     published = () if runs_only else _epochs.published(chosen)

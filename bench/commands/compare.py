@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bench.commands._numbers import SHARE
+
 if TYPE_CHECKING:
     from bench.analysis.comparison import Comparison
 
@@ -22,25 +24,32 @@ def _a_folder(context: click.Context, parameter: click.Parameter, typed: str | N
 @click.command("compare")
 @click.argument("folders", metavar="DIR DIR...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
-    "--tell", metavar="PERCENT", default="2%", show_default=True, help="a difference that is worth telling; decides "
-    "between `no difference` and `not enough runs`",
-)  # fmt: skip
+    "--tell",
+    type=SHARE,
+    metavar="PERCENT",
+    default="2%",
+    show_default=True,
+    help="a difference that is worth telling; decides between `no difference` and `not enough runs`",
+)
 @click.option(
-    "--fail-if-slower", metavar="PERCENT", help="exit 1 where a DIR is slower than the first by more than this, or has "
-    "too few runs to tell",
-)  # fmt: skip
+    "--fail-if-slower",
+    type=SHARE,
+    metavar="PERCENT",
+    help="exit 1 where a DIR is slower than the first by more than this, or has too few runs to tell",
+)
 @click.option(
-    "--drift", metavar="PERCENT", help="what two campaigns that were not interleaved may differ by on one machine; 0: "
-    "nothing  [default: measured from repeated campaigns there, else 2%]",
+    "--drift", type=SHARE, metavar="PERCENT",
+    help="what two campaigns that were not interleaved may differ by on one machine; 0: nothing  [default: measured "
+    "from repeated campaigns there, else 2%]",
 )  # fmt: skip
 @click.option("--different-work", is_flag=True, help="compare the times of different recipes, which is not one work")
 @click.option("--out", metavar="DIR", callback=_a_folder, help="write comparison.csv, .md and report.html")
 @click.option("--format", "form", type=click.Choice(["text", "markdown", "csv"]), default="text", show_default=True)
 def command(
     folders: tuple[Path, ...],
-    tell: str,
-    fail_if_slower: str | None,
-    drift: str | None,
+    tell: float,
+    fail_if_slower: float | None,
+    drift: float | None,
     different_work: bool,
     out: Path | None,
     form: str,
@@ -55,11 +64,7 @@ def command(
     """
     from bench.commands import _compare
 
-    limit = None if fail_if_slower is None else _compare.percent(fail_if_slower)
-    allowance = None if drift is None else _compare.percent(drift)
-    comparison = _compare.loaded(
-        folders, _compare.percent(tell), different_work=different_work, allowance_percent=allowance
-    )
+    comparison = _compare.loaded(folders, tell, different_work=different_work, allowance_percent=drift)
     if form == "text":
         _compare.show(comparison, sys.stdout)
     else:
@@ -70,9 +75,9 @@ def command(
         make_folder(out)
         _compare.write(comparison, out)
         click.echo(f"The table and the page are in {out}.", err=form != "text")
-    if limit is None:
+    if fail_if_slower is None:
         return 0
-    code, why = _compare.gate(comparison, limit)
+    code, why = _compare.gate(comparison, fail_if_slower)
     click.echo(why, err=True)
     return code
 

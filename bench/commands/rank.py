@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from bench.commands import report
+from bench.commands._numbers import Number
 
 
 @click.command("rank")
@@ -16,7 +17,7 @@ from bench.commands import report
     "--cost-per-hour",
     envvar="COST_PER_HOUR",
     show_envvar=True,
-    type=float,
+    type=Number("3.06"),
     metavar="X",
     help="what the whole machine costs, in US dollars on demand; gives a place on the cost board",
 )

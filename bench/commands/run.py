@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bench.commands import _claims, _options, _place, _protocol
+from bench.commands._numbers import PERCENT
 
 if TYPE_CHECKING:
     from bench.campaign import Campaign, Ending
@@ -35,7 +36,7 @@ RESULTS = Path(__file__).parents[2] / "results"
 @_place.options
 @_options.variable("OUT", "the campaign's folder  [default: a new one in results/]")
 @_options.variable("TRAINER", "a program of your own that trains, in place of a recipe (docs/trainers.md)")
-@_options.variable("TARGET", "percent it has to reach, with TRAINER  [default: 94]", type=_options.PERCENT)
+@_options.variable("TARGET", "percent it has to reach, with TRAINER  [default: 94]", type=PERCENT)
 @_options.threads
 @click.option("--smoke", is_flag=True, help="a short campaign on built-in data, whatever the machine")
 @_options.timeout

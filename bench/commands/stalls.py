@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bench.commands import _options, _place, _protocol
+from bench.commands._numbers import Number
 
 if TYPE_CHECKING:
     from bench.commands._dataset import Data
@@ -38,7 +39,8 @@ _PAIRS = "3"
 )
 @click.option(
     "--epochs",
-    type=click.IntRange(min=2),
+    type=Number("3", 2, unit="epochs", whole=True),
+    metavar="N",
     default=3,
     show_default=True,
     help="after which a run is ended; the first is left out",

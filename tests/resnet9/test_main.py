@@ -72,8 +72,11 @@ def test_what_is_trained_where_nothing_is_named_is_what_the_harness_would_train(
         (["trian"], "did you mean `train`?"),
         (["train", "--sed", "1"], "did you mean `--seed`?"),
         (["train", "--input", "hots"], "did you mean `host`?"),
-        (["train", "--seed", "-1"], "negative"),
-        (["train", "--seed", "one"], "invalid whole number value"),
+        (["train", "--seed", "-1"], "'-1' is no whole number"),
+        (["train", "--seed", "one"], "'one' is no whole number from 0, such as 4"),
+        (["train", "--seed", "1,5"], "'1,5' is no whole number from 0"),
+        (["train", "--threads", "-1"], "'-1' is no whole number from 0"),
+        (["train", "--runs", "2.5"], "'2.5' is no whole number from 0"),
         ([], "COMMAND"),
     ],
 )
@@ -89,12 +92,17 @@ def test_an_unknown_recipe_exits_with_2_and_a_suggestion(capsys):
     assert "did you mean `page24`" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", ["BENCH_SEED", "BENCH_TARGET_PERCENT"])
-def test_a_variable_that_is_no_number_is_named(name, monkeypatch, capsys):
-    monkeypatch.setenv(name, "many")
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("BENCH_SEED", "many"), ("BENCH_SEED", "1,5"), ("BENCH_SEED", "-1")]
+    + [("BENCH_TARGET_PERCENT", each) for each in ("many", "94,5", "94%", "nan", "0", "101", "1e1")],
+)
+def test_a_variable_that_is_no_number_is_named(name, value, monkeypatch, capsys):
+    monkeypatch.setenv(name, value)
     monkeypatch.setattr(main_module.signal, "signal", lambda *_: None)
     assert main(["train", "--recipe", "smoke"]) == 2
-    assert f"{name} is 'many'" in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert f"{name}='{value}' is no " in err and "such as " in err and err.count("\n") == 1
 
 
 def test_flags_win_over_the_harness_variables(monkeypatch):

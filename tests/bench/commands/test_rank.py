@@ -349,7 +349,7 @@ def test_a_run_whose_events_are_cut_off_is_left_out(tmp_path: Path, told: Told) 
 def test_a_price_that_is_none_is_told(tmp_path: Path, told: Told, price: str) -> None:
     code, _, err = told(write_campaign(tmp_path / "c", [run(0, 30.0)]), "--cost-per-hour", price)
     assert code == 2
-    assert "is no price in US dollars above 0" in err
+    assert "is no price in US dollars above 0" in err or "is no number: write it in digits" in err
 
 
 def test_a_clock_that_shows_no_time_is_a_damaged_record(tmp_path: Path, told: Told) -> None:

@@ -201,7 +201,7 @@ def test_code_without_a_commit_needs_to_be_allowed_and_is_told(
 
     table = asdict(recipe.load("page24"))
     _results.write_dawnbench(
-        tmp_path, results, CLAIMS, table, "x", allow_unverified_data=False, allow_uncommitted_code=True
+        tmp_path, results, CLAIMS, table, "x", plan=(0,), allow_unverified_data=False, allow_uncommitted_code=True
     )
 
     misc = written(tmp_path)["misc"]

@@ -28,13 +28,17 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Capture
         (["--precision", "fp23"], 2, "'fp23' is not one of"),
         (["--smoke", "--recipe", "page24"], 2, "leave RECIPE=page24 out"),
         (["--data", "/cifar"], 2, "no use for DATA=/cifar"),
-        (["--timeout", "0"], 2, "0 is not in the range 1<=x<=1000000"),
-        (["--timeout", "nan"], 2, "'nan' is not a valid integer"),
-        (["--timeout", "1e9"], 2, "'1e9' is not a valid integer"),
-        (["--timeout", "3000000"], 2, "3000000 is not in the range"),
+        (["--timeout", "0"], 2, "--timeout '0' is not from 1 to 1000000 seconds"),
+        (["--timeout", "nan"], 2, "--timeout 'nan' is no whole number"),
+        (["--timeout", "1e9"], 2, "--timeout '1e9' is no whole number"),
+        (["--timeout", "3000000"], 2, "is not from 1 to 1000000 seconds"),
         (["--email", "nobody"], 2, "EMAIL='nobody' is no e-mail address"),
         (["--cost-per-hour", "-2"], 2, "COST_PER_HOUR=-2.0 is no price"),
-        (["--cost-per-hour", "cheap"], 2, "(env var: 'COST_PER_HOUR'): 'cheap' is not a valid float"),
+        (
+            ["--cost-per-hour", "cheap"],
+            2,
+            "--cost-per-hour 'cheap' is no number: write it in digits, such as --cost-per-hour 3.06.",
+        ),
     ],
 )
 def test_a_wrong_word_is_one_sentence(bench: Bench, words: list[str], code: int, says: str) -> None:
