@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -73,6 +74,9 @@ def find(where: Path, edition: Edition = CIFAR10) -> Source:
                 raise DataError(f"The download {part} was interrupted", go_on)
     except OSError as error:
         raise DataError(f"Cannot look for CIFAR-10 at {where} ({error.strerror or error})", "give DATA=/path") from None
+    unread = re.search(r"\$\w+|\$\{\w+\}|(?:(?<=/)|^)~\w*(?=/|$)", str(where))
+    if unread:  # In quotes, or behind a `=`, a shell leaves it as it is.
+        raise DataError(f"No CIFAR-10 at {where}", f"{unread[0]} was not replaced: write the path out, as DATA=/path")
     raise DataError(f"No CIFAR-10 at {where}", GET_IT)
 
 

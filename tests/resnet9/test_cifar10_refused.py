@@ -18,6 +18,14 @@ def test_nothing_there_says_what_to_type(tmp_path):
     assert small.refusal(tmp_path, CIFAR10).startswith(f"No CIFAR-10 at {tmp_path};")
 
 
+@pytest.mark.parametrize("word", ["$HOME", "${DATA_DIR}", "~nobody"])
+def test_a_word_that_no_shell_has_replaced_is_named(tmp_path, word):
+    assert small.refusal(tmp_path / word / "data", CIFAR10).endswith(
+        f"; {word} was not replaced: write the path out, as DATA=/path"
+    )
+    assert "replaced" not in small.refusal(tmp_path / "a~b" / "1$", CIFAR10)
+
+
 def test_an_interrupted_download_is_called_that(tmp_path):
     (tmp_path / f"{BINARY.name}.part").write_bytes(b"x")
     sentence = small.refusal(tmp_path, CIFAR10)
