@@ -197,7 +197,7 @@ def _accept_no_gpu(kind: str, uuids: Sequence[str], environ: Mapping[str, str], 
     if not uuids:
         raise EnvironmentProblem("the NVIDIA driver shows no GPU", f"see what nvidia-smi says, or {_ON_THE_CPU}")
     if not _is_uuid(first) and first not in map(str, range(len(uuids))):
-        sentence = f"{variable} is no GPU, as the driver shows {len(uuids)} and counts from 0"
+        sentence = f"{variable} is no GPU, as the driver shows {len(uuids)} GPU(s) and counts from 0"
         raise EnvironmentProblem(sentence, f"correct it, or {_ON_THE_CPU}")
     if first.startswith("GPU-") and all(uuid and not uuid.startswith(first) for uuid in uuids):
         raise EnvironmentProblem(f"there is no GPU {first} here", f"name one of {', '.join(uuids)}, or {_ON_THE_CPU}")

@@ -87,7 +87,8 @@ def _train(request: Request, device: Device, writer: Writer, phases: PhaseLog) -
         writer.emit(Done("done", events=writer.events + 1, emit_ns=writer.emit_ns))
     if request.runs > 1:
         mean, std = statistics.mean(accuracies), statistics.stdev(accuracies)
-        print(f"{request.runs} runs: mean {mean:.3f} %, standard deviation {std:.3f}, view {request.recipe.views}")
+        spread = f"mean {mean:.3f} %, standard deviation {std:.3f} points"
+        print(f"{request.runs} runs: {spread}, view {request.recipe.views}")
 
 
 def _default_data(recipe: Recipe) -> str | None:

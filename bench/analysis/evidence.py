@@ -202,7 +202,7 @@ def _shortfall(recipe: Published, runs: int, mean_percent: float, left_out: Mapp
     if runs < LEAST_RUNS:
         return "one run decides nothing"
     if not _is_near(mean_percent, recipe.accuracy_percent):
-        return f"not within {TOLERANCE_PERCENT:g}"
+        return f"not within {TOLERANCE_PERCENT:g} points"
     lost = [f"{number} {how}" for how, number in left_out.items() if how not in HARMLESS]
     return f"seeds left out: {', '.join(lost)}" if lost else ""
 
@@ -250,7 +250,7 @@ def note(records: Sequence[Record], recipe: Published | None, known: Mapping[str
     if len(accuracies) >= LEAST_RUNS:
         if _is_near(middle := mean(accuracies), recipe.accuracy_percent):
             return None
-        return f"{said}, and these {len(accuracies)} runs give {middle:.2f} %, not within {TOLERANCE_PERCENT:g}"
+        return f"{said}, and these {len(accuracies)} runs give {middle:.2f} %, not within {TOLERANCE_PERCENT:g} points"
     if any((row["recipe_sha256"], row["reproduced"]) == (recipe.sha256, True) for row in _rows(known, recipe.name)):
         return None
     return f"{said}, and it takes {LEAST_RUNS} runs or more to compare"

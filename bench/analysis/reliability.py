@@ -67,7 +67,7 @@ def of(
     if largest is None or largest.n < LEAST_PUBLISHED:
         shortfall = f"fewer than {LEAST_PUBLISHED} published runs of its network and tricks"
     elif _contradicts(sum(reached), len(reached)):
-        shortfall = f"{sum(reached)} of {len(reached)} runs reached the target, so it has to be longer"
+        shortfall = f"{sum(reached)} of {len(reached)} runs reached the target, fewer than predicted"
     elif not by_count and round(prediction.success, 2) < LEAST_SUCCESS:  # one run moves it by half a point
         shortfall = f"predicted success below {100 * LEAST_SUCCESS:g} %"
     return Reliability(

@@ -162,7 +162,7 @@ def _started_warm(record: Record) -> str | None:
     celsius = record.telemetry.start_temperature_celsius
     if celsius is None or not trains(record) or COOLEST_CELSIUS <= celsius <= WARMEST_CELSIUS:
         return None
-    return f"the GPU had {celsius:.0f} C when the run began"
+    return f"the GPU's temperature was {celsius:.0f} C when the run began"
 
 
 def _persistence(facts: Facts) -> Finding | None:
@@ -175,7 +175,7 @@ def _persistence(facts: Facts) -> Finding | None:
 
 def _without_persistence(record: Record) -> str | None:
     off = record.fingerprint.get("gpu.persistence") is False
-    return "the driver was loaded anew for the run, which takes seconds" if off else None
+    return "the driver may have been loaded anew for the run, which takes seconds" if off else None
 
 
 def _ecc(facts: Facts) -> Finding | None:
@@ -244,7 +244,7 @@ def _lowered(record: Record, name: str, usual_name: str, what: str, unit: str) -
     now, usual = record.fingerprint.get(name), record.fingerprint.get(usual_name)
     if not isinstance(now, (int, float)) or not isinstance(usual, (int, float)) or now >= usual:
         return None
-    return f"{what} {now:.0f} {unit}, by default {usual:.0f}"
+    return f"{what} {now:.0f} {unit}, by default {usual:.0f} {unit}"
 
 
 def _throttled(record: Record) -> str | None:

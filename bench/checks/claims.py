@@ -136,7 +136,7 @@ def _recount(record: Record) -> str | None:
             return f"predictions were counted for epoch {each.epoch:g}, which was never announced"
         claim = record.epochs[each.index]
         if (claim.correct, claim.total) != (each.correct, each.total):
-            claimed = f"{claim.correct} of {claim.total} correct after epoch {each.epoch:g}"
+            claimed = f"{claim.correct} of {claim.total} test images correct after epoch {each.epoch:g}"
             return f"the trainer claims {claimed}; its predictions give {each.correct} of {each.total}"
     return None
 

@@ -33,12 +33,12 @@ def _data(facts: Facts) -> Finding:
 def _will_be_unverified(facts: Facts) -> Finding | None:
     if facts.data.will_be != "unverified":
         return None
-    return warn("not the official archive", f"{_VERIFY}; results are marked until then")
+    return warn("not known to be the official archive", f"{_VERIFY}; results are marked until then")
 
 
 def _unverified(record: Record) -> str | None:
     state = record.dataset.get("state")
-    return "the images were not read from the official archive" if state == "unverified" else None
+    return "nobody verified that the images are those of the official archive" if state == "unverified" else None
 
 
 def _synthetic(record: Record) -> str | None:

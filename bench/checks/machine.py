@@ -30,7 +30,7 @@ def _cpu(facts: Facts) -> Finding:
     if limit is not None and limit < facts.cpu_cores:
         whole = _WHOLE_CPUS if facts.is_contained else _NO_LIMIT
         advice = f"{whole}, or its threads will be stopped in turn"
-        return warn(f"{value}, of which it may use the time of {limit:g}", advice)
+        return warn(f"{value}, of which it may use the time of {limit:g} core{'' if limit == 1 else 's'}", advice)
     return ok(value)
 
 
@@ -68,7 +68,7 @@ def _steal(record: Record) -> str | None:
     share = record.telemetry.steal_share
     if share is None or share <= STEAL_SHARE:
         return None
-    return f"another guest of the host had {percent(share)} of the CPU time that this machine asked for"
+    return f"the host gave {percent(share)} of the CPU time that this machine asked for to others"
 
 
 def _governor(facts: Facts) -> Finding:

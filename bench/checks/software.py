@@ -112,7 +112,7 @@ SOFTWARE = (
     Rule("packages", "packages", threshold="a version unlike its lock file, or not installed from one",
          before=_packages),
     Rule("tensorflow", "TensorFlow", threshold="cannot be imported", before=_tensorflow),
-    Rule("disk", "disk", threshold=f"less than {RESULTS_BYTES / 1e6:.0f} MB free, and {DATA_BYTES / 1e6:.0f} more "
+    Rule("disk", "disk", threshold=f"less than {RESULTS_BYTES / 1e6:.0f} MB free, and {DATA_BYTES / 1e6:.0f} MB more "
          "where CIFAR-10 is to be downloaded", before=_disk),
     Rule("results", "results folder", threshold="cannot be written", before=_results),
     Rule("dirty", "checkout", "suspect",

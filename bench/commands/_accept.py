@@ -142,7 +142,9 @@ def judge(answer: Mapping[str, Any], placed: Placed, where: Device) -> list[Foun
         found.append(Found("TensorFlow as pinned", same, f"{answer.get('tensorflow')}, pinned {image.tensorflow}"))
     for each in answer["checks"]:
         figure = (
-            f"relative error {each['figure']:.1e} of {each['tolerance']:.0e}" if each.get("figure") else each["detail"]
+            f"relative error {each['figure']:.1e}, tolerance {each['tolerance']:.0e}"
+            if each.get("figure")
+            else each["detail"]
         )
         found.append(Found(str(each["name"]), bool(each["passed"]), figure))
     return found

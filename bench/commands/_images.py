@@ -43,8 +43,8 @@ def resolve(tag: str, replaces: bool) -> str:
         return f"{told}, as docker/images.toml says."
     if known.digest and not replaces:
         raise Refused(
-            f"{told}, and docker/images.toml pins {known.digest}: somebody has moved the tag. Runs in the two are not "
-            "the same; type it with --replace to pin the new one."
+            f"{told}, and docker/images.toml pins {known.digest}: the tag or the file has changed. Runs in the two "
+            "are not the same; type it with --replace to pin the new one."
         )
     images.write_digest(known.name, found.digest, today)
     return f"{told}: written to docker/images.toml. Commit it, so that everybody runs the same."

@@ -120,7 +120,7 @@ def placed(
     if found is None:
         if not own and installed_lock()["lock.name"] == "harness":
             raise EnvironmentProblem(
-                "there is no TensorFlow in .venv, which was set up for runs in a container: type the same `make` "
+                "there is no TensorFlow in .venv, which was set up for the harness alone: type the same `make` "
                 "command with WHERE=native, which installs it."
             )
         return None
@@ -175,11 +175,12 @@ def _refuse_container(asked: Asked, own: bool) -> None:
 
 def _natively(asked: Asked, why: str) -> Settled:
     from bench.errors import EnvironmentProblem
+    from bench.probes import engine as engines
 
     if asked.explicitly:
         raise EnvironmentProblem(why if why.endswith(".") else f"{why}.")
-    # The advice to type WHERE=native is for who wanted a container.
-    reason = re.sub(r",? or type WHERE=native[^;.]*", "", why).rstrip(".")
+    # Where there is no engine nobody wants one, nor is the advice to type WHERE=native for who wanted no container.
+    reason = re.sub(r",? or type WHERE=native[^;.]*", "", why.replace(f"; {engines.INSTALL}", "")).rstrip(".")
     return Settled(f"Natively, in no container: {reason}.")
 
 

@@ -347,7 +347,7 @@ def write_dawnbench(
     known = {seed: seconds for seed, seconds in times.items() if seed is not None and seconds is not None}
     chosen = entry.choose(known)
     if chosen is None:
-        return "No DAWNBench pair: no run reached the target."
+        return "No DAWNBench pair: no run that is to be believed reached the target."
     lacking = claiming.missing(author=claims.author, email=claims.email, hardware=claims.hardware)
     record = next(each for each in counted if each.seed == chosen)
     commit, against_code = _code(record)

@@ -84,7 +84,7 @@ def _basis(report: EpochReport) -> Iterator[tuple[str, str]]:
             f"{each.reached} reached the target{left_out}",
         )
     for known in report.published:
-        found = f"mean {known.mean_percent:g} %, standard deviation {known.std_percent:g}, n {known.n}"
+        found = f"mean {known.mean_percent:g} %, standard deviation {known.std_percent:g} points, {known.n} runs"
         yield "Published", f"{known.epochs:g} epochs ({known.recipe}): {found}"
     if report.slope is not None:
         points = f"{report.slope.points:g} ± {report.slope.standard_error:g} points per e-fold of epochs"
@@ -97,7 +97,7 @@ def _basis(report: EpochReport) -> Iterator[tuple[str, str]]:
     yield (
         "Fit",
         f"{curve.mean_percent:.3f} % at {curve.reference_epochs:.2f} epochs, slope {curve.slope:.2f} ± "
-        f"{curve.slope_error:.2f} points per e-fold, standard deviation between seeds {curve.std_percent:.3f} "
+        f"{curve.slope_error:.2f} points per e-fold, standard deviation between seeds {curve.std_percent:.3f} points "
         f"({curve.degrees} degrees of freedom)",
     )
 

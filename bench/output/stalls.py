@@ -73,7 +73,7 @@ def conclusion(stored: StoredStalls, frame: pd.DataFrame) -> list[str]:
     elif whole["answer"] == INPUT_BOUND:
         told.append("Give the input more CPU time (--threads), or keep the dataset on the device with INPUT=device.")
     elif not pd.isna(whole["cost_share_low"]) and whole["cost_share_low"] > 0 and whole["cost_share"] > COST_SHARE:
-        told.append("What the input costs is not waiting: it works on the same CPU cores as the step.")
+        told.append("What the input costs was not waiting; it may be its own work on the CPU cores that the step uses.")
     wanted, compared = len(stored.seeds), int(whole["pairs"])
     if compared < wanted:
         told.append(f"Of {wanted} pairs only {compared} can be compared; record.json of the others says why.")

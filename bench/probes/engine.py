@@ -20,7 +20,8 @@ from bench.probes.hearing import Hear, Heard
 
 #: An engine answers in a fraction of a second; a daemon that is wedged, never.
 PATIENCE_SECONDS = 30.0
-_INSTALL = (
+#: What helps where there is no engine.
+INSTALL = (
     "install Docker Engine and the NVIDIA container toolkit (docs/containers.md says how), or type WHERE=native to "
     "train without a container"
 )
@@ -192,7 +193,7 @@ def meaning(words: str, program: str = "docker", reference: str = "") -> Trouble
 def find(program: str, hear: Hear, environ: Mapping[str, str]) -> Engine:
     """The engine called ``program``. Raises EnvironmentProblem, in one sentence, where it cannot be used."""
     if shutil.which(program) is None:
-        raise EnvironmentProblem(f"there is no `{program}` on PATH; {_INSTALL}.")
+        raise EnvironmentProblem(f"there is no `{program}` on PATH; {INSTALL}.")
     name = "CONTAINER_HOST" if Path(program).name == "podman" else "DOCKER_HOST"
     if environ.get(name) and not environ[name].startswith("unix://"):
         raise EnvironmentProblem(
@@ -308,6 +309,4 @@ def _answer(argv: Sequence[str], hear: Hear) -> Heard:
         restart = "" if Path(argv[0]).name == "podman" else "; type `sudo systemctl restart docker`"
         raise EnvironmentProblem(f"{argv[0]} did not answer within {PATIENCE_SECONDS:.0f} s{restart}.") from None
     except OSError as error:
-        raise EnvironmentProblem(
-            f"`{shlex.join(argv[:2])}` cannot be started ({error.strerror}); {_INSTALL}."
-        ) from None
+        raise EnvironmentProblem(f"`{shlex.join(argv[:2])}` cannot be started ({error.strerror}); {INSTALL}.") from None

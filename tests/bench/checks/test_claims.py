@@ -102,7 +102,7 @@ FINDINGS: list[tuple[str, str, Callable[[Lines], Lines], str]] = [
     ("dirty", "suspect", event("harness_start", fingerprint={"git.dirty": True}), "not committed"),
     ("several-runs", "note", event("hello", runs=3), "3 runs shared one process"),
     ("synthetic", "note", dataset("synthetic"), "no CIFAR-10 result"),
-    ("unverified-data", "note", dataset("unverified"), "not read from the official archive"),
+    ("unverified-data", "note", dataset("unverified"), "nobody verified that the images"),
     ("warnings", "note", lambda lines: [WARNING, *lines], "the trainer warns: no AMX$"),
     ("warnings", "note", lambda lines: [WARNING] * 3 + lines, r"no AMX \(and 2 more\)$"),
     ("warnings", "note", lambda lines: event("harness_end", dropped_warnings=8000)([WARNING] * 150 + lines),

@@ -90,7 +90,7 @@ def test_with_gpu_engine_and_toolkit_it_is_the_container_of_the_image_that_fits(
 def test_without_an_engine_it_is_native_and_says_why(tmp_path: Path, library: Path) -> None:
     found = settled(tmp_path, library, "A100", has_engine=False, docker="no-such-engine")
     assert found["image"] is None
-    assert found["said"].startswith("Natively, in no container: there is no `no-such-engine` on PATH")
+    assert found["said"] == "Natively, in no container: there is no `no-such-engine` on PATH."
     assert "WHERE=native" not in found["said"]
 
 

@@ -130,7 +130,7 @@ def test_a_run_of_which_nothing_is_known_is_dashes() -> None:
 def test_the_stand_in_is_told_for_what_it_is() -> None:
     synthetic = Run(dataset="synthetic", dataset_state="synthetic", recipe="smoke")
     assert "no CIFAR-10 result" in render(synthetic)
-    assert "not read from the official archive" in render(Run(dataset_state="unverified"), width=200)
+    assert "nobody verified that the images are those" in render(Run(dataset_state="unverified"), width=200)
     assert "CIFAR-10 result" not in render(Run())
 
 

@@ -54,8 +54,8 @@ def test_one_pair_has_a_cost_without_an_interval() -> None:
 
 def test_a_cost_without_waiting_is_told_as_shared_cores() -> None:
     text = render(answer="not input-bound", stall_share=0.01)
-    assert "it works on the same CPU cores as the step" in text
-    assert "same CPU cores" not in render(answer="not input-bound", stall_share=0.01, cost_share_low=-0.1)
+    assert "CPU cores that the step uses" in text
+    assert "CPU cores that the step" not in render(answer="not input-bound", stall_share=0.01, cost_share_low=-0.1)
 
 
 def test_the_stand_in_says_so() -> None:
