@@ -21,11 +21,11 @@ VARIABLES = [
 ]  # fmt: skip
 TARGETS = [
     "help", "bench", "smoke", "ablate", "stalls", "images", "image", "shell", "verify-image", "check-trainer", "doctor",
-    "data", "report", "compare", "ab", "rank", "parquet", "net", "augmented", "test", "test-slow", "test-deep", "lint",
+    "data", "report", "published", "compare", "ab", "rank", "parquet", "net", "augmented", "test", "test-slow", "test-deep", "lint",
     "perf", "perf-gpu", "perf-sampler", "perf-container", "perf-report", "lock", "clean",
 ]  # fmt: skip
 NEED_NO_TENSORFLOW = (
-    "images", "image", "shell", "verify-image", "report", "compare", "rank", "perf-report", "data", "net",
+    "images", "image", "shell", "verify-image", "report", "published", "compare", "rank", "perf-report", "data", "net",
 )  # fmt: skip
 NEED_TENSORFLOW = ("augmented", "perf", "perf-gpu", "perf-sampler", "perf-container")
 
