@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import campaign
+from bench import campaign, disk
 from bench.campaign import Campaign, Claims, Configuration
+from bench.disk import disk_trouble_told
 from bench.errors import DataError, Refused, UsageError
-from bench.journal import disk_trouble_told
 from bench.record import ABLATION_FILE, CAMPAIGN_FILE, StoredAblation, read_ablation, write_ablation
 from bench.run_protocol import RunProtocol
 
@@ -40,14 +40,13 @@ class Ablation:
 
         Only for who holds the folder's lock. Raises EnvironmentProblem where the disk does not take it.
         """
-        for part in self.folder.glob(".*.part"):
-            part.unlink(missing_ok=True)
+        disk.remove_parts(self.folder)
         if not (self.folder / ABLATION_FILE).exists():
             # First of all, so that a folder whose harness is killed here is known for what it is.
             write_ablation(self.stored, self.folder)
         for each in self.campaigns.values():
             with disk_trouble_told(each.folder):
-                each.folder.mkdir(exist_ok=True)
+                disk.make_folder(each.folder, exist_ok=True)
             each.sweep()
         self.write()
 
@@ -99,8 +98,7 @@ def differences(found: StoredAblation, wanted: StoredAblation) -> list[str]:
 
 
 def _newest_unfinished(results: Path, wanted: StoredAblation) -> Path | None:
-    # Names begin with the time in UTC, so their order is that of the ablations.
-    for path in sorted(results.glob(f"*/{ABLATION_FILE}"), reverse=True):
+    for path in campaign.newest_first(results, ABLATION_FILE):
         try:
             found = read_ablation(path.parent)
             if not differences(found, wanted) and _left(path.parent, found):

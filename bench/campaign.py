@@ -11,11 +11,22 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from bench import disk
+from bench.disk import disk_trouble_told
 from bench.errors import DataError, Refused, UsageError
 from bench.execute import Outcome
 from bench.fifo import FIFO_FILE
-from bench.journal import disk_trouble_told
-from bench.record import CAMPAIGN_FILE, EVENTS_FILE, SCHEMA, Record, fold_file, load_run, replace_file, seed_folder
+from bench.record import (
+    CAMPAIGN_FILE,
+    EVENTS_FILE,
+    MOST_JSON_BYTES,
+    SCHEMA,
+    Record,
+    fold_file,
+    load_run,
+    replace_file,
+    seed_folder,
+)
 from bench.record.schema import SchemaError, load
 from bench.run_protocol import UNSTATED, WARM_UP_FOLDER, RunProtocol, WarmUp
 
@@ -139,9 +150,8 @@ class Campaign:
 
     def sweep(self) -> None:
         """Remove the half-written files of a harness that was killed; only for who holds the folder's lock."""
-        folders = (self.folder, self.folder / WARM_UP_FOLDER, *self.folder.glob("seed-*"))
-        for part in (part for folder in folders for part in folder.glob(".*.part")):
-            part.unlink(missing_ok=True)
+        for folder in (self.folder, self.folder / WARM_UP_FOLDER, *self.folder.glob("seed-*")):
+            disk.remove_parts(folder)
 
     def make_room(self, seed: int) -> Path:
         """The folder for a new run of ``seed``, with the run that did not end well moved aside and kept.
@@ -163,8 +173,8 @@ def _vacated(folder: Path) -> Path:
         number = 1 + sum(1 for _ in folder.parent.glob(f"{folder.name}.{status}-*"))
         with disk_trouble_told(folder):
             # Left by a harness that was killed; whoever copies or searches the folder would wait on it for ever.
-            (folder / FIFO_FILE).unlink(missing_ok=True)
-            folder.rename(folder.with_name(f"{folder.name}.{status}-{number}"))
+            disk.remove(folder, FIFO_FILE)
+            disk.rename(folder, f"{folder.name}.{status}-{number}")
     return folder
 
 
@@ -172,7 +182,7 @@ def read(folder: Path) -> Campaign:
     """The campaign in ``folder``. Raises DataError for a ``campaign.json`` that is missing or damaged."""
     path = folder / CAMPAIGN_FILE
     try:
-        body = json.loads(path.read_bytes())
+        body = json.loads(disk.read_bytes(path, MOST_JSON_BYTES))
         if not isinstance(body, dict) or body.get("schema") != SCHEMA:
             raise SchemaError(f"its schema is not {SCHEMA}")
         stored = load(_Stored, body)
@@ -206,10 +216,9 @@ def newest_unfinished(
     """The newest campaign under ``results`` of this configuration and protocol with seeds left to run, all of which
     are ``asked`` for where that names some.
 
-    Damaged folders are passed over.
+    Damaged folders are passed over, and so are links, which lead to folders that nobody has named.
     """
-    # Names begin with the time in UTC, so their order is that of the campaigns.
-    for path in sorted(results.glob(f"*/{CAMPAIGN_FILE}"), reverse=True):
+    for path in newest_first(results, CAMPAIGN_FILE):
         try:
             campaign = read(path.parent)
             same = campaign.configuration == configuration and campaign.protocol == protocol
@@ -218,6 +227,12 @@ def newest_unfinished(
         except DataError:
             continue
     return None
+
+
+def newest_first(results: Path, name: str) -> list[Path]:
+    """The files of this name in the folders of ``results``, those of links left out, the newest folder first."""
+    # Names begin with the time in UTC, so their order is that of the campaigns.
+    return sorted((path for path in results.glob(f"*/{name}") if not path.parent.is_symlink()), reverse=True)
 
 
 def choose(

@@ -7,7 +7,6 @@ whatever happens to the client, the container is asked how it ended, and is remo
 
 from __future__ import annotations
 
-import contextlib
 import json
 import signal
 from collections.abc import Mapping, Sequence
@@ -17,6 +16,7 @@ from typing import IO, Any
 
 from bench import execute
 from bench.container import OWNER_LABEL, Engine
+from bench.disk import end_of
 from bench.errors import EnvironmentProblem
 from bench.probes import engine as engines
 
@@ -95,10 +95,7 @@ class ContainerProcess(execute.Child):
             return None
 
     def _last_words(self) -> str:
-        with contextlib.suppress(OSError), open(self._log, "rb") as stream:
-            stream.seek(max(0, self._log.stat().st_size - _LOG_END_BYTES))
-            return stream.read().decode("utf-8", "replace")
-        return ""
+        return end_of(self._log, _LOG_END_BYTES).decode("utf-8", "replace")
 
 
 def _clause(trouble: engines.Trouble) -> str:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
-import shlex
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bench.errors import EnvironmentProblem
+from bench.disk import creating, disk_trouble_told
 from bench.probes import prose
 from bench.probes.identity import Identity
 
@@ -22,39 +19,6 @@ _MALFORMED_LINE_BYTES = 4096
 #: Warnings of one run beyond this many are counted and not written: nobody reads the thousandth, and a trainer that
 #: warns at every step would fill a disk.
 MAX_WARNINGS = 1000
-_ADVICE = {
-    errno.ENOSPC: "free some space, or name a folder on another disk with OUT=/path",
-    errno.EDQUOT: "free some of your quota, or name a folder on another disk with OUT=/path",
-    errno.EFBIG: "raise the file size limit (ulimit -f), or name a folder on another disk with OUT=/path",
-    errno.ENAMETOOLONG: "name a folder with a shorter path with OUT=/path",
-}
-
-
-@contextmanager
-def disk_trouble_told(path: Path) -> Iterator[None]:
-    """Turn an OSError met while writing to ``path`` into EnvironmentProblem: one sentence with what to do about it."""
-    try:
-        yield
-    except OSError as error:
-        advice = (
-            _ADVICE.get(error.errno or 0) or f"{_owner_told(path, error)}name a folder you can write to with OUT=/path"
-        )
-        raise EnvironmentProblem(f"cannot write to {path} ({error.strerror or error}); {advice}.") from error
-
-
-def _owner_told(path: Path, error: OSError) -> str:
-    """What to type where a folder is another user's, as after a run as root; empty for any other trouble."""
-    if error.errno not in (errno.EACCES, errno.EPERM):
-        return ""
-    there = next((folder for folder in (path, *path.absolute().parents) if os.path.lexists(folder)), path)
-    try:
-        owner = os.lstat(there).st_uid
-    except OSError:
-        return ""
-    if owner == os.getuid():
-        return ""
-    whose = "root" if owner == 0 else f"user {owner}"
-    return f'it belongs to {whose}, so type `sudo chown -R "$USER" {shlex.quote(str(there))}`, or '
 
 
 class Journal:
@@ -70,7 +34,7 @@ class Journal:
         self._warnings_left = most_warnings
         self._identity = identity or Identity.of_this_process()
         with disk_trouble_told(path):
-            self._stream = open(path, "x", encoding="ascii")  # noqa: SIM115 (closed in close)
+            self._stream = open(path, "x", encoding="ascii", opener=creating)  # noqa: SIM115 (closed in close)
 
     def write(self, body: Mapping[str, Any], received_ns: int) -> None:
         """Add one event of our own as a line of JSON, stamped with ``received_ns`` (CLOCK_MONOTONIC).

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from bench.disk import disk_trouble_told
 from bench.errors import EnvironmentProblem, Refused
-from bench.journal import disk_trouble_told
 
 FOLDER_LOCK = ".lock"
 
@@ -37,10 +37,15 @@ def held(path: Path, what: str) -> Iterator[None]:
 def _locked(path: Path, what: str) -> int:
     while True:
         try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644)
         except OSError as error:
             advice = "make its folder writable, or name another with OUT=/path"
             raise EnvironmentProblem(f"cannot make the lock {path} ({error.strerror}); {advice}.") from error
+        status = os.fstat(descriptor)
+        # Whatever else lies in its place, another file's second name among it, is not ours to empty.
+        if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
+            os.close(descriptor)
+            raise EnvironmentProblem(f"{path} is no lock file; remove it, or name another folder with OUT=/path.")
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:

@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from bench import campaign
+from bench import campaign, disk
 from bench.campaign import ENDED_WELL, Campaign, Configuration
+from bench.disk import disk_trouble_told
 from bench.errors import DataError, Refused, UsageError
-from bench.journal import disk_trouble_told
 from bench.record import CAMPAIGN_FILE, EVENTS_FILE, fold_file
 from bench.record.ab import AB_FILE, StoredAB, read_ab, write_ab
 from bench.record.stalls import STALLS_FILE, StoredStalls, read_stalls, write_stalls
@@ -87,13 +87,12 @@ class Pairs(Generic[Stored]):
 
         Only for who holds the folder's lock. Raises EnvironmentProblem where the disk does not take it.
         """
-        for part in self.folder.glob(".*.part"):
-            part.unlink(missing_ok=True)
+        disk.remove_parts(self.folder)
         # First of all, so that a folder whose harness is killed here is known for what it is.
         self.kind.write(self.stored, self.folder)
         for each in self.campaigns.values():
             with disk_trouble_told(each.folder):
-                each.folder.mkdir(exist_ok=True)
+                disk.make_folder(each.folder, exist_ok=True)
             each.sweep()
             each.write()
 
@@ -149,8 +148,7 @@ def _at(folder: Path, kind: Kind[Stored], stored: Stored, sides: Mapping[str, Si
 def _newest_unfinished(
     results: Path, kind: Kind[Stored], wanted: Stored, sides: Mapping[str, Side]
 ) -> Pairs[Stored] | None:
-    # Names begin with the time in UTC, so their order is that of the pairs.
-    for path in sorted(results.glob(f"*/{kind.file}"), reverse=True):
+    for path in campaign.newest_first(results, kind.file):
         try:
             found = _at(path.parent, kind, kind.read(path.parent), sides)
             if not _differences(found, wanted) and found.left():

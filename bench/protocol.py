@@ -440,8 +440,9 @@ class Writer:
         path = self.predictions_path
         if path is None:
             return
-        part = path.with_suffix(".part")
-        part.write_bytes(classes)
+        part = path.with_name(f".{path.name}.{os.urandom(8).hex()}.part")
+        with open(part, "xb") as stream:  # A new file under a name that nobody knew: no link in its place is followed.
+            stream.write(classes)
         part.replace(path)
 
     def emit(self, event: Event) -> None:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import errno
 import os
-import stat
 from dataclasses import dataclass
 from fractions import Fraction
 from hashlib import sha256
 from pathlib import Path
 
 from bench import protocol
+from bench.disk import plainly
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,8 @@ class Asked:
 class Recount:
     """``correct`` of ``total`` predictions found in ``predictions.u8`` after an evaluation.
 
-    ``fault`` says why it is not believed, where it is not; ``sha256`` is of the file, None where there is none.
+    ``fault`` says why it is not believed, where it is not; ``sha256`` is of the file, None where it is not there or of
+    another size than it should be.
     """
 
     epoch: float
@@ -129,23 +129,18 @@ class Referee:
     def _count(self, event: protocol.Epoch, labels: bytes) -> Recount:
         claim = f"after epoch {event.epoch:g} the trainer claims {event.correct} of {event.total} test images correct"
         try:
-            predictions = _read_plain_file(self._predictions)
+            with open(self._predictions, "rb", opener=plainly) as stream:
+                held = os.fstat(stream.fileno()).st_size
+                # One byte more than there are images tells that there are too many; the rest may have no end.
+                predictions = stream.read(len(labels) + 1)
         except OSError as error:
             fault = f"{claim}, but {self._predictions.name} cannot be read ({error.strerror})"
             return Recount(event.epoch, 0, 0, fault)
         correct = sum(map(int.__eq__, predictions, labels))
-        fault = ""
         if len(predictions) != len(labels):
-            held = f"{len(predictions)} predictions for {len(labels)} test images"
-            fault = f"{claim}, but {self._predictions.name} holds {held}"
-        elif (correct, len(labels)) != (event.correct, event.total):
-            fault = f"{claim}, but its predictions give {correct} of {len(labels)}"
+            held = max(held, len(predictions))
+            fault = f"{claim}, but {self._predictions.name} holds {held} predictions for {len(labels)} test images"
+            return Recount(event.epoch, correct, held, fault)
+        agrees = (correct, len(labels)) == (event.correct, event.total)
+        fault = "" if agrees else f"{claim}, but its predictions give {correct} of {len(labels)}"
         return Recount(event.epoch, correct, len(predictions), fault, sha256(predictions).hexdigest())
-
-
-def _read_plain_file(path: Path) -> bytes:
-    """The bytes of a file, and OSError for a FIFO or a device, which a harness would read for ever."""
-    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as stream:
-        if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
-            raise OSError(errno.EINVAL, "it is no plain file")
-        return stream.read()

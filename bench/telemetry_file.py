@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.journal import disk_trouble_told
+from bench.disk import creating, disk_trouble_told
 from bench.record.telemetry import COLUMNS
 
 
@@ -23,7 +23,9 @@ class TelemetryFile:
         self.path = path
         self.impossible: Counter[str] = Counter()
         with disk_trouble_told(path):
-            self._stream = open(path, "x", encoding="ascii", newline="")  # noqa: SIM115 (closed in close)
+            self._stream = open(  # noqa: SIM115 (closed in close)
+                path, "x", encoding="ascii", newline="", opener=creating
+            )
         self._writer = csv.writer(self._stream, lineterminator="\n")
         self._write([column.name for column in COLUMNS])
 

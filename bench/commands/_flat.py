@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench import scratch
-from bench.journal import disk_trouble_told
+from bench.disk import disk_trouble_told
 from resnet9 import dataset
 
 if TYPE_CHECKING:

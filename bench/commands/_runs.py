@@ -33,7 +33,7 @@ from bench.checks.machine import NOT_EVERYWHERE
 from bench.checks.rule import was_contained
 from bench.checks.telemetry import facts_not_given, unanswered
 from bench.commands import _results
-from bench.journal import disk_trouble_told
+from bench.disk import disk_trouble_told
 from bench.probes import git, machine
 from bench.referee import Asked
 from bench.run_protocol import RunProtocol, WarmUp, warm_up_limits, warm_up_seed

@@ -127,8 +127,8 @@ def _bench(typed: str, wishes: Wishes, asked: Asked, timeout: int | None, keep: 
 def _place(keep: Path | None) -> Iterator[Path]:
     """The folder of the starts: a new one that stays, or one that is gone afterwards. Raises UsageError."""
     from bench import scratch
+    from bench.disk import disk_trouble_told
     from bench.errors import UsageError
-    from bench.journal import disk_trouble_told
 
     if keep is None:
         with scratch.folder() as folder:

@@ -118,7 +118,7 @@ def _made(
 def newest(results: Path) -> Path:
     """The newest folder of a campaign, an ablation or pairs of runs, a published one only where there is no other.
 
-    Raises DataError for none at all.
+    A link is passed over: whoever wants what it leads to names it. Raises DataError for none at all.
     """
     from bench.errors import DataError
     from bench.record import ABLATION_FILE, CAMPAIGN_FILE
@@ -128,7 +128,8 @@ def newest(results: Path) -> Path:
     files = (CAMPAIGN_FILE, ABLATION_FILE, STALLS_FILE, AB_FILE)
     for place in (results, results / "published"):
         # Names begin with the time in UTC, so their order is that of the campaigns.
-        found = sorted(path.parent for name in files for path in place.glob(f"*/{name}"))
+        folders = (path.parent for name in files for path in place.glob(f"*/{name}"))
+        found = sorted(folder for folder in folders if not folder.is_symlink())
         if found:
             return found[-1]
     raise DataError(f"there is no campaign under {results.name}/ yet; type `make bench`, or name a folder.")
@@ -267,9 +268,9 @@ def _rebuild_sides(folder: Path, names: Sequence[str]) -> bool:
     from bench.record import CAMPAIGN_FILE, holds, load_campaign
 
     writable = os.access(folder, os.W_OK)
-    for name in names if writable else ():
-        if holds(folder / name, CAMPAIGN_FILE):
-            _rebuild_whole(load_campaign(folder / name))
+    begun = [folder / name for name in names if holds(folder / name, CAMPAIGN_FILE)] if writable else []
+    for campaign in [load_campaign(each) for each in begun]:  # All are read before anything is written.
+        _rebuild_whole(campaign)
     return writable
 
 

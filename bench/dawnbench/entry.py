@@ -21,8 +21,8 @@ from pathlib import Path
 from bench.dawnbench import claims, details, reviewed
 from bench.dawnbench.details import Facts
 from bench.dawnbench.pair import COLUMNS, MAX_BYTES, TARGET_PERCENT, TEST_IMAGES, VERSION
+from bench.disk import make_folder, replace_file
 from bench.errors import DataError, EnvironmentProblem, Refused, UsageError
-from bench.record import replace_file
 
 SECONDS_PER_HOUR = 3600
 #: 0.36 microseconds. The board's fast entries have 8 decimals; epochs have become a hundred times shorter since.
@@ -178,7 +178,7 @@ def write(entry: Entry, folder: Path) -> Path:
     """
     json_path, tsv_path = (folder / f"{entry.stem}.{extension}" for extension in ("json", "tsv"))
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder, exist_ok=True)
     except OSError as error:
         advice = "name a folder you can write to with OUT=/path"
         raise EnvironmentProblem(f"cannot make the folder {folder} ({error.strerror}); {advice}.") from None

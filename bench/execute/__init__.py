@@ -24,12 +24,13 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, Protocol
 
-from bench import protocol
+from bench import disk, protocol
+from bench.disk import disk_trouble_told
 from bench.errors import one_line
 from bench.execute.asking import Heard, ask, call, call_heard, hear
 from bench.execute.child import Child, Exit, Spawner, Started, spawn
 from bench.fifo import Fifo
-from bench.journal import Journal, disk_trouble_told
+from bench.journal import Journal
 from bench.orphans import Orphans
 from bench.probes import prose
 from bench.probes.identity import Identity
@@ -161,7 +162,7 @@ def run(
     Raises EnvironmentProblem, with no process left, where the folder cannot be written or the disk is full.
     """
     with disk_trouble_told(job.folder):
-        job.folder.mkdir(parents=True)
+        disk.make_folder(job.folder)
     with contextlib.ExitStack() as stack:
         log = stack.enter_context(_log_file(job.folder))
         fifo = stack.enter_context(contextlib.closing(Fifo(job.folder)))
@@ -232,7 +233,7 @@ def _collect(child: Child, sampler: Sampler, orphans: Orphans) -> tuple[Exit, tu
 
 def _log_file(folder: Path) -> IO[bytes]:
     with disk_trouble_told(folder):
-        return open(folder / LOG_FILE, "xb")
+        return open(folder / LOG_FILE, "xb", opener=disk.creating)
 
 
 def _outcome(watch: Watch, end: Exit, log: Path) -> Outcome:
@@ -264,9 +265,7 @@ def _own_reason(watch: Watch, end: Exit, log: Path) -> str:
 
 def _last_words(log: Path) -> str:
     """The last line of a log that is not empty, shortened; a Python program that crashed says there why."""
-    with open(log, "rb") as stream:
-        stream.seek(max(0, log.stat().st_size - 4096))
-        lines = stream.read().decode("utf-8", "replace").split("\n")
+    lines = disk.end_of(log, 4096).decode("utf-8", "replace").split("\n")
     printable = ["".join(c for c in line if c.isprintable()).strip() for line in lines]
     return next(filter(None, reversed(printable)), "")[:200]
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.analysis.figures import BAR, INTERVAL, LINE, CloseUp, Figure, Panel, Series
+from bench.disk import make_folder
 from bench.errors import EnvironmentProblem, one_line
 from bench.output import plots
 
@@ -40,7 +41,7 @@ def write(figures: Sequence[Figure], folder: Path, form: str, of_what: str = "")
     not take one.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder, exist_ok=True)
     except OSError as error:
         raise EnvironmentProblem(f"cannot make {folder} ({error.strerror}); name another folder.") from None
     files, left_out = [], []

@@ -17,6 +17,7 @@ import pandas as pd
 
 from bench.analysis.columns import FILES, VERSION_COLUMN, VERSIONS, Column
 from bench.analysis.frames import frame
+from bench.disk import plainly
 from bench.errors import DataError
 from bench.record import TELEMETRY_FILE, replace_file
 
@@ -54,7 +55,7 @@ def read(path: Path) -> pd.DataFrame:
     again = f"make it again with `python -m bench report {path.parent}`"
     again = "it cannot be made again; take it from a backup" if path.name == TELEMETRY_FILE else again
     try:
-        with open(path, encoding="utf-8-sig", newline="") as stream:
+        with open(path, encoding="utf-8-sig", newline="", opener=plainly) as stream:
             header, *rows = list(csv.reader(stream, strict=True)) or [[]]
     except OSError as error:
         raise DataError(f"cannot read {path} ({error.strerror}); {again}.") from None

@@ -1,5 +1,6 @@
 """Records: the events of one run folded into data, and their files."""
 
+from bench.disk import replace_file
 from bench.record.ablation import (
     ABLATION_FILE,
     StoredAblation,
@@ -11,6 +12,7 @@ from bench.record.ablation import (
 from bench.record.column import Column
 from bench.record.files import (
     CAMPAIGN_FILE,
+    MOST_JSON_BYTES,
     StoredCampaign,
     StoredRun,
     fold_file,
@@ -18,7 +20,6 @@ from bench.record.files import (
     load_campaign,
     load_run,
     read,
-    replace_file,
     seed_folder,
     write,
     write_run,
@@ -61,6 +62,7 @@ __all__ = [
     "EVENTS_FILE",
     "LEAST_TICKS",
     "LEVELS",
+    "MOST_JSON_BYTES",
     "REASON_BITS",
     "RECORD_FILE",
     "SCHEMA",

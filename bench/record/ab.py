@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.disk import replace_file
 from bench.errors import DataError
 from bench.record import schema
-from bench.record.files import load_versioned, replace_file
+from bench.record.files import load_versioned
 
 AB_FILE = "ab.json"
 A, B = "a", "b"

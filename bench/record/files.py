@@ -11,9 +11,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from bench.errors import DataError, EnvironmentProblem
+from bench import disk
+from bench.disk import replace_file
+from bench.errors import DataError
 from bench.record import schema, seal
 from bench.record.folding import EVENTS_FILE, fold
+from bench.record.lines import MOST_EVENT_BYTES, lines_of
 from bench.record.schema import NOT_STORED
 from bench.record.shape import RECORD_FILE, SCHEMA, Record
 from bench.record.telemetry import TELEMETRY_FILE
@@ -21,6 +24,8 @@ from bench.record.ticks import Tick
 from bench.record.ticks import read as read_ticks
 
 CAMPAIGN_FILE = "campaign.json"
+#: A campaign.json of a thousand seeds has 20 kB. A record.json that is larger is not read, and its run folded again.
+MOST_JSON_BYTES = 64 << 20
 _SEED_FOLDER = re.compile(r"seed-(\d{1,18})")
 
 
@@ -78,41 +83,6 @@ def seed_folder(campaign: Path, seed: int) -> Path:
     return campaign / f"seed-{seed:03d}"
 
 
-def replace_file(path: Path, content: str | bytes, durable: bool = True) -> None:
-    """Put a file in place whole: written beside it, synced if ``durable``, renamed. One that holds this is left alone.
-
-    Raises EnvironmentProblem where the disk does not take it; an old file stays as it was.
-    """
-    data = content.encode("utf-8") if isinstance(content, str) else content
-    with contextlib.suppress(OSError):
-        if path.is_file() and path.read_bytes() == data:  # A pipe in its place would be waited for.
-            return
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with open(part, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            if durable:
-                os.fsync(stream.fileno())
-        os.replace(part, path)
-        if durable:
-            _sync_folder(path.parent)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            part.unlink()
-        advice = "free some space or name a folder you can write to with OUT=/path"
-        raise EnvironmentProblem(f"cannot write {path} ({error.strerror}); {advice}.") from None
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        with contextlib.suppress(OSError):  # Some file systems cannot sync a folder; the file itself is safe by then.
-            os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 def write(record: Record, path: Path) -> None:
     """Write a record as ``record.json``. Raises EnvironmentProblem where the disk does not take it."""
     replace_file(path, schema.dump(record))
@@ -149,14 +119,15 @@ def fold_file(path: Path) -> Record:
     """
     named = _SEED_FOLDER.fullmatch(path.parent.name)
     try:
-        with open(path, "rb") as stream:
-            return fold(stream, int(named[1]) if named else None, _ticks(path.with_name(TELEMETRY_FILE)))
+        with open(path, "rb", opener=disk.plainly) as stream:
+            disk.refuse_larger(stream.fileno(), MOST_EVENT_BYTES, path)
+            return fold(lines_of(stream), int(named[1]) if named else None, _ticks(path.with_name(TELEMETRY_FILE)))
     except OSError as error:
         raise DataError(f"cannot read {path} ({error.strerror}).") from None
 
 
 def _ticks(path: Path) -> Iterator[Tick] | None:
-    return read_ticks(path) if path.exists() else None
+    return read_ticks(path) if os.path.lexists(path) else None
 
 
 def load_run(folder: Path, *, anew: bool = False) -> StoredRun:
@@ -249,7 +220,7 @@ def _refuse_odd(campaign: Path, *paths: Path) -> None:
 def load_versioned(shape: type[schema.Shape], path: Path) -> schema.Shape:
     """A JSON file as a ``shape``. Raises DataError where it is missing, cut off, damaged or of a newer schema."""
     try:
-        body = json.loads(path.read_bytes(), parse_constant=_no_constant)
+        body = json.loads(disk.read_bytes(path, MOST_JSON_BYTES), parse_constant=_no_constant)
     except OSError as error:
         raise DataError(f"cannot read {path} ({error.strerror}).") from None
     except (ValueError, RecursionError):

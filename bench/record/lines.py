@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, BinaryIO
 
 Line = str | bytes | Mapping[str, Any]
+#: The most a harness writes of one run, far above: 64 MiB of events, whose characters may become six in ASCII, and its
+#: own lines among them (``bench.watch.Limits``).
+MOST_EVENT_BYTES = 1 << 30
+#: The same of one line, of which a trainer's has at most 1 MiB as it comes (``bench.protocol``).
+MOST_LINE_BYTES = 8 << 20
+
+
+def lines_of(stream: BinaryIO) -> Iterator[bytes]:
+    """The lines of a file, one that is too long to be an event cut off, which makes it none."""
+    while line := stream.readline(MOST_LINE_BYTES):
+        yield line
+        while len(line) == MOST_LINE_BYTES and not line.endswith(b"\n"):
+            line = stream.readline(MOST_LINE_BYTES)
 
 
 class Unreadable(ValueError):

@@ -12,18 +12,23 @@ nothing that is published or ranked is read by it (``load_campaign(..., anew=Tru
 from __future__ import annotations
 
 import json
+import os
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
-from bench import protocol
+from bench import disk, protocol
 from bench.record import schema
 from bench.record.folding import EVENTS_FILE
+from bench.record.lines import MOST_EVENT_BYTES
 from bench.record.shape import RECORD_FILE, Record
 from bench.record.telemetry import TELEMETRY_FILE
+from bench.record.ticks import MOST_BYTES
 
 SEAL_FILE = "record.sha256"
 _CHUNK_BYTES = 1 << 20
+#: A larger record is not read, and its run folded again: that holds no more in memory than the events do.
+MOST_RECORD_BYTES = 512 << 20
 
 
 def code() -> tuple[Path, ...]:
@@ -45,10 +50,10 @@ def sources(folder: Path) -> str:
 
     Ask before folding, not after: a run may still be going on.
     """
-    lines = [f"{_sha256(folder / EVENTS_FILE)}  {EVENTS_FILE}"]
+    lines = [f"{_sha256(folder / EVENTS_FILE, MOST_EVENT_BYTES)}  {EVENTS_FILE}"]
     # Not there is a fact about a run like any other; there and not to be read is none.
-    if (folder / TELEMETRY_FILE).exists():
-        lines.append(f"{_sha256(folder / TELEMETRY_FILE)}  {TELEMETRY_FILE}")
+    if os.path.lexists(folder / TELEMETRY_FILE):
+        lines.append(f"{_sha256(folder / TELEMETRY_FILE, MOST_BYTES)}  {TELEMETRY_FILE}")
     return "\n".join(lines) + "\n"
 
 
@@ -64,8 +69,8 @@ def sealed_record(folder: Path, now: str) -> Record | None:
     ``now`` are its ``sources``.
     """
     try:
-        record = (folder / RECORD_FILE).read_bytes()
-        if (folder / SEAL_FILE).read_bytes() != text(folder, now, record).encode():
+        record = disk.read_bytes(folder / RECORD_FILE, MOST_RECORD_BYTES)
+        if disk.read_bytes(folder / SEAL_FILE, _CHUNK_BYTES) != text(folder, now, record).encode():
             return None
         kept = schema.load(Record, json.loads(record))
     except (OSError, ValueError, RecursionError):
@@ -73,9 +78,10 @@ def sealed_record(folder: Path, now: str) -> Record | None:
     return kept if kept.holds_together else None
 
 
-def _sha256(path: Path) -> str:
+def _sha256(path: Path, most: int) -> str:
     found = sha256()
-    with open(path, "rb") as stream:
+    with open(path, "rb", opener=disk.plainly) as stream:
+        disk.refuse_larger(stream.fileno(), most, path)
         while chunk := stream.read(_CHUNK_BYTES):
             found.update(chunk)
     return found.hexdigest()

@@ -8,9 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.disk import replace_file
 from bench.errors import DataError
 from bench.record import schema
-from bench.record.files import CAMPAIGN_FILE, load_campaign, load_versioned, replace_file
+from bench.record.files import CAMPAIGN_FILE, load_campaign, load_versioned
 from bench.record.shape import Record
 
 STALLS_FILE = "stalls.json"

@@ -13,10 +13,13 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TextIO
 
+from bench import disk
 from bench.record.telemetry import COLUMNS, TELEMETRY_FILE
 
 #: A tick by column; what was not read is not there.
 Tick = dict[str, float]
+#: The most that is read: a row of 400 characters four times a second, for a month.
+MOST_BYTES = 4 << 30
 #: An honest line is below 400 characters.
 _MAX_LINE = 1 << 16
 #: What a cell of a column is read with; further columns are passed over.
@@ -37,7 +40,8 @@ def read(path: Path) -> Iterator[Tick]:
     Raises Damaged, possibly after some ticks, for a file that cannot be read, holds something else, or is broken.
     """
     try:
-        with open(path, encoding="utf-8", errors="replace", newline="") as stream:
+        with open(path, encoding="utf-8", errors="replace", newline="", opener=disk.plainly) as stream:
+            disk.refuse_larger(stream.fileno(), MOST_BYTES, path)
             yield from ticks(stream)
     except FileNotFoundError:
         raise Damaged(f"there is no {TELEMETRY_FILE}") from None

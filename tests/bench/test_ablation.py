@@ -160,11 +160,11 @@ def test_one_killed_while_it_is_prepared_is_continued(
     begun.folder.mkdir()
     swaps, swap = [], os.replace
 
-    def killed(part: Path, path: Path) -> None:
-        swaps.append(path)
+    def killed(part: str, name: str, **folder: int) -> None:
+        swaps.append(name)
         if len(swaps) > after:
             raise KeyboardInterrupt
-        swap(part, path)
+        swap(part, name, **folder)
 
     with monkeypatch.context() as patch, contextlib.suppress(KeyboardInterrupt):
         patch.setattr("os.replace", killed)

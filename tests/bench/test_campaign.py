@@ -390,7 +390,7 @@ def test_a_campaign_with_nothing_left_is_done() -> None:
 def test_an_interrupted_write_leaves_the_old_campaign_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     old = made(tmp_path, {})
     before = (old.folder / "campaign.json").read_text()
-    monkeypatch.setattr("os.replace", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr("os.replace", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
 
     with pytest.raises(KeyboardInterrupt):
         replace(old, seeds=(9,)).write()
