@@ -9,9 +9,11 @@ nanoseconds; a float is made once, at the end.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
+from collections import deque
 from dataclasses import dataclass
 
-from bench.record import Evaluation, PhaseSpan, Record
+from bench.record import Record
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,8 @@ class Clock:
         return f"{self.name}@{self.version}"
 
 
+#: Phases of an epoch that an evaluation reports.
+_REPORTED = ("train_k", "eval_k")
 _TRAIN = frozenset({"train_k"})
 _RUN = _TRAIN | {"build", "preprocess"}
 _DAWNBENCH = _RUN | {"data_load"}
@@ -51,7 +55,7 @@ HEADLINE = CLOCKS["dawnbench"]
 
 def cumulative_seconds(clock: Clock, record: Record) -> list[float]:
     """The clock at each evaluation of the record, in seconds, in the record's order."""
-    return [_nanoseconds_at(clock, record, index) / 1e9 for index in range(len(record.epochs))]
+    return [nanoseconds / 1e9 for nanoseconds in _nanoseconds(clock, record)]
 
 
 def to_target_seconds(clock: Clock, record: Record) -> float | None:
@@ -60,7 +64,7 @@ def to_target_seconds(clock: Clock, record: Record) -> float | None:
     Infinite for a run that finished and missed; None, not known, for one that neither reached the target nor finished.
     """
     if record.crossing_index is not None:
-        return _nanoseconds_at(clock, record, record.crossing_index) / 1e9
+        return _nanoseconds(clock, record)[record.crossing_index] / 1e9
     return math.inf if record.status == "done" else None
 
 
@@ -71,19 +75,49 @@ def fixed_work_seconds(clock: Clock, record: Record) -> float | None:
     return sum(phase.duration_ns for phase in record.phases if phase.name in clock.phases) / 1e9
 
 
-def _nanoseconds_at(clock: Clock, record: Record, index: int) -> int:
-    evaluation, last = record.epochs[index], index == len(record.epochs) - 1
-    return sum(p.duration_ns for p in record.phases if p.name in clock.phases and _counts_at(p, evaluation, last))
-
-
-def _counts_at(phase: PhaseSpan, evaluation: Evaluation, last: bool) -> bool:
-    """Whether a phase lies before an evaluation: it ended by then, or is the training or evaluation being reported.
+def _nanoseconds(clock: Clock, record: Record) -> list[int]:
+    """The clock at each evaluation: the phases that ended by then, and the training or evaluation being reported.
 
     The second half keeps a trainer honest that announces an evaluation before it has closed its phases. The final
-    evaluation with its views belongs to the last evaluation, which it follows.
+    evaluation with its views belongs to the last evaluation, which it follows. Phases and evaluations may be a hundred
+    thousand each, so they are gone through once, in order of their times.
     """
-    if phase.name == "final_eval":
-        return last
-    if phase.name in ("train_k", "eval_k") and phase.epoch is not None and phase.epoch <= evaluation.epoch:
-        return True
-    return phase.end_ns <= evaluation.at_ns
+    counted = sorted((each for each in record.phases if each.name in clock.phases), key=lambda each: each.end_ns)
+    epochs = sorted({each.epoch for each in counted if each.name in _REPORTED and each.epoch is not None})
+    running = _PrefixSums(len(epochs))  # what is reported and has not ended yet, by its epoch
+    for phase in counted:
+        if phase.name in _REPORTED and phase.epoch is not None:
+            running.add(bisect_left(epochs, phase.epoch), phase.duration_ns)
+    ended_ns, left = 0, deque(each for each in counted if each.name != "final_eval")
+    found = [0] * len(record.epochs)
+    for index, evaluation in sorted(enumerate(record.epochs), key=lambda each: each[1].at_ns):
+        while left and left[0].end_ns <= evaluation.at_ns:
+            phase = left.popleft()
+            ended_ns += phase.duration_ns
+            if phase.name in _REPORTED and phase.epoch is not None:
+                running.add(bisect_left(epochs, phase.epoch), -phase.duration_ns)
+        found[index] = ended_ns + running.up_to(bisect_right(epochs, evaluation.epoch))
+    if found:
+        found[-1] += sum(each.duration_ns for each in counted if each.name == "final_eval")
+    return found
+
+
+class _PrefixSums:
+    """Whole numbers at ``size`` places, and the sum of the first of them, each in logarithmic time (a Fenwick tree)."""
+
+    def __init__(self, size: int) -> None:
+        self._sums = [0] * (size + 1)
+
+    def add(self, place: int, number: int) -> None:
+        place += 1
+        while place < len(self._sums):
+            self._sums[place] += number
+            place += place & -place
+
+    def up_to(self, count: int) -> int:
+        """The sum at the first ``count`` places."""
+        total = 0
+        while count:
+            total += self._sums[count]
+            count -= count & -count
+        return total

@@ -225,7 +225,7 @@ def _told(summary: pd.DataFrame) -> str:
     """In what the rows of a summary differ: `recipe (hive, page24), dataset (cifar10, synthetic)`."""
     from bench.analysis.frames import CONFIGURATION
 
-    values = {key: list(dict.fromkeys(summary[key].fillna("unknown").astype(str))) for key in CONFIGURATION}
+    values = {key: list(dict.fromkeys(summary[key].astype("string").fillna("unknown"))) for key in CONFIGURATION}
     return ", ".join(f"{key} ({', '.join(each)})" for key, each in values.items() if len(each) > 1)
 
 

@@ -110,7 +110,10 @@ def growth(edges: Sequence[Edge], read: Callable[[Edge], float | None]) -> Growt
 
     None where it was read less than twice, or went back in between.
     """
-    known = [(each.t_ns, value) for each in edges if (value := read(each)) is not None]
+    return _growth([(each.t_ns, value) for each in edges if (value := read(each)) is not None])
+
+
+def _growth(known: Sequence[tuple[int, float]]) -> Growth | None:
     values = [value for _, value in known]
     if len(known) < 2 or values != sorted(values):
         return None
@@ -125,6 +128,9 @@ def amount(edges: Sequence[Edge], read: Callable[[Edge], float | None]) -> float
 
 def amounts(edges: Sequence[Edge], read: Callable[[Edge], Mapping[str, float]]) -> dict[str, Growth]:
     """How far each of several counters came, by name; one of which that is not known is not there."""
-    names = sorted({name for each in edges for name in read(each)})
-    found = {name: growth(edges, lambda each, name=name: read(each).get(name)) for name in names}  # type: ignore[misc]
-    return {name: each for name, each in found.items() if each is not None}
+    known: dict[str, list[tuple[int, float]]] = {}
+    for each in edges:
+        for name, value in read(each).items():
+            known.setdefault(name, []).append((each.t_ns, value))
+    found = {name: _growth(known[name]) for name in sorted(known)}
+    return {name: grown for name, grown in found.items() if grown is not None}

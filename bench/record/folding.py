@@ -77,6 +77,7 @@ class _Folding:
     hellos: int = 0
     phases: list[PhaseSpan] = field(default_factory=list)
     epochs: list[Evaluation] = field(default_factory=list)
+    last_of_epoch: dict[float, int] = field(default_factory=dict)
     waits: list[WaitHistogram] = field(default_factory=list)
     recounts: list[Recount] = field(default_factory=list)
     warnings: list[Remark] = field(default_factory=list)
@@ -132,7 +133,7 @@ class _Folding:
             self.refuse(json.dumps(body), "a recount needs `epoch`, `correct` and `total`")
             return
         # The harness recounts right after the evaluation it belongs to, so the nearest one before it is meant.
-        index = next((i for i in reversed(range(len(self.epochs))) if self.epochs[i].epoch == epoch), None)
+        index = self.last_of_epoch.get(epoch)
         self.recounts.append(Recount(epoch, correct, total, index, text(body, "predictions_sha256")))
 
     def _take_edge(self, body: dict[str, Any]) -> None:
@@ -146,6 +147,7 @@ class _Folding:
         elif isinstance(event, protocol.Phase):
             self.phases.append(PhaseSpan(event.name, _as_float(event.epoch), event.begin_ns, event.end_ns, received_ns))
         elif isinstance(event, protocol.Epoch):
+            self.last_of_epoch[float(event.epoch)] = len(self.epochs)
             numbers = (float(event.epoch), event.steps, event.images, float(event.loss), event.correct, event.total)
             self.epochs.append(Evaluation(*numbers, event.view, at_ns=event.t_ns, received_ns=received_ns))
         elif isinstance(event, protocol.Waits):

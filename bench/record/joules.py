@@ -6,6 +6,7 @@ import math
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
@@ -18,6 +19,8 @@ from bench.record.usage import Training
 _LARGEST_SLIP = 0.1
 #: More than any counter waits for its next step.
 _STEP_SECONDS = 1.0
+#: The phases of an honest run follow each other, so that each reading falls into one.
+_MOST_OVERLAP = 2
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,10 @@ class Power:
         points = [(begin_ns, self._at(begin_ns, first)), *inner, (end_ns, self._at(end_ns, last))]
         return math.fsum((t1 - t0) / 1e9 * (w0 + w1) / 2 for (t0, w0), (t1, w1) in pairwise(points))
 
+    def readings(self, begin_ns: float, end_ns: float) -> int:
+        """How many readings fall between two times, in no time that would grow with them."""
+        return max(0, bisect_left(self.times_ns, end_ns) - bisect_left(self.times_ns, begin_ns))
+
     def _at(self, t_ns: float, after: int) -> float:
         """The power at a time, ``after`` being the place of the first reading that is not before it."""
         if after == 0 or after == len(self.watts):
@@ -56,12 +63,12 @@ class Meter:
     power: Power = Power()
     gpu: Mapping[str, Any] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def counts(self) -> bool:
         """The card has a counter that was read at least once."""
         return any(each.energy_mj is not None for each in self.edges)
 
-    @property
+    @cached_property
     def trouble(self) -> str:
         """Why differences of the counter mean nothing, empty where they do: it went back, as when the driver is loaded
         anew, or further than any card could take it.
@@ -74,6 +81,16 @@ class Meter:
                 return "the energy counter made a jump that no card could"
         return ""
 
+    @cached_property
+    def place_of_training(self) -> Mapping[float | None, int]:
+        """Where the first edge at the end of a training is among the edges, by its epoch."""
+        found: dict[float | None, int] = {}
+        for place, each in enumerate(self.edges):
+            if each.name == "train_k":
+                found.setdefault(each.epoch, place)
+        return found
+
+    @cached_property
     def uncertainty_joules(self) -> float | None:
         """What the difference of two edges can be off by, each by one step of the counter; None where it is unknown.
 
@@ -105,7 +122,7 @@ def _counted(meter: Meter, record: Record, why_none: str) -> Energy:
     return Energy(
         run_joules=_joules(begin_mj, end_mj),
         to_target_joules=None if crossed is None else _joules(begin_mj, crossed.energy_mj),
-        uncertainty_joules=meter.uncertainty_joules(),
+        uncertainty_joules=meter.uncertainty_joules,
         source="counter",
         why_empty=(why_none or f"the energy counter was not read at the run's {missing}") if missing else "",
         begin_mj=begin_mj,
@@ -163,6 +180,16 @@ class TrainEnergy:
     uncertainty_joules: float | None = None
 
 
+def train_energies(meter: Meter, found: Sequence[Training]) -> list[TrainEnergy]:
+    """The energy of each training; none is known where they overlap, so that power would be summed again and again."""
+    if not meter.counts:
+        phases = (phase for training in found for phase in training.phases)
+        readings = sum(meter.power.readings(each.begin_ns, each.end_ns) for each in phases)
+        if readings > _MOST_OVERLAP * len(meter.power.times_ns):
+            return [TrainEnergy()] * len(found)
+    return [train_energy(meter, each) for each in found]
+
+
 def train_energy(meter: Meter, training: Training) -> TrainEnergy:
     """The energy of the card while this was trained, not known where nothing was read at both ends of a phase.
 
@@ -173,22 +200,22 @@ def train_energy(meter: Meter, training: Training) -> TrainEnergy:
     parts = []
     for phase in training.phases:
         if meter.counts:
-            parts.append(_counted_between(meter.edges, phase.begin_ns, phase.end_ns, phase.epoch))
+            parts.append(_counted_between(meter, phase.begin_ns, phase.end_ns, phase.epoch))
         else:
             parts.append(meter.power.joules(phase.begin_ns, phase.end_ns, LEAST_TICKS))
     known = [each for each in parts if each is not None]
     if len(known) < len(parts):
         return TrainEnergy()
-    uncertainty = meter.uncertainty_joules() if meter.counts else None
+    uncertainty = meter.uncertainty_joules if meter.counts else None
     return TrainEnergy(math.fsum(known), None if uncertainty is None else uncertainty * len(parts))
 
 
-def _counted_between(edges: Sequence[Edge], begin_ns: int, end_ns: int, epoch: float | None) -> float | None:
+def _counted_between(meter: Meter, begin_ns: int, end_ns: int, epoch: float | None) -> float | None:
     """By the edge of the training's end and the one before it, both read close to when the training began and ended."""
-    place = next((i for i, each in enumerate(edges) if (each.name, each.epoch) == ("train_k", epoch)), 0)
+    place = meter.place_of_training.get(epoch, 0)
     if place == 0:
         return None
-    before, after = edges[place - 1], edges[place]
+    before, after = meter.edges[place - 1], meter.edges[place]
     slip_ns = max(abs(before.t_ns - begin_ns), abs(after.t_ns - end_ns))
     close = slip_ns <= _LARGEST_SLIP * (end_ns - begin_ns)
     return _joules(before.energy_mj, after.energy_mj) if close else None

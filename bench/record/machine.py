@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bench.record.edges import Edge, amount, amounts, bounded, edge, named, possible
-from bench.record.joules import Meter, Power, energy, train_energy
+from bench.record.joules import Meter, Power, energy, train_energies
 from bench.record.lines import table, text, whole
 from bench.record.shape import Record
 from bench.record.telemetry import LEAST_TICKS, TELEMETRY_FILE, EpochUsage, Sampling, Telemetry, Usage
@@ -128,8 +128,7 @@ def _epochs(found: tuple[Training, ...], seen: Ticks, meter: Meter, why_none: st
             train_joules=spent.joules,
             train_uncertainty_joules=spent.uncertainty_joules,
         )
-        for training, usage in zip(found, seen.usages(), strict=True)
-        for spent in (train_energy(meter, training),)
+        for training, usage, spent in zip(found, seen.usages(), train_energies(meter, found), strict=True)
     )
 
 

@@ -36,13 +36,14 @@ class Training:
 
 def trainings(evaluations: Sequence[Evaluation], phases: Sequence[PhaseSpan]) -> tuple[Training, ...]:
     """The ``train_k`` phases by the evaluation that follows them; those after the last one by their own epoch."""
-    left = sorted((each for each in phases if each.name == "train_k" and each.epoch is not None), key=_epoch)
-    found = []
-    for epoch in (*(each.epoch for each in evaluations), *(_epoch(each) for each in left)):
-        before = tuple(each for each in left if _epoch(each) <= epoch)
-        left = left[len(before) :]
-        if before:
-            found.append(Training(epoch, before))
+    trained = sorted((each for each in phases if each.name == "train_k" and each.epoch is not None), key=_epoch)
+    epochs = [_epoch(each) for each in trained]
+    found, begin = [], 0
+    for epoch in (*(each.epoch for each in evaluations), *epochs):
+        end = bisect_right(epochs, epoch, begin)
+        if end > begin:
+            found.append(Training(epoch, tuple(trained[begin:end])))
+            begin = end
     return tuple(found)
 
 

@@ -28,8 +28,11 @@ def waited(record: Record) -> tuple[Waited, ...]:
     for phase in record.phases:
         if phase.name == "train_k" and phase.epoch is not None:
             train_ns[phase.epoch] = train_ns.get(phase.epoch, 0) + phase.duration_ns
-    found = ((epoch, [each for each in record.waits if each.epoch == epoch]) for epoch in sorted(train_ns))
-    return tuple(_of(epoch, train_ns[epoch] / 1e9, waits) for epoch, waits in found if _known(waits))
+    waits: dict[float, list[WaitHistogram]] = {epoch: [] for epoch in sorted(train_ns)}
+    for each in record.waits:
+        if each.epoch in waits:
+            waits[each.epoch].append(each)
+    return tuple(_of(epoch, train_ns[epoch] / 1e9, found) for epoch, found in waits.items() if _known(found))
 
 
 def stall_share(epochs: Iterable[Waited]) -> float | None:
