@@ -11,7 +11,7 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from bench import container, kernel_cache
+from bench import container, container_flags, kernel_cache
 from bench.errors import UsageError, one_line
 from bench.probes import prose
 from bench.probes.environment import WITHHELD, Identity, recorded
@@ -58,10 +58,14 @@ class Told:
 
     def published(self, identity: Identity) -> Told:
         """The same as a record may tell it: a path by its last part. An image is what its publisher calls it."""
-        settings = {
-            key: value if key == "IMAGE" else prose.told(value, identity) for key, value in self.settings.items()
-        }
+        settings = {key: _told(key, value, identity) for key, value in self.settings.items()}
         return Told(settings, recorded(self.variables, identity))
+
+
+def _told(key: str, value: str, identity: Identity) -> str:
+    if key == "DOCKER_FLAGS":
+        value = shlex.join(container_flags.told(container_flags.split(value)))
+    return value if key == "IMAGE" else prose.told(value, identity)
 
 
 def read(side: str, typed: str, identity: Identity) -> Told:
@@ -98,6 +102,8 @@ def _check(side: str, key: str, value: str) -> None:
         raise _refused(f"{side} has {key}={value}, which is none of {', '.join(known)}.")
     if key == "THREADS" and not (value.isascii() and value.isdecimal() and len(value) < 5 and int(value) > 0):
         raise _refused(f"{side} has THREADS={value}, which is no number of CPU threads from 1; type THREADS=4.")
+    if key == "DOCKER_FLAGS":
+        container_flags.split(value)
     if not value:
         raise _refused(f"{side} has {key}= and no value; name one, or leave {key} out.")
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from bench import compatibility
+from bench import compatibility, container_flags
 from bench.compatibility import Card, Fit
 from bench.errors import EnvironmentProblem, UsageError
 from bench.images import DIGEST, Image, Images
@@ -255,14 +255,17 @@ def argv(run: Contained) -> tuple[str, ...]:
 
 
 def shown_flags(run: Contained) -> tuple[str, ...]:
-    """The flags as a record keeps them: what is mounted by its name inside, the user as who it is, no UUID, no path."""
+    """The flags as a record keeps them: what is mounted by its name inside, the user as who it is, no UUID, no path.
+
+    Of a person's own, no value that may be a secret (``bench.container_flags``).
+    """
     user = ["--user=root" if run.uid == 0 or run.engine.rootless else "--user=caller", *_user(run)[1:]]
     # The run's folder is another one for each run: what differs there is no difference.
     mounts = [
         f"--mount={each.target.parts[2].partition('-')[0]}:{'ro' if each.read_only else 'rw'}" for each in run.mounts
     ]
     own = [each.replace(":/tmp:", ":tmp:").replace("=/tmp:", "=tmp:") for each in _flags(run)]
-    return (*own, *user, *mounts, *_gpu(run, shown=True), *run.extra)
+    return (*own, *user, *mounts, *_gpu(run, shown=True), *container_flags.told(run.extra))
 
 
 def _flags(run: Contained) -> list[str]:

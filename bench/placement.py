@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from bench import container, kernel_cache, protocol, trainers
+from bench import container, container_flags, kernel_cache, protocol, trainers
 from bench.container import Choice, Contained, Engine, Inspected, Mount
 from bench.trainers import ROOT, SYNTHETIC, Command, Request
 
@@ -103,6 +103,7 @@ def start(placed: Placed, request: Request, folder: Path, env: Mapping[str, str]
             **placed.inspected.env,
             **{name: env[name] for name in run.passed if name in env},
             **run.fixed,
+            **container_flags.variables(run.extra),
             kernel_cache.VARIABLE: env[kernel_cache.VARIABLE],
         },
     )

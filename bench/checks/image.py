@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bench import container_flags
 from bench.checks.facts import Facts
 from bench.checks.rule import Finding, Rule, fail, ok
+from bench.container_flags import Flag
 from bench.record import Record
 
 #: What ``image.pinning`` says of an image that a result may be published from; the words of ``bench.container``, which
@@ -19,13 +21,36 @@ def _place(facts: Facts) -> Finding | None:
 
 
 def not_publishable(record: Record) -> str | None:
-    """Why a result of this run is not to be published, by its image; None where nothing is against it."""
+    """Why a result of this run is not to be published, by its container; None where nothing is against it."""
+    return _unknown(record) or _replaced(record)
+
+
+def _unknown(record: Record) -> str | None:
     image, pinning = record.fingerprint.get("image"), record.fingerprint.get("image.pinning")
     if pinning == "stand-in":
         return f"it was made in {image}, which only stands in for an image"
     if image == _WITHHELD or (pinning is not None and pinning not in PUBLISHABLE):
         return f"it was made in {image}, and nobody else can know what is in it, as no digest or lock file says so"
     return None
+
+
+def _added(record: Record) -> tuple[Flag, ...] | None:
+    """The flags that a person added to the container's; None where a word was none."""
+    flags = record.fingerprint.get("run.flags")
+    return container_flags.added(map(str, flags)) if isinstance(flags, list) else ()
+
+
+def _replaced(record: Record) -> str | None:
+    flags = _added(record)
+    if flags is None:
+        return "DOCKER_FLAGS has a word that is no flag, which the engine took for the image"
+    told = [flag.told for flag in flags if flag.replaces]
+    return f"DOCKER_FLAGS has {' '.join(told)}: what ran may be another program than the image's" if told else None
+
+
+def _opened(record: Record) -> str | None:
+    told = [flag.told for flag in _added(record) or () if not (flag.replaces or flag.is_harmless)]
+    return f"DOCKER_FLAGS has {' '.join(told)}" if told else None
 
 
 def _not_native(record: Record) -> str | None:
@@ -58,7 +83,14 @@ IMAGE = (
     Rule("image", "image", "suspect",
          "publish from an image of `bench image list`, or one that `make image` builds; or run it with WHERE=native",
          "an image without a digest that was not made by `make image` from this lock file and base, or one that says "
-         "that it is a stand-in", after=not_publishable),
+         "that it is a stand-in", after=_unknown),
+    Rule("container-replaced", "container's program", "suspect", "leave the flag out of DOCKER_FLAGS",
+         "a flag of DOCKER_FLAGS that gives the container another program, image or files, or a variable that brings "
+         "code into it: --entrypoint, --volume, --env=PYTHONPATH= and others", after=_replaced),
+    Rule("container-opened", "container's walls", "note",
+         "say so beside the number, or leave the flag out of DOCKER_FLAGS",
+         "a flag of DOCKER_FLAGS that is no share of CPUs, memory or disk: --privileged, --network, --user and others",
+         after=_opened),
     Rule("cuda-mode", "CUDA compatibility", "note",
          "say so beside the number; a driver that came with the image's CUDA, or later, runs it natively",
          "not native: minor-version or forward compatibility", after=_not_native),

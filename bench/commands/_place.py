@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import shlex
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -135,8 +134,8 @@ def settle(asked: Asked, device: Device, *, own: bool = False) -> Settled:
 
     Raises UsageError for a contradiction, EnvironmentProblem where a container is asked for, or chosen, and cannot be.
     """
-    from bench import images
-    from bench.errors import EnvironmentProblem, UsageError
+    from bench import container_flags, images
+    from bench.errors import EnvironmentProblem
     from bench.probes.machine import IMAGE_VARIABLE
 
     if asked.where == NATIVE or own:
@@ -148,10 +147,7 @@ def settle(asked: Asked, device: Device, *, own: bool = False) -> Settled:
         return Settled()
     if device.kind == "gpu" and device.asked == "gpu":
         return _natively(asked, f"the GPU has no UUID to hand it on by ({device.unwatched})")
-    try:
-        extra = tuple(shlex.split(asked.docker_flags or ""))
-    except ValueError:
-        raise UsageError("DOCKER_FLAGS has a quote that is not closed.") from None
+    extra = container_flags.split(asked.docker_flags or "")
     if asked.image is not None:
         images.read().find(asked.image)  # a slip of the keys is told before any trouble with the engine
     try:
@@ -237,7 +233,7 @@ def ready(settled: Settled, device: Device, say: Callable[[str], None] = click.e
 
     Raises EnvironmentProblem in one sentence where the image cannot be had.
     """
-    from bench import container, images, locks
+    from bench import container, container_flags, images, locks
     from bench.metadata import hashed
     from bench.placement import Placed
 
@@ -258,6 +254,9 @@ def ready(settled: Settled, device: Device, say: Callable[[str], None] = click.e
     )
     if not placed.publishable:
         say(f"A result from it is not to be published: {not_publishable(pinning, image.name)}.")
+    replacing = [flag.told for flag in container_flags.read(settled.extra) if flag.replaces]
+    if replacing:
+        say(f"A result from it is not to be published: DOCKER_FLAGS has {' '.join(replacing)}.")
     return placed
 
 

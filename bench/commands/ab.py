@@ -223,6 +223,7 @@ def _choose(
 
 
 def _stored(side: _Side, configuration: dict[str, object]) -> StoredSide:
+    from bench import container_flags
     from bench.probes import machine
     from bench.probes.identity import Identity
     from bench.record.ab import StoredSide
@@ -232,7 +233,7 @@ def _stored(side: _Side, configuration: dict[str, object]) -> StoredSide:
     more = {
         "kernel_cache": side.protocol.kernel_cache,
         "engine": "" if placed is None else placed.engine.told,
-        "docker_flags": [] if placed is None else list(placed.extra),
+        "docker_flags": [] if placed is None else list(container_flags.told(placed.extra)),
     }
     return StoredSide(dict(told.settings), dict(told.variables), {**configuration, **machine.told(more)})
 

@@ -26,7 +26,7 @@ from bench.dawnbench.pair import COLUMNS, REQUIRED_FIELDS, STEM, STEM_PARTS, TAR
 
 HEADER = "\t".join(COLUMNS)
 #: A plain number, exponent allowed: an epoch of 0.3 s is 8.3e-05 h where somebody printed a float.
-NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
+NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
 MAX_NUMBER_CHARACTERS = 64
 ZERO_PADDED_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 

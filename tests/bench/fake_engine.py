@@ -148,7 +148,7 @@ class Engine:
         while words[0].startswith("-"):
             option = words.pop(0)
             name, equals, value = option.partition("=")
-            takes = {"--mount", "--env", "--ulimit"}
+            takes = {"--mount", "--env", "--ulimit", "-e"}
             options.setdefault(name, []).append(value if equals or name not in takes else words.pop(0))
         name, reference, command = options["--name"][0], words[0], words[1:]
         if reference not in self.settings["images"]:

@@ -190,6 +190,7 @@ def test_without_an_engine_a_wish_for_a_container_is_refused_and_says_how_to_do_
         (("--where", "native", "--image", "cpu"), "leave IMAGE=cpu or WHERE out"),
         (("--image", "nonsense"), "there is no image 'nonsense'"),
         (("--image", "cpu", "--docker-flags", "'"), "DOCKER_FLAGS has a quote that is not closed"),
+        (("--image", "cpu", "--docker-flags", "ubuntu:24.04"), "DOCKER_FLAGS has the word 'ubuntu:24.04'"),
         (("--image", "cpu", "--trainer", "python train.py"), "a trainer of your own runs where you start it"),
     ],
 )
@@ -303,3 +304,30 @@ def test_a_trainer_that_finds_no_gpu_in_its_container_is_told_with_what_mends_th
     # What the engine refused was never inside.
     refused = replace(failed, reason="the engine cannot hand out GPUs, as it knows no NVIDIA container toolkit")
     assert _runs._explained(refused, todo) == refused
+
+
+@pytest.mark.parametrize("typed", ["--env=TOKEN=hunter2", "--env TOKEN=hunter2", "-eTOKEN=hunter2"])
+def test_the_value_of_a_variable_is_given_to_the_trainer_and_written_nowhere(
+    bench: Bench, engine: Start, typed: str
+) -> None:
+    state = engine()
+    code, out, err = bench("--image", "cpu", "--seeds", "1", "--docker-flags", f"{typed} -e TF_X=7")
+    assert code == 0
+    started = next(words for words in fake_engine.calls(state) if words[0] == "run")
+    assert any("TOKEN=hunter2" in word for word in started)
+    files = [path for path in bench.folder.rglob("*") if path.is_file()]
+    assert {"events.jsonl", "record.json", "report.html", "trainer.log"} <= {path.name for path in files}
+    assert not any(b"hunter2" in path.read_bytes() for path in files)
+    assert "hunter2" not in out + err
+    fingerprint = record(bench)["fingerprint"]
+    assert "--env=TOKEN=(withheld)" in fingerprint["run.flags"]
+    assert fingerprint["env.TF_X"] == "7"
+
+
+def test_a_run_of_another_entrypoint_is_suspect(bench: Bench, engine: Start) -> None:
+    engine()
+    code, out, _ = bench("--image", "cpu", "--seeds", "1", "--docker-flags", "--entrypoint=/bin/sh --network=host")
+    assert code == 0
+    assert "not to be published: DOCKER_FLAGS has --entrypoint=/bin/sh" in out
+    reasons = {each["rule"]: each["level"] for each in record(bench)["verdict"]["reasons"]}
+    assert (reasons["container-replaced"], reasons["container-opened"]) == ("suspect", "note")
