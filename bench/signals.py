@@ -7,54 +7,77 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType, TracebackType
-from typing import Any
+from typing import Any, ClassVar
 
 #: Somebody wants this process to end. SIGHUP is what a closed terminal or a lost ssh connection sends.
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-#: STOPPING signals that came within a SignalPipe and were not taken from it yet.
-_waiting: list[int] = []
-
-
-def _note(number: int, frame: FrameType | None) -> None:
-    """Python writes the byte on the descriptor; this is for who sleeps on something else."""
-    if number in STOPPING:
-        _waiting.append(number)
-
-
 def noted() -> bool:
     """Whether somebody wants this process to end and whoever has the SignalPipe does not know it yet."""
-    return bool(_waiting)
+    innermost = SignalPipe._innermost
+    return innermost is not None and innermost._waiting
 
 
 class SignalPipe:
     """Within ``with``, STOPPING signals and SIGCHLD end a ``poll`` on this object instead of ending the process.
 
+    Whoever holds one asks for them with ``take`` when it has done what it is at. Should that take too long, a second
+    Ctrl-C raises KeyboardInterrupt, wherever the program is. One that is ``attended`` is asked again and again, and
+    acts on a second Ctrl-C by itself: there it is raised only where the one before it has not been taken. Where nobody
+    has taken any by the end of the ``with``, they go to the pipe around it, or to the handlers from before.
+
     Only for the main thread, as Python's own signal handling. A signal that is ignored stays ignored (``nohup``).
     """
 
-    def __init__(self) -> None:
+    #: The one that signals go to.
+    _innermost: ClassVar[SignalPipe | None] = None
+
+    def __init__(self, attended: bool = False) -> None:
         self._before: dict[signal.Signals, Any] = {}
+        self._around: SignalPipe | None = None
+        self._attended = attended
+        self._interrupted = self._waiting = self._untaken = self._taken = False
+
+    def _noted(self, number: int, frame: FrameType | None) -> None:
+        """Count a Ctrl-C. The byte on the descriptor is Python's, which writes it only where there is a handler."""
+        self._waiting = self._waiting or number in STOPPING
+        if number != signal.SIGINT:
+            return
+        again = self._untaken if self._attended else self._interrupted
+        self._interrupted = self._untaken = True
+        if again:
+            raise KeyboardInterrupt
 
     def __enter__(self) -> SignalPipe:
+        self._around, SignalPipe._innermost = SignalPipe._innermost, self
+        self._interrupted = self._around is not None and self._around._interrupted
         self._reader, self._writer = os.pipe()
         os.set_blocking(self._reader, False)
         os.set_blocking(self._writer, False)
         self._wakeup_before = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
         for number in (*STOPPING, signal.SIGCHLD):
             if number == signal.SIGCHLD or signal.getsignal(number) != signal.SIG_IGN:
-                self._before[number] = signal.signal(number, _note)
+                self._before[number] = signal.signal(number, self._noted)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
+        SignalPipe._innermost = self._around
         for number, handler in self._before.items():
             signal.signal(number, handler)
         signal.set_wakeup_fd(self._wakeup_before)
+        untaken = [] if self._taken else self.take()  # Who has taken one has stopped, and the rest meant the same.
         os.close(self._reader)
         os.close(self._writer)
+        if self._around is not None:
+            self._around._interrupted |= self._interrupted
+            self._around._untaken |= signal.SIGINT in untaken
+            self._around._waiting |= bool(untaken)
+            os.write(self._around._writer, bytes(untaken))
+        elif kind is None and untaken:
+            signal.raise_signal(untaken[0])
 
     def fileno(self) -> int:
         """The descriptor to poll for reading."""
@@ -62,12 +85,14 @@ class SignalPipe:
 
     def take(self) -> list[signal.Signals]:
         """The STOPPING signals that have come since the last call, in order."""
-        _waiting.clear()
+        self._waiting = self._untaken = False
         try:
             numbers = os.read(self._reader, 4096)
         except BlockingIOError:
             return []
-        return [signal.Signals(number) for number in numbers if number in STOPPING]
+        taken = [signal.Signals(number) for number in numbers if number in STOPPING]
+        self._taken = self._taken or bool(taken)
+        return taken
 
 
 @contextmanager

@@ -107,14 +107,19 @@ class Watch:
         """Sleep and listen until the process has ended; the moment it was noticed (CLOCK_MONOTONIC)."""
         self._poller.register(self._fifo, select.POLLIN)
         self._poller.register(self._signals, select.POLLIN)
-        while not self._process.ended():
-            milliseconds, self._asleep_ns = self._milliseconds_to_sleep(), self._clock()
-            self._wake_ns = None if milliseconds is None else self._asleep_ns + 1_000_000 * (milliseconds + 1)
-            self._poller.poll(milliseconds)
-            self._hear(self._fifo.read_lines())
-            self._mind_signals()
-            self._mind_limits()
-            self._mind_observers()
+        try:
+            while not self._process.ended():
+                milliseconds, self._asleep_ns = self._milliseconds_to_sleep(), self._clock()
+                self._wake_ns = None if milliseconds is None else self._asleep_ns + 1_000_000 * (milliseconds + 1)
+                self._poller.poll(milliseconds)
+                self._hear(self._fifo.read_lines())
+                self._mind_signals()
+                self._mind_limits()
+                self._mind_observers()
+        except KeyboardInterrupt:
+            # A second Ctrl-C came while this was busy with the first: whatever it was at can wait.
+            self._stop("interrupted", "stopped by Ctrl-C")
+            self._kill()
         return self._clock()
 
     def until_alone(self, company: Callable[[], Sequence[object]]) -> None:
@@ -133,6 +138,7 @@ class Watch:
 
     def hear_the_rest(self) -> None:
         """Hear what was still in the FIFO, once every process that could write to it is gone."""
+        self._mind_signals()
         self._hear(self._fifo.drain())
 
     def _hear(self, lines: list[bytes]) -> None:

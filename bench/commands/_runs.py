@@ -321,6 +321,17 @@ def missing(telemetry: Telemetry, fingerprint: Mapping[str, Any] = MappingProxyT
     return told
 
 
+@contextmanager
+def finished(finish: Callable[[], None]) -> Iterator[None]:
+    """Call ``finish`` however the ``with`` ends, save by a second Ctrl-C, which waits for nothing any more."""
+    try:
+        yield
+    except Exception:
+        finish()
+        raise
+    finish()
+
+
 def make_folder(folder: Path) -> None:
     """Make the folder of what is to be run. Raises EnvironmentProblem where the disk does not take it."""
     with disk_trouble_told(folder):

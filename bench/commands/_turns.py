@@ -55,7 +55,7 @@ class Turns:
     def take(
         self, runner: _runs.Runner, finish: Callable[[], None], after_each: Callable[[], None] = lambda: None
     ) -> Ending[Turn]:
-        """Make the runs that are left; ``finish`` then writes what they gave, however they ended."""
+        """Make the runs that are left; ``finish`` then writes what they gave (``_runs.finished``)."""
         left = self.made.left()
         protocol = self.made.campaigns[self.warmed[0]].protocol
         how = f"; {protocol.sentence('each side' if len(self.warmed) > 1 else '')}" if left else ""
@@ -72,10 +72,8 @@ class Turns:
             return replace(outcome, status="done") if outcome.status == "cut_short" else outcome
 
         warm_ups = [each for name in self.warmed for each in campaigns.warm_ups(protocol, left, name)]
-        try:
+        with _runs.finished(finish):
             return campaigns.run([*warm_ups, *left], make_run, _campaign_of, all_needed=self.all_needed)
-        finally:
-            finish()
 
     def conclude(self, ending: Ending[Turn]) -> int:
         """Say where the results are, or why runs were stopped: the exit code. Raises what failed ones were."""

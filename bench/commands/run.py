@@ -145,11 +145,9 @@ def _run(
         campaign.sweep()
         _results.write_missing_records(campaign)
         campaign.write()
-        try:
+        with _runs.finished(campaign.write):
             runs: list[int | WarmUp] = [*campaigns.warm_ups(campaign.protocol, left), *left]
             return campaigns.run(runs, lambda run: runner.make(campaign, todo, data, run))
-        finally:
-            campaign.write()
 
 
 def _introduction(campaign: Campaign, left: tuple[int, ...]) -> str:

@@ -167,7 +167,7 @@ def run(
         log = stack.enter_context(_log_file(job.folder))
         fifo = stack.enter_context(contextlib.closing(Fifo(job.folder)))
         journal = stack.enter_context(contextlib.closing(Journal(job.folder / EVENTS_FILE, job.identity)))
-        signals = stack.enter_context(SignalPipe())
+        signals = stack.enter_context(SignalPipe(attended=True))
         seen_fifo = fifo.path if job.seen_folder is None else job.seen_folder / fifo.path.name
         orphans = stack.enter_context(Orphans(Path(seen_fifo)))
         sampler = sampler or _NoSampler()

@@ -103,11 +103,11 @@ def test_whatever_is_typed_is_understood_or_refused_in_one_sentence(typed: str) 
 
 @pytest.mark.parametrize("flag", ["--env=TOKEN=hunter2", "-e TOKEN=hunter2"])
 def test_a_sides_flags_are_published_without_the_values_of_variables(flag: str) -> None:
-    side = ab.read("A", f"DOCKER_FLAGS='{flag} --cpus=2'", Identity.of())
+    side = read("A", f"DOCKER_FLAGS='{flag} --cpus=2'", Identity.of())
     assert "hunter2" in side.settings["DOCKER_FLAGS"]
     assert side.published(Identity.of()).settings["DOCKER_FLAGS"] == "'--env=TOKEN=(withheld)' --cpus=2"
 
 
 def test_a_side_whose_flags_would_become_the_image_is_refused() -> None:
     with pytest.raises(UsageError):
-        ab.read("A", "DOCKER_FLAGS='ubuntu:24.04'", Identity.of())
+        read("A", "DOCKER_FLAGS='ubuntu:24.04'", Identity.of())
