@@ -123,7 +123,7 @@ class _SameHost(urllib.request.HTTPRedirectHandler):
 
 def _token(challenge: str, reference: str, url: str, seconds: float) -> str:
     """An anonymous token from where the registry says (``Bearer realm="...",service="...",scope="..."``)."""
-    fields = dict(re.findall(r'(\w+)="([^"]*)"', challenge))
+    fields = dict(re.findall(r'(?<!\w)(\w+)="([^"]*)"', challenge))
     realm = fields.pop("realm", "")
     secure = urllib.parse.urlsplit(realm).scheme == "https" or url.startswith("http:")
     if not challenge.lower().startswith("bearer") or not realm.startswith(("https://", "http://")) or not secure:

@@ -108,7 +108,7 @@ class Entry:
     @property
     def stem(self) -> str:
         """The name of both files, without extension; the framework without its version, as on the board."""
-        framework = re.sub(r"\s+v?[0-9].*", "", self.framework, flags=re.DOTALL)
+        framework = re.sub(r"(?<!\s)\s+v?[0-9].*", "", self.framework, flags=re.DOTALL)
         return stem(self.author, self.model, self.hardware, framework)
 
 

@@ -147,6 +147,8 @@ _MEANINGS: tuple[tuple[str, str, str], ...] = (
         "type DOCKER_FLAGS='--ulimit stack=8388608', or give the engine's service the right to",
     ),
 )
+#: What is wrong stands at the end; what an engine writes before it may have no end.
+_MOST_CHARACTERS = 8192
 #: What a client says before it says what is wrong.
 _PREFIX = re.compile(r"^(docker: |error: |time=\S+ level=\S+ msg=)?(error response from daemon: )?", re.IGNORECASE)
 
@@ -169,7 +171,7 @@ def meaning(words: str, program: str = "docker", reference: str = "") -> Trouble
 
     ``reference`` is the image that it was to fetch, if it was.
     """
-    lines = [line.strip() for line in words.splitlines() if line.strip()]
+    lines = [line.strip() for line in words[-_MOST_CHARACTERS:].splitlines() if line.strip()]
     registry = registry_of(reference) if reference else ""
     names = {
         "program": program,

@@ -25,20 +25,22 @@ TELLING_NAME = re.compile(
     r"TOKEN|SECRET|PASSW|CREDENTIAL|KEY|USER|EMAIL|PROXY|URL|ADDR|NODE|HOST(NAME|ID|S)?$|IFNAME|COMM_ID|^TF_CONFIG$"
 )
 #: In NVIDIA's images ``CUDA_VERSION=12.8.0.38`` has the shape of an address and is none.
-VERSION = re.compile(r"v?\d+(\.\d+)*([.+-]?[a-z]{0,5}\d+(\.\d+)*)?")
+VERSION = re.compile(r"v?\d+(\.\d+)*(([+-][a-z]{0,5}|\.?[a-z]{1,5})\d+(\.\d+)*)?")
+#: Whether there is one is all that is asked, so what may come before an address is not searched for.
 _ADDRESS = re.compile(
     r"""@ | ://                                             # mail, URL
       | (?<![\d.])\d{1,3}(\.\d{1,3}){3}(?![\d.])            # IPv4
-      | [0-9a-f]*::[0-9a-f]* | ([0-9a-f]{1,4}:){5,7}[0-9a-f]{1,4}  # IPv6, MAC
-      | [a-z][\w.-]*:\d{2,5}(?!\d)                          # host:port
-      | [\w-]+\.(com|org|net|edu|gov|io|dev|ai|cloud|local|localdomain|internal|lan|home|corp|cluster)(?![\w-])
+      | :: | ([0-9a-f]{1,4}:){5,7}[0-9a-f]{1,4}  # IPv6, MAC
+      | [a-z][\w.-]{0,253}:\d{2,5}(?!\d)                    # host:port
+      | [\w-]\.(com|org|net|edu|gov|io|dev|ai|cloud|local|localdomain|internal|lan|home|corp|cluster)(?![\w-])
     """,
     re.IGNORECASE | re.VERBOSE,
 )
 #: But not what was made of one before: 16 digits and no dash among them.
 _GPU_UUID = re.compile(r"\b(GPU|MIG)-(?![0-9a-f]{16}(?![\w-]))[0-9a-f][0-9a-z-]*", re.IGNORECASE)
 _HOME_OF_SOMEBODY = re.compile(r"~[\w.-]*")
-_PATH = re.compile(r"[^\s=,:;\"'`|&<>()\[\]{}]*/[^\s=,:;\"'`|&<>()\[\]{}]*")
+_WORD = r"[^\s=,:;\"'`|&<>()\[\]{}]"
+_PATH = re.compile(rf"(?<!{_WORD}){_WORD}*/{_WORD}*")
 _LONGEST = 500
 
 

@@ -34,7 +34,7 @@ _URL_OR_MAIL = re.compile(
 )
 #: A word such as ``GPU-accelerated`` has the beginning of a UUID and is none.
 _CARD = re.compile(
-    r"\b(?:GPU|MIG)-(?:[0-9a-f]{8}-[0-9a-z-]+|(?=[a-f]{0,15}\d)[0-9a-f]{4,})(?![\w-])"
+    r"\b(?:GPU|MIG)-(?:[0-9a-f]{8}-[0-9a-z-]{1,64}|(?=[a-f]{0,15}\d)[0-9a-f]{4,})(?![\w-])"
     r"|(?<![\w-])[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?![\w-])",
     re.IGNORECASE,
 )

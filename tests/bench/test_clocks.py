@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.clocks import CLOCKS, HEADLINE, cumulative_seconds, fixed_work_seconds, to_target_seconds
-from bench.record import Record, fold
+from bench.record import Evaluation, PhaseSpan, Record, fold
 from tests.bench.records import NS, Run, changed
 
 # The contract's table, row by row, written down once more: a clock may not change without a new version.
@@ -169,3 +169,38 @@ def test_no_clock_runs_backwards_or_past_the_fixed_work(record: Record) -> None:
         assert at[-1] <= total
         if record.crossing_index is not None:
             assert to_target_seconds(clock, record) == at[record.crossing_index]
+
+
+def defined(names: frozenset[str], record: Record) -> list[float]:
+    """The clock at each evaluation, phase by phase, as the contract defines it."""
+
+    def counts(phase: PhaseSpan, evaluation: Evaluation, last: bool) -> bool:
+        if phase.name == "final_eval":
+            return last
+        reported = phase.name in ("train_k", "eval_k") and phase.epoch is not None
+        return (reported and (phase.epoch or 0) <= evaluation.epoch) or phase.end_ns <= evaluation.at_ns
+
+    pairs = [(each, index == len(record.epochs) - 1) for index, each in enumerate(record.epochs)]
+    return [sum(p.duration_ns for p in record.phases if p.name in names and counts(p, *pair)) / 1e9 for pair in pairs]
+
+
+TIMES = st.integers(0, 20)
+PHASES = st.builds(
+    lambda name, epoch, begin, length: PhaseSpan(name, epoch if name.endswith("_k") else None, begin, begin + length),
+    st.sampled_from(sorted(TABLE)),
+    st.integers(0, 5).map(float),
+    TIMES,
+    TIMES,
+)
+EVALUATIONS = st.builds(
+    lambda epoch, at_ns: Evaluation(epoch, 1, 1, 0.0, 1, 1, "plain", at_ns=at_ns), st.integers(0, 5).map(float), TIMES
+)
+
+
+@given(st.lists(PHASES, max_size=12), st.lists(EVALUATIONS, max_size=6))
+def test_a_clock_is_its_definition_whatever_the_order_of_phases_and_evaluations(
+    phases: list[PhaseSpan], evaluations: list[Evaluation]
+) -> None:
+    record = replace(Run().record(), phases=tuple(phases), epochs=tuple(evaluations), crossing_index=None)
+    for clock in CLOCKS.values():
+        assert cumulative_seconds(clock, record) == defined(clock.phases, record)
