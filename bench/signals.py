@@ -47,6 +47,7 @@ class SignalPipe:
         again = self._untaken if self._attended else self._interrupted
         self._interrupted = self._untaken = True
         if again:
+            self._taken = True
             raise KeyboardInterrupt
 
     def __enter__(self) -> SignalPipe:

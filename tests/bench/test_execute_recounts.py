@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bench import execute
-from tests.bench.scripted_runs import SHORT, Hears, events, job, of_kind
+from bench import execute, protocol
+from bench.referee import Asked, Referee
+from tests.bench.scripted_runs import LABELS, SHORT, Hears, events, job, of_kind
+
+
+def greeting() -> protocol.Hello:
+    recipe = {"name": "r", "sha256": "", "target_percent": 94.0, "epochs": 1, "steps_per_epoch": 1, "batch": 1}
+    data = {"name": "cifar10", "sha256": "", "state": "canonical"}
+    device = {"kind": "cpu", "name": "", "uuid": ""}
+    return protocol.Hello("t", "f", 1, 0, recipe, data, "fp32", "host", device, 1, {"on": False, "flags": ""})
 
 
 def test_the_crossing_and_the_last_evaluation_are_recounted(tmp_path: Path) -> None:
@@ -74,3 +83,28 @@ def test_of_two_accuracies_that_are_not_believed_the_first_is_told(tmp_path: Pat
 
     assert outcome.reason.startswith("after epoch 1 the trainer claims 19 of 20")
     assert len(of_kind(work, "harness_recount")) == 2
+
+
+def test_predictions_without_an_end_are_not_read(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    with open(folder / "predictions.u8", "wb") as stream:
+        stream.truncate(100 << 30)
+    asked = Asked(0, 94.0, test_labels=LABELS)
+    referee = Referee(asked, folder)
+    referee.fault(greeting())
+    found = referee.recount(protocol.Epoch(1, 1, 1, 0.0, 20, 20, "plain"))
+    assert found is not None
+    assert (found.total, found.sha256) == (100 << 30, None)
+    assert "predictions for 20 test images" in found.fault
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero"), Path.mkdir])
+def test_predictions_that_are_no_file_are_not_waited_for(tmp_path: Path, make: Any) -> None:
+    make(tmp_path / "predictions.u8")
+    referee = Referee(Asked(0, 94.0, test_labels=LABELS), tmp_path)
+    referee.fault(greeting())
+    found = referee.recount(protocol.Epoch(1, 1, 1, 0.0, 20, 20, "plain"))
+    assert found is not None
+    assert (found.correct, found.total) == (0, 0)
+    assert "cannot be read" in found.fault

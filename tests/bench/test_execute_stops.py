@@ -58,6 +58,25 @@ def test_a_second_ctrl_c_kills_at_once(tmp_path: Path) -> None:
     assert (outcome.status, outcome.signal) == ("interrupted", signal.SIGKILL)
 
 
+def test_a_second_ctrl_c_ends_a_harness_that_is_busy_with_what_it_heard(tmp_path: Path) -> None:
+    reached: list[str] = []
+
+    def compute() -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        reached.append("first")
+        os.kill(os.getpid(), signal.SIGINT)
+        reached.append("second")
+
+    work = job(tmp_path, ["ignore_sigterm"], ["hello"], ["epoch", {"epoch": 1}], ["sleep"])
+
+    outcome = execute.run(work, [Hears("epoch", compute)], Limits(grace_seconds=1000))
+
+    assert reached == ["first"]
+    assert (outcome.status, outcome.signal) == ("interrupted", signal.SIGKILL)
+    record = fold_file(work.folder / "events.jsonl")
+    assert (record.status, record.malformed_lines, len(record.epochs)) == ("interrupted", 0, 1)
+
+
 def test_ctrl_c_while_a_trainer_is_being_stopped_is_an_interruption(tmp_path: Path) -> None:
     class Impatient(Hears):
         def tick(self, now_ns: int) -> int | None:

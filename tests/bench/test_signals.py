@@ -89,3 +89,62 @@ def test_what_is_ignored_stays_ignored(mine: list[int]) -> None:
     os.kill(os.getpid(), signal.SIGHUP)
 
     assert mine == []
+
+
+def press(number: signal.Signals = signal.SIGINT) -> None:
+    os.kill(os.getpid(), number)
+
+
+def test_a_second_ctrl_c_ends_what_is_busy() -> None:
+    with SignalPipe() as pipe:
+        press()
+        pipe.take()
+        with pytest.raises(KeyboardInterrupt):
+            press()
+
+
+def test_one_ctrl_c_after_other_signals_is_the_first() -> None:
+    with SignalPipe() as pipe:
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+            press(number)
+        assert pipe.take() == [signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGTERM]
+
+
+def test_who_attends_to_signals_is_given_the_second_ctrl_c_too() -> None:
+    with SignalPipe(attended=True) as pipe:
+        for _ in range(3):
+            press()
+            assert pipe.take() == [signal.SIGINT]
+
+
+def test_who_does_not_attend_after_all_is_interrupted() -> None:
+    with SignalPipe(attended=True) as pipe:
+        press()
+        with pytest.raises(KeyboardInterrupt):
+            press()
+        assert pipe.take() == [signal.SIGINT, signal.SIGINT]
+
+
+def test_a_ctrl_c_that_an_inner_pipe_has_taken_counts_for_the_outer_one() -> None:
+    with SignalPipe() as outer:
+        with SignalPipe(attended=True) as inner:
+            press()
+            inner.take()
+            press()  # It has stopped, so this meant the same.
+        assert outer.take() == []
+        with pytest.raises(KeyboardInterrupt):
+            press()
+
+
+@pytest.mark.parametrize("number", signals.STOPPING)
+def test_a_wish_that_came_too_late_for_an_inner_pipe_is_the_outer_ones(number: signal.Signals) -> None:
+    with SignalPipe() as outer:
+        with SignalPipe(attended=True):
+            press(number)
+        assert outer.take() == [number]
+
+
+def test_a_wish_that_nobody_has_taken_is_obeyed_afterwards(mine: list[int]) -> None:
+    with SignalPipe():
+        press(signal.SIGTERM)
+    assert mine == [signal.SIGTERM]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import shutil
 from collections.abc import Callable
@@ -11,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from bench.__main__ import main
-from bench.commands import _ab
+from bench.commands import _ab, report
 from bench.errors import DataError
 from bench.output import console, tables
+from tests.bench.machines import Machine
 from tests.bench.records import Run, ablation, ablation_folder, finals, five_seeds, variant, write_campaign
 
 Told = tuple[int, str, str]
@@ -72,6 +75,29 @@ def test_two_datasets_in_one_campaign_are_two_rows_and_told(tmp_path: Path, benc
         "the runs are of 3 configurations, each with figures of its own: recipe (page24, hive), "
         "dataset (cifar10, synthetic), dataset_state (canonical, synthetic)"
     ) in out
+
+
+UNSAID: list[tuple[str, ...]] = [
+    *((kind,) for kind in ("hello", "harness_start", "harness_end", "phase", "epoch", "harness_sampler")),
+    *(("hello", "harness_start"), ("hello", "epoch", "harness_end"), ("hello", "phase", "harness_recount")),
+]
+
+
+@pytest.mark.parametrize("unsaid", UNSAID, ids=" ".join)
+@pytest.mark.parametrize("other", [Run(seed=1, recipe="hive"), Run(seed=1, target_percent=90.0, hello={"threads": 7})])
+def test_a_run_that_says_too_little_beside_two_configurations_has_its_place(
+    tmp_path: Path, bench: Bench, unsaid: tuple[str, ...], other: Run
+) -> None:
+    folder = write_campaign(tmp_path / "c", [Run(), other, Run(seed=2, machine=Machine())])
+    events = folder / "seed-002" / "events.jsonl"
+    kept = [line for line in events.read_text().splitlines() if json.loads(line)["event"] not in unsaid]
+    events.write_text("".join(f"{line}\n" for line in kept))
+    for form in ("csv", "markdown"):
+        code, out, err = bench("report", folder, "--format", form)
+        assert (code, "Traceback" in out + err) == (0, False)
+    assert list(tables.read(folder / "runs.csv")["seed"]) == [0, 1, 2]
+    assert len(tables.read(folder / "summary.csv")) == (3 if "hello" in unsaid else 2)
+    assert (folder / "report.html").exists()
 
 
 def test_a_folder_without_events_is_told(tmp_path: Path, bench: Bench) -> None:
@@ -185,3 +211,131 @@ def test_an_ordinary_name_is_printed_as_it_is(tmp_path: Path, bench: Bench) -> N
     folder = write_campaign(tmp_path / "Läufe  vom Mai\\x", [Run()])
     out = bench("report", folder)[1]
     assert out.startswith(f"{folder}: ") and f"Records and tables in {folder} fit its events." in out
+
+
+# Links and pipes where files and folders belong
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Path:
+    """A campaign of the reader's own, which no report of another folder may touch."""
+    return write_campaign(tmp_path / "elsewhere", [Run(), Run(seed=1)])
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+CLAIMED = ("--author", "A", "--email", "a@b.example", "--hardware", "1 x CPU")
+
+
+@pytest.mark.parametrize("place", ["dawnbench", "dawnbench/CIFAR10", "dawnbench/CIFAR10/train"])
+def test_a_pair_is_not_written_through_a_link(tmp_path: Path, bench: Bench, elsewhere: Path, place: str) -> None:
+    folder, before = write_campaign(tmp_path / "c", five_seeds()), content(elsewhere)
+    (folder / place).parent.mkdir(parents=True, exist_ok=True)
+    (folder / place).symlink_to(elsewhere)
+    code, _, err = bench("report", folder, *CLAIMED)
+    assert (code, content(elsewhere)) == (3, before)
+    assert err.count("\n") == 1 and f"{folder / place} is a link" in err
+
+
+@pytest.mark.parametrize("side", ["a", "b"])
+def test_a_side_that_is_a_link_is_refused_before_anything_is_written(
+    tmp_path: Path, bench: Bench, elsewhere: Path, side: str
+) -> None:
+    folder, before = tmp_path / "ab", content(elsewhere)
+    for name in {"a", "b"} - {side}:
+        write_campaign(folder / name, [Run(), Run(seed=1)])
+    own = {"settings": {}, "variables": {}, "configuration": {}}
+    stored = {
+        "schema": 1,
+        "recipe": "page24",
+        "dataset": "cifar10",
+        "epochs": None,
+        "seeds": [0, 1],
+        "a": own,
+        "b": own,
+    }
+    (folder / "ab.json").write_text(json.dumps(stored))
+    (folder / side).symlink_to(elsewhere)
+    files = sorted(path.name for path in folder.rglob("*"))
+    code, _, err = bench("report", folder)
+    assert (code, content(elsewhere)) == (3, before)
+    assert err.count("\n") == 1 and f"{folder / side} is a link" in err
+    assert sorted(path.name for path in folder.rglob("*")) == files
+
+
+def test_a_variant_that_is_a_link_is_refused(tmp_path: Path, bench: Bench, elsewhere: Path) -> None:
+    stored, before = ablation(variant("base"), variant("other", "base"), seeds=(0, 1)), content(elsewhere)
+    folder = ablation_folder(tmp_path / "c", stored, {"base": [Run(), Run(seed=1)]})
+    (folder / "other").symlink_to(elsewhere)
+    assert bench("report", folder)[0] == 3
+    assert content(elsewhere) == before
+
+
+@pytest.mark.parametrize("target", ["seed-000", "../elsewhere/seed-001"])
+def test_a_run_that_is_a_link_is_not_written_through(
+    tmp_path: Path, bench: Bench, elsewhere: Path, target: str
+) -> None:
+    folder, before = write_campaign(tmp_path / "c", [Run()]), content(elsewhere)
+    (folder / "seed-001").symlink_to(target)
+    assert bench("report", folder)[0] == 3
+    assert content(elsewhere) == before
+
+
+def test_tables_that_are_links_become_files_and_planted_names_lead_nowhere(
+    tmp_path: Path, bench: Bench, elsewhere: Path
+) -> None:
+    folder, before = write_campaign(tmp_path / "c", five_seeds()), content(elsewhere)
+    names = ("runs.csv", "epochs.csv", "summary.csv", "report.html", "seed-000/record.json", "seed-000/record.sha256")
+    for name in names:
+        path = folder / name
+        if not name.startswith("seed"):
+            path.symlink_to(elsewhere / "campaign.json")
+        for number in range(os.getpid() - 2, os.getpid() + 3):
+            path.with_name(f".{path.name}.{number}.part").symlink_to(elsewhere / "campaign.json")
+    assert bench("report", folder)[0] == 0
+    assert content(elsewhere) == before
+    assert not any((folder / name).is_symlink() for name in names)
+
+
+def test_the_newest_campaign_is_no_link(tmp_path: Path, elsewhere: Path) -> None:
+    (tmp_path / "results" / "20270101T000000Z-planted").parent.mkdir()
+    (tmp_path / "results" / "20270101T000000Z-planted").symlink_to(elsewhere)
+    with pytest.raises(DataError):
+        report.newest(tmp_path / "results")
+    own = write_campaign(tmp_path / "results" / "20260101T000000Z-own", [Run()])
+    assert report.newest(tmp_path / "results") == own
+
+
+@pytest.mark.parametrize(
+    "name", ["campaign.json", *(f"seed-001/{name}" for name in ("events.jsonl", "telemetry.csv", "record.json"))]
+)
+@pytest.mark.parametrize("kind", ["pipe", "endless", "device"])
+def test_what_is_no_file_of_ours_is_one_sentence(tmp_path: Path, bench: Bench, name: str, kind: str) -> None:
+    folder = write_campaign(tmp_path / "c", [Run(), Run(seed=1, machine=Machine())])
+    (folder / name).unlink(missing_ok=True)
+    if kind == "pipe":
+        os.mkfifo(folder / name)
+    elif kind == "device":
+        (folder / name).symlink_to("/dev/zero")
+    else:
+        with open(folder / name, "wb") as stream:
+            stream.truncate(100 << 30)
+    code, out, err = bench("report", folder)
+    if name.endswith("record.json") and kind == "endless":
+        assert code == 0  # It is made again.
+        assert (folder / name).stat().st_size < 1 << 20
+        return
+    assert (code, out, err.count("\n")) == (3, "", 1)
+    assert str(folder / name) in err or "is no campaign" in err
+
+
+def test_a_line_without_an_end_is_counted_and_not_kept(tmp_path: Path, bench: Bench) -> None:
+    folder = write_campaign(tmp_path / "c", [Run()])
+    events = folder / "seed-000" / "events.jsonl"
+    first, *rest = events.read_bytes().splitlines(keepends=True)
+    events.write_bytes(b"".join([first, b"x" * (20 << 20) + b"\n", *rest]))
+    assert bench("report", folder)[0] == 0
+    found = json.loads((folder / "seed-000" / "record.json").read_text())
+    assert (found["malformed_lines"], len(found["epochs"])) == (1, 5)
