@@ -172,6 +172,24 @@ def test_a_wish_to_stop_between_two_runs_waits_until_the_last_one_is_written(
     assert sorted(path.name for path in bench.folder.glob("seed-*")) == ["seed-000"]
 
 
+def test_a_second_ctrl_c_ends_the_command_while_it_folds(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def pressed_twice(folder: Path) -> Any:
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+        raise AssertionError("it went on")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(_results, "write_record", pressed_twice)
+        code, _, err = bench("--seeds", "3", "--warm-up", "0")
+    assert code == 130
+    assert "Traceback" not in err
+
+    code, out, _ = bench("--seeds", "3", "--warm-up", "0")
+    assert code == 0
+    assert "seed 0 kept, 1, 2 to run" in out
+    assert [row["status"] for row in bench.runs().values()] == ["done"] * 3
+
+
 def test_another_configuration_gets_a_campaign_of_its_own(bench: Bench) -> None:
     bench.scripts[0] = [bench.hello(), ["signal_parent", int(signal.SIGTERM)], ["sleep"]]
     bench("--seeds", "1")
