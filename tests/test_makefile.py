@@ -21,7 +21,8 @@ VARIABLES = [
 ]  # fmt: skip
 TARGETS = [
     "help", "bench", "smoke", "ablate", "stalls", "images", "image", "shell", "verify-image", "check-trainer", "doctor",
-    "data", "report", "published", "compare", "ab", "rank", "parquet", "net", "augmented", "test", "test-slow", "test-deep", "lint",
+    "data", "report", "published", "compare", "ab",
+    "rank", "parquet", "net", "augmented", "test", "test-slow", "test-deep", "lint",
     "perf", "perf-gpu", "perf-sampler", "perf-container", "perf-report", "lock", "clean",
 ]  # fmt: skip
 NEED_NO_TENSORFLOW = (
