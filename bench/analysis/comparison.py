@@ -213,7 +213,7 @@ def compare(
 def _design(reference: Side, side: Side, others: Sequence[Sequence[Record]], stated_percent: float) -> Design:
     together = reference.interleaved_in != "" and reference.interleaved_in == side.interleaved_in
     timing = drift.timing(reference.records, side.records, together)
-    if together:
+    if timing.interleaved:
         return Design(timing)
     campaigns = len(reference.levels), len(side.levels)
     if min(campaigns) > 0 and 2 * ranks.smallest_of_two_samples(*campaigns) < ranks.LEVEL:
@@ -256,10 +256,9 @@ def _no_run_twice(sides: Sequence[Side]) -> None:
     seen: dict[tuple[object, ...], str] = {}
     for side in sides:
         for each in side.records:
-            if each.spawned_ns is None or each.utc is None:
+            identity = drift.identity(each)
+            if identity is None:
                 continue
-            # Whatever seed it says it has: two processes never begin and end in the same nanoseconds.
-            identity = (each.utc, each.spawned_ns, each.exited_ns)
             if identity in seen:
                 where = (
                     f"on {seen[identity]} and on {side.name}"

@@ -12,7 +12,8 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from itertools import pairwise
 from statistics import median
 
 from bench.analysis import differing, welch
@@ -59,6 +60,8 @@ class Timing:
 def _apart(minutes: float | None) -> str:
     if minutes is None:
         return "time between them unknown"
+    if minutes == 0:
+        return "at the same time"
     if minutes < 0.5:
         return "less than a minute apart"
     if minutes < 120:
@@ -67,14 +70,31 @@ def _apart(minutes: float | None) -> str:
 
 
 def timing(ours: Sequence[Record], theirs: Sequence[Record], interleaved: bool) -> Timing:
-    """How the runs of two sides lie in time."""
+    """How the runs of two sides lie in time; sides of which one ended before the other began were not interleaved."""
     one, other = _span(ours), _span(theirs)
     if one is None or other is None:
         return Timing(interleaved)
     gap = max(one[0], other[0]) - min(one[1], other[1])
-    boots = [boot for each in (*ours, *theirs) if (boot := _booted(each)) is not None]
-    return Timing(interleaved, _machines(ours) == _machines(theirs) and max(boots) - min(boots) <= _ONE_BOOT_SECONDS,
-                  max(0.0, gap) / 60)  # fmt: skip
+    return Timing(interleaved and gap <= 0, _same_boot(ours, theirs), max(0.0, gap) / 60)
+
+
+def _same_boot(ours: Sequence[Record], theirs: Sequence[Record]) -> bool | None:
+    """Whether two sides ran on one machine since one start; None where the records do not tell.
+
+    The clock of a run's stamps counts from the start of the machine: where it went back, the machine was started in
+    between. Where it lags behind UTC, the machine may also have been suspended, or its clock set.
+    """
+    one, other = _machines(ours), _machines(theirs)
+    if one is None or other is None:
+        return None
+    if one != other:
+        return False
+    stamps = [(began, each.spawned_ns / 1e9) for each in (*ours, *theirs)
+              if (began := _utc(each)) is not None and each.spawned_ns is not None]  # fmt: skip
+    boots = [began - stamp for began, stamp in stamps]
+    if max(boots) - min(boots) <= _ONE_BOOT_SECONDS:
+        return True
+    return False if any(later[1] < earlier[1] for earlier, later in pairwise(sorted(stamps))) else None
 
 
 def _span(records: Sequence[Record]) -> tuple[float, float] | None:
@@ -85,21 +105,33 @@ def _span(records: Sequence[Record]) -> tuple[float, float] | None:
     return min(began for began, _ in known), max(began + life / 1e9 for began, life in known)
 
 
+def _as_utc(time: datetime) -> datetime:
+    """A time that names no zone is of UTC, as its field says, and not of the zone of the reader."""
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time
+
+
 def _utc(record: Record) -> float | None:
     try:
-        return datetime.fromisoformat(record.utc).timestamp() if record.utc else None
-    except ValueError:
+        return _as_utc(datetime.fromisoformat(record.utc)).timestamp() if record.utc else None
+    except (ValueError, OverflowError):
         return None
 
 
-def _booted(record: Record) -> float | None:
-    """When the machine was started, in seconds of UTC: CLOCK_MONOTONIC counts from then."""
-    began = _utc(record)
-    return None if began is None or record.spawned_ns is None else began - record.spawned_ns / 1e9
-
-
-def _machines(records: Sequence[Record]) -> set[tuple[str, ...]]:
+def _machines(records: Sequence[Record]) -> set[tuple[str, ...]] | None:
+    """The machines that records are of; None where one does not name its own."""
+    if any(each.fingerprint.get(_MACHINE[0]) is None for each in records):
+        return None
     return {tuple(str(each.fingerprint.get(name)) for name in _MACHINE) for each in records}
+
+
+def identity(record: Record) -> tuple[object, ...] | None:
+    """What tells a run from every other, whatever its folder or seed is called; None where the record does not tell.
+
+    Two processes never begin and end in the same nanoseconds.
+    """
+    if record.spawned_ns is None or record.utc is None:
+        return None
+    return record.utc, record.spawned_ns, record.exited_ns
 
 
 def level(records: Iterable[Record], work: Work) -> float | None:
@@ -114,10 +146,11 @@ def allowance(
 ) -> Allowance:
     """What two sides may differ by, from ``others``, the campaigns that are not compared, where they tell it.
 
-    Not from the compared ones: a slow run must not make the allowance it is held against larger. Pooled over the
-    configurations that were repeated on a side's machine; the allowance is Student's 95 % bound on the difference of
-    two campaigns.
+    Not from the compared ones, or copies of them: a slow run must not make the allowance it is held against larger. Nor
+    from a campaign and its copy, as a copy always agrees. Pooled over the configurations that were repeated on a side's
+    machine; the allowance is Student's 95 % bound on the difference of two campaigns.
     """
+    others = _distinct(others, {identity(each) for side in sides for each in side})
     shares = [_spread(side, work, others) for side in sides]
     if all(each is None for each in shares):
         return Allowance(stated_percent, "stated, not measured")
@@ -128,12 +161,24 @@ def allowance(
     return Allowance(100 * math.expm1(math.hypot(*halves)), f"measured from {counted} on that machine{partly}")
 
 
+def _distinct(campaigns: Sequence[Sequence[Record]], seen: set[tuple[object, ...] | None]) -> list[Sequence[Record]]:
+    """The campaigns without those that hold a run which was ``seen``, or which an earlier one of them holds."""
+    found, known = [], seen - {None}
+    for campaign in campaigns:
+        runs = {identity(each) for each in campaign} - {None}
+        if runs.isdisjoint(known):
+            found.append(campaign)
+        known |= runs
+    return found
+
+
 def _spread(side: Sequence[Record], work: Work, others: Sequence[Sequence[Record]]) -> tuple[float, int] | None:
     """The 95 % bound of one campaign's level on a side's machine, and how many campaigns tell it."""
     groups: dict[tuple[str, ...], list[float]] = defaultdict(list)
-    for campaign in others:
+    machines = _machines(side)
+    for campaign in others if machines is not None else ():
         found = level(campaign, work)
-        if found is not None and _machines(campaign) == _machines(side):
+        if found is not None and _machines(campaign) == machines:
             groups[differing.must_match(campaign)].append(found)
     repeated = [levels for levels in groups.values() if len(levels) > 1]
     freedom = sum(len(levels) - 1 for levels in repeated)

@@ -38,7 +38,12 @@ def place(tmp_path: Path) -> Callable[..., Path]:
     def make(name: str, times: Sequence[float], percent: float = 0.0, **changes: object) -> Path:
         begun = (1 + sum(map(ord, name))) * 1_000_000
         runs = [
-            replace(Run(seed=seed), train_seconds=seconds * (1 + percent / 100), spawned_ns=(begun + seed * 999) * NS)
+            replace(
+                Run(seed=seed),
+                train_seconds=seconds * (1 + percent / 100),
+                spawned_ns=(begun + seed * 999) * NS,
+                start={"fingerprint": {"git.dirty": False, "cpu.model": "Some CPU"}},
+            )
             for seed, seconds in enumerate(times)
         ]
         return write_campaign(tmp_path / name, [replace(run, **changes) for run in runs])  # type: ignore[arg-type]
