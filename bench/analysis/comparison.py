@@ -335,20 +335,29 @@ def answer_to(reference: Side, side: Side, effect: Effect, tell_percent: float, 
             f"drift ({between}).{made} To find out, run both interleaved (`make ab`), or compare several campaigns a "
             "side.",
         )
-    return _too_few(reference, side, effect, tell_percent, between, made)
+    return _too_few(reference, side, effect, tell_percent, between, made, "run" if design is None else design.unit)
 
 
-def _too_few(reference: Side, side: Side, effect: Effect, tell_percent: float, between: str, made: str) -> Answer:
+def _too_few(
+    reference: Side, side: Side, effect: Effect, tell_percent: float, between: str, made: str, unit: str
+) -> Answer:
     """Why the runs are not enough, in the order of what has to change first."""
     a, b, paired = reference.name, side.name, effect.design == "paired"
-    begin, units = f"not enough runs to detect {tell_percent:g} % between {a} and {b}", "pairs" if paired else "a side"
+    kind, units = ("campaigns", "campaigns a side") if unit == "campaign" else ("runs", "a side")
+    sizes = [len(each.levels if unit == "campaign" else each.counted) for each in (reference, side)]
+    if paired:
+        sizes, kind, units = [effect.pairs], "pairs", "pairs"
+    begin = f"not enough runs to detect {tell_percent:g} % between {a} and {b}"
     if not effect.answerable:
-        counts = f"{effect.pairs} pairs" if paired else f"{len(reference.counted)} and {len(side.counted)} runs"
+        counts = f"{' and '.join(map(str, sizes))} {kind}"
         least = _reachable(effect)
         among = f" among {effect.comparisons} comparisons" if effect.comparisons > 1 else ""
-        few = f"{begin} ({between}): no p-value of {counts} reaches 0.05{among}; {least} {units} are the least.{made}"
+        few = (
+            f"{begin} ({between}): no two-sided p-value of {counts} reaches 0.05{among}; {least} {units} are the "
+            f"least.{made}"
+        )
         return Answer(NOT_ENOUGH, few, least)
-    least = max(_reachable(effect), (effect.pairs if paired else min(len(reference.counted), len(side.counted))) + 1)
+    least = max(_reachable(effect), min(sizes) + 1)
     needed, low, high = spread.runs_to_tell_interval(
         tell_percent / 100, effect.spread, effect.freedom, paired=paired, least=least
     )

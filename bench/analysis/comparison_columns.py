@@ -57,7 +57,10 @@ COMPARISON = (
         "answer", "text", "",
         "slower, faster, no difference (larger than told_percent), within drift, or not enough runs",
     ),
-    Column("runs_needed", "whole", "runs", "about how many runs a side, or pairs, detect it in 80 % of all cases"),
+    Column(
+        "runs_needed", "whole", "runs",
+        "about how many runs (campaigns, by unit) a side, or pairs, detect it in 80 % of all cases",
+    ),
     Column(
         "runs_needed_low", "whole", "runs", "lower end of the 95 % interval of runs_needed, from that of the spread"
     ),
@@ -65,7 +68,7 @@ COMPARISON = (
     Column("confidence_percent", "number", "%", "exact confidence of the interval, where runs are exchangeable"),
     Column("p_slower", "number", "", "one-sided p-value that it is slower"),
     Column("p_slower_holm", "number", "", "adjusted for all comparisons; it decides the gate"),
-    Column("test", "text", "", "Mann-Whitney, or Wilcoxon signed ranks (from 6 pairs on)"),
+    Column("test", "text", "", "Mann-Whitney, or Wilcoxon signed ranks (from 6 pairs on, more among several sides)"),
     Column("unit", "text", "", "what was ranked: run or campaign"),
     Column("interleaved", "text", "", "true where the runs of both sides alternated (`bench ab`)"),
     Column("same_boot", "text", "", "whether both sides ran on one machine since one start; empty where unknown"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -201,6 +202,9 @@ def gate(comparison: Comparison, percent: float) -> tuple[int, str]:
             for each in slower
         )
         return 1, f"Gate failed: {found}, more than {percent:g} %."
+    timeless = [side.name for side in comparison.sides if not side.counted]
+    if timeless:
+        return 1, f"Gate failed: no run of {' and '.join(timeless)} has a time; run the same campaign again."
     unable = comparison.unable()
     if unable:
         few = " and ".join(each.side.name for each in unable)
@@ -212,7 +216,10 @@ def gate(comparison: Comparison, percent: float) -> tuple[int, str]:
     if missing:
         return 1, f"Gate failed: {', '.join(missing)} has no time, and may be a slow one; run the same campaign again."
     passed = f"Gate passed: no side was found to be slower by more than {percent:g} %"
-    possible = [each.effect.high_percent for each in comparison.versus if each.effect.high_percent > percent]
+    highs = [each.effect.high_percent for each in comparison.versus]
+    if any(map(math.isnan, highs)):
+        return 0, f"{passed}, but no slowdown can be ruled out: so few runs have no 95 % interval."
+    possible = [each for each in highs if each > percent]
     if possible:
         return 0, f"{passed}, but a slowdown of up to {max(possible):.2f} % cannot be ruled out."
     return 0, f"{passed}."

@@ -145,7 +145,12 @@ def test_campaigns_are_the_unit_where_each_side_has_four() -> None:
     assert (found.design.unit, found.design.allowance) == ("campaign", None)
     assert (found.answer.kind, found.effect.p_value) == (SLOWER, pytest.approx(2 / 70))
     mixed = several("B", 10.5, 10.0, 10.4, 9.8)  # Twenty runs a side would find it.
-    assert compare([a, mixed]).versus[0].answer.kind == NOT_ENOUGH
+    answer = compare([a, mixed], tell_percent=6).versus[0].answer
+    assert answer.kind == NOT_ENOUGH and answer.runs_needed is not None and 4 < answer.runs_needed < 20
+    # Among three sides, four campaigns each cannot: it is campaigns that are counted, not their twenty runs.
+    answer = compare([a, b, several("C", 10.5, 10.6, 10.4, 10.55)]).versus[0].answer
+    assert (answer.kind, answer.runs_needed) == (NOT_ENOUGH, 5)
+    assert "4 and 4 campaigns" in answer.sentence
 
 
 def test_fewer_campaigns_have_their_runs_ranked_with_the_allowance() -> None:

@@ -114,6 +114,25 @@ def test_a_gate_that_could_not_fail_does_not_pass(told: Told, place: Callable[..
     assert "Gate failed: too few runs to detect a regression of B" in err
 
 
+@pytest.mark.parametrize("runs", [(3, 4), (4, 3)])
+def test_a_gate_that_passes_with_an_open_interval_says_so(
+    told: Told, place: Callable[..., Path], runs: tuple[int, int]
+) -> None:
+    # One-sided, 1 of 35 orders can fail the gate; two-sided, 2 of 35 bound nothing.
+    one, two = place("one", EVEN[: runs[0]]), place("two", EVEN[: runs[1]])
+    code, _, err = told(one, two, "--fail-if-slower", "2%")
+    assert (code, "no slowdown can be ruled out" in err) == (0, True)
+    assert told(one, place("three", EVEN[: runs[1]], 30), "--fail-if-slower", "2%")[0] == 1
+
+
+@pytest.mark.parametrize("empty", [0, 1, 2])
+def test_a_gate_names_the_side_without_a_time(told: Told, place: Callable[..., Path], empty: int) -> None:
+    sides = [place(name, EVEN) for name in ("one", "two", "three")]
+    sides[empty] = place("none", EVEN, status="failed", correct=(4000,))
+    code, _, err = told(*sides, "--fail-if-slower", "2%")
+    assert (code, f"no run of {'ABC'[empty]} has a time" in err, "nan" in err) == (1, True, False)
+
+
 def test_a_gate_that_saw_too_little_passes_and_says_what_could_be(told: Told, place: Callable[..., Path]) -> None:
     wide = (10.0, 12.0, 9.0, 11.0, 10.5)
     code, _, err = told(place("one", wide), place("two", wide[::-1]), "--fail-if-slower", "2%")
