@@ -131,11 +131,14 @@ def _others(folders: Sequence[Path]) -> list[tuple[Record, ...]]:
 
     compared = {folder.resolve() for each in folders for folder in _named(each)}
     kept = {folder.parent for folder in compared} | {PUBLISHED}
-    recipes: dict[Path, object] = {}
-    for place in [*compared, *(each.parent for folder in kept for each in sorted(folder.glob(f"*/{CAMPAIGN_FILE}")))]:
+    recipes: dict[Path, str] = {}
+    files = (file for folder in sorted(kept) for file in sorted(folder.glob(f"*/{CAMPAIGN_FILE}")))
+    for place in [*compared, *(file.parent for file in files if file.is_file())]:  # A pipe would be waited for.
         with contextlib.suppress(BenchError, OSError):
-            recipes[place.resolve()] = load_versioned(StoredCampaign, place / CAMPAIGN_FILE).configuration.get("recipe")
-    wanted = {recipes.get(folder) for folder in compared} - {None}
+            recipe = load_versioned(StoredCampaign, place / CAMPAIGN_FILE).configuration.get("recipe")
+            if isinstance(recipe, str):
+                recipes[place.resolve()] = recipe
+    wanted = {recipes[folder] for folder in compared if folder in recipes}
     found = []
     for place, recipe in recipes.items():
         if recipe in wanted and place not in compared:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+import json
+import os
 import re
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -106,6 +109,34 @@ def test_repeated_campaigns_next_to_it_tell_the_allowance(told: Told, place: Cal
     _, out, _ = told(place("one", EVEN), place("two", EVEN[::-1], 2))
     assert "measured from 5 campaigns on that machine" in out
     assert "B is slower than A" in out
+
+
+@pytest.mark.parametrize("recipe", [["page24"], {"name": "page24"}, 7, None])
+def test_a_neighbour_with_an_odd_recipe_is_left_out(told: Told, place: Callable[..., Path], recipe: object) -> None:
+    for name in ("one", "odd"):
+        file = place(name, EVEN) / "campaign.json"
+        stored = json.loads(file.read_text())
+        file.write_text(json.dumps({**stored, "configuration": {**stored["configuration"], "recipe": recipe}}))
+    code, out, _ = told(file.parents[1] / "one", place("two", EVEN))
+    assert (code, "stated, not measured" in out) == (0, True)
+
+
+def test_a_pipe_or_a_folder_in_the_place_of_a_neighbour_is_not_waited_for(
+    told: Told, place: Callable[..., Path], tmp_path: Path
+) -> None:
+    (tmp_path / "folder" / "campaign.json").mkdir(parents=True)
+    (tmp_path / "pipe").mkdir()
+    os.mkfifo(tmp_path / "pipe" / "campaign.json")
+    assert told(place("one", EVEN), place("two", EVEN))[0] == 0
+
+
+def test_copies_of_a_compared_campaign_tell_no_allowance(
+    told: Told, place: Callable[..., Path], tmp_path: Path
+) -> None:
+    one = place("one", EVEN)
+    for index in range(5):
+        shutil.copytree(one, tmp_path / f"copy{index}")
+    assert "stated, not measured" in told(one, place("two", EVEN[::-1], 1))[1]
 
 
 def test_a_gate_that_could_not_fail_does_not_pass(told: Told, place: Callable[..., Path]) -> None:
