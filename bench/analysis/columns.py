@@ -171,9 +171,9 @@ SUMMARY = (
         "expected_low_seconds",
         "number",
         "s",
-        "lower end of expected_seconds' interval, by success_high; at least so far",
+        "expected_seconds at success_high; what the times vary by is not in it",
     ),
-    Column("expected_high_seconds", "number", "s", "upper end, by success_low; inf where no run need ever reach it"),
+    Column("expected_high_seconds", "number", "s", "the same at success_low; inf where no run reached the target"),
 )
 
 ABLATION = (

@@ -2,7 +2,7 @@
 
 **Design.** Runs are paired by seed where both sides have the same seeds; else all runs of one side stand against all
 of the other, as pairs alone would leave runs out. Where every side has campaigns enough, campaigns are the unit.
-**Effect, interval and test** come from one rank procedure (``ranks``, ``effect``), which no single run can overrule.
+**Effect, interval and test** come from one rank procedure (``ranks``, ``effect``), monotone in every time.
 **Drift.** Campaigns that were not interleaved may differ by an allowance for no reason of interest (``drift``); it is
 part of the test and of the interval, and the answer names it.
 

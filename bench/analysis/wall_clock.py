@@ -56,16 +56,21 @@ SUMMARY_COLUMNS = (
     Column("median_run_compile_seconds", "number", "s", "its compilation"),
     Column("median_run_cold_seconds", "number", "s", "its time to the target with compilation"),
     Column("median_run_wall_seconds", "number", "s", "its wall clock to the target"),
-    Column("expected_wall_low_seconds", "number", "s", "lower end of expected_wall_seconds' interval, by success_high"),
-    Column("expected_wall_high_seconds", "number", "s", "upper end, by success_low"),
+    Column(
+        "expected_wall_low_seconds",
+        "number",
+        "s",
+        "expected_wall_seconds at success_high; what the times vary by is not in it",
+    ),
+    Column("expected_wall_high_seconds", "number", "s", "the same at success_low"),
     Column(
         "expected_wall_same_process_seconds",
         "number",
         "s",
         "the same where a miss is followed by another run in the same process, which needs no start and no compilation",
     ),
-    Column("expected_wall_same_process_low_seconds", "number", "s", "lower end of its interval, by success_high"),
-    Column("expected_wall_same_process_high_seconds", "number", "s", "upper end, by success_low"),
+    Column("expected_wall_same_process_low_seconds", "number", "s", "it at success_high"),
+    Column("expected_wall_same_process_high_seconds", "number", "s", "it at success_low"),
 )
 #: The phases that a second run of the same process would have, too.
 _OF_EACH_RUN = frozenset({"build", "preprocess", "final_eval", "train_k", "eval_k", "checkpoint_k"})

@@ -254,7 +254,8 @@ def left_out_text(row: Any) -> str | None:
 
 def expected_text(row: Any) -> str | None:
     """The expected time to the first success, each miss followed by another run: wall clock with every retry in a new
-    process, or in the same one, and the headline clock, each with its interval; None where unknown.
+    process, or in the same one, and the headline clock, each also at the ends of the success rate's interval; None
+    where unknown.
     """
     ways = (
         ("expected_wall", CLOCKS["wall"].label, ", each retry in a new process"),
@@ -264,7 +265,7 @@ def expected_text(row: Any) -> str | None:
     known = [
         f"{_expected(row, name)} ({clock}{how})" for name, clock, how in ways if not pd.isna(row[f"{name}_seconds"])
     ]
-    return f"expected time to the first success, with its 95 % interval: {'; '.join(known)}" if known else None
+    return f"expected time to the first success [by the success rate's interval]: {'; '.join(known)}" if known else None
 
 
 def _expected(row: Any, name: str) -> str:

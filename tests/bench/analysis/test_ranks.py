@@ -159,3 +159,16 @@ def test_the_unit_of_time_does_not_matter(shift: Callable[[float], float]) -> No
     found = effect_of(list(map(shift, theirs)), list(map(shift, ours)), False)
     assert found.estimate_percent == pytest.approx(effect_of(theirs, ours, False).estimate_percent)
     assert found.p_slower == pytest.approx(1 / 70)
+
+
+def test_one_slow_run_of_the_reference_hides_all_others_below_six_a_side_and_below_ten_pairs() -> None:
+    def p(number: int, paired: bool) -> float:
+        gaps = [1.0 + index / 100 for index in range(number - 1)]
+        if paired:
+            return ranks.pairs([*gaps, -30.0]).p_greater()
+        return ranks.two_samples([*gaps, 1.5], [*[0.0] * (number - 1), 30.0]).p_greater()
+
+    assert [number for number in range(4, 12) if p(number, False) < ranks.LEVEL] == [6, 7, 8, 9, 10, 11]
+    assert [number for number in range(4, 12) if p(number, True) < ranks.LEVEL] == [10, 11]
+    assert (p(5, False), p(6, False)) == (pytest.approx(0.075, abs=1e-3), pytest.approx(0.032, abs=1e-3))
+    assert (p(6, True), p(10, True)) == (pytest.approx(0.22, abs=2e-3), pytest.approx(0.042, abs=1e-3))
