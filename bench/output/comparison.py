@@ -143,8 +143,9 @@ def how(versus: Versus) -> str:
     holm = (
         "" if effect.comparisons == 1 else f", {effect.p_holm:.2g} adjusted for {effect.comparisons} comparisons (Holm)"
     )
+    beyond = f" of a difference beyond {effect.allowance_percent:.3g} %" if effect.allowance_percent else ""
     return (
-        f"{design}; {effect.test} test on log time, two-sided p = {effect.p_value:.2g}{holm}; "
+        f"{design}; {effect.test} test on log time{beyond}, two-sided p = {effect.p_value:.2g}{holm}; "
         f"one-sided p of slower {effect.p_slower:.2g}"
     )
 

@@ -84,6 +84,8 @@ def test_an_allowance_may_be_given(told: Told, place: Callable[..., Path]) -> No
     for typed, answer in (("2%", "within drift"), ("0", "slower"), ("0.5", "slower")):
         code, out, _ = told(one, two, "--drift", typed, "--format", "csv")
         assert (code, answer in out) == (0, True)
+        # A p-value is that of the allowance, too, and says so.
+        assert ("of a difference beyond" in told(one, two, "--drift", typed)[1]) == (typed != "0")
 
 
 def test_a_side_may_be_several_campaigns(told: Told, place: Callable[..., Path], tmp_path: Path) -> None:
