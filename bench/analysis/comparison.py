@@ -1,7 +1,7 @@
 """Is B slower than A? One primary endpoint, fixed-work time, tested; everything else is shown beside it, untested.
 
-**Design.** Runs are paired by seed where both sides have the same seeds; else all runs of one side stand against all
-of the other, as pairs alone would leave runs out. Where every side has campaigns enough, campaigns are the unit.
+**Design.** Runs that alternated are paired by seed where both sides have the same seeds, as they share their minutes;
+else all runs of one side stand against all of the other. Where every side has campaigns enough, campaigns are the unit.
 **Effect, interval and test** come from one rank procedure (``ranks``, ``effect``), monotone in every time.
 **Drift.** Campaigns that were not interleaved may differ by an allowance for no reason of interest (``drift``); it is
 part of the test and of the interval, and the answer names it.
@@ -297,7 +297,7 @@ def _effect(reference: Side, side: Side, design: Design, comparisons: int) -> Ef
     if design.unit == "campaign":
         return effect_of(reference.levels, side.levels, False, comparisons=comparisons)
     allowed = 0.0 if design.allowance is None else design.allowance.percent
-    theirs, ours = _by_seed(reference), _by_seed(side)
+    theirs, ours = (_by_seed(each) if design.timing.interleaved else {} for each in (reference, side))
     shared = [seed for seed in theirs if seed in ours]
     if shared and len(shared) == len(reference.counted) == len(side.counted):
         return effect_of([theirs[seed] for seed in shared], [ours[seed] for seed in shared], True, allowed, comparisons)
@@ -346,7 +346,7 @@ def _too_few(
     kind, units = ("campaigns", "campaigns a side") if unit == "campaign" else ("runs", "a side")
     sizes = [len(each.levels if unit == "campaign" else each.counted) for each in (reference, side)]
     if paired:
-        sizes, kind, units = [effect.pairs], "pairs", "pairs"
+        sizes, kind, units = [effect.pairs], "pair" if effect.pairs == 1 else "pairs", "pairs"
     begin = f"not enough runs to detect {tell_percent:g} % between {a} and {b}"
     if not effect.answerable:
         counts = f"{' and '.join(map(str, sizes))} {kind}"

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 #: One-sided level of the gate, and the two-sided one of an answer.
 LEVEL = 0.05
-#: Up to so many contrasts the distribution is counted out; beyond them the normal one is within 0.001 of it.
+#: Up to so many contrasts the distribution is counted out; beyond them the normal one is
+#: within 0.001 of it for sides of like size, and more careful at small levels for very unlike ones.
 MOST_COUNTED = 2500
 #: Logarithms that agree to this many digits are of equal times: a file may change the last ones.
 _DIGITS = 12

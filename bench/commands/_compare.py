@@ -195,7 +195,8 @@ def gate(comparison: Comparison, percent: float) -> tuple[int, str]:
     """The exit code of a gate and why, in a sentence.
 
     1 where a side is slower by more than ``percent``, where too few runs could not have shown it, or where one of its
-    planned runs has no time that counts: a slow run that timed out, or was deleted, must not open the gate.
+    planned runs, or of the reference's, has no time that counts: a slow run that timed out, or a fast one that was
+    deleted, must not open the gate.
     """
     slower = comparison.slower_than(percent)
     if slower:
@@ -215,9 +216,12 @@ def gate(comparison: Comparison, percent: float) -> tuple[int, str]:
             f"Gate failed: too few runs to detect a regression of {few}: the smallest possible one-sided p-value is "
             f"{max(each.effect.comparisons * each.effect.smallest_p for each in unable):.2g}, and 0.05 is needed."
         )
-    missing = [f"{run} of {each.side.name}" for each in comparison.versus for run in each.side.left_out]
+    missing = [f"{run} of {side.name}" for side in comparison.sides for run in side.left_out]
     if missing:
-        return 1, f"Gate failed: {', '.join(missing)} has no time, and may be a slow one; run the same campaign again."
+        return (
+            1,
+            f"Gate failed: {', '.join(missing)} has no time, which can change the answer; run the same campaign again.",
+        )
     passed = f"Gate passed: no side was found to be slower by more than {percent:g} %"
     highs = [each.effect.high_percent for each in comparison.versus]
     if any(map(math.isnan, highs)):

@@ -61,7 +61,9 @@ def answers(comparison: Comparison) -> list[str]:
 def test_a_side_that_takes_longer_is_slower_and_the_other_way_round_faster() -> None:
     one, other = side("A", EVEN), side("B", slowed(EVEN[::-1], 5))
     found = compare([one, other]).versus[0]
-    assert (found.answer.kind, found.effect.design, found.effect.pairs) == (SLOWER, "paired", 5)
+    assert (found.answer.kind, found.effect.design) == (SLOWER, "unpaired")  # Made one after the other.
+    paired = compare(turns(one, other)).versus[0]
+    assert (paired.answer.kind, paired.effect.design, paired.effect.pairs) == (SLOWER, "paired", 5)
     assert found.effect.estimate_percent == pytest.approx(5, abs=0.1)
     back = compare([other, one]).versus[0]
     assert back.answer.kind == FASTER

@@ -59,7 +59,7 @@ def test_two_campaigns_are_compared_from_their_folders(told: Told, place: Callab
     assert (code, err) == (0, "")
     assert "Clock: train@1, whole schedule" in out
     assert "B is slower than A: it takes" in out
-    assert "5 pairs of one seed; Mann-Whitney test" in out
+    assert "5 and 5 runs, unpaired; Mann-Whitney test" in out
     assert "not interleaved" in out and "allowance for drift between campaigns 2 %" in out
 
 
@@ -206,13 +206,15 @@ def test_a_run_that_took_too_long_stops_the_gate(told: Told, place: Callable[...
     assert (code, "seed 5 (timed out) of B has no time" in err) == (1, True)
 
 
-def test_a_deleted_run_stops_the_gate(told: Told, place: Callable[..., Path]) -> None:
+def test_a_deleted_run_stops_the_gate(told: Told, place: Callable[..., Path], tmp_path: Path) -> None:
     import shutil
 
     two = place("two", (*EVEN[::-1], 30.0))
     shutil.rmtree(two / "seed-005")
     code, _, err = told(place("one", EVEN), two, "--fail-if-slower", "2%")
     assert (code, "seed 5 (no run) of B has no time" in err) == (1, True)
+    code, _, err = told(two, tmp_path / "one", "--fail-if-slower", "2%")
+    assert (code, "seed 5 (no run) of A has no time" in err) == (1, True)
 
 
 def test_a_campaign_may_be_named_by_its_file(told: Told, place: Callable[..., Path]) -> None:
