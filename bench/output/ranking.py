@@ -191,7 +191,7 @@ def _rate(ranking: Ranking[BoardEntry]) -> str:
     if not sample.not_counted:
         return f"{sample.reached} of {sample.planned} planned, {share}"
     seeds = ", ".join(map(str, sample.not_counted))
-    return f"{sample.reached} of {sample.planned} planned, {share}; seed {seeds} has no run that counts"
+    return f"{sample.reached} of {sample.planned} planned, {share}; no run that counts of seed {seeds}"
 
 
 def _alone(candidate: Candidate, ranking: Ranking[BoardEntry]) -> Iterator[tuple[str, Text]]:
