@@ -174,7 +174,7 @@ def test_a_campaign_that_lost_a_seed_and_has_a_place_says_how_many_were_planned(
     code, out, _ = told(folder)
     assert code == 0
     assert "unfinished: 1 of 3 seeds are left" in out
-    assert "2 of 3 planned, 67 %" in out and "seed 1 has no run that counts" in out
+    assert "2 of 3 planned, 67 %" in out and "no run that counts of seed 1" in out
 
 
 def test_a_run_that_was_not_planned_is_refused(tmp_path: Path, told: Told) -> None:
