@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from statistics import median
 
+from bench.analysis.censored import median_range
 from bench.analysis.comparison import Side
 from bench.analysis.figures.names import seed_name, state
 from bench.analysis.figures.shape import HIT, INTERVAL, LINE, MISS, POINTS, Figure, Numbers, Panel, Series
@@ -14,8 +15,8 @@ from bench.record import Record
 #: What sides of different recipes are compared by.
 OWN_WORK = "each one's own schedule, which is not the same work"
 _ENDED = {HIT: "reached the target", MISS: "missed the target"}
-#: How far from the middle of its side the outermost dots lie, and the mean, where sides are 1 apart.
-_DOTS, _MEAN = 0.12, 0.3
+#: How far from the middle of its side the outermost dots lie, and the median, where sides are 1 apart.
+_DOTS, _MEDIAN = 0.12, 0.3
 #: Of an epoch: the numbers of evaluations are sums of floats.
 _WHOLE_TOLERANCE = 1e-6
 
@@ -27,7 +28,7 @@ def same_work(sides: Sequence[Side]) -> bool:
 
 
 def fixed_work(sides: Sequence[Side]) -> Figure:
-    """A dot a run that is compared, its time of the same work, and the mean of each side with its interval."""
+    """A dot a run that is compared, its time of the same work, and the median of each side with its interval."""
     series: list[Series] = []
     for place, side in enumerate(sides):
         if side.seconds:
@@ -35,7 +36,7 @@ def fixed_work(sides: Sequence[Side]) -> Figure:
             positions = tuple(place + _beside(number, dots) for number in range(dots))
             told = tuple(f"{seed_name(each)}, {_ENDED.get(state(each), each.status)}" for each in side.counted)
             series.append(Series(side.name, positions, side.seconds, POINTS, side=place, hover=told))
-            series.append(_mean(side, place))
+            series.append(_median(side, place))
     rows = [
         (side.name, record.seed, seconds)
         for side in sides
@@ -48,7 +49,7 @@ def fixed_work(sides: Sequence[Side]) -> Figure:
         title="Fixed work, a dot a run",
         caption=(
             f"The time of {done} ({work}), target or not, of every run that is compared. The diamond is the "
-            "geometric mean, its bar the 95 % interval (t on log time), where there are two runs or more."
+            "median, its bar an interval of it by ranks, from the fastest to the slowest of fewer than six runs."
         ),
         x_title="side",
         panels=(Panel(f"time on {work} (s)"),),
@@ -87,13 +88,13 @@ def epoch_times(sides: Sequence[Side]) -> Figure:
     )
 
 
-def _mean(side: Side, place: int) -> Series:
-    found = side.mean
+def _median(side: Side, place: int) -> Series:
+    found = median_range(side.seconds)
     known = not math.isnan(found.low)
     return Series(
-        name=f"{side.name}, mean{' with its 95 % interval' if known else ''}",
-        x=(place + _MEAN,),
-        y=(found.estimate,),
+        name=f"{side.name}, median{f' with its {found.confidence_percent:.4g} % interval' if known else ''}",
+        x=(place + _MEDIAN,),
+        y=(side.median_seconds,),
         kind=INTERVAL,
         side=place,
         legend=side.name,
