@@ -63,6 +63,9 @@ _OTHERS = _names(
     "expose gidmap group-add ip ip6 link link-local-ip mac-address name net-alias network-alias publish restart",
     "storage-opt subgidname subuidname timeout tz uidmap umask user volume-driver",
 )
+#: What no value is told with: an address or a login, a file beside the option that names it (seccomp=/home/...), a
+#: GPU's UUID, or more words than one, as of a command.
+_PRIVATE = re.compile(r"://|@|=/|\s|GPU-|MIG-")
 _WITH_VALUE = (_HARMLESS | _REPLACES | _SHOWN | _OTHERS) - _ALONE
 #: The harness names its container, waits for it, asks how it ended, and removes it.
 _OURS = frozenset({"detach", "help", "name", "replace", "restart", "rm"})
@@ -81,13 +84,17 @@ class Flag:
 
     @property
     def told(self) -> str:
-        """The flag as a record may tell it: of a variable its name, of others the value where it can be no secret."""
+        """The flag as a record may tell it: of a variable its name, of others the value where it can be no secret.
+
+        A record has no place on this machine and no UUID of a GPU, either.
+        """
         if self.value is None:
             return f"--{self.name}"
         if self.name == "env":
             name, equals, _ = self.value.partition("=")
             return f"--env={name}={WITHHELD}" if equals else f"--env={name}"
-        return f"--{self.name}={self.value if self.name in _SHOWN | _ALONE else WITHHELD}"
+        told = self.name in _SHOWN | _ALONE and not _PRIVATE.search(self.value)
+        return f"--{self.name}={self.value if told else WITHHELD}"
 
     @property
     def replaces(self) -> bool:
@@ -135,7 +142,7 @@ def _flags(words: Iterator[str]) -> Iterator[Flag]:
         elif word.startswith("-") and not word.startswith("--") and len(word) > 1:
             yield from _short(word, words)
         else:
-            shown = word if word.startswith("-") or "=" not in word else f"{word.partition('=')[0]}=..."
+            shown = f"{word.partition('=')[0]}=..." if "=" in word else word
             raise _refused(
                 f"the word {shown!r}, which is no flag, so the engine would take it for the image; write a flag's "
                 "value behind =, as in --cpuset-cpus=0-7, and name an image with IMAGE="

@@ -38,6 +38,13 @@ SECRET = "hunter2"
         (f"--mount type=volume,volume-opt=o=password={SECRET}", ("--mount=(withheld)",)),
         (f"-v /home/{SECRET}:/x", ("--volume=(withheld)",)),
         (f"--some-new-flag={SECRET}", ("--some-new-flag=(withheld)",)),
+        (f"--entrypoint='/bin/sh -c {SECRET}'", ("--entrypoint=(withheld)",)),
+        (f"--network=http://user:{SECRET}@host", ("--network=(withheld)",)),
+        (f"--security-opt seccomp=/home/{SECRET}/profile.json", ("--security-opt=(withheld)",)),
+        ("--security-opt seccomp=unconfined", ("--security-opt=seccomp=unconfined",)),
+        (f"--gpus=device=GPU-{SECRET}", ("--gpus=(withheld)",)),
+        (f"--gpus '\"device=0,MIG-{SECRET}\"'", ("--gpus=(withheld)",)),
+        ("--gpus=all", ("--gpus=all",)),
     ],
 )
 def test_flags_are_told_as_the_engine_reads_them_and_without_secrets(typed: str, shown: tuple[str, ...]) -> None:
@@ -87,9 +94,10 @@ def test_what_would_become_the_image_or_take_the_container_away_is_a_usage_error
         split(typed)
 
 
-def test_a_refusal_tells_no_value() -> None:
+@pytest.mark.parametrize("word", ["TOKEN", "--ENV=TOKEN", "--env_x=TOKEN", "---"])
+def test_a_refusal_tells_no_value(word: str) -> None:
     with pytest.raises(UsageError) as refused:
-        split(f"TOKEN={SECRET}")
+        split(f"{word}={SECRET}")
     assert SECRET not in str(refused.value)
 
 
