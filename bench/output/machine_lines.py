@@ -83,7 +83,7 @@ def _energy(row: Any, watched: bool) -> str:
 
 
 def _stalls(row: Any) -> str:
-    if row["input"] == "device":
+    if not pd.isna(row["input"]) and row["input"] == "device":
         return _AT_REST
     if pd.isna(row["stall_share"]):
         return ""

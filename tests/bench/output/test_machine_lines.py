@@ -125,3 +125,8 @@ def test_the_sampler_is_part_of_what_the_harness_costs() -> None:
 def test_no_line_is_longer_than_the_terminal(width: int) -> None:
     text = render(WATCHED.record(), waited(1_019_400.0, seed=1), cost_per_hour=3.06, width=width)
     assert max(len(each) for each in text.splitlines()) <= width
+
+
+def test_a_run_that_does_not_say_where_its_input_was_says_nothing_of_stalls() -> None:
+    silent = replace(Run().record(), input=None)
+    assert lines(render(silent, Run(seed=1).record()), "Input stalls") == []
