@@ -58,7 +58,8 @@ $(foreach name,$(VARIABLES) PYTHON,$(if $(filter undefined,$(origin $(name))),,$
 export $(VARIABLES) PYTHON
 # The environment is locked; modules set up for other Pythons stay out of it. So do variables with which `python -m` finds
 # no module of this checkout (PYTHONSAFEPATH), exits with another code (PYTHONINSPECT), or runs other code.
-unexport PYTHONHOME PYTHONPATH PYTHONSAFEPATH PYTHONPLATLIBDIR PYTHONINSPECT PYTHONOPTIMIZE PYTHONWARNINGS
+unexport PYTHONHOME PYTHONPATH PYTHONSAFEPATH PYTHONPLATLIBDIR PYTHONEXECUTABLE PYTHONINSPECT PYTHONOPTIMIZE \
+	PYTHONWARNINGS
 
 RUN := .venv/bin/python
 SET_UP = @command -v "$$PYTHON" >/dev/null 2>&1 || { \

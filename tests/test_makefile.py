@@ -195,6 +195,7 @@ def test_missing_python_is_one_sentence(folder: Path) -> None:
         ("PYTHONPATH", "/elsewhere"),
         ("PYTHONSAFEPATH", "1"),
         ("PYTHONPLATLIBDIR", "lib64"),
+        ("PYTHONEXECUTABLE", "/elsewhere"),
         ("PYTHONINSPECT", "1"),
         ("PYTHONOPTIMIZE", "2"),
         ("PYTHONWARNINGS", "error"),
