@@ -93,10 +93,13 @@ def mirror(
     try:
         parts = urllib.parse.urlsplit(address)
         usable = parts.scheme == "https" and bool(parts.hostname) and parts.port != 0
+        login = "@" in parts.netloc
     except ValueError:
-        usable = False
+        usable = login = False
+    if login:
+        raise DataError(f"{shown(address)} is given with a login, and none is sent to any source", official)
     if not usable:
-        raise DataError(f"{address} is no https:// address, and data is downloaded from no other", official)
+        raise DataError(f"{shown(address)} is no https:// address, and data is downloaded from no other", official)
     name = parts.path.rpartition("/")[2].lower()
     archive = next((known for known in archives if known.layout in name), None)
     if archive is None:
@@ -104,8 +107,16 @@ def mirror(
         archive = next((known for known in archives if known.size_bytes == size), None)
     if archive is None:
         sizes = " or ".join(f"{known.size_bytes:,}" for known in archives)
-        raise DataError(f"{address} has no official archive: its length is not {sizes} bytes", official)
+        raise DataError(f"{shown(address)} has no official archive: its length is not {sizes} bytes", official)
     return fetch(folder, archive, address, opener, report, patience)
+
+
+def shown(address: str) -> str:
+    """An address as a message may show it: without a login, and without a query, which may hold a key."""
+    bare, query, _ = address.partition("?")
+    scheme, slashes, rest = bare.partition("://")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}{slashes}{host.rpartition('@')[2]}{slash}{path}{'?...' if query else ''}"
 
 
 def _offered_bytes(address: str, opener: Opener, patience: Patience) -> int | None:
@@ -115,7 +126,7 @@ def _offered_bytes(address: str, opener: Opener, patience: Patience) -> int | No
             length = answer.headers.get("Content-Length", "")
     except (OSError, http.client.HTTPException, ValueError) as error:
         why = getattr(error, "reason", None) or error or type(error).__name__
-        raise DataError(f"Cannot download {address}: {why}", f"check the address, or {ELSEWHERE}") from None
+        raise DataError(f"Cannot download {shown(address)}: {why}", f"check the address, or {ELSEWHERE}") from None
     return int(length) if length.strip().isdecimal() and len(length) < 20 else None
 
 
@@ -159,7 +170,7 @@ def fetch(
     """
     final = folder / archive.name
     part = final.with_name(f"{archive.name}.part")
-    again = "`make data`" if address is None else f"`make data DATA={address}`"
+    again = "`make data`" if address is None else f"`make data DATA={shown(address)}`"
     url = HOME + archive.name if address is None else address
     download = _Download(archive, url, again, part, opener, report, patience, clock)
     try:
@@ -232,7 +243,7 @@ class _Download:
             except DataError:
                 self.part.unlink()
                 if last:
-                    wrong = f"{self.url} gave bytes with the wrong sha256, and again after a clean retry"
+                    wrong = f"{shown(self.url)} gave bytes with the wrong sha256, and again after a clean retry"
                     raise DataError(wrong, f"try later, or {ELSEWHERE}") from None
             else:
                 return
@@ -334,4 +345,4 @@ class _Download:
         there = self._there()
         percent = 100 * there // self.archive.size_bytes
         again = f"type {self.again} to go on from {percent} %" if there else f"type {self.again} to try again"
-        return DataError(f"Cannot download {self.url}: {why}", f"{again}, or {ELSEWHERE}")
+        return DataError(f"Cannot download {shown(self.url)}: {why}", f"{again}, or {ELSEWHERE}")

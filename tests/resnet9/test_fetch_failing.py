@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import pytest
 
+from resnet9 import fetch
 from resnet9.errors import DataError
 from tests.resnet9.sources import (
     ARCHIVE,
@@ -120,3 +121,26 @@ def test_a_source_that_becomes_slow_is_given_up_although_it_was_fast(tmp_path, s
 def test_a_source_just_fast_enough_is_not_given_up(tmp_path, source):
     drip = Drip(*[(30_000, 30.0)] * 10)
     assert get(tmp_path, source, opener=drip, clock=drip.clock, patience=SLOW).read_bytes() == CONTENT
+
+
+def deaf(request: object, timeout: float) -> None:
+    raise urllib.error.URLError(OSError(errno.ECONNREFUSED, "Connection refused"))
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("https://user:hunter2@host/binary.tar.gz", "https://host/binary.tar.gz is given with a login"),
+        ("https://hunter2@host:1/x", "https://host:1/x is given with a login"),
+        ("ftp://user:hunter2@host/x", "ftp://host/x is given with a login"),
+        ("https://user:hunter2@[bad/x", "https://[bad/x is no https:// address"),
+        ("http://host/x?key=hunter2", "http://host/x?... is no https:// address"),
+        ("https://host/x?key=hunter2", "Cannot download https://host/x?...: "),
+        ("https://host/cifar-10-binary.tar.gz?key=hunter2", "DATA=https://host/cifar-10-binary.tar.gz?...`"),
+    ],
+)  # fmt: skip
+def test_no_login_and_no_key_of_an_address_is_told(tmp_path, address, shown):
+    with pytest.raises(DataError) as refused:
+        fetch.mirror(address, tmp_path, opener=deaf, patience=PATIENCE)
+    assert shown in str(refused.value)
+    assert "hunter2" not in str(refused.value)
