@@ -54,25 +54,35 @@ HEADLINE = CLOCKS["dawnbench"]
 
 
 def cumulative_seconds(clock: Clock, record: Record) -> list[float]:
-    """The clock at each evaluation of the record, in seconds, in the record's order."""
+    """The clock at each evaluation of the record, in seconds, in the record's order; NaN where it is not known."""
+    if not _is_timed(record):
+        return [math.nan] * len(record.epochs)
     return [nanoseconds / 1e9 for nanoseconds in _nanoseconds(clock, record)]
 
 
 def to_target_seconds(clock: Clock, record: Record) -> float | None:
     """The clock at the first evaluation that reached the target.
 
-    Infinite for a run that finished and missed; None, not known, for one that neither reached the target nor finished.
+    Infinite for a run that finished and missed; None, not known, for one that neither reached the target nor finished,
+    or that does not say how long it trained.
     """
     if record.crossing_index is not None:
+        if not _is_timed(record):
+            return None
         return _nanoseconds(clock, record)[record.crossing_index] / 1e9
     return math.inf if record.status == "done" else None
 
 
 def fixed_work_seconds(clock: Clock, record: Record) -> float | None:
-    """The clock after the recipe's whole schedule, target or not; None where the run did not get there."""
-    if not record.finished_schedule:
+    """The clock after the recipe's whole schedule, target or not; None where it did not get there, or unknown."""
+    if not record.finished_schedule or not _is_timed(record):
         return None
     return sum(phase.duration_ns for phase in record.phases if phase.name in clock.phases) / 1e9
+
+
+def _is_timed(record: Record) -> bool:
+    """Whether a phase of training is known: every clock counts it, and without one it would stand at 0."""
+    return any(each.name == "train_k" for each in record.phases)
 
 
 def _nanoseconds(clock: Clock, record: Record) -> list[int]:

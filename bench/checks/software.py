@@ -100,6 +100,12 @@ def _unknown_code(record: Record) -> Iterator[tuple[str, str]]:
             yield place, str(record.fingerprint.get(problem))
 
 
+def _no_start(record: Record) -> str | None:
+    if record.spawned_ns is not None or record.utc is not None:
+        return None
+    return "the events do not say how the run was started, on what machine and with what code"
+
+
 def _rules_changed(record: Record) -> str | None:
     before = record.circumstances.get("rules")
     if not isinstance(before, int) or before == RULES:
@@ -127,6 +133,9 @@ SOFTWARE = (
     Rule("no-commit", "commit", "note",
          "work in a clone of the repository, so that others can get the code this number came from",
          "a folder that is no git repository, as an unpacked archive", after=_no_repository),
+    Rule("no-start", "start of the run", "suspect",
+         "run it again: the harness writes this before anything else, so the events were cut",
+         "events without the line that the harness begins with", after=_no_start),
     Rule("rules-changed", "rules", "note",
          "compare it with runs judged by one version: `python -m bench report DIR` judges a folder again",
          "not the version that was fixed before the run", after=_rules_changed),

@@ -175,11 +175,11 @@ def _times(counted: Sequence[Record]) -> dict[int, float]:
     from bench.clocks import HEADLINE, to_target_seconds
 
     found = {each.seed: to_target_seconds(HEADLINE, each) for each in counted}
-    times = {seed: seconds for seed, seconds in found.items() if seed is not None and seconds is not None}
-    for seed, seconds in times.items():
-        if not seconds > 0:
-            raise DataError(f"the clock of seed {seed} shows {seconds} s at its target, so its record is damaged.")
-    return times
+    for seed, seconds in found.items():
+        if seconds is None or not seconds > 0:
+            shown = "no time" if seconds is None else f"{seconds} s"
+            raise DataError(f"the clock of seed {seed} shows {shown} at its target, so its record is damaged.")
+    return {seed: seconds for seed, seconds in found.items() if seed is not None and seconds is not None}
 
 
 def _remarks(counted: Sequence[Record], planned: int) -> Iterator[str]:

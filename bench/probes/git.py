@@ -52,9 +52,11 @@ def look(checkout: Path, hear: Hear, environ: Mapping[str, str] = os.environ) ->
         return Checkout(None, None, NO_REPOSITORY, "it is no git repository", "work in a clone of the repository")
     absolute = checkout.absolute()
     # Without optional locks, or a commit made meanwhile could find the index locked by a mere question.
-    command = ["git", "--no-optional-locks", "-C", str(absolute), "status", "--porcelain=v2", "--branch"]
-    # A person's settings may hide files that nobody added.
-    command += ["--untracked-files=normal", "--", ".", ":(exclude)results"]
+    command = ["git", "--no-optional-locks"]
+    # No program that the checkout's settings name is started; it is only asked what changed.
+    command += ["-c", "core.fsmonitor=false", "-C", str(absolute), "status", "--porcelain=v2", "--branch"]
+    # A person's settings may hide files that nobody added, and submodules.
+    command += ["--untracked-files=normal", "--ignore-submodules=none", "--", ".", ":(exclude)results"]
     env = {name: value for name, value in environ.items() if not _ELSEWHERE.fullmatch(name)}
     # In English, and no repository further up where .git is an empty folder.
     env |= {"LC_ALL": "C", "GIT_CEILING_DIRECTORIES": str(absolute.resolve().parent)}

@@ -203,4 +203,15 @@ def test_a_clock_is_its_definition_whatever_the_order_of_phases_and_evaluations(
 ) -> None:
     record = replace(Run().record(), phases=tuple(phases), epochs=tuple(evaluations), crossing_index=None)
     for clock in CLOCKS.values():
-        assert cumulative_seconds(clock, record) == defined(clock.phases, record)
+        if any(each.name == "train_k" for each in phases):
+            assert cumulative_seconds(clock, record) == defined(clock.phases, record)
+        else:
+            assert all(map(math.isnan, cumulative_seconds(clock, record)))
+
+
+def test_a_run_that_does_not_say_how_long_it_trained_has_no_time_and_not_0() -> None:
+    whole = Run().record()
+    record = replace(whole, phases=tuple(each for each in whole.phases if each.name != "train_k"))
+    for clock in CLOCKS.values():
+        assert to_target_seconds(clock, record) is None
+        assert fixed_work_seconds(clock, record) is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -21,7 +22,7 @@ _NUMBERS = ("seed", "epoch", "view", "dawnbench_seconds", "accuracy_percent", "c
 def of_campaign(records: Sequence[Record]) -> Figure:
     """Every run's curve; of several evaluations of the same weights those in plain view and the recipe's own."""
     curves = [_curve(each, seed_name(each)) for each in records if _drawn(each)]
-    marks = [_crossing(each, seed_name(each)) for each in records if each.crossing_index is not None]
+    marks = [_crossing(each, seed_name(each)) for each in records if each.crossing_index is not None and _drawn(each)]
     rows = [(each.seed, *row) for each in records for row in _rows(each)]
     return _figure(
         "Accuracy against time",
@@ -85,7 +86,8 @@ def _close_up(series: Sequence[Series], targets: Sequence[float]) -> Iterator[Cl
 
 def _drawn(record: Record) -> list[tuple[float, Evaluation]]:
     pairs = zip(cumulative_seconds(HEADLINE, record), record.epochs, strict=True)
-    return [(seconds, each) for seconds, each in pairs if each.view in ("plain", record.recipe.get("view", "plain"))]
+    known = [(seconds, each) for seconds, each in pairs if not math.isnan(seconds)]
+    return [(seconds, each) for seconds, each in known if each.view in ("plain", record.recipe.get("view", "plain"))]
 
 
 def _curve(record: Record, name: str) -> Series:
@@ -118,4 +120,11 @@ def _told(evaluation: Evaluation) -> str:
 
 def _rows(record: Record) -> Iterator[tuple[float | str | None, ...]]:
     for seconds, each in zip(cumulative_seconds(HEADLINE, record), record.epochs, strict=True):
-        yield each.epoch, each.view, seconds, each.accuracy_percent, each.correct, each.total
+        yield (
+            each.epoch,
+            each.view,
+            None if math.isnan(seconds) else seconds,
+            each.accuracy_percent,
+            each.correct,
+            each.total,
+        )

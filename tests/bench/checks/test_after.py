@@ -92,6 +92,7 @@ FOUND: list[tuple[Record, str, str, str]] = [
      "in use: 97 % busy, 60.0 GB of memory taken$"),
     (telemetry(gpu=card(before={"utilisation_percent": None, "memory_bytes": 2 * 2**30})), "gpu-in-use", "note",
      "in use: 2.1 GB"),
+    (replace(telemetry(), spawned_ns=None, utc=None), "no-start", "suspect", "how the run was started"),
     (telemetry(start_temperature_celsius=71.0), "temperature", "suspect", "71 C when the run began"),
     (telemetry(start_temperature_celsius=4.0), "temperature", "suspect", "4 C"),
     (telemetry(lost_seconds={"thermal": 1.8}), "throttled", "suspect",
