@@ -67,7 +67,7 @@ def _impossible(record: Record) -> str | None:
     if not counts:
         return None
     told = ", ".join(f"{name} {count} time{'' if count == 1 else 's'}" for name, count in counts.items())
-    return f"numbers that cannot be were left empty: {told}"
+    return f"what is no number, or cannot be one, was left empty: {told}"
 
 
 def _unwatched(record: Record) -> str | None:
@@ -103,8 +103,10 @@ TELEMETRY = (
          "take telemetry.csv from a backup; without it nobody can see what the machine did",
          "a sampler ran and left no ticks that can be read", after=_damaged),
     Rule("impossible-number", "impossible numbers", "note",
-         "type `nvidia-smi` to see whether it shows them, too; a newer driver may read the card rightly",
-         "a reading that no machine can have, such as a power far above the limit in force", after=_impossible),
+         "type `nvidia-smi` to see whether it shows them, too; a newer driver may read the card rightly; where "
+         "telemetry.csv was edited, take it from a backup",
+         "a reading that no machine can have, such as a power far above the limit in force, or a cell of telemetry.csv "
+         "that is no number", after=_impossible),
     Rule("gpu-unwatched", "GPU telemetry", "note",
          "leave WATCH=none away, and type `make doctor`, whose lines on the GPU say what its driver does not give",
          "before: a call of the sampler that the driver refuses or lacks, or a card that cannot be opened (what a card "

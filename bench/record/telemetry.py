@@ -175,8 +175,8 @@ class Sampling:
 class Telemetry:
     """What is known of the machine while a run lasted.
 
-    ``gpu`` is the table of ``harness_sampler``; ``impossible`` counts numbers that cannot be and were left empty, by
-    column or counter; ``reason_shares`` the share of training ticks with each reason of
+    ``gpu`` is the table of ``harness_sampler``; ``impossible`` counts cells and counters that held no number, or one
+    that cannot be, and were left empty, by name; ``reason_shares`` the share of training ticks with each reason of
     REASON_BITS; ``lost_seconds`` time lost to throttling by the driver's counters, by cause. Everything of the host is
     over the life of the process: ``steal_share`` of the CPU time that the machine asked for (busy and stolen together),
     ``throttled_seconds`` by the control group, ``pressure_shares`` (``cpu``, ``memory``, ``io``) the share of the time

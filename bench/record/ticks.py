@@ -1,7 +1,8 @@
 """Reading ``telemetry.csv``: one row after the other, so that a run of ten hours fits, and nothing that is not whole.
 
-A harness that was killed leaves its last line cut, which is nobody's fault. A number that cannot be costs its cell; any
-other damage makes the file unusable, as numbers out of a broken table would be believed.
+A harness that was killed leaves its last line cut, which is nobody's fault. A cell that is no number, or one that
+cannot be, costs itself; any other damage, a row without its time among it, makes the file unusable, as numbers out of a
+broken table would be believed.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _MAX_LINE = 1 << 16
 #: What a cell of a column is read with; further columns are passed over.
 _READERS: dict[str, Callable[[str], float]] = {each.name: int if each.kind == "whole" else float for each in COLUMNS}
 _COLUMNS = {each.name: each for each in COLUMNS}
-#: Under this name a tick has a bit for each of COLUMNS whose cell held a number that cannot be, if any did.
+#: Under this name a tick has a bit for each of COLUMNS whose cell held what cannot be in it, if any did.
 IMPOSSIBLE = "impossible"
 _Columns = Sequence[tuple[str, Callable[[str], float] | None]]
 
@@ -92,35 +93,41 @@ def _tick(columns: _Columns, row: list[str], number: int) -> Tick:
         raise Damaged(f"row {number} of {TELEMETRY_FILE} has {len(row)} cells for {len(columns)} columns")
     try:
         tick = {name: read(cell) for (name, read), cell in zip(columns, row, strict=True) if cell and read}
-        plain = all(_COLUMNS[name].holds(value) for name, value in tick.items())
+        plain = _is_plain("".join(row)) and all(_COLUMNS[name].holds(value) for name, value in tick.items())
     except ValueError:
         plain = False
     if not plain:
-        tick = _possible(columns, row, number)
+        tick = _possible(columns, row)
     if "t_ns" not in tick:
         raise Damaged(f"row {number} of {TELEMETRY_FILE} does not say when it was")
     return tick
 
 
-def _possible(columns: _Columns, row: list[str], number: int) -> Tick:
-    """A tick without the numbers in its row that cannot be. Raises Damaged for a cell that is no number at all."""
+def _possible(columns: _Columns, row: list[str]) -> Tick:
+    """A tick without what its row holds that is no number or cannot be in its column."""
     tick: Tick = {}
     wrong = 0
     for (name, read), cell in zip(columns, row, strict=True):
         if not cell or read is None:
             continue
+        column = _COLUMNS[name]
         try:
-            value = read(cell) if abs(float(cell)) < _COLUMNS[name].below else math.nan
+            value = read(cell) if _is_plain(cell) and abs(float(cell)) < column.below else math.nan
         except ValueError:
-            raise Damaged(f"row {number} of {TELEMETRY_FILE} holds a cell that is no number") from None
-        if _COLUMNS[name].holds(value):
+            value = math.nan
+        if column.holds(value):
             tick[name] = value
         else:
-            wrong |= 1 << COLUMNS.index(_COLUMNS[name])
-    return {**tick, IMPOSSIBLE: wrong}
+            wrong |= 1 << COLUMNS.index(column)
+    return {**tick, IMPOSSIBLE: wrong} if wrong else tick
+
+
+def _is_plain(cell: str) -> bool:
+    """Whether int() and float() read it as others do: they also take ``1_0`` and the digits of other scripts."""
+    return "_" not in cell and cell.isascii()
 
 
 def impossible(tick: Tick) -> list[str]:
-    """The columns of a tick that held a number that cannot be."""
+    """The columns of a tick whose cell held no number, or one that cannot be."""
     wrong = int(tick.get(IMPOSSIBLE, 0))
     return [column.name for place, column in enumerate(COLUMNS) if wrong >> place & 1]

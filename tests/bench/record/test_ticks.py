@@ -56,9 +56,11 @@ def test_columns_of_a_newer_harness_are_passed_over(tmp_path: Path) -> None:
         ("t_ns,t_ns\n1,2\n", "no table of this harness: its first line names the column 't_ns' more than once"),
         ("colour,t_ns,colour\n1,2,3\n", "names the column 'colour' more than once"),
         ("t_ns,cost_us\n1,2\n3\n4,5\n", "row 3 of telemetry.csv has 1 cells for 2 columns"),
-        ("t_ns,cost_us\n1,x\n", "row 2 of telemetry.csv holds a cell that is no number"),
+        ("t_ns,cost_us\nx,1\n", "row 2 of telemetry.csv does not say when it was"),
+        ("t_ns,cost_us\nnan,1\n", "row 2 of telemetry.csv does not say when it was"),
+        ("t_ns,cost_us\n1_0,1\n", "row 2 of telemetry.csv does not say when it was"),
         (f"t_ns,cost_us\n{2**63},1\n", "row 2 of telemetry.csv does not say when it was"),
-        ("t_ns,cost_us\n1.5,1\n", "no number"),
+        ("t_ns,cost_us\n1.5,1\n", "does not say when it was"),
         ("t_ns,cost_us\n,1\n", "row 2 of telemetry.csv does not say when it was"),
         ("t_ns\n5\n5\n", "row 3 of telemetry.csv is not later than the one before it"),
         ('t_ns\n"5\n', "is no CSV"),
@@ -74,7 +76,15 @@ def test_damage_is_told(tmp_path: Path, text: str, why: str) -> None:
     ("column", "cell"),
     [
         *((each.name, str(2**64 - 500_000_000)) for each in COLUMNS if each.name != "t_ns"),
+        *((each.name, "abc") for each in COLUMNS if each.name != "t_ns"),
+        ("sm_clock_mhz", "0x10"),
         ("cost_us", "nan"),
+        ("event_reasons", "nan"),
+        ("event_reasons", "1.5"),
+        ("sm_clock_mhz", "1_410"),
+        ("load_average", "\u0661"),
+        ("gpu_power_watts", "250 W"),
+        ("late_ms", " "),
         ("took_us", "1e999"),
         ("late_ms", "-inf"),
         ("swapped_bytes", "9" * 5000),
@@ -84,7 +94,9 @@ def test_damage_is_told(tmp_path: Path, text: str, why: str) -> None:
         ("gpu_utilisation_percent", "4294967290"),
     ],
 )
-def test_a_number_that_cannot_be_costs_its_cell_and_is_counted(tmp_path: Path, column: str, cell: str) -> None:
+def test_what_is_no_number_or_cannot_be_one_costs_its_cell_and_is_counted(
+    tmp_path: Path, column: str, cell: str
+) -> None:
     (tmp_path / "events.jsonl").write_text(RUN.text())
     ticks = RUN.ticks()
     assert ticks is not None
@@ -101,6 +113,20 @@ def test_a_number_that_cannot_be_costs_its_cell_and_is_counted(tmp_path: Path, c
     read_back = list(read(tmp_path / "telemetry.csv"))
     assert [column in tick for tick in read_back[20:22]] == [False, False]
     assert [impossible(tick) for tick in read_back[19:23]] == [[], [column], [column], []]
+
+
+def test_two_bad_cells_of_a_row_cost_two_cells_and_its_others_are_read(tmp_path: Path) -> None:
+    (tick,) = read(file(tmp_path, "t_ns,sm_clock_mhz,cost_us,colour,event_reasons\n5,abc,2.5,re_d,0x10\n"))
+    assert (tick["t_ns"], tick["cost_us"], "colour" in tick) == (5, 2.5, False)
+    assert impossible(tick) == ["sm_clock_mhz", "event_reasons"]
+
+
+@given(st.lists(st.text("0123456789+-.eE_xnaif \u0661"), min_size=len(COLUMNS) - 1, max_size=len(COLUMNS) - 1))
+def test_no_cell_but_the_time_makes_a_row_unusable(tmp_path_factory: pytest.TempPathFactory, cells: list[str]) -> None:
+    (tick,) = read(file(tmp_path_factory.mktemp("any"), f"{HEADER}\n{','.join(['1', *cells])}\n"))
+    wrong = set(impossible(tick))
+    for column, cell in zip(COLUMNS[1:], cells, strict=True):
+        assert (cell != "") == ((column.name in tick) != (column.name in wrong))
 
 
 def fold_file_of(folder: Path, text: str) -> Telemetry:
