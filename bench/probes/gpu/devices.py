@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,6 +14,8 @@ from bench.probes.gpu.nvml import Absent, Facts, GpuProblem, NoPermission, neede
 _MOST_BYTES = 1 << 50
 #: Stands for the name that the driver does not give.
 NO_NAME = "NVIDIA GPU"
+#: The older name of a slice: its GPU's UUID, and its two numbers on it (NVIDIA MIG user guide, before driver 470).
+_OLDER_SLICE = re.compile(r"MIG-(GPU-[^/]+)/\d+/\d+")
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,12 @@ def parent_of(slice_uuid: str) -> str | None:
         return None
 
 
+def parent_in_name(slice_uuid: str) -> str | None:
+    """Return the UUID of the GPU that the older name of a slice (MIG) has in it, None for a newer name."""
+    older = _OLDER_SLICE.fullmatch(slice_uuid)
+    return older[1] if older else None
+
+
 def describe(nvml: Any, handle: Any, index: int, uuid: str) -> Gpu:
     """The card behind ``handle``. Raises GpuLost where it is gone."""
     system, card = Facts(nvml), Facts(nvml, handle)
@@ -110,6 +119,7 @@ def describe(nvml: Any, handle: Any, index: int, uuid: str) -> Gpu:
 def find(nvml: Any, uuid: str) -> tuple[Any, Gpu]:
     """The handle and the description of the card with this UUID, which may be a slice's.
 
+    A slice that the driver does not open stands for its GPU, where that is in its name or the only one.
     Raises Absent or GpuProblem where there is none or it does not answer; what other cards do does not matter. The
     message does not tell the UUID: records keep it.
     """
@@ -118,12 +128,23 @@ def find(nvml: Any, uuid: str) -> tuple[Any, Gpu]:
         if slot.uuid == uuid:
             return slot.handle, describe(nvml, slot.handle, index, uuid)
     if uuid.startswith("MIG-"):
-        part = needed(nvml, "opening a slice of a GPU", nvml.nvmlDeviceGetHandleByUUID, uuid)
-        return part, describe(nvml, part, 0, uuid)
+        return _find_slice(nvml, slots, uuid)
     for slot in slots:
         if slot.problem is not None:
             raise slot.problem  # as far as anybody can tell, it is this one
     raise GpuProblem("No GPU can be read: the NVIDIA driver shows none with the UUID that the run uses.")
+
+
+def _find_slice(nvml: Any, slots: Sequence[_Slot], uuid: str) -> tuple[Any, Gpu]:
+    try:
+        part = needed(nvml, "opening a slice of a GPU", nvml.nvmlDeviceGetHandleByUUID, uuid)
+    except (Absent, GpuProblem):
+        parent = parent_in_name(uuid)
+        for index, slot in enumerate(slots):
+            if slot.uuid is not None and (slot.uuid == parent or len(slots) == 1):
+                return slot.handle, describe(nvml, slot.handle, index, slot.uuid)
+        raise
+    return part, describe(nvml, part, 0, uuid)
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,11 @@ from itertools import takewhile
 from typing import Any
 
 from bench.errors import EnvironmentProblem
-from bench.probes.gpu.devices import NO_NAME, Gpu, LostGpu, Sight, parent_of
+from bench.probes.gpu.devices import NO_NAME, Gpu, LostGpu, Sight, parent_in_name, parent_of
 from bench.probes.gpu.nvml import GpuLost
 
 #: How the names of a GPU and of a slice of one (MIG) begin.
 _KINDS = ("GPU-", "MIG-")
-#: The older name of a slice: its GPU's UUID, and its two numbers on it (NVIDIA MIG user guide, before driver 470).
-_OLDER_SLICE = re.compile(r"MIG-(GPU-[^/]+)/\d+/\d+")
 
 
 def first_visible(cuda_visible_devices: str) -> str | None:
@@ -76,8 +74,7 @@ def choose(
 def _of_slice(sight: Sight, wanted: str, parent_of: Callable[[str], str | None]) -> Gpu:
     if len(sight.gpus) == 1 and not sight.lost:
         return sight.gpus[0]
-    older = _OLDER_SLICE.fullmatch(wanted)
-    parent = parent_of(wanted) or (older[1] if older else None)
+    parent = parent_of(wanted) or parent_in_name(wanted)
     found = _only(sight, lambda each: each.uuid is not None and each.uuid == parent)
     if isinstance(found, LostGpu):
         raise GpuLost(f"{found.sentence()}, and {wanted!r} is a slice of it; restart the machine, or type DEVICE=cpu.")

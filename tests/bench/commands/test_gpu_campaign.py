@@ -189,6 +189,24 @@ def test_a_slice_beside_another_gpu_is_trained_on_and_sampled_if_the_driver_know
         assert part not in "".join(path.read_text() for path in made.folder.rglob("*.json*"))
 
 
+def test_a_slice_by_its_older_name_is_trained_on_and_its_gpu_is_sampled_where_the_driver_does_not_know_it(
+    tmp_path: Path, library: Path
+) -> None:
+    part = f"MIG-{SECOND}/7/0"
+    lines = (*fake_nvml.SECOND_CARD_FIRST_ON_THE_BUS, "gpu 1 power 111000", "gpu 1 mig 1", "gpu 1 pending_mig 1")
+
+    made = bench(tmp_path, library, *lines, words=("--device", part), profile="A100")
+
+    assert made.record.device["uuid"] == f"MIG-GPU-{hashed(SECOND)}/7/0"  # of what the trainer was given
+    assert made.record.telemetry.gpu["uuid_hash"] == made.record.fingerprint["gpu.uuid_hash"] == hashed(SECOND)
+    assert made.record.telemetry.gpu["calls"]["utilisation"] == "not supported while MIG is on"
+    assert made.record.fingerprint["gpu.mig"] is True
+    assert set(made.column("gpu_power_watts")) == {"111.0"}
+    assert "trains unwatched" not in made.said
+    assert made.reasons.keys() & {"gpu-unwatched", "other-card", "mig"} == {"mig"}
+    assert SECOND not in "".join(path.read_text() for path in made.folder.rglob("*.json*"))
+
+
 @pytest.mark.slow
 def test_an_energy_counter_that_begins_anew_gives_no_joules(tmp_path: Path, library: Path) -> None:
     made = bench(tmp_path, library, "gpu 0 energy 900000000 +-500", ticks=1)

@@ -185,6 +185,29 @@ def test_a_slice_of_a_lost_gpu_is_lost() -> None:
 
 
 @pytest.mark.parametrize(
+    ("slice_uuid", "lines", "opened"),
+    [
+        ("MIG-GPU-bbbbbbbb-0000/7/0", fake_nvml.SECOND_CARD_FIRST_ON_THE_BUS, "GPU-bbbbbbbb-0000"),
+        (f"MIG-{fake_nvml.UUID}/7/0", fake_nvml.SECOND_CARD_FIRST_ON_THE_BUS, fake_nvml.UUID),
+        (SLICE, (), fake_nvml.UUID),
+        ("MIG-GPU-bbbbbbbb-0000/7/0", ("gpu 0 slice MIG-GPU-bbbbbbbb-0000/7/0",), "MIG-GPU-bbbbbbbb-0000/7/0"),
+        (SLICE, fake_nvml.SECOND_CARD_FIRST_ON_THE_BUS, None),
+        ("MIG-GPU-cccccccc-0000/7/0", fake_nvml.SECOND_CARD_FIRST_ON_THE_BUS, None),
+        ("MIG-GPU-bbbbbbbb-0000", fake_nvml.SECOND_CARD_FIRST_ON_THE_BUS, None),
+        ("MIG-GPU-bbbbbbbb-0000/7/0", (*fake_nvml.SECOND_CARD_FIRST_ON_THE_BUS, "gpu 1 name lost"), None),
+    ],
+)
+def test_a_slice_that_the_driver_does_not_open_is_read_as_its_gpu_where_that_is_known(
+    tmp_path: Path, slice_uuid: str, lines: tuple[str, ...], opened: str | None
+) -> None:
+    pytest.importorskip("pynvml", reason="needs nvidia-ml-py")
+    told = fake_nvml.scenario(tmp_path / "scenario", *lines, profile="A100")
+    asked = f"gpu.open_card({slice_uuid!r}).gpu.uuid"
+    (found,) = fake_nvml.answers(fake_nvml.build(tmp_path), told, asked)
+    assert (found if isinstance(found, str) else None) == opened
+
+
+@pytest.mark.parametrize(
     ("lines", "driver", "parent"),
     [
         ((f"gpu 1 slice {SLICE}",), 550, "GPU-bbbbbbbb-0000"),
