@@ -14,6 +14,7 @@ from bench import seeds
 from bench.errors import EnvironmentProblem, UsageError
 from bench.probes import container, gpu, host
 from bench.probes.environment import hashed
+from bench.record.telemetry import NOT_WANTED
 from bench.watched_card import Chosen
 
 if TYPE_CHECKING:
@@ -162,7 +163,7 @@ def watched(
     """
     asked = asked or "auto"
     if asked == "none":
-        return Watched(None, "nobody wanted one sampled (WATCH=none)")
+        return Watched(None, NOT_WANTED)
     if asked == "auto" and where.unwatched:
         hint = ""
         if where.asked == "gpu" and container_kind() != "none":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bench.checks.facts import Facts
-from bench.checks.rule import Finding, Rule, ok, percent, warn
+from bench.checks.rule import Finding, Rule, in_container, ok, percent, warn
 from bench.record import Record
 
 #: Other work that takes this share of the machine's CPUs is more than a system's own.
@@ -164,7 +164,7 @@ _SHOW_PROC_INSIDE = "start the container with /proc and /sys mounted as usual; w
 MACHINE = (
     Rule("cpu-limit", "CPU", "suspect", f"{_NO_LIMIT}, or pin it to whole CPUs (taskset)",
          f"before: a limit below the CPUs it may run on; after: stopped by it for more than {percent(STOPPED_SHARE)} "
-         "of its life", _cpu, _stopped, in_container=f"{_WHOLE_CPUS} and no share of their time"),
+         "of its life", _cpu, _stopped, instead=in_container(f"{_WHOLE_CPUS} and no share of their time")),
     Rule("cpu-contention", "other work", "suspect", "stop what else runs on this machine, and run it again",
          f"more than {percent(BUSY_SHARE)} of the machine's CPUs, before: load of the last minute; after: mean over "
          "training, the trainer and the harness left out", _load, _contention),
@@ -185,5 +185,5 @@ MACHINE = (
     Rule("unreadable", "/proc and /sys", "note", _SHOW_PROC,
          "before: a file that every Linux shows and that cannot be read here; after: a value that the sampler could "
          "not read from the kernel, save frequencies, limits and pressure, which not every kernel shows",
-         _unreadable, _was_unreadable, in_container=_SHOW_PROC_INSIDE),
+         _unreadable, _was_unreadable, instead=in_container(_SHOW_PROC_INSIDE)),
 )  # fmt: skip

@@ -52,7 +52,7 @@ def _home(rule: Rule) -> str:
 def _row(rule: Rule) -> str:
     asked = " and ".join(when for when, look in (("before", rule.before), ("after", rule.after)) if look is not None)
     advice = rule.advice or "what `make doctor` says"
-    if rule.in_container:
-        advice = f"{advice}; in a container: {rule.in_container}"
+    if rule.instead is not None:
+        advice = f"{advice}; {rule.instead.when}: {rule.instead.advice}"
     cells = (f"`{rule.name}`", asked, rule.level, rule.threshold, advice)
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"

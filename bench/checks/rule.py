@@ -37,13 +37,22 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class Instead:
+    """Advice in place of a rule's own for a record of which ``holds`` is true; ``when`` says that in words."""
+
+    when: str
+    holds: Callable[[Record], bool]
+    advice: str
+
+
+@dataclass(frozen=True)
 class Rule:
     """One rule of the list, under a ``name`` that records keep and a ``title`` that ``make doctor`` shows.
 
     ``before`` says what it sees on a machine, or None where it does not concern it; ``after`` gives the evidence it
     finds in a record, or None. ``level`` is what that makes of the run and ``advice`` what to do then; both are empty
     for a rule that is only asked before. ``threshold`` says in words from where on, made of the constants in use.
-    ``in_container`` is the advice in place of the other where the run was made in a container, empty for the same.
+    ``instead`` is other advice for some records.
     """
 
     name: str
@@ -53,16 +62,21 @@ class Rule:
     threshold: str = ""
     before: Callable[[Facts], Finding | None] | None = None
     after: Callable[[Record], str | None] | None = None
-    in_container: str = ""
+    instead: Instead | None = None
 
     def advice_for(self, record: Record) -> str:
         """Return what to do about a run that this rule has found something in."""
-        return self.in_container if self.in_container and was_contained(record.fingerprint) else self.advice
+        return self.instead.advice if self.instead is not None and self.instead.holds(record) else self.advice
 
 
 def was_contained(fingerprint: Mapping[str, object]) -> bool:
     """Return whether a run was made in a container, or by a harness in one."""
     return fingerprint.get("container.kind") not in (None, "none") or bool(fingerprint.get("run.engine"))
+
+
+def in_container(advice: str) -> Instead:
+    """Return advice for a run that was made in a container."""
+    return Instead("in a container", lambda record: was_contained(record.fingerprint), advice)
 
 
 def ok(value: str) -> Finding:

@@ -7,10 +7,10 @@ from typing import Any
 
 from bench.checks.card import trains
 from bench.checks.facts import Facts
-from bench.checks.rule import Finding, Rule, ok, warn
+from bench.checks.rule import Finding, Instead, Rule, in_container, ok, warn
 from bench.metadata import hashed
 from bench.record import Record
-from bench.record.telemetry import DIVIDED
+from bench.record.telemetry import DIVIDED, NOT_WANTED
 
 #: What helps where a call is not answered, by the beginning of why; what a card does not have, nobody can change.
 _REMEDIES = {
@@ -80,6 +80,10 @@ def _unwatched(record: Record) -> str | None:
     return f"facts of the GPU are not known, and no rule judges them: {', '.join(not_given)}" if not_given else None
 
 
+def _as_asked(record: Record) -> bool:
+    return record.telemetry.why_no_gpu == NOT_WANTED
+
+
 def _lost(record: Record) -> str | None:
     if not record.telemetry.gpu_lost or not trains(record):
         return None
@@ -108,15 +112,15 @@ TELEMETRY = (
          "a reading that no machine can have, such as a power far above the limit in force, or a cell of telemetry.csv "
          "that is no number", after=_impossible),
     Rule("gpu-unwatched", "GPU telemetry", "note",
-         "leave WATCH=none away, and type `make doctor`, whose lines on the GPU say what its driver does not give",
+         "type `make doctor`, whose lines on the GPU say what its driver does not give",
          "before: a call of the sampler that the driver refuses or lacks, or a card that cannot be opened (what a card "
          "does not support is shown and no reproach); after: a GPU that trained and of which nothing was read, or a "
          "fact of it that the driver did not give",
-         before=_calls, after=_unwatched),
+         before=_calls, after=_unwatched, instead=Instead("after WATCH=none", _as_asked, "leave WATCH=none away")),
     # The times are the trainer's and were stamped on receipt, so they stand; what disturbed them is not known.
     Rule("gpu-lost", "GPU lost", "suspect", "type `nvidia-smi`, restart the machine where it gives no answer, and run "
          "it again", "the driver stopped answering for the card that trains", after=_lost,
-         in_container="restart the container, or the machine, and run it again"),
+         instead=in_container("restart the container, or the machine, and run it again")),
     Rule("other-card", "card sampled", "suspect", "set CUDA_DEVICE_ORDER=PCI_BUS_ID for the trainer, or name the card "
          "with DEVICE=UUID; what is recorded of power and clocks is another card's",
          "its UUID is not the trainer's", after=_another),

@@ -32,6 +32,8 @@ from bench.record.column import Column
 TELEMETRY_FILE = "telemetry.csv"
 #: What ``calls`` says of ``utilisation`` where the card is divided (MIG); all else that is read is the whole card's.
 DIVIDED = "not supported while MIG is on"
+#: Why no card was sampled where the person said so.
+NOT_WANTED = "nobody wanted one sampled (WATCH=none)"
 #: Fewer ticks than this say nothing about an epoch (NVML's own utilisation period is 1/6 to 1 s).
 LEAST_TICKS = 5
 

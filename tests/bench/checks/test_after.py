@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 
+from bench import plan
 from bench.checks import LEVELS_OF_RULES, RULE_LIST, RULES, judge
 from bench.checks.card import THROTTLES
 from bench.checks.claims import CLAIMS
 from bench.metadata import hashed
-from bench.probes.gpu import LOST_TIME_FIELDS
+from bench.plan import Device
+from bench.probes.gpu import LOST_TIME_FIELDS, Gpu, Sight
 from bench.record import LEVELS, Record, WaitHistogram, fold_file
 from bench.record.telemetry import REASON_BITS, EpochUsage, Sampling, Spread, Telemetry, Usage
 from tests.bench.records import Run
@@ -220,6 +222,15 @@ def test_advice_is_about_containers_only_where_the_run_was_made_in_one(facts: di
     reasons = judge(replace(troubled, fingerprint={**troubled.fingerprint, **facts})).reasons
     assert {each.rule for each in reasons} == {"gpu-lost", "cpu-limit", "unreadable"}
     assert {"container" in each.advice for each in reasons} == {inside}
+
+
+@pytest.mark.parametrize(("asked", "leave_away"), [("none", True), (None, False), ("7", False)])
+def test_leaving_watch_none_away_is_advised_only_where_it_was_typed(asked: str | None, leave_away: bool) -> None:
+    unknown_slice = Device("gpu", "MIG-1", "V100", "V100", unwatched="nobody knows its GPU")
+    why = plan.watched(asked, unknown_slice, lambda: Sight((Gpu(0, UUID, "V100", None, None, None, None),))).why_none
+    (reason,) = judge(telemetry(gpu={}, why_no_gpu=why)).reasons
+    assert (reason.rule, "WATCH=none" in reason.advice) == ("gpu-unwatched", leave_away)
+    assert ("make doctor" in reason.advice) == (not leave_away)
 
 
 def test_every_rule_on_a_machine_or_its_data_has_a_test_here() -> None:
