@@ -7,7 +7,7 @@ from statistics import median
 from bench.checks.facts import Facts
 from bench.checks.rule import Finding, Rule, fail, ok, percent, warn
 from bench.record import Record
-from bench.record.telemetry import BUSY_PERCENT
+from bench.record.telemetry import BUSY_PERCENT, SILENT
 
 #: Idle cards of a data centre have 25 to 45 C, and 50 to 65 C right after a run. V100, A100 and H100 begin to slow
 #: themselves down between 83 and 90 C (their data sheets), and one that starts at over 70 gets there.
@@ -90,6 +90,23 @@ def trains(record: Record) -> bool:
     return record.telemetry.gpu.get("role") == "trains"
 
 
+#: How ``calls`` begins to say why a call gave nothing although it should have.
+_FAILED = ("no permission", "code", SILENT)
+
+
+def has_failed(why: object) -> bool:
+    """Return whether ``why`` a call gave nothing is a failure, and not that the card or its driver does not have it."""
+    return isinstance(why, str) and why.startswith(_FAILED)
+
+
+def failed_calls(record: Record) -> dict[str, str]:
+    """Return the calls of the card that trains which gave nothing although they should have, each with why."""
+    calls = record.telemetry.gpu.get("calls")
+    if not isinstance(calls, dict) or not trains(record):
+        return {}
+    return {name: why for name, why in calls.items() if has_failed(why)}
+
+
 def _others(facts: Facts) -> Finding | None:
     if facts.card is None:
         return None
@@ -138,6 +155,8 @@ def _used(utilisation_percent: object, memory_bytes: object) -> str:
 
 def _not_listed(record: Record) -> str | None:
     telemetry = record.telemetry
+    if why := failed_calls(record).get("processes"):
+        return f"others on the GPU: not told, as the driver does not list its processes ({why})"
     calls = telemetry.gpu.get("calls")
     listed = isinstance(calls, dict) and calls.get("processes") == "yes" and telemetry.sampling.ticks
     if not listed or telemetry.foreign_processes is not None or not trains(record):
@@ -306,7 +325,8 @@ CARD = (
          "that trains", _others, _foreign),
     Rule("process-list", "GPU process list", "note",
          "type `nvidia-smi` on the machine itself while a run lasts, to see who is on the card",
-         "the driver lists processes, and the trainer was never among them", after=_not_listed),
+         "the driver lists processes, and the trainer was never among them; or it should list them and does not",
+         after=_not_listed),
     Rule("gpu-in-use", "GPU in use", "note",
          "type `nvidia-smi` to see what uses it, and end that",
          f"before the trainer is on it: over {BUSY_PERCENT} % busy, or over {IDLE_BYTES / 2**30:g} GiB of memory taken",

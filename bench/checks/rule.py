@@ -18,8 +18,8 @@ from bench.record import Record
 #: 4  the image that a trainer runs in: whether anybody can know what is in it, and how its code reached the GPU
 #: 5  a GPU beside the one that trains that does not answer; facts of the GPU that the driver did not give; one code 999
 #:    loses no card; receipts that are late because the harness was busy are its own; a card in use before the trainer,
-#:    processes that the driver does not list, and numbers that cannot be; a checkout of which git tells nothing; what
-#:    DOCKER_FLAGS make of the container
+#:    processes that the driver does not list, calls that give nothing although they should, and numbers that cannot
+#:    be; a checkout of which git tells nothing; what DOCKER_FLAGS make of the container
 RULES = 5
 
 OK, WARN, FAIL = "ok", "warn", "fail"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bench.checks.card import trains
+from bench.checks.card import failed_calls, has_failed, trains
 from bench.checks.facts import Facts
 from bench.checks.rule import Finding, Instead, Rule, in_container, ok, warn
 from bench.metadata import hashed
@@ -24,10 +24,15 @@ _REMEDIES = {
 def unanswered(calls: Mapping[str, str]) -> dict[str, str]:
     """The calls of a sampler that give nothing, with why.
 
-    Drivers count lost time under some names and seldom under all; one that has any of them is not asked for the rest.
+    Drivers count lost time under some names and seldom under all; of one that has any of them, those are left out that
+    it does not have.
     """
     counts = any(why == "yes" for name, why in calls.items() if name.startswith("lost_"))
-    return {name: why for name, why in calls.items() if why != "yes" and not (counts and name.startswith("lost_"))}
+    return {
+        name: why
+        for name, why in calls.items()
+        if why != "yes" and (has_failed(why) or not (counts and name.startswith("lost_")))
+    }
 
 
 def facts_not_given(fingerprint: Mapping[str, Any]) -> list[str]:
@@ -76,8 +81,12 @@ def _unwatched(record: Record) -> str | None:
         return None
     if not telemetry.gpu and telemetry.sampling.period_ms is not None:
         return f"the GPU was not watched: {telemetry.why_no_gpu or 'no reason was recorded'}"
-    not_given = facts_not_given(record.fingerprint)
-    return f"facts of the GPU are not known, and no rule judges them: {', '.join(not_given)}" if not_given else None
+    # The list of processes has a rule of its own.
+    silent = [f"{name} ({why})" for name, why in failed_calls(record).items() if name != "processes"]
+    told = [f"the driver did not give {', '.join(silent)}"] if silent else []
+    if not_given := facts_not_given(record.fingerprint):
+        told.append(f"facts of the GPU are not known, and no rule judges them: {', '.join(not_given)}")
+    return "; ".join(told) or None
 
 
 def _as_asked(record: Record) -> bool:
@@ -115,7 +124,7 @@ TELEMETRY = (
          "type `make doctor`, whose lines on the GPU say what its driver does not give",
          "before: a call of the sampler that the driver refuses or lacks, or a card that cannot be opened (what a card "
          "does not support is shown and no reproach); after: a GPU that trained and of which nothing was read, or a "
-         "fact of it that the driver did not give",
+         "call or a fact of it that the driver should have given and did not",
          before=_calls, after=_unwatched, instead=Instead("after WATCH=none", _as_asked, "leave WATCH=none away")),
     # The times are the trainer's and were stamped on receipt, so they stand; what disturbed them is not known.
     Rule("gpu-lost", "GPU lost", "suspect", "type `nvidia-smi`, restart the machine where it gives no answer, and run "

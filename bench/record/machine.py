@@ -12,11 +12,23 @@ from bench.record.edges import Edge, amount, amounts, bounded, edge, named, poss
 from bench.record.joules import Meter, Power, energy, train_energies
 from bench.record.lines import table, text, whole
 from bench.record.shape import Record
-from bench.record.telemetry import LEAST_TICKS, TELEMETRY_FILE, EpochUsage, Sampling, Telemetry, Usage
+from bench.record.telemetry import LEAST_TICKS, SILENT, TELEMETRY_FILE, EpochUsage, Sampling, Telemetry, Usage
 from bench.record.ticks import Damaged, Tick
 from bench.record.usage import Ticks, Training, trainings
 
 NO_GPU = "no GPU"
+#: What each call of the sampler gives: a column of the ticks, or a counter of the edges.
+_GIVES = {
+    "utilisation": "gpu_utilisation_percent",
+    "memory": "gpu_memory_bytes",
+    "power": "gpu_power_watts",
+    "energy": "energy_mj",
+    "sm_clock": "sm_clock_mhz",
+    "memory_clock": "memory_clock_mhz",
+    "temperature": "gpu_temperature_celsius",
+    "event_reasons": "event_reasons",
+    "processes": "gpu_processes",
+}
 
 
 @dataclass
@@ -70,7 +82,7 @@ def telemetry(lines: MachineLines, ticks: Iterable[Tick] | None, record: Record)
     host_absent = sampler.get("host_absent")
     return Telemetry(
         sampling=_with_edges(sampling, lines.edges),
-        gpu=gpu,
+        gpu={**gpu, **_calls(gpu, lines, seen)},
         why_no_gpu=text(sampler, "why_no_gpu") or "",
         gpu_lost=lines.gpu_lost,
         host_absent=tuple(str(name) for name in host_absent) if isinstance(host_absent, list) else (),
@@ -96,6 +108,28 @@ def _seen(found: tuple[Training, ...], ticks: Iterable[Tick] | None) -> tuple[Ti
     except Damaged as why:
         return Ticks(found), str(why)
     return seen, "" if seen.ticks else "the sampler left no ticks"
+
+
+def _calls(gpu: Mapping[str, Any], lines: MachineLines, seen: Ticks) -> dict[str, Any]:
+    """The ``calls`` of a card that was there to the end, those marked that answered at its opening and not once since.
+
+    Empty for a card without them, or with too few ticks to say so. What answered with a number that cannot be did
+    answer.
+    """
+    calls = table(gpu, "calls")
+    if not calls or lines.gpu_lost or seen.ticks < LEAST_TICKS:
+        return {}
+    given = seen.columns | (lines.impossible + seen.impossible).keys()
+    given |= {"energy_mj" for each in lines.edges if each.energy_mj is not None}
+    given |= {"gpu_temperature_celsius" for each in lines.edges if each.temperature_celsius is not None}
+    given |= {f"lost_{cause}" for each in lines.edges for cause in each.lost_ns}
+
+    def is_silent(name: str) -> bool:
+        if name.startswith("lost_"):
+            return not given & {name, "lost_ns"}
+        return name in _GIVES and _GIVES[name] not in given
+
+    return {"calls": {name: SILENT if why == "yes" and is_silent(name) else why for name, why in calls.items()}}
 
 
 def _with_edges(sampling: Sampling, edges: list[Edge]) -> Sampling:

@@ -32,6 +32,8 @@ from bench.record.column import Column
 TELEMETRY_FILE = "telemetry.csv"
 #: What ``calls`` says of ``utilisation`` where the card is divided (MIG); all else that is read is the whole card's.
 DIVIDED = "not supported while MIG is on"
+#: What ``calls`` of a record says of a call that answered when the card was opened, and never in the run.
+SILENT = "no value while the run lasted"
 #: Why no card was sampled where the person said so.
 NOT_WANTED = "nobody wanted one sampled (WATCH=none)"
 #: Fewer ticks than this say nothing about an epoch (NVML's own utilisation period is 1/6 to 1 s).
@@ -177,12 +179,13 @@ class Sampling:
 class Telemetry:
     """What is known of the machine while a run lasted.
 
-    ``gpu`` is the table of ``harness_sampler``; ``impossible`` counts cells and counters that held no number, or one
-    that cannot be, and were left empty, by name; ``reason_shares`` the share of training ticks with each reason of
-    REASON_BITS; ``lost_seconds`` time lost to throttling by the driver's counters, by cause. Everything of the host is
-    over the life of the process: ``steal_share`` of the CPU time that the machine asked for (busy and stolen together),
-    ``throttled_seconds`` by the control group, ``pressure_shares`` (``cpu``, ``memory``, ``io``) the share of the time
-    in which something waited for it. ``read_bytes`` is what the trainer read from a disk.
+    ``gpu`` is the table of ``harness_sampler``, with SILENT among its ``calls``; ``impossible`` counts cells and
+    counters that held no number, or one that cannot be, and were left empty, by name; ``reason_shares`` the share of
+    training ticks with each reason of REASON_BITS; ``lost_seconds`` time lost to throttling by the driver's counters,
+    by cause. Everything of the host is over the life of the process: ``steal_share`` of the CPU time that the machine
+    asked for (busy and stolen together), ``throttled_seconds`` by the control group, ``pressure_shares`` (``cpu``,
+    ``memory``, ``io``) the share of the time in which something waited for it. ``read_bytes`` is what the trainer read
+    from a disk.
     """
 
     sampling: Sampling = Sampling()

@@ -98,6 +98,8 @@ class Ticks:
         self._foreign: int | None = None
         self._listed: int | None = None
         self.first_temperature_celsius: float | None = None
+        #: Columns in which something was read.
+        self.columns: set[str] = set()
         #: Cells that held what cannot be, by column.
         self.impossible: Counter[str] = Counter()
         #: When power was read (ns), and what it was.
@@ -106,6 +108,7 @@ class Ticks:
     def take(self, tick: Tick) -> None:
         """Count one more tick, later than those before it."""
         self.ticks += 1
+        self.columns.update(tick)
         self._take_own(tick)
         if IMPOSSIBLE in tick:
             self.impossible.update(impossible(tick))

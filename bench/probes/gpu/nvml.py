@@ -99,6 +99,8 @@ def needed(nvml: Any, doing: str, call: Callable[..., Any], *arguments: Any) -> 
 
 #: ``NVML_ERROR_DEPRECATED``, which older bindings do not name: application clocks are going that way.
 _DEPRECATED = 26
+#: Why a call gives nothing where nothing has failed: this card, or this driver, does not have it.
+_NOT_SUPPORTED, _MISSING = "not supported", "missing in the driver"
 
 
 class Facts:
@@ -123,14 +125,9 @@ class Facts:
         except self._nvml.NVMLError as error:
             if is_lost(self._nvml, error.value):
                 raise lost(error, "reading a GPU") from None
-            if error.value not in (
-                self._nvml.NVML_ERROR_NOT_SUPPORTED,
-                self._nvml.NVML_ERROR_FUNCTION_NOT_FOUND,
-                self._nvml.NVML_ERROR_NOT_FOUND,
-                _DEPRECATED,
-                self._nvml.NVML_ERROR_INVALID_ARGUMENT,  # a call that is made for whole cards, asked of a slice of one
-            ):
-                self.not_given[fact] = word(self._nvml, error)
+            why = word(self._nvml, error)
+            if why not in (_NOT_SUPPORTED, _MISSING):
+                self.not_given[fact] = why
             return None
 
     def number(self, fact: str, name: str, *arguments: Any) -> int | None:
@@ -171,9 +168,11 @@ def text(answer: str | bytes) -> str:
 def word(nvml: Any, error: Any) -> str:
     """Why a call gives nothing, as records tell it."""
     known = {
-        nvml.NVML_ERROR_NOT_SUPPORTED: "not supported",
-        nvml.NVML_ERROR_NOT_FOUND: "not supported",
-        nvml.NVML_ERROR_FUNCTION_NOT_FOUND: "missing in the driver",
+        nvml.NVML_ERROR_NOT_SUPPORTED: _NOT_SUPPORTED,
+        nvml.NVML_ERROR_NOT_FOUND: _NOT_SUPPORTED,
+        nvml.NVML_ERROR_INVALID_ARGUMENT: _NOT_SUPPORTED,  # made for whole cards, and asked of a slice of one
+        _DEPRECATED: _NOT_SUPPORTED,
+        nvml.NVML_ERROR_FUNCTION_NOT_FOUND: _MISSING,
         nvml.NVML_ERROR_NO_PERMISSION: "no permission",
     }
     return known.get(error.value) or f"code {error.value} ({error})"

@@ -17,7 +17,7 @@ from bench.metadata import hashed
 from bench.plan import Device
 from bench.probes.gpu import LOST_TIME_FIELDS, Gpu, Sight
 from bench.record import LEVELS, Record, WaitHistogram, fold_file
-from bench.record.telemetry import REASON_BITS, EpochUsage, Sampling, Spread, Telemetry, Usage
+from bench.record.telemetry import DIVIDED, REASON_BITS, SILENT, EpochUsage, Sampling, Spread, Telemetry, Usage
 from tests.bench.records import Run
 
 PUBLISHED = Path(__file__).parents[3] / "results" / "published"
@@ -90,6 +90,11 @@ def inputs(stalled: float, empty: float | None, **changes: Any) -> Record:
 FOUND: list[tuple[Record, str, str, str]] = [
     (telemetry(foreign_processes=2), "foreign-process", "invalid", "2 compute processes that are not the trainer's"),
     (telemetry(foreign_processes=None, gpu=card(calls={"processes": "yes"})), "process-list", "note", "not told"),
+    (telemetry(foreign_processes=None, gpu=card(calls={"processes": "no permission"})), "process-list", "note",
+     "not told.*no permission"),
+    (telemetry(foreign_processes=None, gpu=card(calls={"processes": "code 999 (Unknown Error)"})), "process-list",
+     "note", "not told.*code 999"),
+    (telemetry(foreign_processes=None, gpu=card(calls={"processes": SILENT})), "process-list", "note", SILENT),
     (telemetry(gpu=card(before={"utilisation_percent": 97, "memory_bytes": 60 * 10**9})), "gpu-in-use", "note",
      "in use: 97 % busy, 60.0 GB of memory taken$"),
     (telemetry(gpu=card(before={"utilisation_percent": None, "memory_bytes": 2 * 2**30})), "gpu-in-use", "note",
@@ -165,6 +170,12 @@ FOUND: list[tuple[Record, str, str, str]] = [
      "energy_mj 1 time, gpu_power_watts 13 times$"),
     (telemetry(gpu={}, why_no_gpu="no permission"), "gpu-unwatched", "note", "not watched: no permission"),
     (fingerprint(gpu__not_given=["ecc: code 999 (fake)"]), "gpu-unwatched", "note", "not known.*ecc: code 999"),
+    (telemetry(gpu=card(calls={"event_reasons": "code 999 (Unknown Error)", "power": "yes"})), "gpu-unwatched", "note",
+     r"did not give event_reasons \(code 999 \(Unknown Error\)\)$"),
+    (telemetry(gpu=card(calls={"energy": "no permission", "sm_clock": SILENT})), "gpu-unwatched", "note",
+     "energy .no permission., sm_clock .no value while"),
+    (telemetry(gpu=card(calls={"lost_thermal": "code 999 (x)", "lost_board_limit": "yes"})), "gpu-unwatched", "note",
+     "lost_thermal"),
     (fingerprint(gpu__lost=1), "gpu-neighbour", "note", "1 other GPU of the machine did not answer"),
     (telemetry(gpu_lost="Unknown Error"), "gpu-lost", "suspect", "stopped answering .* Unknown Error"),
     (telemetry(gpu=card(uuid_hash="0" * 16)), "other-card", "suspect", "not the one that the trainer names"),
@@ -249,6 +260,13 @@ def test_a_rule_that_judges_a_run_has_a_level_and_advice_and_every_rule_a_thresh
     "record",
     [
         telemetry(start_temperature_celsius=70.0),
+        telemetry(gpu=card(calls={"power": "not supported", "utilisation": DIVIDED})),
+        telemetry(gpu=card(calls={"energy": "missing in the driver"})),
+        telemetry(gpu=card(calls={"processes": "not supported"}), foreign_processes=None),
+        telemetry(gpu=card(calls={"processes": "missing in the driver"}), foreign_processes=None),
+        telemetry(gpu=card(role="watched", calls={"power": "code 999 (x)", "processes": "no permission"})),
+        telemetry(gpu=card(calls={"power": 999, "energy": None})),
+        telemetry(gpu=card(calls="no permission")),
         telemetry(lost_seconds={"thermal": 1.7}, reason_shares={"hardware_thermal": 0.02}),
         telemetry(lost_seconds={"thermal": 1.7, "hardware_thermal": 1.7}),
         replace(telemetry(lost_seconds={"thermal": 9.0}), exited_ns=None),

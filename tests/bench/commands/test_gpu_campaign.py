@@ -7,6 +7,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ import pytest
 
 from bench.probes.environment import hashed
 from bench.record import Record, read
-from bench.record.telemetry import COLUMNS
+from bench.record.telemetry import COLUMNS, SILENT
 from tests import fake_nvml
 from tests.bench.commands.scripted_process import PRELUDE
 
@@ -205,6 +206,25 @@ def test_a_slice_by_its_older_name_is_trained_on_and_its_gpu_is_sampled_where_th
     assert "trains unwatched" not in made.said
     assert made.reasons.keys() & {"gpu-unwatched", "other-card", "mig"} == {"mig"}
     assert SECOND not in "".join(path.read_text() for path in made.folder.rglob("*.json*"))
+
+
+def test_calls_that_fail_are_a_note_from_the_opening_on_or_once_they_answer_no_more(
+    tmp_path: Path, library: Path
+) -> None:
+    lines = ("gpu 0 event_reasons unknown", "gpu 0 sm_clock 1530 unknown", "gpu 0 processes no-permission")
+
+    made = bench(tmp_path, library, *lines, ticks=6)
+
+    calls = made.record.telemetry.gpu["calls"]
+    assert calls["event_reasons"].startswith("code 999")
+    assert (calls["sm_clock"], calls["processes"], calls["power"]) == (SILENT, "no permission", "yes")
+    assert made.lines("harness_sampler")[0]["gpu"]["calls"]["sm_clock"] == "yes"
+    assert made.record.verdict is not None
+    found = {each.rule: each.evidence for each in made.record.verdict.reasons}
+    assert {"event_reasons", "sm_clock"} <= set(re.findall(r"\w+", found["gpu-unwatched"]))
+    assert "processes" not in found["gpu-unwatched"]
+    assert "no permission" in found["process-list"]
+    assert "sm_clock (no value while the run lasted)" in made.said
 
 
 @pytest.mark.slow

@@ -160,6 +160,12 @@ def test_why_a_call_gives_nothing_is_told_apart(driver: Path) -> None:
     assert (calls["energy"], calls["processes"], calls["power"]) == ("no permission", "no permission", "not supported")
     assert calls["sm_clock"] == "code 999 (Unknown Error)"
     assert calls["temperature"] == "code 8 (Insufficient External Power)"
+
+
+@pytest.mark.parametrize("answer", ["not-supported", "not-found", "!2", "!26"])
+def test_what_a_card_or_a_slice_does_not_have_is_not_supported_and_no_error(driver: Path, answer: str) -> None:
+    (calls,) = ask(driver, (f"gpu 0 power {answer}", f"gpu 0 field_75 {answer}"), CALLS)
+    assert (calls["power"], calls["lost_thermal"]) == ("not supported", "not supported")
     assert calls["memory_clock"] == "yes"
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 from dataclasses import replace
@@ -15,8 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.record import Telemetry, Usage, fold, schema
-from bench.record.ticks import Tick
-from tests.bench.machines import Machine
+from bench.record.telemetry import SILENT
+from bench.record.ticks import Tick, ticks
+from tests.bench.machines import Machine, telemetry_text
 from tests.bench.record.test_folding import HOSTILE_LINES, JSON_VALUES, REAL_LINES, bent_lines
 from tests.bench.records import NS, Run, changed
 
@@ -233,6 +235,42 @@ def test_counter_that_jumps_further_than_a_card_could_take_it_tells_no_energy() 
         "the energy counter made a jump that no card could",
     )
     assert [each.train_joules for each in found.epochs] == [None] * 5
+
+
+CALLS = dict.fromkeys(("power", "event_reasons", "processes", "energy", "temperature", "lost_software_power_cap",
+                      "lost_thermal", "newer"), "yes")  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changes", "silent"),
+    [
+        ({}, {"lost_thermal"}),
+        ({"every_tick": {"event_reasons": None}}, {"lost_thermal", "event_reasons"}),
+        ({"every_tick": {"gpu_processes": None}}, {"lost_thermal", "processes"}),
+        ({"every_tick": {"gpu_power_watts": 1e9}}, {"lost_thermal"}),
+        ({"every_tick": {"gpu_temperature_celsius": None}}, {"lost_thermal"}),
+        ({"edges": {"temperature_celsius": None}}, {"lost_thermal"}),
+        ({"every_tick": {"gpu_temperature_celsius": None}, "edges": {"temperature_celsius": None}},
+         {"lost_thermal", "temperature"}),
+        ({"edges": {"energy_mj": None, "lost_ns": {}}}, {"lost_thermal", "lost_software_power_cap", "energy"}),
+        ({"edges": {"energy_mj": 2**64 - 2, "lost_ns": {"thermal": 2**64 - 2}}}, set()),
+    ],
+)  # fmt: skip
+def test_a_call_that_answered_once_and_never_in_the_run_is_told(changes: dict[str, Any], silent: set[str]) -> None:
+    run = Run(machine=Machine(calls=CALLS, **changes))
+    text = telemetry_text(run.ticks() or [])
+    found = fold([json.dumps(line).encode() for line in run.lines()], telemetry=ticks(io.StringIO(text))).telemetry
+    assert {name for name, why in found.gpu["calls"].items() if why == SILENT} == silent
+    assert {why for name, why in found.gpu["calls"].items() if name not in silent} == {"yes"}
+
+
+def test_nothing_is_said_of_the_calls_of_a_lost_card_or_of_one_without_ticks() -> None:
+    run = Run(machine=Machine(calls=CALLS, every_tick={"event_reasons": None}))
+    lost = [*run.lines(), {"event": "harness_gpu_lost", "t_ns": 1, "why": "gone"}]
+    refused = Run(machine=Machine(calls={"power": "no permission"}, every_tick={"gpu_power_watts": None}))
+    assert fold(lost, telemetry=run.ticks()).telemetry.gpu["calls"] == CALLS
+    assert fold(run.lines(), telemetry=None).telemetry.gpu["calls"] == CALLS
+    assert fold(refused.lines(), telemetry=refused.ticks()).telemetry.gpu["calls"] == {"power": "no permission"}
 
 
 def test_what_the_sampler_left_empty_is_counted_with_what_the_file_holds() -> None:
