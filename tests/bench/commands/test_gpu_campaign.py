@@ -194,10 +194,12 @@ def test_a_slice_by_its_older_name_is_trained_on_and_its_gpu_is_sampled_where_th
     tmp_path: Path, library: Path
 ) -> None:
     part = f"MIG-{SECOND}/7/0"
-    lines = (*fake_nvml.SECOND_CARD_FIRST_ON_THE_BUS, "gpu 1 power 111000", "gpu 1 mig 1", "gpu 1 pending_mig 1")
+    lines = (*fake_nvml.SECOND_CARD_FIRST_ON_THE_BUS, "gpu 1 power 111000", "gpu 1 mig 1", "gpu 1 pending_mig 1",
+             "gpu 1 processes children,4242")  # fmt: skip
 
     made = bench(tmp_path, library, *lines, words=("--device", part), profile="A100")
 
+    assert "foreign-process" not in made.reasons  # That of a slice next to it.
     assert made.record.device["uuid"] == f"MIG-GPU-{hashed(SECOND)}/7/0"  # of what the trainer was given
     assert made.record.telemetry.gpu["uuid_hash"] == made.record.fingerprint["gpu.uuid_hash"] == hashed(SECOND)
     assert made.record.telemetry.gpu["calls"]["utilisation"] == "not supported while MIG is on"

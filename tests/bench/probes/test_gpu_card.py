@@ -380,6 +380,12 @@ def test_a_divided_card_has_no_utilisation_and_says_why(driver: Path) -> None:
     assert (tick["gpu_utilisation_percent"], tick["gpu_memory_bytes"]) == (None, 1 << 30)
 
 
+def test_the_processes_of_other_slices_are_nobodys_intruders(driver: Path) -> None:
+    lines = (*fake_nvml.DIVIDED, "gpu 0 processes 4242")
+    calls, found = ask(driver, lines, CALLS, "card.sample(slow=True).processes", profile="A100")
+    assert (calls["processes"], found) == ("not supported while MIG is on", None)
+
+
 def test_a_card_that_is_not_there_is_a_problem_that_does_not_tell_its_number(driver: Path) -> None:
     ((kind, message),) = ask(driver, (), "gpu.open_card('GPU-cccccccc-0000')")
     assert (kind, "GPU-cccc" in message) == ("GpuProblem", False)
