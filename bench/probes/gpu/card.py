@@ -98,7 +98,8 @@ class Card:
             raise driver.problem(nvml, unknown, "opening the GPU")
         if self._calls["utilisation"] == "not supported" and _is_sliced(nvml, handle, gpu):
             self._calls["utilisation"] = DIVIDED
-            if not gpu.uuid.startswith("MIG-") and self._readers.pop("processes", None):
+            if not gpu.uuid.startswith("MIG-") and "processes" in self._readers:
+                del self._readers["processes"]
                 self._calls["processes"] = DIVIDED  # It has those of every slice: neighbours, not intruders.
 
     @property
