@@ -43,16 +43,7 @@ _MOMENT_SECONDS = 0.01
 T = TypeVar("T")
 
 #: Of a sample, in the order of the columns of ``telemetry.csv``; the two about processes follow.
-_VALUES = attrgetter(
-    "gpu_utilisation_percent",
-    "memory_utilisation_percent",
-    "gpu_memory_bytes",
-    "gpu_power_watts",
-    "sm_clock_mhz",
-    "memory_clock_mhz",
-    "event_reasons",
-    "gpu_temperature_celsius",
-)
+_VALUES = attrgetter(*gpu.NUMBERS)
 _NO_VALUES: tuple[None, ...] = (None,) * 10
 #: The first namespace of process numbers, in which they are those that the driver gives (include/linux/proc_ns.h).
 _FIRST_PID_NAMESPACE = "pid:[4026531836]"

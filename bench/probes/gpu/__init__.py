@@ -8,6 +8,7 @@ values and errors of ours.
 
 from bench.probes.gpu.before import Before
 from bench.probes.gpu.binding import WrongBinding, binding
+from bench.probes.gpu.bounds import NUMBERS
 from bench.probes.gpu.card import Card, Counters, Sample, open_card
 from bench.probes.gpu.devices import Gpu, LostGpu, Sight, look
 from bench.probes.gpu.driver_thread import DRIVER, Call, DriverThread, in_driver_thread
@@ -20,6 +21,7 @@ from bench.probes.gpu.selection import choose, first_visible, hidden_by
 __all__ = [
     "DRIVER",
     "LOST_TIME_FIELDS",
+    "NUMBERS",
     "Before",
     "Call",
     "Card",

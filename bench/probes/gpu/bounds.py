@@ -22,7 +22,8 @@ _MOST_OF_LIMIT = 2.0
 #: No process has a higher number (PID_MAX_LIMIT, include/linux/threads.h).
 _MOST_PID = 1 << 22
 _COLUMNS = {column.name: column for column in COLUMNS}
-_NAMES = (
+#: The numbers of a sample, in the order of the columns of ``telemetry.csv``.
+NUMBERS = (
     "gpu_utilisation_percent",
     "memory_utilisation_percent",
     "gpu_memory_bytes",
@@ -47,7 +48,7 @@ class Bounds:
 
     def sample(self, read: Sample) -> Sample:
         """A sample without the values that cannot be."""
-        values = ((name, getattr(read, name)) for name in _NAMES)
+        values = ((name, getattr(read, name)) for name in NUMBERS)
         wrong: dict[str, Any] = {
             name: None for name, value in values if value is not None and not self._is(name, value)
         }
