@@ -19,6 +19,7 @@ from bench.errors import one_line
 from bench.probes.environment import hashed
 from bench.probes.family import Family
 from bench.probes.gpu import (
+    NUMBERS,
     DRIVER,
     Before,
     Call,
@@ -43,7 +44,7 @@ _MOMENT_SECONDS = 0.01
 T = TypeVar("T")
 
 #: Of a sample, in the order of the columns of ``telemetry.csv``; the two about processes follow.
-_VALUES = attrgetter(*gpu.NUMBERS)
+_VALUES = attrgetter(*NUMBERS)
 _NO_VALUES: tuple[None, ...] = (None,) * 10
 #: The first namespace of process numbers, in which they are those that the driver gives (include/linux/proc_ns.h).
 _FIRST_PID_NAMESPACE = "pid:[4026531836]"
