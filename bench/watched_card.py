@@ -19,8 +19,8 @@ from bench.errors import one_line
 from bench.probes.environment import hashed
 from bench.probes.family import Family
 from bench.probes.gpu import (
-    NUMBERS,
     DRIVER,
+    NUMBERS,
     Before,
     Call,
     Counters,

@@ -96,6 +96,34 @@ def test_settings_that_hide_new_files_hide_none(checkout: Path) -> None:
     assert look(checkout, execute.hear, ENVIRONMENT).dirty is True
 
 
+def test_a_program_that_the_checkouts_settings_name_is_not_started(checkout: Path, tmp_path: Path) -> None:
+    started = tmp_path / "started"
+    program = tmp_path / "monitor"
+    program.write_text(f"#!/bin/sh\ntouch {started}\n")
+    program.chmod(0o755)
+    configure = ["git", "-C", str(checkout), "config", "core.fsmonitor", str(program)]
+    subprocess.run(configure, check=True, env=ENVIRONMENT)
+
+    assert look(checkout, execute.hear, ENVIRONMENT) == Checkout(head(checkout), False)
+    assert not started.exists()
+
+
+def test_a_submodule_that_settings_leave_out_is_looked_at(checkout: Path, tmp_path: Path) -> None:
+    inner = repository(tmp_path / "inner")
+    who = ["-c", "user.name=n", "-c", "user.email=e@example.org", "-c", "protocol.file.allow=always"]
+    for command in (
+        ["submodule", "--quiet", "add", str(inner), "part"],
+        ["config", "-f", ".gitmodules", "submodule.part.ignore", "all"],
+        ["add", "-A"],
+        ["commit", "-q", "-m", "with a part"],
+    ):
+        subprocess.run(["git", *who, *command], cwd=checkout, check=True, env=ENVIRONMENT)
+    assert look(checkout, execute.hear, ENVIRONMENT).dirty is False
+
+    (checkout / "part" / ".gitignore").write_text("changed")
+    assert look(checkout, execute.hear, ENVIRONMENT).dirty is True
+
+
 def test_variables_of_another_repository_are_not_followed(checkout: Path, tmp_path: Path) -> None:
     other = repository(tmp_path / "other")
     (other / "new.py").touch()
