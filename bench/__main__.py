@@ -13,9 +13,9 @@ from collections.abc import Sequence
 
 import click
 
-from bench import streams
-from bench.commands import bench
+from bench.cli import bench
 from bench.errors import EnvironmentProblem, printable
+from bench.system import streams
 
 INTERRUPTED = 130
 #: What writing to a standard stream ends with: a full disk, a terminal that is gone, a file opened to be read.

@@ -3,7 +3,7 @@
     python -m bench check-trainer 'python examples/pytorch_trainer.py'
     make bench TRAINER='python examples/pytorch_trainer.py --epochs 24 --width 64'
 
-It writes events with ``bench.protocol`` and reads data with ``resnet9.dataset``, which needs numpy alone. Every phase
+It writes events with ``bench.protocol`` and reads data with ``resnet9.data``, which needs numpy alone. Every phase
 ends with a synchronisation: what a GPU has not finished yet belongs to the phase that started it.
 """
 
@@ -23,7 +23,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from bench import protocol
-from resnet9 import dataset
+from resnet9.data import dataset, sources
 
 SEED = int(os.environ.get("BENCH_SEED", 0))
 PAD = 4
@@ -158,7 +158,7 @@ def train(options: argparse.Namespace, writer: protocol.Writer, phases: Phases) 
     device = torch.device("cpu" if os.environ["BENCH_DEVICE"] == "cpu" else "cuda")
     float(torch.ones(8, device=device).sum())  # the first operation starts the device
     phases.end("device_init")
-    data, target = dataset.load(os.environ["BENCH_DATA"]), float(os.environ["BENCH_TARGET_PERCENT"])
+    data, target = sources.load(os.environ["BENCH_DATA"]), float(os.environ["BENCH_TARGET_PERCENT"])
     writer.emit(hello(options, data, device, target))
     phases.greeted = True
     phases.end("data_load")

@@ -109,7 +109,7 @@ def runs_in_container() -> bool:
     """Whether `make bench` will train in a container, so that no TensorFlow is needed here.
 
     As WHERE and IMAGE say, else where a GPU, an engine that answers and NVIDIA's container toolkit are there, as
-    `bench.commands._place` decides, too.
+    `bench.containers.selection` decides, too.
     """
     where = os.environ.get("WHERE") or "auto"
     if where == "native" or os.environ.get("TRAINER"):

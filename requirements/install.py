@@ -22,7 +22,7 @@ ENVIRONMENT_PROBLEM, INTERRUPTED = 4, 130
 
 
 def complete_streams() -> None:
-    """Put /dev/null in the place of every standard stream that this program was started without, as bench.streams."""
+    """Open /dev/null for every standard stream that this program was started without, like bench.system.streams."""
     for number in range(3):
         try:
             os.fstat(number)

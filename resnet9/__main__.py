@@ -21,7 +21,7 @@ from resnet9 import streams
 from resnet9.errors import DataError, EnvironmentProblem, RecipeError, TrainerError
 from resnet9.recipe import load, load_all
 
-#: What is trained and drawn where no recipe is named; the harness's own default on a GPU (bench.plan.FULL).
+#: What is trained and drawn where no recipe is named; the harness's own default on a GPU (bench.campaign.plan.FULL).
 DEFAULT = "resnet9"
 #: Beside the download: the content hash of the copy that was verified last.
 HASH_FILE = "canonical.sha256"
@@ -142,7 +142,7 @@ def _train(options: argparse.Namespace) -> int:
     # The default action ends the process at once; Python's own would wait for a compiled epoch to return.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # else TensorFlow's start-up notes bury the epoch table
-    from resnet9.training import Request, run
+    from resnet9.training.run import Request, run
 
     seed = options.seed if options.seed is not None else _environment_number(SEED_VARIABLE, _whole)
     if int(seed or 0) + options.runs > LARGEST_SEED:
@@ -166,7 +166,7 @@ def _train(options: argparse.Namespace) -> int:
 
 
 def _recipes(as_json: bool) -> int:
-    from resnet9 import listing
+    from resnet9.recipe import listing
 
     found = load_all().values()
     print(json.dumps([listing.record(each) for each in found], indent=1) if as_json else listing.recipes(found))
@@ -174,7 +174,7 @@ def _recipes(as_json: bool) -> int:
 
 
 def _show(name: str, as_json: bool) -> int:
-    from resnet9 import listing
+    from resnet9.recipe import listing
 
     recipe = load(name)
     print(json.dumps(listing.record(recipe, whole=True), indent=1) if as_json else listing.show(recipe))
@@ -182,8 +182,8 @@ def _show(name: str, as_json: bool) -> int:
 
 
 def _data(named: str | None) -> int:
-    from resnet9 import archive, cifar10, dataset, fetch
-    from resnet9.official import BINARY, Archive
+    from resnet9.data import archive, cifar10, dataset, fetch, sources
+    from resnet9.data.official import BINARY, Archive
 
     folder = dataset.DEFAULT_FOLDER
     if named is None:
@@ -194,14 +194,14 @@ def _data(named: str | None) -> int:
         # What was downloaded is downloaded again if its checksum is wrong; what somebody put there is only checked.
         if found in (None, folder / BINARY.name):
             fetch.fetch(folder, report=fetch.progress())
-    elif dataset.is_address(named):
-        named = str(dataset.download(named, folder))
-    source = dataset.find(named) if named != dataset.SYNTHETIC else None
+    elif sources.is_address(named):
+        named = str(sources.download(named, folder))
+    source = sources.find(named) if named != dataset.SYNTHETIC else None
     if source is not None and isinstance(source.form, Archive):
         # Not by the unpacked copy beside it, which a run may read: this command is where bytes are verified.
         with open(source.path, "rb") as file:
             archive.verify(file, source.path, source.form)
-    data = dataset.load(named)
+    data = sources.load(named)
     print(f"{named or folder}: {data}")
     if data.state == "canonical":
         _keep_hash(folder / HASH_FILE, data.sha256)
@@ -210,9 +210,7 @@ def _data(named: str | None) -> int:
 
 def _keep_hash(path: Path, sha256: str) -> None:
     """Keep the content hash of verified data, for a maintainer to pin; nothing reads it."""
-    note = (
-        f"# Content hash of a verified copy; maintainers set CANONICAL_SHA256 in resnet9/official.py to it.\n{sha256}\n"
-    )
+    note = f"# Content hash of a verified copy; maintainers set CANONICAL_SHA256 of resnet9.data.official.\n{sha256}\n"
     with contextlib.suppress(OSError):  # a disk that is full or read-only spoils no check
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(note, encoding="ascii")

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from resnet9 import dataset, flops
+import numpy as np
+
+from resnet9.data import dataset, sources
 from resnet9.errors import DataError, EnvironmentProblem
-from resnet9.recipe import Recipe
+from resnet9.recipe import Recipe, flops
 
 INK, MUTED, PAPER = "#1f2933", "#66737f", "#ffffff"
 COLOURS = {"conv": "#c7dcf2", "frozen": "#fbe0b9", "linear": "#d5e8cf", "plain": "#edf0f3"}
@@ -180,10 +182,9 @@ def augmented(recipe: Recipe, data: str | None, path: Path, rows: int = 6, colum
     """Draw ``rows`` training images, each beside its augmented versions in ``columns`` - 1 epochs, exactly as the
     trainer makes them; a column is a batch, with cutmix where the recipe comes to it.
     """
-    import numpy as np
     import tensorflow as tf
 
-    from resnet9 import augment
+    from resnet9.input import augment
 
     images = _images(recipe, data)
     index = np.array([np.flatnonzero(images.train_labels == c)[0] for c in range(rows)], np.int32)
@@ -230,12 +231,12 @@ def _images(recipe: Recipe, data: str | None) -> dataset.Dataset:
     for.
     """
     if data is not None or recipe.dataset == dataset.SYNTHETIC:
-        return dataset.load(data or dataset.SYNTHETIC)
+        return sources.load(data or dataset.SYNTHETIC)
     try:
-        return dataset.load()
+        return sources.load()
     except DataError:
         print("CIFAR-10 is not here, so the built-in stand-in is shown; `make data` downloads it", file=sys.stderr)
-        return dataset.load(dataset.SYNTHETIC)
+        return sources.load(dataset.SYNTHETIC)
 
 
 def _words(recipe: Recipe) -> str:

@@ -1,4 +1,4 @@
-"""The standard streams, one of which may be missing: `>&-` in a shell, or some services. As bench.streams."""
+"""The standard streams, one of which may be missing: `>&-` in a shell, or some services. As bench.system.streams."""
 
 from __future__ import annotations
 

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import bench
 import resnet9
-from bench import plan
-from resnet9 import listing, reproduced
-from resnet9.recipe import load_all
+from bench.campaign import plan
+from resnet9.recipe import listing, load_all, reproductions
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 
@@ -37,7 +36,7 @@ def test_readme_shows_the_success_rates_that_the_published_runs_give() -> None:
     for name in (plan.FULL, plan.FAST):
         (row,) = (line for line in table.splitlines() if line.startswith(f"{name} ") and " reach it " in line)
         assert row in readme, "copy the row from `python -m resnet9 recipes`"
-    found = reproduced.success_of(load_all()[plan.FULL])
+    found = reproductions.success_of(load_all()[plan.FULL])
     assert found is not None
-    rate, low, high = map(reproduced.percent, (found.success, found.success_low, found.success_high))
+    rate, low, high = map(reproductions.percent, (found.success, found.success_low, found.success_high))
     assert f"{rate} % of runs, 95 % interval {low} to {high} %" in " ".join(readme.split())

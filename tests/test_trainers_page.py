@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from bench import conformance, protocol
+from bench import protocol
 from bench.__main__ import main
-from bench.probes.environment import PREFIXES
-from resnet9 import dataset, synthetic
+from bench.rules import conformance
+from bench.system.env_snapshot import PREFIXES
+from resnet9.data import sources, synthetic
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / "docs" / "trainers.md").read_text()
@@ -94,7 +95,7 @@ class ThirtyLines:
 @pytest.fixture
 def thirty_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> ThirtyLines:
     small = synthetic.make(train=1000, test=100)
-    monkeypatch.setattr(dataset, "load", lambda where: small)
+    monkeypatch.setattr(sources, "load", lambda where: small)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     return ThirtyLines(tmp_path, capfd)

@@ -16,9 +16,9 @@ import pandas as pd
 
 from bench.analysis import censored, frames, welch
 from bench.analysis.columns import ABLATION
-from bench.checks import judged
-from bench.clocks import CLOCKS, fixed_work_seconds
 from bench.record import Record, StoredAblation, Variant
+from bench.record.clocks import CLOCKS, fixed_work_seconds
+from bench.rules import judged
 
 ACCURACY, THROUGHPUT = "accuracy", "images_per_second"
 UNITS = {ACCURACY: "points", THROUGHPUT: "%"}

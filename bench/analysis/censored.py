@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
+from scipy.special import stdtrit
+
 CONFIDENCE = 0.95
 
 
@@ -118,9 +120,6 @@ def mean_seconds(seconds: Sequence[float]) -> Interval:
     mean = first * math.exp(center)
     if n == 1:
         return Interval(mean, math.nan, math.nan)
-    from scipy.special import (
-        stdtrit,
-    )  # The quantile of scipy.stats.t, without the two seconds scipy.stats takes to import.
 
     deviation = math.sqrt(math.fsum((each - center) ** 2 for each in logs) / (n - 1))
     factor = math.exp(float(stdtrit(n - 1, (1 + CONFIDENCE) / 2)) * deviation / math.sqrt(n))

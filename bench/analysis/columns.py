@@ -266,7 +266,7 @@ def page() -> str:
         "- `inf` is a time that was never reached, or what it takes to get there.",
         "- Numbers are written in full, so reading them back gives the same number.",
         "- A text that a spreadsheet would take for a formula has a `'` before it.",
-        "- Clocks and what they count: `bench/clocks.py`. Rules behind a verdict: `docs/rules.md`.",
+        "- Clocks and what they count: `bench/record/clocks.py`. Rules behind a verdict: `docs/rules.md`.",
         "",
         "This page is made from `bench/analysis/columns.py` and what it imports; a test holds the two together.",
     ]

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench.metadata import find, may_be_mixed
 from bench.record import Record
+from bench.record.fingerprint_keys import find, may_be_mixed
 
 #: Facts of a run beside its fingerprint: name, meaning.
 _FACTS = {

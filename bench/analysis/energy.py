@@ -11,9 +11,11 @@ from datetime import UTC, datetime
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
 from bench.analysis import censored
-from bench.clocks import HEADLINE, to_target_seconds
 from bench.record import Column, Record
+from bench.record.clocks import HEADLINE, to_target_seconds
 from bench.record.telemetry import DIVIDED
 
 if TYPE_CHECKING:
@@ -227,7 +229,6 @@ def _started(utc: Any) -> float | None:
 
 
 def _unknown(row: Any, *names: str) -> bool:
-    import pandas as pd
 
     return any(pd.isna(row[name]) for name in names)
 

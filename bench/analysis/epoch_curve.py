@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
+from scipy.special import chdtri, nctdtrinc, stdtr, stdtrit
 
 from bench.analysis.censored import CONFIDENCE, Interval, median
 from bench.errors import UsageError
@@ -153,7 +154,6 @@ def _share_interval(margin: float, std: float, error: float, degrees: int) -> tu
 
     By inverting the noncentral t distribution (Owen, Technometrics 10, 1968).
     """
-    from scipy.special import chdtri, nctdtrinc
 
     t, tail = margin / error, (1 - CONFIDENCE) / 2
     if degrees > _MANY_DEGREES:
@@ -169,13 +169,11 @@ def _share_interval(margin: float, std: float, error: float, degrees: int) -> tu
 
 
 def _t(degrees: int, share: float) -> float:
-    from scipy.special import stdtrit
 
     return float(stdtrit(degrees, share))
 
 
 def _t_share(degrees: int, t: float) -> float:
-    from scipy.special import stdtr
 
     return float(stdtr(degrees, t))
 

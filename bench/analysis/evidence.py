@@ -11,8 +11,8 @@ from typing import Any
 
 from bench.analysis import reliability
 from bench.analysis.reliability import Reliability
-from bench.checks.image import not_publishable
 from bench.record import Record
+from bench.rules.image import not_publishable
 
 SCHEMA = 1
 #: A recipe is reproduced when the mean accuracy of two runs or more is at most so many points below what was published

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from statistics import median
 
 from bench.analysis.spread import THRESHOLD, modified_z_score
-from bench.clocks import CLOCKS, fixed_work_seconds
 from bench.record import Record
+from bench.record.clocks import CLOCKS, fixed_work_seconds
 
 #: Fewer runs than this have no spread that one of them could lie outside of.
 LEAST_RUNS = 4

@@ -10,8 +10,8 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from bench.clocks import CLOCKS, fixed_work_seconds
 from bench.record import Record
+from bench.record.clocks import CLOCKS, fixed_work_seconds
 
 #: What is wrong with a run that was ended on purpose, and nothing else may be.
 _ENDED = frozenset({"finished"})

@@ -13,9 +13,15 @@ import pandas as pd
 
 from bench.analysis import censored, energy, steadiness, telemetry, waits, wall_clock
 from bench.analysis.columns import EPOCHS, RUNS, SUMMARY, Column
-from bench.checks import judged
-from bench.clocks import CLOCKS, HEADLINE, cumulative_seconds, fixed_work_seconds, to_target_seconds
 from bench.record import Record
+from bench.record.clocks import (
+    CLOCKS,
+    HEADLINE,
+    cumulative_seconds,
+    fixed_work_seconds,
+    to_target_seconds,
+)
+from bench.rules import judged
 
 _DTYPES = {"text": "string", "whole": "Int64", "number": "float64"}
 #: What makes a configuration: runs that differ in any of these are never put in one row.

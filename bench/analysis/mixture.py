@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench.metadata import conflicts
 from bench.record import Record
+from bench.record.fingerprint_keys import conflicts
 
 
 def differences(records: Sequence[Record]) -> tuple[str, ...]:

@@ -20,6 +20,8 @@ from functools import cache, cached_property
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -53,8 +55,6 @@ class Ranks:
     @property
     def estimate(self) -> float:
         """The median of the contrasts; NaN of none."""
-        import numpy as np
-
         return float(np.median(self.contrasts)) if len(self.contrasts) else math.nan
 
     def p_greater(self, margin: float = 0.0) -> float:
@@ -115,16 +115,12 @@ class Ranks:
 
 def two_samples(ours: Sequence[float], theirs: Sequence[float]) -> Ranks:
     """Every difference between a value of ``ours`` and one of ``theirs``."""
-    import numpy as np
-
     differences = np.subtract.outer(np.array(ours, dtype=np.float64), np.array(theirs, dtype=np.float64))
     return Ranks(np.sort(differences.ravel().round(_DIGITS)), (len(ours), len(theirs)))
 
 
 def pairs(gaps: Sequence[float]) -> Ranks:
     """Every mean of two differences within pairs, each with itself included."""
-    import numpy as np
-
     values = np.array(gaps, dtype=np.float64)
     first, second = np.triu_indices(len(values))
     return Ranks(np.sort(((values[first] + values[second]) / 2).round(_DIGITS)), (len(values),))
@@ -147,7 +143,6 @@ def _rank_sums(ours: int, theirs: int) -> Floats:
     ``rows[j]`` holds the number of ways in which i runs of one side and j of the other have each count: the last of all
     is either of ours, above all j of theirs, or of theirs.
     """
-    import numpy as np
 
     rows = [np.ones(1)] * (theirs + 1)
     for i in range(1, ours + 1):
@@ -166,8 +161,6 @@ def _rank_sums(ours: int, theirs: int) -> Floats:
 @cache
 def _signed_ranks(number: int) -> Floats:
     """The chance of so many or fewer Walsh averages above 0 where nothing differs: each rank is signed by a coin."""
-    import numpy as np
-
     ways = np.ones(1)
     for rank in range(1, number + 1):
         longer = np.zeros(len(ways) + rank)

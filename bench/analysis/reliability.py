@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from scipy.special import bdtr
+
 from bench.analysis import censored
 from bench.analysis.epoch_curve import Prediction, Published
 
@@ -87,6 +89,4 @@ def of(
 
 def _contradicts(reached: int, runs: int) -> bool:
     """Whether so few successes would be a surprise at a success rate of LEAST_SUCCESS."""
-    from scipy.special import bdtr
-
     return float(bdtr(reached, runs, LEAST_SUCCESS)) < CONTRADICTION

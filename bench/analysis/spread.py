@@ -9,6 +9,9 @@ import math
 from collections.abc import Sequence
 from statistics import median
 
+import numpy as np
+from scipy.special import gammaincinv, ndtr, ndtri, stdtrit
+
 from bench.analysis import welch
 
 #: Iglewicz and Hoaglin, How to Detect and Handle Outliers (1993): an outlier where the modified z-score is above.
@@ -69,7 +72,6 @@ def runs_to_tell(share: float, spread: float, paired: bool = False, least: int =
     """
     if not math.isfinite(spread) or not 0 < share < math.inf:
         return None
-    from scipy.special import stdtrit
 
     target, sides = math.log1p(share), 1 if paired else 2
 
@@ -100,7 +102,6 @@ def runs_to_tell_interval(
     """
     if freedom < 1 or not math.isfinite(spread):
         return None, None, None
-    from scipy.special import gammaincinv
 
     factors = [math.sqrt(freedom / (2 * float(gammaincinv(freedom / 2, each)))) for each in (0.975, 0.025)]
     middle, low, high = (runs_to_tell(share, spread * factor, paired, least) for factor in (1.0, *factors))
@@ -119,8 +120,6 @@ def chance_to_beat(seconds: float, reached: Sequence[float], runs: int, tries: i
         return 0.0 if runs else math.nan
     if len(reached) < 2 or not seconds > 0:
         return math.nan
-    import numpy as np
-    from scipy.special import gammaincinv, ndtr, ndtri
 
     logs, freedom = [math.log(each) for each in reached], len(reached) - 1
     center, deviation = math.fsum(logs) / len(logs), math.sqrt(welch.variance(logs))

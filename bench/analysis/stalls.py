@@ -19,10 +19,10 @@ import pandas as pd
 
 from bench.analysis import frames, welch
 from bench.analysis.columns import STALLS
-from bench.checks import judged
-from bench.checks.data import EMPTY_SHARE, MEMORY_INPUT, STALL_SHARE
-from bench.record import Evaluation, Record, waiting
+from bench.record import Evaluation, Record, input_waits
 from bench.record.stalls import HOST, MEMORY
+from bench.rules import judged
+from bench.rules.data import EMPTY_SHARE, MEMORY_INPUT, STALL_SHARE
 
 INPUT_BOUND, NOT_INPUT_BOUND = "input-bound", "not input-bound"
 NOT_ENOUGH = "not enough runs"
@@ -146,14 +146,14 @@ def _seconds(records: Sequence[Record], epochs: Sequence[float]) -> dict[int | N
 
 
 def _stall_share(records: Sequence[Record], epochs: Sequence[float]) -> float | None:
-    return waiting.stall_share(
-        each for record in records for each in waiting.after_first(record) if each.epoch in epochs
+    return input_waits.stall_share(
+        each for record in records for each in input_waits.after_first(record) if each.epoch in epochs
     )
 
 
 def _buffer(records: Sequence[Record], epochs: Sequence[float]) -> dict[str, Any]:
     """The level of the prefetch buffer over all looks, as cells; nothing where nobody could look."""
-    level = waiting.level([each for record in records for each in record.waits if each.epoch in epochs])
+    level = input_waits.level([each for record in records for each in record.waits if each.epoch in epochs])
     if level is None:
         return {}
     return {

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from bench.record import Column, Record, waiting
+from bench.record import Column, Record, input_waits
 
 _STALLED = "time the steps waited for input beyond the floor"
 RUN_COLUMNS = (
@@ -33,12 +33,12 @@ def run_cells(record: Record) -> dict[str, Any]:
     """The cells of RUN_COLUMNS, over the training after the first epoch of which the waits are known."""
     if record.input == "device":
         return {}
-    known = waiting.after_first(record)
+    known = input_waits.after_first(record)
     if not known:
         return {}
     return {
         "stall_seconds": math.fsum(each.stall_seconds for each in known),
-        "stall_share": waiting.stall_share(known),
+        "stall_share": input_waits.stall_share(known),
     }
 
 

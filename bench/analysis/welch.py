@@ -12,6 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
+import numpy as np
+from scipy.special import gammaincinv, ndtr, stdtr, stdtrit
+
 from bench.analysis.censored import CONFIDENCE, Interval
 
 #: Two-sided chance of a finding where there is nothing to find.
@@ -71,7 +74,6 @@ def difference(values: Sequence[float], reference: Sequence[float]) -> Differenc
     share = ours / (ours + theirs)
     freedom = 1 / (share**2 / (len(values) - 1) + (1 - share) ** 2 / (len(reference) - 1))
     half = quantile(freedom) * error
-    from scipy.special import stdtr
 
     return Difference(estimate, estimate - half, estimate + half, 2 * float(stdtr(freedom, -abs(estimate) / error)))
 
@@ -105,8 +107,6 @@ def _smallest(runs: int, more_runs: int, level: float) -> float:
     variances, taken at the middles of equal shares of their distributions, of what lies beyond the threshold that
     they make. Student's t, whose power is that of the noncentral t distribution, needs about 5 % less at 4 runs.
     """
-    import numpy as np
-    from scipy.special import gammaincinv, ndtr, stdtrit
 
     shares = (np.arange(160) + 0.5) / 160
     freedoms = (runs - 1, more_runs - 1)
@@ -131,6 +131,4 @@ def _smallest(runs: int, more_runs: int, level: float) -> float:
 
 def quantile(freedom: float) -> float:
     """Student's t at the upper end of a 95 % interval, with ``freedom`` degrees of freedom."""
-    from scipy.special import stdtrit
-
     return float(stdtrit(freedom, 1 - LEVEL / 2))

@@ -16,10 +16,10 @@ from functools import cache
 from pathlib import Path
 
 from bench.dawnbench import compat, task
-from bench.dawnbench.claims import is_price
 from bench.dawnbench.findings import printable
 from bench.dawnbench.pair import TARGET_PERCENT, find, parse, read
 from bench.errors import DataError, Refused, UsageError
+from bench.record.claims import is_price
 
 FILE = Path(__file__).with_name("board.csv")
 SECONDS_PER_HOUR = 3600

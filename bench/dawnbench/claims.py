@@ -6,12 +6,12 @@ begins, too: an e-mail address without @ is not to be found out after an hour on
 
 from __future__ import annotations
 
-import math
 import re
 from urllib.parse import urlsplit
 
 from bench.dawnbench import reviewed
 from bench.errors import UsageError
+from bench.record.claims import is_price
 
 _EMAIL = re.compile(r"[^\s@,]+@[^\s@,]+")
 #: A line end, an escape code, or what Python makes of bytes that are no UTF-8.
@@ -88,13 +88,6 @@ def is_web_address(value: object) -> bool:
         return address.scheme in ("http", "https") and bool(address.hostname)
     except ValueError:
         return False
-
-
-def is_price(value: object) -> bool:
-    """Whether a value is a finite number above 0."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return False
-    return value > 0 and (isinstance(value, int) or math.isfinite(value))
 
 
 def pinned(code_url: str, commit: str | None) -> str:

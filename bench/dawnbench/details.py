@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from bench.dawnbench import hyperparameters
 from bench.dawnbench.pair import TARGET_PERCENT
-from bench.record.shape import PLAIN
+from bench.record.model import PLAIN
 
 CANONICAL, UNVERIFIED, SYNTHETIC = "canonical", "unverified", "synthetic"
 #: What `testTimeAugmentation` begins with where there was none.

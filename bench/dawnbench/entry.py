@@ -21,8 +21,8 @@ from pathlib import Path
 from bench.dawnbench import claims, details, reviewed
 from bench.dawnbench.details import Facts
 from bench.dawnbench.pair import COLUMNS, MAX_BYTES, TARGET_PERCENT, TEST_IMAGES, VERSION
-from bench.disk import make_folder, replace_file
 from bench.errors import DataError, EnvironmentProblem, Refused, UsageError
+from bench.system.files import make_folder, replace_file
 
 SECONDS_PER_HOUR = 3600
 #: 0.36 microseconds. The board's fast entries have 8 decimals; epochs have become a hundred times shorter since.

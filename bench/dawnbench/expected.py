@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from bench.clocks import CLOCKS
 from bench.errors import DataError
+from bench.record.clocks import CLOCKS
 from bench.record.files import load_versioned
 
 FILE = Path(__file__).with_name("expected.json")

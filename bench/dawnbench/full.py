@@ -19,10 +19,11 @@ from itertools import pairwise
 from pathlib import Path
 
 from bench.dawnbench import reviewed
-from bench.dawnbench.claims import is_email, is_price, is_web_address
+from bench.dawnbench.claims import is_email, is_web_address
 from bench.dawnbench.compat import is_date
 from bench.dawnbench.findings import Finding, printable, shown
 from bench.dawnbench.pair import COLUMNS, REQUIRED_FIELDS, STEM, STEM_PARTS, TARGET_PERCENT, Pair, whole
+from bench.record.claims import is_price
 
 HEADER = "\t".join(COLUMNS)
 #: A plain number, exponent allowed: an epoch of 0.3 s is 8.3e-05 h where somebody printed a float.

@@ -42,7 +42,7 @@ try:
         say(gpus=gpus)
     finally:
         if not gpus:
-            from resnet9 import driver
+            from resnet9.device import driver
             say(why_no_gpu=driver.why_unusable(tf))
 except Exception as error:
     say(error=f"{{type(error).__name__}}: {{error}}")

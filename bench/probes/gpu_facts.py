@@ -1,4 +1,4 @@
-"""The part of the fingerprint that is about the GPU: the ``gpu.*`` keys of ``bench.metadata``."""
+"""The part of the fingerprint that is about the GPU: the ``gpu.*`` keys of ``bench.record.fingerprint_keys``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from dataclasses import asdict
 from typing import Any
 
 from bench.errors import EnvironmentProblem
-from bench.probes import environment, gpu
+from bench.probes import gpu
+from bench.system import env_snapshot
 
 
 def gpu_facts(
@@ -37,7 +38,7 @@ def gpu_facts(
         "gpu.lost": None if sight is None else len(sight.lost),
         "gpu.why_none": why_none,
         "gpu.name": chosen.name if chosen else None,
-        "gpu.uuid_hash": environment.hashed(chosen.uuid) if chosen else None,
+        "gpu.uuid_hash": env_snapshot.hashed(chosen.uuid) if chosen else None,
         "gpu.memory_bytes": chosen.memory_bytes if chosen else None,
         "gpu.compute_capability": f"{capability[0]}.{capability[1]}" if capability else None,
         "gpu.driver_version": chosen.driver_version if chosen else None,

@@ -1,4 +1,4 @@
-"""What probes need of a program that is run to its end; only ``bench.execute`` starts one, and is handed in."""
+"""What probes need of a program that is run to its end; only ``bench.launch.launch`` starts one, and is handed in."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The fingerprint of a run: the machine, software and checkout it ran on, in the keys of ``bench.metadata``."""
+"""The fingerprint of a run: machine, software and checkout, in the keys of ``bench.record.fingerprint_keys``."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import bench
-from bench.metadata import PACKAGES
-from bench.probes import container, cpu, environment, git, gpu, host, prose
-from bench.probes.environment import WITHHELD, Identity
+from bench.probes import container, cpu, git, gpu, host
 from bench.probes.gpu_facts import gpu_facts
 from bench.probes.hearing import Hear
+from bench.record.fingerprint_keys import PACKAGES
+from bench.system import env_snapshot, redaction
+from bench.system.env_snapshot import WITHHELD, Identity
 
 #: What requirements/install.py leaves in an environment it has finished.
 STAMP_FILE = "installed.json"
@@ -42,7 +43,7 @@ def fingerprint(
 ) -> dict[str, Any]:
     """The fingerprint of a run on ``device`` (``auto``, ``cpu``, ``gpu`` or a UUID), ready for JSON.
 
-    ``hear`` starts git and the like, as only ``bench.execute`` starts processes. ``image`` is the trainer's
+    ``hear`` starts git and the like, as only ``bench.launch.launch`` starts processes. ``image`` is the trainer's
     container image with its digest, ``environ`` the trainer's environment, ``prefix`` the Python environment, ``root``
     where /proc, /sys and /etc are, ``look`` asks for the GPUs. Never raises for what it cannot find out: the value is
     None. Nothing in it tells a host, a user, an address, a home folder or an absolute path.
@@ -68,7 +69,7 @@ def fingerprint(
     facts.update(gpu_facts(device, environ, look))
     facts["cache.cuda_kernels"] = _kernel_cache(environ) if facts["gpu.name"] else None
     told = {name: _told(value, identity) for name, value in facts.items()}
-    return told | {f"env.{name}": value for name, value in environment.recorded(environ, identity).items()}
+    return told | {f"env.{name}": value for name, value in env_snapshot.recorded(environ, identity).items()}
 
 
 def _told(value: Any, identity: Identity) -> Any:
@@ -83,7 +84,7 @@ def told(facts: Mapping[str, Any], identity: Identity | None = None) -> dict[str
     def one(value: Any) -> Any:
         if isinstance(value, list):
             return [one(each) for each in value]
-        return prose.told(value, identity)[:_LONGEST] if isinstance(value, str) else value
+        return redaction.told(value, identity)[:_LONGEST] if isinstance(value, str) else value
 
     return {name: one(value) for name, value in facts.items()}
 

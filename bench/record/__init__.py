@@ -1,6 +1,5 @@
 """Records: the events of one run folded into data, and their files."""
 
-from bench.disk import replace_file
 from bench.record.ablation import (
     ABLATION_FILE,
     StoredAblation,
@@ -9,6 +8,7 @@ from bench.record.ablation import (
     read_ablation,
     write_ablation,
 )
+from bench.record.build import EVENTS_FILE, fold
 from bench.record.column import Column
 from bench.record.files import (
     CAMPAIGN_FILE,
@@ -24,9 +24,7 @@ from bench.record.files import (
     write,
     write_run,
 )
-from bench.record.folding import EVENTS_FILE, fold
-from bench.record.seal import SEAL_FILE
-from bench.record.shape import (
+from bench.record.model import (
     LEVELS,
     RECORD_FILE,
     SCHEMA,
@@ -44,6 +42,7 @@ from bench.record.shape import (
     Verdict,
     WaitHistogram,
 )
+from bench.record.seal import SEAL_FILE
 from bench.record.telemetry import (
     LEAST_TICKS,
     REASON_BITS,
@@ -55,6 +54,7 @@ from bench.record.telemetry import (
     Telemetry,
     Usage,
 )
+from bench.system.files import replace_file
 
 __all__ = [
     "ABLATION_FILE",

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.disk import replace_file
 from bench.errors import DataError
-from bench.record import schema
 from bench.record.files import load_versioned
+from bench.system import json_schema as schema
+from bench.system.files import replace_file
 
 AB_FILE = "ab.json"
 A, B = "a", "b"

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.disk import replace_file
 from bench.errors import DataError
-from bench.record import schema
 from bench.record.files import CAMPAIGN_FILE, load_campaign, load_versioned
-from bench.record.shape import Record
+from bench.record.model import Record
+from bench.system import json_schema as schema
+from bench.system.files import replace_file
 
 ABLATION_FILE = "ablation.json"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")

@@ -11,17 +11,18 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from bench import disk
-from bench.disk import replace_file
 from bench.errors import DataError
-from bench.record import schema, seal
-from bench.record.folding import EVENTS_FILE, fold
-from bench.record.lines import MOST_EVENT_BYTES, lines_of
-from bench.record.schema import NOT_STORED
-from bench.record.shape import RECORD_FILE, SCHEMA, Record
+from bench.record import seal
+from bench.record.build import EVENTS_FILE, fold
+from bench.record.event_lines import MOST_EVENT_BYTES, lines_of
+from bench.record.model import RECORD_FILE, SCHEMA, Record
 from bench.record.telemetry import TELEMETRY_FILE
 from bench.record.ticks import Tick
 from bench.record.ticks import read as read_ticks
+from bench.system import files as disk
+from bench.system import json_schema as schema
+from bench.system.files import replace_file
+from bench.system.json_schema import NOT_STORED
 
 CAMPAIGN_FILE = "campaign.json"
 #: A campaign.json of a thousand seeds has 20 kB. A record.json that is larger is not read, and its run folded again.

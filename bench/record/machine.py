@@ -8,13 +8,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from bench.record.edges import Edge, amount, amounts, bounded, edge, named, possible
-from bench.record.joules import Meter, Power, energy, train_energies
-from bench.record.lines import table, text, whole
-from bench.record.shape import Record
+from bench.record.counter_snapshots import Edge, amount, amounts, bounded, edge, named, possible
+from bench.record.energy import Meter, Power, energy, train_energies
+from bench.record.event_lines import table, text, whole
+from bench.record.model import Record
 from bench.record.telemetry import LEAST_TICKS, SILENT, TELEMETRY_FILE, EpochUsage, Sampling, Telemetry, Usage
 from bench.record.ticks import Damaged, Tick
-from bench.record.usage import Ticks, Training, trainings
+from bench.record.utilization import Ticks, Training, trainings
 
 NO_GPU = "no GPU"
 #: What each call of the sampler gives: a column of the ticks, or a counter of the edges.

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
 from typing import Any
 
-from bench.record.lines import whole
-from bench.record.shape import STAMP_TOLERANCE_NS, Stamps
+from bench.record.event_lines import whole
+from bench.record.model import STAMP_TOLERANCE_NS, Stamps
 from bench.record.ticks import Tick
 
 Span = tuple[int, int]

@@ -17,13 +17,14 @@ from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
-from bench import disk, protocol
-from bench.record import schema
-from bench.record.folding import EVENTS_FILE
-from bench.record.lines import MOST_EVENT_BYTES
-from bench.record.shape import RECORD_FILE, Record
+from bench import protocol
+from bench.record.build import EVENTS_FILE
+from bench.record.event_lines import MOST_EVENT_BYTES
+from bench.record.model import RECORD_FILE, Record
 from bench.record.telemetry import TELEMETRY_FILE
 from bench.record.ticks import MOST_BYTES
+from bench.system import files as disk
+from bench.system import json_schema
 
 SEAL_FILE = "record.sha256"
 _CHUNK_BYTES = 1 << 20
@@ -33,7 +34,7 @@ MOST_RECORD_BYTES = 512 << 20
 
 def code() -> tuple[Path, ...]:
     """The files of the code that a record depends on."""
-    return Path(protocol.__file__), *sorted(Path(__file__).parent.glob("*.py"))
+    return Path(protocol.__file__), Path(json_schema.__file__), *sorted(Path(__file__).parent.glob("*.py"))
 
 
 @cache
@@ -72,7 +73,7 @@ def sealed_record(folder: Path, now: str) -> Record | None:
         record = disk.read_bytes(folder / RECORD_FILE, MOST_RECORD_BYTES)
         if disk.read_bytes(folder / SEAL_FILE, _CHUNK_BYTES) != text(folder, now, record).encode():
             return None
-        kept = schema.load(Record, json.loads(record))
+        kept = json_schema.load(Record, json.loads(record))
     except (OSError, ValueError, RecursionError):
         return None
     return kept if kept.holds_together else None

@@ -8,11 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.disk import replace_file
 from bench.errors import DataError
-from bench.record import schema
 from bench.record.files import CAMPAIGN_FILE, load_campaign, load_versioned
-from bench.record.shape import Record
+from bench.record.model import Record
+from bench.system import json_schema as schema
+from bench.system.files import replace_file
 
 STALLS_FILE = "stalls.json"
 HOST, MEMORY = "host", "memory"

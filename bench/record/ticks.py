@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TextIO
 
-from bench import disk
 from bench.record.telemetry import COLUMNS, TELEMETRY_FILE
+from bench.system import files as disk
 
 #: A tick by column; what was not read is not there.
 Tick = dict[str, float]

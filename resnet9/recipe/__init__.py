@@ -8,7 +8,7 @@ Standard library only.
 
 from resnet9.errors import RecipeError
 from resnet9.recipe.files import ABLATIONS, DECLARATION, RECIPES_FILE, file_of, from_table, load, load_all
-from resnet9.recipe.shape import (
+from resnet9.recipe.keys import (
     GROUPS,
     WIDTHS,
     Average,

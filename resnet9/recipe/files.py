@@ -11,8 +11,8 @@ from typing import Any
 
 from resnet9.errors import RecipeError
 from resnet9.recipe import rules
-from resnet9.recipe.shape import Recipe
-from resnet9.tables import decode, nearest
+from resnet9.recipe.keys import Recipe
+from resnet9.recipe.schema import decode, nearest
 
 _TRAINER = Path(__file__).parents[1]
 RECIPES_FILE = _TRAINER / "recipes.json"

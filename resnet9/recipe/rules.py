@@ -6,8 +6,8 @@ from dataclasses import fields, replace
 from itertools import pairwise
 
 from resnet9.errors import RecipeError
-from resnet9.recipe.shape import WIDTHS, LearningRate, Recipe
-from resnet9.tables import is_number
+from resnet9.recipe.keys import WIDTHS, LearningRate, Recipe
+from resnet9.recipe.schema import is_number
 
 #: Far beyond any rate in use, and with any group's factor still a number in float32.
 _HIGHEST_RATE = 1e30

@@ -15,15 +15,15 @@ from typing import Any
 
 import pytest
 
-from bench import container, images, placement, registry
-from bench.container import Choice, Inspected, Mount
-from bench.placement import Placed
-from tests import fake_nvml
+from bench.containers import catalog, launch_spec, registry, spec
+from bench.containers.launch_spec import Placed
+from bench.containers.spec import Choice, Inspected, Mount
 from tests.docker.conftest import DOCKER, REGISTRY, ROOT, Engine, build, make
+from tests.support import fake_nvml
 
 pytestmark = pytest.mark.slow
 
-CPU = images.read().find("cpu")
+CPU = catalog.read().find("cpu")
 SMOKE = ("--smoke", "--device", "cpu", "--warm-up", "0", "--docker", DOCKER)
 
 
@@ -58,7 +58,7 @@ def record(out: Path) -> dict[str, Any]:
 def placed(engine: Engine) -> Placed:
     """The place of runs in the image `cpu`, as the harness would make it."""
     inspected = Inspected(engine.docker("image", "inspect", "--format", "{{.Id}}", CPU.locator).stdout.strip())
-    return Placed(container.Engine(DOCKER, "test"), Choice(CPU, "a test"), inspected, container.STANDIN, "test")
+    return Placed(spec.Engine(DOCKER, "test"), Choice(CPU, "a test"), inspected, spec.STANDIN, "test")
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +101,7 @@ def test_its_record_says_what_it_ran_in_and_that_it_is_not_to_be_published(campa
     fingerprint = found["fingerprint"]
     assert fingerprint["image.pinning"] == "stand-in"
     assert fingerprint["image"].startswith("resnet9-bench:cpu@sha256:")
-    assert f"{container.BASE_LABEL}=standin-base:py311" in fingerprint["image.labels"]
+    assert f"{spec.BASE_LABEL}=standin-base:py311" in fingerprint["image.labels"]
     assert "image" in [reason["rule"] for reason in found["verdict"]["reasons"]]
     assert found["trainer_cpu_seconds"] > 5
     assert found["peak_memory_bytes"] > 200e6
@@ -151,8 +151,8 @@ def test_the_trainers_own_exit_code_comes_through(engine: Engine, tmp_path: Path
 def run_in_container(engine: Engine, script: str, uid: int, *mounts: Mount) -> subprocess.CompletedProcess[str]:
     """A shell script as a run would be started, by another user."""
     env = {"CUDA_CACHE_PATH": "/nowhere"}
-    run = placement.contained(placed(engine), ("sh", "-c", script), env, f"test-{os.getpid()}", mounts)
-    argv = container.argv(replace(run, uid=uid, gid=uid))
+    run = launch_spec.contained(placed(engine), ("sh", "-c", script), env, f"test-{os.getpid()}", mounts)
+    argv = spec.argv(replace(run, uid=uid, gid=uid))
     return subprocess.run([*argv[:2], "--rm", *argv[2:]], capture_output=True, text=True)
 
 

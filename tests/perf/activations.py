@@ -6,7 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from resnet9 import activations
+from resnet9.model import activations
 
 #: What is put in the place of a recipe's activation, stem included; each takes the recipe's CELU alpha.
 KINDS: dict[str, Any] = {

@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 
 from resnet9 import recipe as recipes
-from resnet9.dataset import Dataset
+from resnet9.data.dataset import Dataset
+from resnet9.optim.schedule import CONTROLS, controls, frozen_after
 from resnet9.recipe import Recipe
-from resnet9.schedule import CONTROLS, controls, frozen_after
 from tests.perf.turns import Side, take_turns
 
 HERE = Path(__file__).parent

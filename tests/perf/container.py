@@ -22,8 +22,8 @@ from pathlib import Path
 from statistics import median
 
 from bench.analysis import welch
-from bench.clocks import CLOCKS, fixed_work_seconds
 from bench.record import Record, load_campaign
+from bench.record.clocks import CLOCKS, fixed_work_seconds
 from tests.perf.sampler import order
 
 ROOT = Path(__file__).parents[2]

@@ -25,13 +25,14 @@ from typing import Any
 
 import numpy as np
 
-from bench.clocks import CLOCKS, cumulative_seconds
 from bench.protocol import EVENTS_VARIABLE
-from bench.record.folding import fold
-from resnet9 import dataset, flops
+from bench.record.build import fold
+from bench.record.clocks import CLOCKS, cumulative_seconds
 from resnet9 import recipe as recipes
+from resnet9.data import dataset, sources
 from resnet9.errors import DataError
-from resnet9.schedule import CONTROLS, controls, frozen_after
+from resnet9.optim.schedule import CONTROLS, controls, frozen_after
+from resnet9.recipe import flops
 from tests.perf import comparison, originals
 from tests.perf.turns import ROOT
 
@@ -93,7 +94,7 @@ def accuracies(events: list[dict[str, Any]]) -> list[float]:
 
 def peer(recipe: str, mode: str, place: Place, runs: int) -> list[dict[str, Any]]:
     """The runs of a PyTorch training of the recipe, in one process after a warm-up."""
-    resolved, data = recipes.load(recipe), dataset.load(place.data)
+    resolved, data = recipes.load(recipe), sources.load(place.data)
     table, arrays = place.folder / "recipe.json", place.folder / "data.npz"
     train, test = (len(data.train_labels), len(data.test_labels)) if place.device == "gpu" else REHEARSED_IMAGES
     table.write_text(json.dumps(asdict(resolved)))
@@ -197,7 +198,7 @@ def main() -> None:
             file.write_text(json.dumps(tables))
             resolved = {name: f"{file}:{name}-narrow" for name in names}
         try:
-            dataset.describe(data)
+            sources.describe(data)
         except DataError as error:
             raise SystemExit(f"perf: {error}") from None
         place = Place(device, data, os.environ.get("PRECISION") or "auto", Path(folder), python)

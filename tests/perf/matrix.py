@@ -16,7 +16,7 @@ def rate_tflops(device: str, precision: str, side: int, repeats: int = 20) -> fl
     """TFLOP/s of a product of two square matrices: the median of ``repeats``, each ended by a number on the host."""
     import tensorflow as tf
 
-    from resnet9.step import compute_dtype
+    from resnet9.optim.step import compute_dtype
 
     with tf.device(f"/{device.upper()}:0"):
         a, b = (
@@ -44,7 +44,7 @@ def rate_tflops(device: str, precision: str, side: int, repeats: int = 20) -> fl
 def main() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     kind, precision, side = sys.argv[1:4]
-    from resnet9 import devices
+    from resnet9.device import devices
 
     device = devices.select(kind, precision)
     print(f"{rate_tflops(device.kind, device.precision, int(side)):.3f} {device.precision} {device.name}")

@@ -77,9 +77,11 @@ def main() -> None:
     import tensorflow as tf
     from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
-    from resnet9 import augment, devices, flops
     from resnet9 import recipe as recipes
-    from resnet9.step import Settings, TrainingStep, compute_dtype
+    from resnet9.device import devices
+    from resnet9.input import augment
+    from resnet9.optim.step import Settings, TrainingStep, compute_dtype
+    from resnet9.recipe import flops
 
     batches, name, precision, threads = sys.argv[1:5]
     tf.config.threading.set_intra_op_parallelism_threads(int(threads))

@@ -107,7 +107,7 @@ def halved(net: nn.Module, dtype: torch.dtype) -> nn.Module:
 
 class Optimiser:
     """The recipe's optimisers over a summed loss: SGD in PyTorch's Nesterov form for every group, Muon for the filters
-    where the recipe has it. ``row`` names the rates of a step as ``resnet9.schedule.controls`` gives them.
+    where the recipe has it. ``row`` names the rates of a step as ``resnet9.optim.schedule.controls`` gives them.
     """
 
     def __init__(self, net: nn.Module, recipe: Table, row: list[str]) -> None:

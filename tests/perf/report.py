@@ -61,15 +61,15 @@ def multiply(source: Path, runs: int, out: Path) -> None:
 
 def tables(campaign: Path) -> None:
     """Everything of a report but what it prints, draws and publishes."""
-    from bench.checks import judged
-    from bench.commands import _results
     from bench.record import load_campaign, write_run
+    from bench.report import campaign_files
+    from bench.rules import judged
 
     stored = load_campaign(campaign)
     records = tuple(judged(run.record) for run in stored.runs)
     for run, record in zip(stored.runs, records, strict=True):
         write_run(run, record, durable=False)
-    _results.put_tables(campaign, _results.campaign_tables(records, stored.seeds))
+    campaign_files.put_tables(campaign, campaign_files.campaign_tables(records, stored.seeds))
 
 
 def measure(campaign: Path, runs: int) -> Measured:

@@ -20,9 +20,11 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from resnet9 import dataset, devices, flops
 from resnet9 import recipe as recipes
+from resnet9.data import dataset, sources
+from resnet9.device import devices
 from resnet9.errors import DataError
+from resnet9.recipe import flops
 from tests.perf import comparison, operations, startup
 from tests.perf.comparison import Setting
 from tests.perf.turns import ROOT, take_turns
@@ -35,12 +37,12 @@ def images() -> dataset.Dataset:
     """Real CIFAR-10 where it is, else the stand-in: the arithmetic of a step is the same."""
     where = os.environ.get("DATA") or None
     try:
-        return dataset.load(where)
+        return sources.load(where)
     except DataError as error:
         if where is not None:
             raise SystemExit(f"perf: {error}") from None
         print("CIFAR-10 is not here: the built-in stand-in takes its place (give DATA=/path)", file=sys.stderr)
-        return dataset.load(dataset.SYNTHETIC)
+        return sources.load(dataset.SYNTHETIC)
 
 
 def timed(call: Callable[[], object], repeats: int) -> float:
@@ -67,9 +69,9 @@ def measure_inputs(data: dataset.Dataset, name: str, setting: Setting) -> dict[s
     """The inputs alone: images/s that tf.data delivers, and milliseconds to augment a batch in a compiled function."""
     import tensorflow as tf
 
-    from resnet9 import augment
-    from resnet9.loops import HostLoop
-    from resnet9.step import Settings, TrainingStep, compute_dtype
+    from resnet9.input import augment
+    from resnet9.input.loops import HostLoop
+    from resnet9.optim.step import Settings, TrainingStep, compute_dtype
 
     recipe = recipes.load(name)
     settings = Settings(compute_dtype(setting.precision), False, 1.0, setting.threads)

@@ -21,8 +21,8 @@ from pathlib import Path
 from statistics import median
 
 from bench.analysis import welch
-from bench.clocks import CLOCKS, fixed_work_seconds
 from bench.record import load_campaign
+from bench.record.clocks import CLOCKS, fixed_work_seconds
 from bench.record.telemetry import TELEMETRY_FILE, Sampling
 
 ROOT = Path(__file__).parents[2]

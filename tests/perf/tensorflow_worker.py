@@ -14,11 +14,12 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import numpy as np
 import tensorflow as tf
 
-from resnet9 import augment, devices
 from resnet9 import recipe as recipes
-from resnet9.dataset import Dataset
-from resnet9.loops import HostLoop
-from resnet9.step import Settings, TrainingStep, compute_dtype
+from resnet9.data.dataset import Dataset
+from resnet9.device import devices
+from resnet9.input import augment
+from resnet9.input.loops import HostLoop
+from resnet9.optim.step import Settings, TrainingStep, compute_dtype
 from tests.perf import activations
 from tests.perf.turns import serve
 

@@ -25,7 +25,7 @@ def test_one_pair_has_no_interval() -> None:
 
 
 def test_a_run_that_did_not_train_its_schedule_is_no_measurement() -> None:
-    from tests.bench.records import Run
+    from tests.support.records import Run
 
     with pytest.raises(SystemExit, match="whole schedule"):
         measured(Run(status="failed").record())

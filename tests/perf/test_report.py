@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.output import tables
 from bench.record import load_campaign
+from bench.report import tables
 from tests.perf.report import SOURCE, Measured, growth, measure, multiply, report
 
 

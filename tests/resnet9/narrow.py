@@ -8,10 +8,10 @@ import numpy as np
 import tensorflow as tf
 
 from resnet9 import recipe as recipes
-from resnet9.dataset import Dataset
+from resnet9.data.dataset import Dataset
+from resnet9.optim.schedule import CONTROLS
+from resnet9.optim.step import Settings, TrainingStep
 from resnet9.recipe import GROUPS, LearningRate, Recipe
-from resnet9.schedule import CONTROLS
-from resnet9.step import Settings, TrainingStep
 
 FLOAT32 = Settings(tf.float32, xla=False, loss_scale=1.0, threads=1)
 #: Channels that keep every shape different, so that a mix-up of two cannot pass.

@@ -17,8 +17,10 @@ from typing import Any
 import tensorflow as tf
 
 from bench.protocol import SEED_VARIABLE
-from resnet9 import dataset, loops, synthetic, training
-from resnet9.dataset import Dataset
+from resnet9.data import sources, synthetic
+from resnet9.data.dataset import Dataset
+from resnet9.input import loops
+from resnet9.training import run
 from tests.resnet9.narrow import narrow
 
 
@@ -59,10 +61,10 @@ def first(count: int) -> Dataset:
 if __name__ == "__main__":
     asked = json.loads(sys.argv[1])
     loops.INPUTS["host"] = slowed(asked.get("batch_seconds", 0.0), asked.get("step_seconds", 0.0))
-    dataset.load = lambda _: first(asked["images"])
+    sources.load = lambda _: first(asked["images"])
     changes = {key: tuple(value) if isinstance(value, list) else value for key, value in asked["recipe"].items()}
     seed = int(os.environ[SEED_VARIABLE])
-    request = training.Request(narrow("smoke", **changes), seed, None, asked["input"], "fp32", "cpu")
-    code = training.run(request)
+    request = run.Request(narrow("smoke", **changes), seed, None, asked["input"], "fp32", "cpu")
+    code = run.run(request)
     sys.stdout.flush()
     os._exit(code)

@@ -15,9 +15,9 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from resnet9 import cifar10
+from resnet9.data import cifar10
+from resnet9.data.official import BATCHES, BINARY, PYTHON, Archive, Edition
 from resnet9.errors import DataError
-from resnet9.official import BATCHES, BINARY, PYTHON, Archive, Edition
 
 BATCH_IMAGES = 20
 #: Two of each class in the test set; training batch i has one more of class i and one less of the next.

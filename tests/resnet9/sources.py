@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from resnet9.data.fetch import Patience, fetch
+from resnet9.data.official import Archive
 from resnet9.errors import TrainerError
-from resnet9.fetch import Patience, fetch
-from resnet9.official import Archive
 
 CONTENT = os.urandom(300_000)
 ARCHIVE = Archive("small.tar.gz", "binary", len(CONTENT), hashlib.sha256(CONTENT).hexdigest())

@@ -9,8 +9,9 @@ pytest.importorskip(
     "matplotlib", reason="drawing needs matplotlib, which the trainer's small environments do without; make test has it"
 )
 
-from resnet9 import drawing, flops
+from resnet9 import drawing
 from resnet9.errors import EnvironmentProblem
+from resnet9.recipe import flops
 
 
 @pytest.mark.parametrize("recipe", recipes.load_all().values(), ids=lambda recipe: recipe.name)

@@ -52,7 +52,7 @@ sys.exit(f"imported {slow}" if (slow := {"tensorflow", "numpy", "matplotlib"} & 
 def test_a_terminal_without_a_sign_gets_another_one():
     environ = {**os.environ, "PYTHONIOENCODING": "ascii"}
     code = """
-from resnet9 import listing
+from resnet9.recipe import listing
 from resnet9.__main__ import main
 listing.show = lambda recipe: "±"
 main(["show", "hive"])
@@ -62,7 +62,7 @@ main(["show", "hive"])
 
 
 def test_what_is_trained_where_nothing_is_named_is_what_the_harness_would_train():
-    plan = pytest.importorskip("bench.plan", reason="the harness is not part of a trainer's small environment")
+    plan = pytest.importorskip("bench.campaign.plan", reason="the harness is not part of a trainer's small environment")
     assert plan.FULL == main_module.DEFAULT
 
 
@@ -107,7 +107,7 @@ def test_a_variable_that_is_no_number_is_named(name, value, monkeypatch, capsys)
 
 def test_flags_win_over_the_harness_variables(monkeypatch):
     asked = []
-    monkeypatch.setattr("resnet9.training.run", lambda request: asked.append(request) or 0)
+    monkeypatch.setattr("resnet9.training.run.run", lambda request: asked.append(request) or 0)
     monkeypatch.setattr(main_module.signal, "signal", lambda *_: None)
     monkeypatch.setenv("BENCH_SEED", "4")
     monkeypatch.setenv("BENCH_TARGET_PERCENT", "90.5")

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 from bench.analysis.figures.names import seed_name, state
 from bench.analysis.figures.shape import LINE, POINTS, CloseUp, Figure, Numbers, Panel, Series, Target
-from bench.clocks import HEADLINE, cumulative_seconds
 from bench.record import Evaluation, Record
+from bench.record.clocks import HEADLINE, cumulative_seconds
 
 #: A closer look begins this many points of accuracy below the target: the last epochs, where runs part.
 _CLOSE_PERCENT = 2.0

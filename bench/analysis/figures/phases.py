@@ -8,7 +8,7 @@ from statistics import median
 
 from bench.analysis.figures.names import PHASES, TRAIN, WAIT, counted, seed_name
 from bench.analysis.figures.shape import BAR, Figure, Numbers, Panel, Series
-from bench.record import Record, waiting
+from bench.record import Record, input_waits
 
 #: Seconds by phase.
 Seconds = dict[str, float]
@@ -82,7 +82,7 @@ def epochs(record: Record) -> dict[float, Seconds]:
     final = math.fsum(each.duration_ns for each in record.phases if each.name == "final_eval") / 1e9
     if found and final:
         found[max(found)]["final_eval"] = final
-    for each in waiting.waited(record):
+    for each in input_waits.waited(record):
         _set_apart(found.get(each.epoch, {}), each.wait_seconds)
     return {epoch: _in_order(found[epoch]) for epoch in sorted(found)}
 
@@ -92,7 +92,7 @@ def life(record: Record) -> Seconds:
     parts: Seconds = {}
     for phase in record.phases:
         parts[phase.name] = parts.get(phase.name, 0.0) + phase.duration_ns / 1e9
-    known = waiting.waited(record)
+    known = input_waits.waited(record)
     if known:
         _set_apart(parts, math.fsum(each.wait_seconds for each in known))
     return _in_order(parts)

@@ -9,7 +9,7 @@ from statistics import median
 
 from bench.analysis.figures.names import counted, seed_name
 from bench.analysis.figures.shape import BAR, Figure, Mark, Numbers, Panel, Series
-from bench.record import Record, WaitHistogram, waiting
+from bench.record import Record, WaitHistogram, input_waits
 
 ALL = "all runs that count"
 _Edges = tuple[float, ...]
@@ -52,7 +52,7 @@ def _later(record: Record) -> list[WaitHistogram]:
     """The histograms after the first epoch that was trained."""
     if record.input == "device":
         return []
-    epochs = {each.epoch for each in waiting.after_first(record)}
+    epochs = {each.epoch for each in input_waits.after_first(record)}
     return [each for each in record.waits if each.epoch in epochs and len(each.counts) == len(each.edges_us) + 1]
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from bench.record.telemetry import BUSY_PERCENT
 
 if TYPE_CHECKING:
-    from bench.probes.gpu.card import Sample
+    from bench.probes.gpu.sample import Sample
 
 #: NVML's utilisation is of a period of up to a second (NVML API reference, nvmlUtilization_t), which may be that of
 #: the run before: a V100 or an H200 that rests shows it for so long at most.

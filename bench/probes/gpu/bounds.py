@@ -11,11 +11,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from bench.record.edges import possible
+from bench.record.counter_snapshots import possible
 from bench.record.telemetry import COLUMNS
 
 if TYPE_CHECKING:
-    from bench.probes.gpu.card import Counters, Sample
+    from bench.probes.gpu.sample import Counters, Sample
 
 #: A card under a sudden load is above its limit for a moment, by a fifth at most in what was published of them.
 _MOST_OF_LIMIT = 2.0

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
 
@@ -20,42 +19,11 @@ from bench.probes.gpu.bounds import Bounds
 from bench.probes.gpu.devices import Gpu, find
 from bench.probes.gpu.lost_time import LostTime
 from bench.probes.gpu.nvml import Absent, Facts, GpuLost, GpuProblem
+from bench.probes.gpu.sample import Counters, Sample
 from bench.record.telemetry import DIVIDED
 
 #: Looks at a card, one after the other, in which no call answers: after so many it counts as lost.
 _SILENT_LOOKS = 2
-
-
-@dataclass(frozen=True)
-class Sample:
-    """What the card does now, by the columns of ``telemetry.csv``; None is a value that it does not give.
-
-    ``processes`` are those that compute on it, by the numbers the host has for them. They and the temperature are read
-    on slow ticks alone.
-    """
-
-    gpu_utilisation_percent: int | None = None
-    memory_utilisation_percent: int | None = None
-    gpu_memory_bytes: int | None = None
-    gpu_power_watts: float | None = None
-    sm_clock_mhz: int | None = None
-    memory_clock_mhz: int | None = None
-    event_reasons: int | None = None
-    gpu_temperature_celsius: int | None = None
-    processes: tuple[int, ...] | None = None
-
-
-@dataclass(frozen=True)
-class Counters:
-    """What only grows, and the temperature: read at the edges of a run and of its epochs.
-
-    ``energy_mj`` is millijoules since the driver was loaded, ``lost_ns`` nanoseconds that clocks were held down, by
-    cause (``bench.probes.gpu.lost_time``); both start again from 0 when the driver is loaded anew.
-    """
-
-    energy_mj: int | None = None
-    lost_ns: dict[str, int] = field(default_factory=dict)
-    temperature_celsius: int | None = None
 
 
 def open_card(uuid: str) -> Card:

@@ -18,8 +18,8 @@ from functools import wraps
 from queue import SimpleQueue
 from typing import Any, Generic, ParamSpec, TypeVar
 
-from bench import signals
 from bench.probes.gpu.nvml import DriverHangs
+from bench.system import signals
 
 #: Without persistence a driver initialises every card when it is opened, which takes seconds for each.
 OPEN_SECONDS = 30.0
@@ -104,7 +104,7 @@ class DriverThread:
         """The answer of a call, made at once where this is the thread itself.
 
         Raises what the call raises, and DriverHangs where it takes longer than ``seconds``, where one before it has not
-        come back, or where somebody wants to stop (``bench.signals``).
+        come back, or where somebody wants to stop (``bench.system.signals``).
         """
         if threading.current_thread() is self._thread:
             return function()

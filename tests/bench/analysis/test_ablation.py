@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 
 from bench.analysis import ablation
-from bench.checks import judged
 from bench.record import Record, StoredAblation, fold
-from tests.bench.records import Run, changed, finals, variant
-from tests.bench.records import ablation as declared
+from bench.rules import judged
+from tests.support.records import Run, changed, finals, variant
+from tests.support.records import ablation as declared
 
 BASE = (93.9, 94.0, 94.1, 94.0)
 

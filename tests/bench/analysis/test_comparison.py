@@ -24,10 +24,10 @@ from bench.analysis.comparison import (
 from bench.analysis.comparison_table import table
 from bench.analysis.effect import interval_text
 from bench.analysis.fixed_work import Work
-from bench.checks import judged
 from bench.errors import Refused, UsageError
 from bench.record import Record
-from tests.bench.records import NS, Run
+from bench.rules import judged
+from tests.support.records import NS, Run
 
 EVEN = (10.0, 10.05, 9.95, 10.02, 9.98)
 

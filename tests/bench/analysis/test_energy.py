@@ -12,8 +12,8 @@ import pytest
 
 from bench.analysis import energy, frames
 from bench.record import Record, fold
-from tests.bench.machines import NS, Machine
-from tests.bench.records import Run
+from tests.support.machines import NS, Machine
+from tests.support.records import Run
 
 WATCHED = Run(machine=Machine())
 MISS = replace(WATCHED, seed=1, correct=(1, 2, 3, 4, 9399))

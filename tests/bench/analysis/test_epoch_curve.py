@@ -12,7 +12,7 @@ from scipy.stats import linregress, norm
 from bench.analysis import epoch_curve
 from bench.analysis.epoch_curve import Cost, Curve, Published, Slope, choose, costs, fit
 from bench.errors import UsageError
-from tests.bench.records import Run
+from tests.support.records import Run
 
 HIVE = Published("hive", 7.59, 94.008, 0.132, 2000)
 PAGE10 = Published("page10", 10.0, 94.1, 0.123, 400)

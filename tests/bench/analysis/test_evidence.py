@@ -10,9 +10,9 @@ import pytest
 
 from bench.analysis import evidence
 from bench.analysis.evidence import Published
-from bench.checks import judged
 from bench.record import Record, fold
-from tests.bench.records import NS, Run, changed
+from bench.rules import judged
+from tests.support.records import NS, Run, changed
 
 PAGE24 = Published("page24", "ab" * 32, "plain", 94.08)
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from bench.analysis import first_run
-from bench.checks import judged
 from bench.record import Record
-from tests.bench.records import Run
+from bench.rules import judged
+from tests.support.records import Run
 
 
 def runs(*epoch_seconds: float, warm_up: bool = True) -> list[Record]:

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from bench.analysis import censored, frames
 from bench.analysis.columns import EPOCHS, RUNS, SUMMARY
 from bench.record import fold
-from tests.bench.record.test_folding import HOSTILE_LINES, REAL_LINES, bent_lines
-from tests.bench.records import Run, changed, five_seeds
+from tests.bench.record.test_build import HOSTILE_LINES, REAL_LINES, bent_lines
+from tests.support.records import Run, changed, five_seeds
 
 TIMES = ["dawnbench_seconds", "dawnbench_cold_seconds", "run_seconds", "train_seconds", "wall_seconds"]
 MISS = Run(seed=1, correct=(1, 2, 3, 4, 9399))

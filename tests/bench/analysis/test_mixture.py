@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bench.analysis.mixture import differences
 from bench.record import Record
-from tests.bench.records import Run
+from tests.support.records import Run
 
 
 def ran_on(status: str = "done", **fingerprint: object) -> Record:

@@ -19,11 +19,10 @@ import pytest
 
 from bench.analysis import ablation, comparison_table, stalls
 from bench.analysis.columns import VERSION_COLUMN, VERSIONS
-from bench.checks import judged
-from bench.commands import _ab, _results
-from bench.output import tables
-from bench.record import CAMPAIGN_FILE, RECORD_FILE, Record, load_ablation, load_campaign, seed_folder
+from bench.record import CAMPAIGN_FILE, RECORD_FILE, Record, claims, load_ablation, load_campaign, seed_folder
 from bench.record.stalls import load_stalls
+from bench.report import ab_files, campaign_files, tables
+from bench.rules import judged
 
 PUBLISHED = Path(__file__).parents[3] / "results" / "published"
 CAMPAIGNS = sorted(path.parent for path in PUBLISHED.rglob(CAMPAIGN_FILE) if (path.parent / "runs.csv").is_file())
@@ -70,7 +69,7 @@ def assert_same(old: Any, new: Any, where: str) -> None:
 @pytest.mark.parametrize("folder", CAMPAIGNS, ids=lambda path: str(path.relative_to(PUBLISHED)))
 def test_a_campaigns_tables_and_records_are_those_of_its_events(folder: Path) -> None:
     records, campaign = made_from(folder), load_campaign(folder)
-    made = _results.campaign_tables(records, campaign.seeds, _results.price(campaign.claims))
+    made = campaign_files.campaign_tables(records, campaign.seeds, claims.price(campaign.claims))
     for name, frame in made.items():
         assert_current(folder / f"{name}.csv", frame)
     for record in records:
@@ -85,7 +84,7 @@ def test_every_other_table_is_that_of_its_runs(path: Path) -> None:
         stored, records = load_ablation(folder)
         assert_current(path, ablation.table(stored, {name: list(map(judged, each)) for name, each in records.items()}))
     elif path.name == "comparison.csv":
-        comparison = _ab.compared(folder)
+        comparison = ab_files.compared(folder)
         assert comparison is not None
         assert_current(path, comparison_table.table(comparison))
     elif path.name == "stalls.csv":

@@ -11,9 +11,9 @@ import pytest
 
 from bench.analysis import stalls
 from bench.analysis.stalls import INPUT_BOUND, NOT_ENOUGH, NOT_INPUT_BOUND, Cost
-from bench.checks import judged
 from bench.record import Record, fold
-from tests.bench.records import Run
+from bench.rules import judged
+from tests.support.records import Run
 
 UNKNOWN = Cost(math.nan, math.nan, math.nan)
 ONE_PAIR = Cost(0.5, math.nan, math.nan)

@@ -8,7 +8,7 @@ import pytest
 
 from bench.analysis import frames
 from bench.analysis.censored import median_interval
-from tests.bench.records import Run
+from tests.support.records import Run
 
 MISSED = (4000, 9000, 9100, 9200, 9300)
 

@@ -10,8 +10,8 @@ import pytest
 
 from bench.analysis import frames
 from bench.record import Record, fold
-from tests.bench.machines import Machine
-from tests.bench.records import Run
+from tests.support.machines import Machine
+from tests.support.records import Run
 
 WATCHED = Run(machine=Machine(), start={"circumstances": {"idle_seconds": 1.5}})
 

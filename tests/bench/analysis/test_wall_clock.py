@@ -10,7 +10,7 @@ import pytest
 
 from bench.analysis import frames, wall_clock
 from bench.record import fold
-from tests.bench.records import NS, Run
+from tests.support.records import NS, Run
 
 #: Wall clock before the first epoch of a made run: all that happens once.
 ONCE = 25.5

@@ -93,7 +93,7 @@ def test_every_recipe_that_something_is_expected_of_is_shipped() -> None:
 
 
 def test_what_was_measured_here_is_what_its_published_records_say() -> None:
-    from bench.clocks import CLOCKS, fixed_work_seconds
+    from bench.record.clocks import CLOCKS, fixed_work_seconds
 
     for each in expected.expectations():
         if each.basis == "measured here":

@@ -9,7 +9,7 @@ import pytest
 
 from bench.dawnbench import hyperparameters
 from resnet9 import recipe as recipes
-from resnet9.schedule import learning_rates
+from resnet9.optim.schedule import learning_rates
 
 SHIPPED = recipes.load_all()
 GROUPED = [name for name, each in SHIPPED.items() if each.muon or each.groups]

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from bench import signals
 from bench.probes import gpu
 from bench.probes.gpu import DriverHangs, DriverThread
-from tests.bench.scripted_runs import ROOT
+from bench.system import signals
+from tests.support.scripted_runs import ROOT
 
 
 class Hang:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from bench import execute
-from bench.execute import Heard
+from bench.launch import launch
+from bench.launch.launch import Heard
 from bench.probes import git
 from bench.probes.git import Checkout, look
 from bench.probes.hearing import Hear
@@ -62,7 +62,7 @@ def head(folder: Path) -> str:
 
 
 def test_a_committed_checkout_is_clean_and_names_its_commit(checkout: Path) -> None:
-    assert look(checkout, execute.hear, ENVIRONMENT) == Checkout(head(checkout), False)
+    assert look(checkout, launch.hear, ENVIRONMENT) == Checkout(head(checkout), False)
 
 
 def test_a_shallow_clone_names_its_commit(checkout: Path, tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ def test_a_shallow_clone_names_its_commit(checkout: Path, tmp_path: Path) -> Non
     clone = ["git", "clone", "-q", "--depth", "1", checkout.as_uri(), str(shallow)]
     subprocess.run(clone, check=True, env=ENVIRONMENT)
 
-    assert look(shallow, execute.hear, ENVIRONMENT) == Checkout(head(checkout), False)
+    assert look(shallow, launch.hear, ENVIRONMENT) == Checkout(head(checkout), False)
 
 
 @pytest.mark.parametrize(
@@ -87,13 +87,13 @@ def test_a_shallow_clone_names_its_commit(checkout: Path, tmp_path: Path) -> Non
 def test_dirty_means_a_change_outside_results(checkout: Path, path: str, dirty: bool) -> None:
     (checkout / path).parent.mkdir(parents=True, exist_ok=True)
     (checkout / path).write_text("changed")
-    assert look(checkout, execute.hear, ENVIRONMENT).dirty is dirty
+    assert look(checkout, launch.hear, ENVIRONMENT).dirty is dirty
 
 
 def test_settings_that_hide_new_files_hide_none(checkout: Path) -> None:
     subprocess.run(["git", "-C", str(checkout), "config", "status.showUntrackedFiles", "no"], check=True)
     (checkout / "new.py").touch()
-    assert look(checkout, execute.hear, ENVIRONMENT).dirty is True
+    assert look(checkout, launch.hear, ENVIRONMENT).dirty is True
 
 
 def test_a_program_that_the_checkouts_settings_name_is_not_started(checkout: Path, tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_a_program_that_the_checkouts_settings_name_is_not_started(checkout: Pat
     configure = ["git", "-C", str(checkout), "config", "core.fsmonitor", str(program)]
     subprocess.run(configure, check=True, env=ENVIRONMENT)
 
-    assert look(checkout, execute.hear, ENVIRONMENT) == Checkout(head(checkout), False)
+    assert look(checkout, launch.hear, ENVIRONMENT) == Checkout(head(checkout), False)
     assert not started.exists()
 
 
@@ -118,26 +118,26 @@ def test_a_submodule_that_settings_leave_out_is_looked_at(checkout: Path, tmp_pa
         ["commit", "-q", "-m", "with a part"],
     ):
         subprocess.run(["git", *who, *command], cwd=checkout, check=True, env=ENVIRONMENT)
-    assert look(checkout, execute.hear, ENVIRONMENT).dirty is False
+    assert look(checkout, launch.hear, ENVIRONMENT).dirty is False
 
     (checkout / "part" / ".gitignore").write_text("changed")
-    assert look(checkout, execute.hear, ENVIRONMENT).dirty is True
+    assert look(checkout, launch.hear, ENVIRONMENT).dirty is True
 
 
 def test_variables_of_another_repository_are_not_followed(checkout: Path, tmp_path: Path) -> None:
     other = repository(tmp_path / "other")
     (other / "new.py").touch()
     led = {"GIT_DIR": str(other / ".git"), "GIT_WORK_TREE": str(other), "GIT_INDEX_FILE": str(tmp_path / "none")}
-    assert look(checkout, execute.hear, ENVIRONMENT | led) == Checkout(head(checkout), False)
+    assert look(checkout, launch.hear, ENVIRONMENT | led) == Checkout(head(checkout), False)
 
 
 def test_a_folder_inside_somebody_elses_repository_has_no_commit(checkout: Path) -> None:
     inside = checkout / "unpacked"
     inside.mkdir()
-    assert look(inside, execute.hear, {}).problem == git.NO_REPOSITORY
+    assert look(inside, launch.hear, {}).problem == git.NO_REPOSITORY
 
     (inside / ".git").mkdir()  # of which git makes nothing, and goes on in the folder above
-    found = look(inside, execute.hear, ENVIRONMENT)
+    found = look(inside, launch.hear, ENVIRONMENT)
     assert (found.commit, found.dirty, found.problem) == (None, None, git.UNREADABLE)
 
 
@@ -159,7 +159,7 @@ def test_a_checkout_of_another_user_is_told_with_gits_reason_and_what_to_type(ch
     for path in (checkout, *checkout.rglob("*")):
         os.chown(path, 12345, 12345)
 
-    found = look(checkout, execute.hear, ENVIRONMENT)
+    found = look(checkout, launch.hear, ENVIRONMENT)
 
     assert (found.commit, found.dirty, found.problem) == (None, None, git.OTHER_OWNER)
     assert "dubious ownership" in found.reason
@@ -188,7 +188,7 @@ def lead_nowhere(folder: Path) -> None:
 def test_a_damaged_repository_is_not_known_to_be_clean(checkout: Path, harm: Callable[[Path], None]) -> None:
     harm(checkout / ".git")
 
-    found = look(checkout, execute.hear, ENVIRONMENT)
+    found = look(checkout, launch.hear, ENVIRONMENT)
 
     assert (found.commit, found.dirty, found.problem) == (None, None, git.UNREADABLE)
     assert found.reason

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests import fake_nvml
+from tests.support import fake_nvml
 
 CHECKOUT = Path(__file__).parents[3]
 LOOK = """

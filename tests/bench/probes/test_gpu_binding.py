@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import fake_nvml
+from tests.support import fake_nvml
 
 #: As the unofficial package has it: the same names, and not the function by which NVIDIA's is known.
 UNOFFICIAL = """

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests import fake_nvml
-from tests.fake_nvml import PROFILES, UUID
+from tests.support import fake_nvml
+from tests.support.fake_nvml import PROFILES, UUID
 
 EMPTY = {
     "gpu_utilisation_percent": None,

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from bench import metadata
-from tests import fake_nvml
+from bench.record import fingerprint_keys
+from bench.system import hashing
+from tests.support import fake_nvml
 
 FACTS = "gpu_facts('auto', {})"
 SETUP = "from bench.probes.gpu_facts import gpu_facts"
@@ -123,7 +124,7 @@ def test_the_card_of_a_run_is_described_by_what_can_change_its_speed(driver: Pat
         "gpu.count": 1,
         "gpu.why_none": None,
         "gpu.name": "Tesla V100-SXM2-16GB",
-        "gpu.uuid_hash": metadata.hashed(fake_nvml.UUID),
+        "gpu.uuid_hash": hashing.hashed(fake_nvml.UUID),
         "gpu.memory_bytes": 16 << 30,
         "gpu.compute_capability": "7.0",
         "gpu.driver_version": "550.54.15",
@@ -153,8 +154,8 @@ def test_the_card_of_a_run_is_described_by_what_can_change_its_speed(driver: Pat
 
 def test_the_registry_has_each_of_these_facts_and_no_other(driver: Path) -> None:
     found = facts(driver, profile="H200")
-    assert found.keys() == {key.name for key in metadata.KEYS if key.name.startswith("gpu.")}
-    assert [each for each in metadata.check(found) if "is missing" not in each] == []
+    assert found.keys() == {key.name for key in fingerprint_keys.KEYS if key.name.startswith("gpu.")}
+    assert [each for each in fingerprint_keys.check(found) if "is missing" not in each] == []
     assert fake_nvml.UUID not in json.dumps(found)
 
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from bench.errors import EnvironmentProblem
 from bench.probes.gpu import Gpu, GpuLost, LostGpu, Sight, choose, first_visible, hidden_by
-from resnet9 import driver as trainers_driver
-from tests import fake_nvml
+from resnet9.device import driver as trainers_driver
+from tests.support import fake_nvml
 
 
 def gpu(index: int, uuid: str, name: str = "V100") -> Gpu:

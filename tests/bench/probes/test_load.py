@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bench.probes.load import Load, State, Totals
-from tests.bench.made_up_kernel import machine
+from tests.support.made_up_kernel import machine
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
 

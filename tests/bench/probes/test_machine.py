@@ -13,18 +13,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench import execute
-from bench.execute import Heard
-from bench.metadata import check
+from bench.launch import launch
+from bench.launch.launch import Heard
 from bench.probes import gpu, machine
-from bench.probes.environment import WITHHELD, Identity, hashed
 from bench.probes.machine import fingerprint, installed_lock, package_version
+from bench.record.fingerprint_keys import check
+from bench.system.env_snapshot import WITHHELD, Identity, hashed
 from tests.bench.probes.test_host import plant
 
 
 def hear(argv: Sequence[str], seconds: float, env: Mapping[str, str] | None = None) -> Heard:
-    """Starts the program for real, as ``bench.execute`` will."""
-    return execute.hear(argv, seconds, env)
+    """Starts the program for real, as ``bench.launch.launch`` will."""
+    return launch.hear(argv, seconds, env)
 
 
 def no_command(argv: Sequence[str], seconds: float, env: Mapping[str, str] | None = None) -> Heard:

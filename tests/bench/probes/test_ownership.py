@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.probes.family import Family
 from bench.probes.ownership import Owner, Ownership
-from tests.bench.made_up_kernel import process
+from bench.probes.process_tree import Family
+from tests.support.made_up_kernel import process
 
 OURS, ANOTHERS = "BENCH_EVENTS=/runs/1/events.fifo", "BENCH_EVENTS=/runs/11/events.fifo"
 #: Starts a child from another thread than the main one, in a session of its own where told to, and says its number.

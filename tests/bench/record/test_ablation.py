@@ -10,7 +10,7 @@ import pytest
 
 from bench.errors import DataError
 from bench.record import load_ablation, read_ablation, write_ablation
-from tests.bench.records import ablation, ablation_folder, finals, variant
+from tests.support.records import ablation, ablation_folder, finals, variant
 
 STORED = ablation(variant("base"), variant("other", "base"))
 

@@ -11,7 +11,7 @@ import pytest
 
 from bench.errors import DataError, EnvironmentProblem
 from bench.record import fold_file, load_campaign, read, replace_file, write
-from tests.bench.records import Run, write_campaign
+from tests.support.records import Run, write_campaign
 
 
 def test_a_record_is_read_as_it_was_written(tmp_path: Path) -> None:

@@ -16,13 +16,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.analysis import frames
-from bench.checks import judged
 from bench.record import PhaseSpan, fold
-from bench.record.edges import Edge, amounts
-from bench.record.shape import Evaluation
-from bench.record.usage import Training, trainings
-from tests.bench.machines import Machine
-from tests.bench.records import Run
+from bench.record.counter_snapshots import Edge, amounts
+from bench.record.model import Evaluation
+from bench.record.utilization import Training, trainings
+from bench.rules import judged
+from tests.support.machines import Machine
+from tests.support.records import Run
 
 #: Four times the events may take so many times the steps: 4 and what sorting adds.
 MOST = 5.0

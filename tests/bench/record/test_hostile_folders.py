@@ -14,7 +14,6 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from bench.analysis import frames
-from bench.checks import judged
 from bench.errors import DataError
 from bench.record import (
     EVENTS_FILE,
@@ -26,8 +25,9 @@ from bench.record import (
     load_campaign,
     replace_file,
 )
-from tests.bench.machines import Machine
-from tests.bench.records import Run, write_campaign
+from bench.rules import judged
+from tests.support.machines import Machine
+from tests.support.records import Run, write_campaign
 
 RUN_FILES = (EVENTS_FILE, TELEMETRY_FILE, RECORD_FILE, SEAL_FILE)
 

@@ -15,12 +15,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.record import Telemetry, Usage, fold, schema
+from bench.record import Telemetry, Usage, fold
 from bench.record.telemetry import SILENT
 from bench.record.ticks import Tick, ticks
-from tests.bench.machines import Machine, telemetry_text
-from tests.bench.record.test_folding import HOSTILE_LINES, JSON_VALUES, REAL_LINES, bent_lines
-from tests.bench.records import NS, Run, changed
+from bench.system import json_schema
+from tests.bench.record.test_build import HOSTILE_LINES, JSON_VALUES, REAL_LINES, bent_lines
+from tests.support.machines import Machine, telemetry_text
+from tests.support.records import NS, Run, changed
 
 
 def telemetry(machine: Machine, **changes: Any) -> Telemetry:
@@ -220,7 +221,7 @@ def test_every_other_counter_that_cannot_be_is_missing_likewise(edge: dict[str, 
     record = fold([json.dumps(line).encode() for line in run.lines()], telemetry=run.ticks())
     assert (record.malformed_lines, record.telemetry.energy.run_joules) == (0, 16_100.0)
     assert record.telemetry.impossible == {next(iter(edge)): 21}  # of as many edges
-    json.loads(schema.dump(record))
+    json.loads(json_schema.dump(record))
 
 
 def test_counter_that_jumps_further_than_a_card_could_take_it_tells_no_energy() -> None:
@@ -426,7 +427,7 @@ def test_a_record_with_telemetry_comes_back_from_its_file_as_it_was() -> None:
     import json
 
     record = Run(machine=Machine()).record()
-    assert schema.load(type(record), json.loads(schema.dump(record))) == record
+    assert json_schema.load(type(record), json.loads(json_schema.dump(record))) == record
 
 
 MACHINE_LINES = st.sampled_from([line for line in Run(machine=Machine()).lines() if "harness" in line["event"]])
@@ -452,5 +453,5 @@ def odd_ticks(draw: st.DrawFn) -> list[Tick]:
 def test_nothing_breaks_the_folding_and_what_it_gives_can_be_written(lines: list[Any], ticks: list[Tick]) -> None:
     found = fold(lines, telemetry=ticks)
     # A text may well hold the letters; a number that is none may not be there.
-    json.loads(schema.dump(found), parse_constant=pytest.fail)
+    json.loads(json_schema.dump(found), parse_constant=pytest.fail)
     assert found.telemetry.energy.run_joules is None or math.isfinite(found.telemetry.energy.run_joules)

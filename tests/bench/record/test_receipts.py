@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.checks import judge
 from bench.record import Record, fold
 from bench.record.receipts import Receipts
-from tests.bench.machines import Machine
-from tests.bench.records import NS, Run
+from bench.rules import judge
+from tests.support.machines import Machine
+from tests.support.records import NS, Run
 
 MS = 1_000_000
 Spans = list[tuple[int, int]]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from bench.record.run_ticks import RunTicks
-from tests.bench.machines import Machine, telemetry_text
-from tests.bench.records import Run
+from tests.support.machines import Machine, telemetry_text
+from tests.support.records import Run
 
 
 def test_the_ticks_of_a_run_are_those_of_its_file(tmp_path: Path) -> None:

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bench.checks import judged
 from bench.record import (
     EVENTS_FILE,
     RECORD_FILE,
@@ -23,8 +22,9 @@ from bench.record import (
     seal,
     write_run,
 )
-from tests.bench.machines import Machine
-from tests.bench.records import Run, write_campaign
+from bench.rules import judged
+from tests.support.machines import Machine
+from tests.support.records import Run, write_campaign
 
 PUBLISHED = Path(__file__).parents[3] / "results" / "published"
 
@@ -98,7 +98,13 @@ def test_another_folding_folds_the_run_anew(place: Path, monkeypatch: pytest.Mon
 
 def test_the_folding_is_named_by_all_of_its_code() -> None:
     assert len(seal.folding_sha256()) == 64
-    assert {each.name for each in seal.code()} >= {"protocol.py", "folding.py", "ticks.py", "usage.py", "schema.py"}
+    assert {each.name for each in seal.code()} >= {
+        "protocol.py",
+        "build.py",
+        "ticks.py",
+        "utilization.py",
+        "json_schema.py",
+    }
 
 
 def test_the_seal_of_another_seed_does_not_fit(place: Path) -> None:

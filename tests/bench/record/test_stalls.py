@@ -10,7 +10,7 @@ import pytest
 
 from bench.errors import DataError
 from bench.record.stalls import STALLS_FILE, StoredStalls, load_stalls, read_stalls, write_stalls
-from tests.bench.records import Run, write_campaign
+from tests.support.records import Run, write_campaign
 
 STORED = StoredStalls(1, "smoke", "synthetic", 3, (0, 1), "2026-03-04T05:06:07Z")
 

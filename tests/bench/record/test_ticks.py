@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from bench.record import Telemetry, fold_file
 from bench.record.telemetry import COLUMNS
 from bench.record.ticks import Damaged, impossible, read
-from bench.telemetry_file import TelemetryFile
-from tests.bench.machines import Machine, telemetry_text
-from tests.bench.records import Run
+from bench.telemetry.csv_writer import TelemetryFile
+from tests.support.machines import Machine, telemetry_text
+from tests.support.records import Run
 
 RUN = Run(machine=Machine())
 HEADER = ",".join(column.name for column in COLUMNS)

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from bench.analysis import figures
 from bench.analysis.comparison import Side
 from bench.analysis.figures import accuracy, machine, phases, sides, waits
-from bench.checks import judged
-from bench.clocks import CLOCKS, HEADLINE, fixed_work_seconds
 from bench.record import Record, fold
+from bench.record.clocks import CLOCKS, HEADLINE, fixed_work_seconds
 from bench.record.ticks import Tick
-from tests.bench.machines import Machine
-from tests.bench.records import Run, changed, five_seeds
+from bench.rules import judged
+from tests.support.machines import Machine
+from tests.support.records import Run, changed, five_seeds
 
 MISS = Run(seed=1, correct=(1, 2, 3, 4, 9399))
 CRASH = Run(seed=2, correct=(4000, 9000), status="failed")

@@ -1,0 +1,137 @@
+"""The sides of an A/B as a person types them: words KEY=VALUE, of options and of the trainer's environment.
+
+What may differ is what leaves the work the same: another recipe, dataset or target would make two different trainings,
+whose times answer nothing.
+"""
+
+from __future__ import annotations
+
+import difflib
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from bench.containers import spec
+from bench.errors import UsageError, one_line
+from bench.launch import kernel_cache
+from bench.system import container_flags, redaction
+from bench.system.env_allowlist import PREFIXES
+from bench.system.env_snapshot import WITHHELD, Identity, recorded
+
+_PRECISIONS, _INPUTS = ("auto", "bf16", "fp16", "fp32"), ("auto", "host", "device")
+#: The options that a side may have of its own, and the words each may be; none listed where any may.
+SETTINGS: Mapping[str, tuple[str, ...]] = {
+    "INPUT": _INPUTS,
+    "PRECISION": _PRECISIONS,
+    "THREADS": (),
+    "CACHE": kernel_cache.KINDS,
+    "WHERE": ("auto", "container", "native"),
+    "IMAGE": (),
+    "DOCKER": (),
+    "DOCKER_FLAGS": (),
+}
+#: What both sides share, and is said beside A and B.
+_SHARED = (
+    *("DATA", "SEEDS", "OUT", "WARMUP", "IDLE", "TELEMETRY", "WATCH", "TIMEOUT"),
+    *("AUTHOR", "EMAIL", "HARDWARE", "COST_PER_HOUR", "CODE_URL"),
+)
+#: What a side may never say, and where its question is answered.
+_ELSEWHERE = {
+    "RECIPE": "another recipe is other work, whose time answers nothing here; `make ablate` compares recipes",
+    "DEVICE": "both sides run on one device, so that it is no part of the difference; give DEVICE beside A and B, and "
+    "compare two devices by a campaign on each",
+    "TRAINER": "`bench ab` trains recipes; compare two trainers by a campaign of each",
+    "TARGET": "a recipe has its own target, so leave TARGET out",
+}
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a side was told beside what both share; ``variables`` go into the environment of its trainer alone."""
+
+    settings: Mapping[str, str] = field(default_factory=dict)
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def threads(self) -> int | None:
+        """THREADS as the number it is."""
+        return int(self.settings["THREADS"]) if "THREADS" in self.settings else None
+
+    def published(self, identity: Identity) -> Told:
+        """The same as a record may tell it: a path by its last part. An image is what its publisher calls it."""
+        settings = {key: _told(key, value, identity) for key, value in self.settings.items()}
+        return Told(settings, recorded(self.variables, identity))
+
+
+def _told(key: str, value: str, identity: Identity) -> str:
+    if key == "DOCKER_FLAGS":
+        value = shlex.join(container_flags.told(container_flags.split(value)))
+    return value if key == "IMAGE" else redaction.told(value, identity)
+
+
+def read(side: str, typed: str, identity: Identity) -> Told:
+    """The words of ``side`` (``A`` or ``B``), split as a shell does.
+
+    Raises UsageError for a word that is none, or that may not differ; ``identity`` is what no record may tell.
+    """
+    try:
+        words = shlex.split(typed)
+    except ValueError:
+        raise _refused(f"{side} has a quote that is not closed: {typed!r}.") from None
+    settings: dict[str, str] = {}
+    variables: dict[str, str] = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals or not key:
+            raise _refused(f"{side} has the word {word!r}, which is no KEY=VALUE; type such as PRECISION=fp32.")
+        if key in settings or key in variables:
+            raise _refused(f"{side} has {key} twice; leave one of them out.")
+        if key in SETTINGS:
+            _check(side, key, value)
+            settings[key] = value
+        else:
+            _check_variable(side, key, value, identity)
+            variables[key] = value
+    return Told(settings, variables)
+
+
+def _check(side: str, key: str, value: str) -> None:
+    known = SETTINGS[key]
+    if key == "INPUT" and value == "memory":
+        raise _refused(f"{side} has INPUT=memory, a control and no input; type `make stalls`, which measures with it.")
+    if known and value not in known:
+        raise _refused(f"{side} has {key}={value}, which is none of {', '.join(known)}.")
+    if key == "THREADS" and not (value.isascii() and value.isdecimal() and len(value) < 5 and int(value) > 0):
+        raise _refused(f"{side} has THREADS={value}, which is no number of CPU threads from 1; type THREADS=4.")
+    if key == "DOCKER_FLAGS":
+        container_flags.split(value)
+    if not value:
+        raise _refused(f"{side} has {key}= and no value; name one, or leave {key} out.")
+
+
+def _check_variable(side: str, key: str, value: str, identity: Identity) -> None:
+    if key in _ELSEWHERE:
+        raise _refused(f"{side} has {key}: {_ELSEWHERE[key]}.")
+    if key in _SHARED:
+        raise _refused(f"{side} has {key}, which both sides share; give it beside A and B.")
+    if not key.startswith(PREFIXES):
+        close = difflib.get_close_matches(key.upper(), SETTINGS, n=1)
+        meant = f"; did you mean {close[0]}?" if close else "."
+        raise _refused(
+            f"{side} has {key}, which is neither one of {', '.join(SETTINGS)} nor a variable that records keep "
+            f"({', '.join(each + '*' for each in PREFIXES[:3])} and others){meant}"
+        )
+    if not spec.passed_on([key]):
+        raise _refused(
+            f"{side} has {key}, which says where a run is made and not how; DEVICE beside A and B, or CACHE, do."
+        )
+    if recorded({key: value}, identity).get(key, WITHHELD) == WITHHELD and value != WITHHELD:
+        raise _refused(
+            f"{side} has {key}, which no record may tell with this value, so nobody could know what was compared; "
+            "leave it out."
+        )
+
+
+def _refused(sentence: str) -> UsageError:
+    """Of one line, whatever was typed."""
+    return UsageError(one_line(sentence))

@@ -1,0 +1,354 @@
+"""A campaign: one configuration and its seeds, which of them are done and which are left, and what a failure costs."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from bench.errors import DataError, Refused, UsageError
+from bench.launch.conditions import UNSTATED, WARM_UP_FOLDER, RunProtocol, WarmUp
+from bench.launch.fifo import FIFO_FILE
+from bench.launch.launch import Outcome
+from bench.record import (
+    CAMPAIGN_FILE,
+    EVENTS_FILE,
+    MOST_JSON_BYTES,
+    SCHEMA,
+    Record,
+    fold_file,
+    load_run,
+    replace_file,
+    seed_folder,
+)
+from bench.record.claims import Claims
+from bench.system import files as disk
+from bench.system.files import disk_trouble_told
+from bench.system.json_schema import SchemaError, load
+
+#: A trainer that fails twice in a row will fail again, and on a rented machine every try costs.
+FAILURES_IN_A_ROW = 2
+_BUILT_IN = "resnet9"
+#: What names a run among those made together: its seed, or more.
+Run = TypeVar("Run", bound=Hashable)
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """What every run of a campaign shares; runs that differ in any of these are never put together."""
+
+    recipe: str
+    recipe_sha256: str
+    dataset: str
+    dataset_sha256: str
+    dataset_state: str
+    input: str
+    precision: str
+    device: str
+    trainer: str
+    target_percent: float
+    threads: int
+    #: The container image, by name and digest; empty for runs without a container.
+    image: str = ""
+
+    def differences(self, other: Configuration) -> list[str]:
+        """The keys in which ``other`` is not this, each with both values; of hashes of one recipe, what they mean."""
+        mine, theirs = asdict(self), asdict(other)
+        keys = [key for key in mine if mine[key] != theirs[key]]
+        told = [f"{key} {theirs[key]!r} instead of {mine[key]!r}" for key in keys if key != "recipe_sha256"]
+        if "recipe_sha256" in keys and not {"recipe", "trainer"} & {*keys}:
+            what = "the recipe's numbers" if self.trainer == _BUILT_IN else "the trainer's command, folder or files"
+            told.insert(0, f"{what} are not those it was begun with")
+        return told
+
+
+@dataclass(frozen=True)
+class Campaign:
+    """A campaign's folder and what ``campaign.json`` in it says.
+
+    ``recipe`` is the recipe's whole table, for who reports on it where the recipe's file is not; empty in old files.
+    ``seeds`` is the plan: every seed that was ever asked for, done or not. ``asked`` are those of it to run now, None
+    for all.
+    """
+
+    folder: Path
+    configuration: Configuration
+    seeds: tuple[int, ...]
+    created_utc: str
+    claims: Claims = field(default_factory=Claims)
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    protocol: RunProtocol = field(default_factory=RunProtocol)
+    asked: tuple[int, ...] | None = None
+
+    def run_folder(self, seed: int) -> Path:
+        """Where the files of a seed's run are."""
+        return seed_folder(self.folder, seed)
+
+    def done(self, seed: int) -> bool:
+        """The seed has a run that ended well; one that missed the target did, too."""
+        return self._status(seed) == "done"
+
+    def failed(self, seed: int) -> bool:
+        """The seed has a run that came to an end by its own fault."""
+        return self._status(seed) in ("failed", "timed_out")
+
+    def _status(self, seed: int) -> str | None:
+        events = self.run_folder(seed) / EVENTS_FILE
+        return fold_file(events).status if events.is_file() else None
+
+    def left(self) -> tuple[int, ...]:
+        """The seeds of the plan without a finished run, in order."""
+        return tuple(seed for seed in self.seeds if not self.done(seed))
+
+    def to_run(self) -> tuple[int, ...]:
+        """Those of them that are to be run now."""
+        return tuple(seed for seed in self.left() if self.asked is None or seed in self.asked)
+
+    def every_record(self) -> Iterator[Record]:
+        """The record of every run that was begun here, warm-up runs and those that did not end well among them."""
+        folders = sorted(each for name in ("seed-*", f"{WARM_UP_FOLDER}*") for each in self.folder.glob(name))
+        for folder in folders:
+            with contextlib.suppress(DataError):  # What was set aside may be damaged, and costs no new run.
+                if (folder / EVENTS_FILE).is_file():
+                    yield load_run(folder).record
+
+    def write(self) -> None:
+        """Put ``campaign.json`` in place, with the status as the folder shows it now."""
+        body = {
+            "schema": SCHEMA,
+            "configuration": asdict(self.configuration),
+            "seeds": list(self.seeds),
+            "created_utc": self.created_utc,
+            "claims": asdict(self.claims),
+            "recipe": dict(self.recipe),
+            "protocol": asdict(self.protocol),
+            "status": "unfinished" if self.left() else "finished",
+        }
+        replace_file(self.folder / CAMPAIGN_FILE, json.dumps(body, indent=1) + "\n")
+
+    def sweep(self) -> None:
+        """Remove the half-written files of a harness that was killed; only for who holds the folder's lock."""
+        for folder in (self.folder, self.folder / WARM_UP_FOLDER, *self.folder.glob("seed-*")):
+            disk.remove_parts(folder)
+
+    def make_room(self, seed: int) -> Path:
+        """The folder for a new run of ``seed``, with the run that did not end well moved aside and kept.
+
+        ``seed-003`` becomes ``seed-003.interrupted-1``, the word being how it ended. Raises EnvironmentProblem where
+        the old run cannot be moved.
+        """
+        return _vacated(self.run_folder(seed))
+
+    def make_room_to_warm_up(self) -> Path:
+        """The folder for a new warm-up run, an older one moved aside: ``warm-up`` becomes ``warm-up.cut_short-1``."""
+        return _vacated(self.folder / WARM_UP_FOLDER)
+
+
+def _vacated(folder: Path) -> Path:
+    if folder.exists():
+        events = folder / EVENTS_FILE
+        status = fold_file(events).status if events.is_file() else "interrupted"
+        number = 1 + sum(1 for _ in folder.parent.glob(f"{folder.name}.{status}-*"))
+        with disk_trouble_told(folder):
+            # Left by a harness that was killed; whoever copies or searches the folder would wait on it for ever.
+            disk.remove(folder, FIFO_FILE)
+            disk.rename(folder, f"{folder.name}.{status}-{number}")
+    return folder
+
+
+def read(folder: Path) -> Campaign:
+    """The campaign in ``folder``. Raises DataError for a ``campaign.json`` that is missing or damaged."""
+    path = folder / CAMPAIGN_FILE
+    try:
+        body = json.loads(disk.read_bytes(path, MOST_JSON_BYTES))
+        if not isinstance(body, dict) or body.get("schema") != SCHEMA:
+            raise SchemaError(f"its schema is not {SCHEMA}")
+        stored = load(_Stored, body)
+    except OSError as error:
+        raise DataError(f"cannot read {path} ({error.strerror}); name another folder with OUT=/path.") from None
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path} is damaged ({error}); name another folder with OUT=/path.") from None
+    return Campaign(
+        folder, stored.configuration, stored.seeds, stored.created_utc, stored.claims, stored.recipe, stored.protocol
+    )
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """The part of ``campaign.json`` that is read back; the status is looked up in the folder."""
+
+    configuration: Configuration
+    seeds: tuple[int, ...]
+    created_utc: str
+    claims: Claims
+    recipe: dict[str, Any] = field(default_factory=dict)
+    protocol: RunProtocol = UNSTATED
+
+
+def newest_unfinished(
+    results: Path,
+    configuration: Configuration,
+    protocol: RunProtocol = RunProtocol(),  # noqa: B008 (frozen)
+    asked: Collection[int] | None = None,
+) -> Campaign | None:
+    """The newest campaign under ``results`` of this configuration and protocol with seeds left to run, all of which
+    are ``asked`` for where that names some.
+
+    Damaged folders are passed over, and so are links, which lead to folders that nobody has named.
+    """
+    for path in newest_first(results, CAMPAIGN_FILE):
+        try:
+            campaign = read(path.parent)
+            same = campaign.configuration == configuration and campaign.protocol == protocol
+            if same and (left := campaign.left()) and (asked is None or {*left} <= {*asked}):
+                return campaign
+        except DataError:
+            continue
+    return None
+
+
+def newest_first(results: Path, name: str) -> list[Path]:
+    """The files of this name in the folders of ``results``, those of links left out, the newest folder first."""
+    # Names begin with the time in UTC, so their order is that of the campaigns.
+    return sorted((path for path in results.glob(f"*/{name}") if not path.parent.is_symlink()), reverse=True)
+
+
+def choose(
+    results: Path,
+    out: Path | None,
+    configuration: Configuration,
+    seeds: Iterable[int],
+    claims: Claims,
+    device_name: str,
+    now: datetime,
+    protocol: RunProtocol = RunProtocol(),  # noqa: B008 (frozen)
+    *,
+    only: bool = False,
+) -> Campaign:
+    """The campaign to run: the one in ``out``, else the newest unfinished of the same configuration and protocol, else
+    a new one.
+
+    Writes nothing. ``device_name`` ends the new folder's name. A plan only grows: ``seeds`` are added to those that the
+    campaign was begun with, and with ``only`` no others are run now. Without ``out`` a campaign is continued with
+    ``only`` where that completes its plan. Raises UsageError or Refused where ``out`` is something else, DataError
+    where what is in it is damaged.
+    """
+    now = now.astimezone(UTC)
+    asked = tuple(seeds)
+    found = (
+        newest_unfinished(results, configuration, protocol, asked if only else None)
+        if out is None
+        else _in_folder(out, configuration)
+    )
+    if found is None:
+        folder = out or new_folder(results, now, configuration.recipe, device_name)
+        return Campaign(folder, configuration, asked, f"{now:%Y-%m-%dT%H:%M:%SZ}", claims, protocol=protocol)
+    grown = tuple(dict.fromkeys((*found.seeds, *asked)))
+    continued = replace(found, seeds=grown, claims=found.claims.updated(claims), asked=asked if only else None)
+    differences = protocol.differences(found.protocol)
+    if differences and continued.to_run():  # Where nothing is left to run, none of its runs can differ.
+        raise Refused(f"OUT={out} was begun under another protocol: {'; '.join(differences)}; name another folder.")
+    return continued
+
+
+def new_folder(results: Path, now: datetime, *names: str) -> Path:
+    """A folder that is not there yet, called by the time and the names: ``20240506T070809Z-page24-nvidia-h200``.
+
+    A name may be a person's own, so what a path, a shell or an archive could take amiss becomes a dash. Where another
+    campaign began in the same second it is the first of ``...-2``, ``...-3``.
+    """
+    words = [re.sub("[^a-z0-9]+", "-", name.lower()).strip("-")[:100] for name in names]
+    folder = results / "-".join([f"{now:%Y%m%dT%H%M%SZ}", *filter(None, words)])
+    number, free = 1, folder
+    while free.exists():
+        number += 1
+        free = folder.with_name(f"{folder.name}-{number}")
+    return free
+
+
+def names_in(out: Path) -> list[str]:
+    """What is in the folder ``out`` beside its lock and what a killed harness left half-written; nothing where it is
+    not there yet. Raises UsageError.
+    """
+    try:
+        return [path.name for path in out.iterdir() if path.name != ".lock" and not path.match(".*.part")]
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise UsageError(f"OUT={out} cannot be used as a folder ({error.strerror}); name another one.") from None
+
+
+def _in_folder(out: Path, configuration: Configuration) -> Campaign | None:
+    """The campaign in ``out``, or None where it is not there yet or empty."""
+    names = names_in(out)
+    if not names:
+        return None
+    if CAMPAIGN_FILE not in names:
+        raise UsageError(f"OUT={out} holds {min(names)!r} and no campaign; name an empty folder or a new one.")
+    found = read(out)
+    differences = configuration.differences(found.configuration)
+    if differences:
+        raise Refused(f"OUT={out} holds another configuration: {'; '.join(differences)}; name another folder.")
+    return found
+
+
+@dataclass(frozen=True)
+class Ending(Generic[Run]):
+    """How a campaign ended: ``exit_code`` of the contract, and the outcomes of the runs it made, by seed."""
+
+    exit_code: int
+    outcomes: dict[Run, Outcome]
+
+
+#: The trainer's own exit codes that mean the next seed cannot fare better: usage, which is a campaign's own, and data
+#: and environment, which others made with it share.
+USAGE, DATA_AND_ENVIRONMENT = 2, (3, 4)
+#: Statuses that are no failure; only a warm-up run is ever cut short.
+ENDED_WELL = ("done", "cut_short")
+
+
+def warm_ups(protocol: RunProtocol, left: Collection[Any], campaign: str = "") -> tuple[WarmUp, ...]:
+    """The runs to make before those that are ``left``, with the recipe of ``campaign``; none where nothing is left."""
+    return tuple(WarmUp(number, campaign) for number in range(1, protocol.warm_up + 1)) if left else ()
+
+
+def run(
+    runs: Iterable[Run],
+    make_run: Callable[[Run], Outcome],
+    campaign_of: Callable[[Run], Hashable] = lambda _: None,
+    *,
+    all_needed: bool = False,
+) -> Ending[Run]:
+    """Make every run in turn, each named by its seed, or whatever tells it from the others.
+
+    A run that fails costs its seed and the rest goes on; two in a row end their campaign, which ``campaign_of`` tells
+    where several are made together, and so does USAGE. DATA_AND_ENVIRONMENT end them all, and so does what ends one of
+    them where ``all_needed``, as a side is worth nothing without the other. A WarmUp is a run like the others here,
+    save that it may be cut short and that its own failure is none of the campaign's. Exit codes: 0, or 5 where a run
+    failed, one of those three where it ended all there was, or 130 for an interruption.
+    """
+    runs, outcomes = tuple(runs), dict[Run, Outcome]()
+    alone = len(set(map(campaign_of, runs))) == 1
+    in_a_row: dict[Hashable, int] = {}
+    for each in runs:
+        campaign = campaign_of(each)
+        looked_at = in_a_row.values() if all_needed else [in_a_row.get(campaign, 0)]
+        if max(looked_at, default=0) >= FAILURES_IN_A_ROW:
+            continue
+        outcome = outcomes[each] = make_run(each)
+        if outcome.status == "interrupted":
+            return Ending(130, outcomes)
+        failed = outcome.exit_code if outcome.status == "failed" else None
+        if failed in DATA_AND_ENVIRONMENT or (failed == USAGE and (alone or all_needed)):
+            return Ending(failed, outcomes)
+        in_a_row[campaign] = 0 if outcome.status in ENDED_WELL else in_a_row.get(campaign, 0) + 1
+        if failed == USAGE:
+            in_a_row[campaign] = FAILURES_IN_A_ROW
+    counted = [outcome for each, outcome in outcomes.items() if not isinstance(each, WarmUp)]
+    skipped = len(outcomes) < len(runs)
+    return Ending(5 if skipped or any(outcome.status != "done" for outcome in counted) else 0, outcomes)

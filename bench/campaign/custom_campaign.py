@@ -1,0 +1,65 @@
+"""A campaign of a person's own trainer: what takes the place of a recipe, and the plan for it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench.campaign import plan
+from bench.errors import UsageError
+from bench.launch import custom_trainer
+
+if TYPE_CHECKING:
+    from bench.campaign.plan import Plan, Wishes
+    from bench.probes.device import Device
+
+TARGET_PERCENT = 94.0
+#: What a configuration says of the input and the precision that a program chooses for itself; each run's record has
+#: them in the program's own words.
+CHOOSES = "own"
+_CIFAR10 = "cifar10"
+
+
+@dataclass(frozen=True)
+class Own:
+    """What a campaign knows of its trainer where there is no recipe; ``sha256`` is of the command and its files."""
+
+    name: str
+    sha256: str
+    target_percent: float
+
+
+def planned(typed: str, wishes: Wishes, where: Device, target_percent: float | None) -> tuple[Own, Plan]:
+    """The trainer that ``typed`` names, called as RECIPE says or by its program, and the plan of its campaign.
+
+    Raises UsageError for a command that names no program, and for what only our own trainer can be told.
+    """
+    if wishes.smoke:
+        raise UsageError("the smoke check trains a recipe of its own; for a check of TRAINER type make check-trainer.")
+    for name, value in (("INPUT", wishes.input), ("PRECISION", wishes.precision)):
+        if value not in (None, "auto"):
+            raise UsageError(f"a trainer of your own decides on {name} itself; leave {name} out.")
+    program = custom_trainer.read(typed, Path.cwd(), os.environ.get("PATH"))
+    own = Own(wishes.recipe or program.name, program.sha256, target_percent or TARGET_PERCENT)
+    todo = plan.complete(replace(wishes, input=None, precision=None), where, own.name, _CIFAR10)
+    notice = "The built-in stand-in checks a trainer; a result on it is no CIFAR-10 result." if todo.notice else ""
+    return own, replace(todo, input=CHOOSES, precision=CHOOSES, own=program, notice=notice)
+
+
+def no_trainer(command: str, environ: Mapping[str, str]) -> None:
+    """Raises UsageError where the environment asks for a trainer that ``bench command`` does not start."""
+    given = [name for name in ("TRAINER", "TARGET") if environ.get(name)]
+    if given:
+        raise UsageError(
+            f"`bench {command}` trains recipes, and {' and '.join(given)} of your environment would have no effect; "
+            f"type `unset {' '.join(given)}` first."
+        )
+
+
+def no_target(target_percent: float | None) -> None:
+    """Raises UsageError for a target without a trainer of one's own: that of a recipe belongs to the recipe."""
+    if target_percent is not None:
+        raise UsageError("TARGET goes with TRAINER; a recipe has its own target, so leave TARGET out.")

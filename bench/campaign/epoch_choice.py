@@ -1,0 +1,121 @@
+"""Runs of one network and one set of tricks at several lengths, gathered from results folders and published recipes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.analysis import evidence
+from bench.analysis.epoch_curve import Published
+from bench.errors import DataError
+from bench.record import CAMPAIGN_FILE, Record, StoredCampaign, load_campaign
+from bench.rules import judged
+from resnet9 import recipe as recipes
+from resnet9.recipe import Recipe, RecipeError
+
+#: What two lengths of one recipe may differ in: the schedule, and what is no number of the training.
+_OF_A_LENGTH = frozenset({"name", "summary", "source", "published", "epochs", "learning_rate"})
+
+
+@dataclass(frozen=True)
+class Length:
+    """The runs of one length that count, and those of its campaigns that do not."""
+
+    recipe: str
+    epochs: float
+    records: tuple[Record, ...]
+    left_out: int
+
+    @property
+    def accuracies(self) -> list[float]:
+        """Final accuracies in percent, with the test-time augmentation of the recipe."""
+        return [each.epochs[-1].accuracy_percent for each in self.records]
+
+    @property
+    def reached(self) -> int:
+        """Runs that reached the target."""
+        return sum(each.reached for each in self.records)
+
+
+def campaigns(folders: Sequence[Path]) -> list[StoredCampaign]:
+    """The campaigns in or under these folders, each folded from its events. Raises DataError for a damaged one,
+    and for a folder that is not there."""
+    for folder in folders:
+        if not folder.is_dir():
+            raise DataError(f"there is no folder {folder}; give results folders, such as results/published.")
+    files = {file.resolve(): file for folder in folders for file in sorted(folder.rglob(CAMPAIGN_FILE))}.values()
+    return [load_campaign(file.parent, anew=True) for file in files]
+
+
+def lengths(recipe: Recipe, found: Iterable[StoredCampaign]) -> tuple[Length, ...]:
+    """The runs of campaigns whose recipe is ``recipe`` at some length, by length; what is not of it is passed over."""
+    gathered: dict[float, tuple[str, list[Record], int]] = {}
+    for campaign in found:
+        other = recipe_of(campaign.configuration, campaign.recipe)
+        if other is None or not same_tricks(recipe, other):
+            continue
+        identity = evidence.Published(other.name, other.sha256, other.views, None)
+        records = [judged(each) for each in campaign.records]
+        counted = [each for each in records if evidence.counts(each, identity)]
+        name, kept, left_out = gathered.get(other.epochs, (other.name, [], 0))
+        seeds = {*campaign.seeds, *(each.seed for each in records)}
+        gathered[other.epochs] = (name, kept + counted, left_out + len(seeds) - len(counted))
+    return tuple(
+        Length(name, epochs, tuple(_each_once(records)), left_out)
+        for epochs, (name, records, left_out) in sorted(gathered.items())
+        if records
+    )
+
+
+def _each_once(records: Iterable[Record]) -> Iterable[Record]:
+    """The records without copies of the same run."""
+    return {(each.utc, each.spawned_ns, each.seed): each for each in records}.values()
+
+
+def same_tricks(one: Recipe, other: Recipe) -> bool:
+    """Whether two recipes differ in nothing but their length and the schedule of the learning rate."""
+    return _tricks(asdict(one)) == _tricks(asdict(other))
+
+
+def same_training(one: Recipe, other: Recipe) -> bool:
+    """Whether two recipes train alike and differ in their names and prose at most."""
+    alike = (one.epochs, one.learning_rate) == (other.epochs, other.learning_rate)
+    return alike and same_tricks(one, other)
+
+
+def _tricks(table: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in table.items() if key not in _OF_A_LENGTH}
+
+
+def recipe_of(configuration: Mapping[str, Any], table: Mapping[str, Any]) -> Recipe | None:
+    """The recipe of a campaign, from the ``table`` in its ``campaign.json`` or, where old files have none, from this
+    checkout; None where neither is what the runs trained.
+    """
+    name = str(configuration.get("recipe"))
+    if not table and name.rpartition(":")[0].endswith(".json"):
+        return None  # Nothing that a results folder names is opened.
+    try:
+        found = recipes.from_table(table) if table else recipes.load(name)
+    except RecipeError:
+        return None
+    return found if found.sha256 == configuration.get("recipe_sha256") else None
+
+
+def published(recipe: Recipe) -> tuple[Published, ...]:
+    """What was published for shipped recipes of the same network and tricks, where the spread is known, too."""
+    return tuple(
+        Published(
+            each.name,
+            each.epochs,
+            each.published.accuracy_percent,
+            each.published.std_percent,
+            each.published.n,
+        )
+        for each in recipes.load_all().values()
+        if each.published is not None
+        and each.published.std_percent is not None
+        and each.published.n is not None
+        and same_tricks(recipe, each)
+    )

@@ -1,0 +1,152 @@
+"""``bench image verify``: what only a GPU and the real image can show, tried and written down in one go."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import sys
+import time
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bench.containers import acceptance, launch_spec, registry, selection
+from bench.containers import engine as engines
+from bench.containers import process as container_process
+from bench.containers.acceptance import Found
+from bench.errors import BenchError
+from bench.launch import kernel_cache, launch, trainer_command
+from bench.launch.monitor import Limits
+from bench.launch.null_sampler import Edges
+from bench.record import RECORD_FILE, Record, load_campaign, replace_file
+from bench.record.expected_run import Asked
+from bench.system import locks, redaction, signals
+from bench.system.identity import Identity
+from bench.system.paths import CHECKOUT
+
+if TYPE_CHECKING:
+    from bench.containers.launch_spec import Placed
+    from bench.probes.device import Device
+
+SMOKE, SEED = "smoke", 0
+#: From the wish to stop to the end of everything (docs/containers.md promises it).
+STOP_SECONDS = 5.0
+
+
+def verify(device: str | None, asked: selection.Asked, out: str | None, *, with_tests: bool) -> int:
+    """Try everything; 0 where all is well, else 1."""
+    where = selection.device(device)
+    now = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    asked = selection.explicitly(asked)
+    with signals.asked_politely():
+        with locks.held(locks.device_lock(where.key), f"the device {where.name}"):
+            settled = selection.settle(asked, where)
+            click.echo(settled.said)
+            found = [_digest(settled)]
+            acceptance.tell(found[0])
+            placed = selection.ready(settled, where)
+            assert placed is not None
+            folder = Path(out) if out else CHECKOUT / "results" / f"{now}-verify-{placed.choice.image.name}"
+            answer, tried = acceptance.examine(placed, where, with_tests=with_tests)
+            found += tried
+            acceptance.keep(folder, placed, answer, found)
+            found += _told(_stopped(placed, where, folder))
+        found += _told(_smoke(asked, placed, where, folder))
+    body = redaction.told_event({"found": [asdict(each) for each in found]}, Identity.of_this_process())
+    replace_file(folder / "verify.json", json.dumps(body, indent=1) + "\n")
+    click.echo(acceptance.write(placed, where, answer, tried))  # last: a changed table makes the runs before it suspect
+    failed = [each.what for each in found if each.passed is False]
+    shown = folder.relative_to(CHECKOUT) if folder.is_relative_to(CHECKOUT) else folder
+    publish = f" Please publish {shown}, with docker/images.toml." if placed.publishable else f" It is in {shown}."
+    click.echo(f"{'Not all is well: ' + '; '.join(failed) if failed else 'All is well'}.{publish}")
+    return 1 if failed else 0
+
+
+def _told(found: list[Found]) -> list[Found]:
+    for each in found:
+        acceptance.tell(each)
+    return found
+
+
+def _digest(settled: selection.Settled) -> Found:
+    """Whether the registry still gives the pinned digest for the tag."""
+    assert settled.choice is not None
+    image, what = settled.choice.image, "the registry's digest"
+    if image.is_built or ":" not in image.reference.rpartition("/")[2]:
+        return Found(what, None, "no tag of a registry is behind this image")
+    try:
+        now = registry.resolve(image.reference).digest
+    except BenchError as problem:
+        return Found(what, None, str(problem))
+    return Found(what, now == image.digest, f"{now[:19]}..., pinned {image.digest[:19] or 'none'}...")
+
+
+def _stopped(placed: Placed, where: Device, folder: Path) -> list[Found]:
+    """A run that is told to end as soon as it has said hello: how long that takes, and what is left."""
+    request = trainer_command.Request(
+        SMOKE, trainer_command.SYNTHETIC, "auto", "auto", where.asked, SEED, os.cpu_count() or 1
+    )
+    with kernel_cache.prepared("kept", trainer_command.environment(os.environ)) as env:
+        start = launch_spec.start(placed, request, folder / "stopped", env, secrets.token_hex(6))
+        command, edges = start.command, Edges()
+        job = launch.Job(
+            command.argv, command.shown, command.env, command.cwd, folder / "stopped", Asked(SEED, 94.0),
+            seen_folder=start.seen_folder,
+        )  # fmt: skip
+        began_ns = time.monotonic_ns()
+        outcome = launch.run(
+            job,
+            limits=replace(Limits(), enough_epochs=0),
+            spawner=container_process.spawner(placed.engine, start.name),
+            sampler=edges,
+        )
+    if edges.greeted_ns is None or edges.greeted_ns < began_ns:
+        return [Found("a run that is told to stop", False, outcome.reason)]
+    seconds = (time.monotonic_ns() - edges.greeted_ns) / 1e9  # until its container is removed
+    names = launch.hear([placed.engine.program, "ps", "--all", "--format", "{{.Names}}"], engines.PATIENCE_SECONDS).out
+    left = start.name in names.split()
+    return [
+        Found("a run that is told to stop", seconds <= STOP_SECONDS, f"ended after {seconds:.1f} s"),
+        Found("nothing is left of it", not left, f"{start.name} is still there" if left else "its container is gone"),
+    ]
+
+
+def _smoke(asked: selection.Asked, placed: Placed, where: Device, folder: Path) -> list[Found]:
+    """A campaign as anybody types it, and what its record says."""
+    smoke = folder / "smoke"
+    given = {"--image": asked.image, "--docker": asked.docker, "--docker-flags": asked.docker_flags}
+    words = [word for option, value in given.items() if value for word in (option, value)]
+    argv = [sys.executable, "-m", "bench", "run", "--smoke", "--seeds", f"{SEED},", "--warm-up", "1"]
+    code = launch.call([*argv, "--where", "container", "--device", where.asked, "--out", str(smoke), *words], CHECKOUT)
+    if code:
+        return [Found("a smoke campaign in the container", False, f"it ended with exit code {code}")]
+    (record,) = load_campaign(smoke).records
+    files = [path for path in smoke.rglob("*") if path.is_file()]
+    foreign = sorted(path.name for path in files if path.stat().st_uid != os.getuid())
+    return [
+        Found("a smoke campaign in the container", record.status == "done", record.reason or record.status),
+        Found("its files are yours", not foreign, ", ".join(foreign) or f"{len(files)} files"),
+        Found(
+            "the record names the image",
+            record.fingerprint.get("image") == placed.identity and (smoke / f"seed-{SEED:03d}" / RECORD_FILE).is_file(),
+            str(record.fingerprint.get("image")),
+        ),
+        *_telemetry(record, where),
+    ]
+
+
+def _telemetry(record: Record, where: Device) -> list[Found]:
+    """Whether the harness outside saw the trainer inside: its CPU time and, on a card, its process as its own."""
+    spent = record.trainer_cpu_seconds
+    found = [Found("the trainer's CPU time is seen", bool(spent), f"{spent:.1f} s" if spent else "none was")]
+    if where.kind == "gpu":
+        foreign = record.telemetry.foreign_processes
+        told = "the driver lists none" if foreign is None else f"{foreign} that are somebody else's"
+        found.append(
+            Found("its process on the card is known as its own", foreign == 0 if foreign is not None else None, told)
+        )
+    return found

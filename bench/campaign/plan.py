@@ -1,0 +1,189 @@
+"""What to run on this machine: the person's wishes, with the defaults that suit a machine with a GPU or without."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from bench.campaign import seeds
+from bench.errors import EnvironmentProblem, UsageError
+from bench.probes import container, gpu, host
+from bench.probes.device import Device
+from bench.record.telemetry import NOT_WANTED
+from bench.telemetry.gpu_source import Chosen
+
+if TYPE_CHECKING:
+    from bench.containers.launch_spec import Placed
+    from bench.launch.custom_trainer import Program
+
+SMOKE = "smoke"
+#: The default recipe on a GPU: ResNet9, long enough that at least 98 % of runs reach 94 % (`bench choose-epochs`). A
+#: test holds it to the rule of `bench.analysis.reliability`.
+FULL = "resnet9"
+#: The fastest recipe that is as reliable: what a CPU can train to 94 % in minutes.
+FAST = "speedrun"
+SYNTHETIC = "synthetic"
+_SMOKE_SEEDS, _FULL_SEEDS = "2", "5"
+_ON_THIS_CPU = (
+    f"For the real thing on this CPU: make bench RECIPE={FAST} SEEDS=1 DEVICE=cpu "
+    "(about 11 minutes on 2 cores with bf16 instructions, longer on others)."
+)
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What was asked for; None where nothing was."""
+
+    recipe: str | None = None
+    seeds: str | None = None
+    data: str | None = None
+    input: str | None = None
+    precision: str | None = None
+    device: str | None = None
+    threads: int | None = None
+    smoke: bool = False
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A campaign to be made.
+
+    ``data`` None is CIFAR-10 where the checkout keeps it; ``notice`` is a line to tell first; ``own`` is a person's own
+    trainer; ``placed`` is the container that runs are made in, None for none; ``variables`` are of its trainer's
+    environment, over those of ours. ``seeds_named`` says that the person named the seeds.
+    """
+
+    recipe: str
+    seeds: tuple[int, ...]
+    data: str | None
+    input: str
+    precision: str
+    device: Device
+    threads: int
+    notice: str = ""
+    own: Program | None = None
+    placed: Placed | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
+    seeds_named: bool = False
+
+
+@dataclass(frozen=True)
+class Watched:
+    """The GPU to sample, and where there is none ``why_none``, a clause that a record may tell.
+
+    ``notice`` is a sentence for the terminal where the person asked for one that is not to be had.
+    """
+
+    chosen: Chosen | None
+    why_none: str = ""
+    notice: str = ""
+
+
+def watched(
+    asked: str | None,
+    where: Device,
+    look: Callable[[], gpu.Sight] = gpu.look,
+    container_kind: Callable[[], str] = container.kind,
+) -> Watched:
+    """The GPU that ``asked`` (auto, none, an index or a UUID) means while ``where`` trains; auto is the one that does.
+
+    One that is not there, or a driver that does not work, costs its values and never the run. Raises UsageError for a
+    word that is none of these.
+    """
+    asked = asked or "auto"
+    if asked == "none":
+        return Watched(None, NOT_WANTED)
+    if asked == "auto" and where.unwatched:
+        hint = ""
+        if where.asked == "gpu" and container_kind() != "none":
+            hint = "; start the container with the driver capability `utility` to have it sampled"
+        return Watched(None, where.unwatched, f"The GPU trains unwatched: {where.unwatched}{hint}.")
+    if asked == "auto":
+        trains = where.kind == "gpu"
+        return Watched(Chosen(where.asked)) if trains else Watched(None, "a CPU trains and no other card was named")
+    if not asked.isdecimal() and not asked.startswith(("GPU-", "MIG-")):
+        close = difflib.get_close_matches(asked.lower(), ("auto", "none"), n=1, cutoff=0.3)
+        meant = f"; did you mean WATCH={close[0]}?" if close else "."
+        raise UsageError(f"WATCH={asked!r} is none of auto, none, a GPU's index or its UUID{meant}")
+    try:
+        sight = look()
+        chosen = gpu.choose(sight, asked)
+    except gpu.GpuLost as problem:
+        return _unwatched(asked, f"that GPU is lost ({problem.why})", "restart the machine, or name another one")
+    except gpu.GpuProblem as problem:
+        return _unwatched(asked, f"the driver does not work ({type(problem).__name__})", "make doctor tells more")
+    except EnvironmentProblem:
+        return _unwatched(asked, "WATCH names none of the GPUs here", f"there are {_listed(sight.gpus)}")
+    if chosen is None:
+        return _unwatched(asked, sight.why_none or "no GPU is visible", "leave WATCH out, or type WATCH=none")
+    uuid = asked if asked.startswith("MIG-") else chosen.uuid
+    return Watched(Chosen(uuid, "trains" if where.kind == "gpu" and uuid == where.asked else "watched"))
+
+
+def _unwatched(asked: str, why: str, hint: str) -> Watched:
+    notice = f"WATCH={asked} cannot be sampled: {why}; {hint}. The runs are made, and their records say so."
+    return Watched(None, why, notice)
+
+
+def _listed(gpus: Sequence[gpu.Gpu]) -> str:
+    return ", ".join(f"{each.index} ({each.uuid})" for each in gpus)
+
+
+def recipe_name(wishes: Wishes, where: Device) -> str:
+    """The recipe asked for, or the one that this machine can make something of.
+
+    Raises UsageError for a contradiction.
+    """
+    if wishes.smoke:
+        if wishes.recipe not in (None, SMOKE):
+            raise UsageError(
+                f"the smoke check has a recipe of its own; leave RECIPE={wishes.recipe} out or type make bench."
+            )
+        return SMOKE
+    if wishes.recipe is not None:
+        return wishes.recipe
+    if where.kind == "gpu":
+        return FULL
+    if wishes.data not in (None, SYNTHETIC):
+        raise UsageError(
+            f"without a GPU the smoke check is run, which has no use for DATA={wishes.data}; leave DATA out, or add "
+            f"RECIPE={FAST} SEEDS=1 (about 11 minutes on 2 cores with bf16 instructions, longer on others)."
+        )
+    return SMOKE
+
+
+def complete(wishes: Wishes, where: Device, recipe: str, dataset: str) -> Plan:
+    """The plan for a ``recipe`` that is made for ``dataset`` (``cifar10`` or ``synthetic``). Raises UsageError."""
+    data = None if wishes.smoke else wishes.data
+    if data is None and dataset == SYNTHETIC:
+        data = SYNTHETIC
+    return Plan(
+        recipe=recipe,
+        seeds=seeds.parse(wishes.seeds or (_SMOKE_SEEDS if recipe == SMOKE else _FULL_SEEDS)),
+        data=data,
+        input=_given(wishes.input) or ("device" if where.kind == "gpu" else "host"),
+        precision=wishes.precision or "auto",
+        device=where,
+        threads=wishes.threads or usable_cpus(host.read()),
+        notice=_notice(where) if data == SYNTHETIC else "",
+        seeds_named=wishes.seeds is not None,
+    )
+
+
+def usable_cpus(machine: host.Host) -> int:
+    """The CPUs this process may run on, and no more than a container's share of CPU time keeps busy."""
+    share = machine.cgroup_cpu_cores
+    return machine.cpu_cores if share is None else max(1, min(machine.cpu_cores, math.ceil(share)))
+
+
+def _given(word: str | None) -> str | None:
+    return None if word == "auto" else word
+
+
+def _notice(where: Device) -> str:
+    checks = "This checks the harness on a built-in stand-in and is no CIFAR-10 result."
+    more = _ON_THIS_CPU if where.kind == "cpu" else "For a CIFAR-10 result: make bench."
+    return f"{checks} {more}"

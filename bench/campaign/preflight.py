@@ -1,0 +1,177 @@
+"""A look at the machine before a run: the facts that the rules of ``bench.rules`` are asked about.
+
+Nothing is judged here, and no rule looks at a machine itself.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.errors import EnvironmentProblem
+from bench.launch import trainer_command
+from bench.probes import container, cpu, framework, git, gpu, host, machine
+from bench.probes.hearing import Hear
+from bench.rules import CardState, Data, Facts
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where runs would be made: ``told`` in a sentence, ``problem`` where they could not be; in the ``image``, a name
+    and its TensorFlow, or natively where it is empty.
+    """
+
+    told: str = ""
+    problem: str = ""
+    image: str = ""
+
+
+def gather(
+    checkout: Path,
+    results: Path,
+    device: str,
+    data: Data,
+    hear: Hear,
+    environ: Mapping[str, str] = os.environ,
+    place: Place = Place(),
+) -> Facts:
+    """The facts about this machine, for runs that write in ``results``; takes as long as TensorFlow's import."""
+    seen, cpus = host.read(), cpu.read()  # first, before our own work shows in the load
+    binding, binding_problem = _binding()
+    gpus = _gpus(device, environ.get("CUDA_VISIBLE_DEVICES"))
+    code = git.look(checkout, hear)
+    lock_name = machine.installed_lock()["lock.name"]
+    ground = next(folder for folder in (results, *results.absolute().parents) if folder.exists())
+    tensorflow = (
+        framework.Answer(place.image)
+        if place.image
+        else framework.ask(lambda argv, seconds: hear(argv, seconds).out, checkout, trainer_command.python())
+    )
+    swap = (seen.swap_total_bytes, seen.swap_free_bytes)
+    return Facts(
+        device=device,
+        python=sys.version_info[:2],
+        lock_name=lock_name,
+        unlike_lock=packages_unlike_lock(checkout / "requirements" / f"{lock_name}.txt") if lock_name else None,
+        tensorflow_version=tensorflow.version,
+        tensorflow_error=tensorflow.error,
+        tensorflow_gpus=None if tensorflow.gpus is None else len(tensorflow.gpus),
+        tensorflow_why_no_gpu=tensorflow.why_no_gpu,
+        nvml_package=binding,
+        nvml_package_problem=binding_problem,
+        gpu_names=gpus.names,
+        gpu_problem=gpus.problem,
+        gpu_hidden_by=gpus.hidden_by,
+        gpu_lost=gpus.lost,
+        card=gpus.card,
+        data=data,
+        free_bytes=shutil.disk_usage(ground).free,
+        results_writable=ground.is_dir() and os.access(ground, os.W_OK | os.X_OK),
+        git_commit=code.commit,
+        git_dirty=code.dirty,
+        git_reason=code.reason,
+        git_advice=code.advice,
+        cpu_model=seen.cpu_model,
+        cpu_cores=seen.cpu_cores,
+        cpu_online=cpus.online,
+        cpu_bf16=tuple(flag for flag in seen.cpu_flags if flag.endswith("bf16")),
+        cpu_governor=cpus.governor,
+        cpu_driver=cpus.driver,
+        cpu_turbo=cpus.turbo,
+        cpu_limit_cores=seen.cgroup_cpu_cores,
+        memory_total_bytes=seen.memory_total_bytes,
+        memory_available_bytes=seen.memory_available_bytes,
+        memory_limit_bytes=seen.cgroup_memory_bytes,
+        swap_used_bytes=None if swap[0] is None or swap[1] is None else swap[0] - swap[1],
+        load_average=seen.load_average,
+        unreadable=seen.unreadable,
+        place=place.told,
+        place_problem=place.problem,
+        in_container=bool(place.image),
+        container_kind=container.kind(),
+    )
+
+
+def packages_unlike_lock(lock: Path) -> tuple[str, ...] | None:
+    """The packages of ``lock`` that are installed in another version, as ``numpy 1.26.4``; None without such a file."""
+    try:
+        pins = re.findall(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)", lock.read_text(encoding="utf-8"), re.MULTILINE)
+    except OSError:
+        return None
+    locked: dict[str, set[str]] = {}
+    for name, version in pins:  # a package may be pinned twice, for different platforms
+        locked.setdefault(name, set()).add(version)
+    installed = {name: machine.package_version(name) for name in locked}
+    return tuple(f"{name} {version}" for name, version in installed.items() if version and version not in locked[name])
+
+
+def _binding() -> tuple[str | None, str | None]:
+    """The package that supplies pynvml, or what is wrong with it."""
+    try:
+        return gpu.binding(), None
+    except gpu.GpuProblem as problem:
+        return None, str(problem)
+
+
+@dataclass(frozen=True)
+class _Gpus:
+    """What ``Facts`` has of the GPUs."""
+
+    names: tuple[str, ...] | None
+    problem: str | None = None
+    hidden_by: str | None = None
+    lost: tuple[str, ...] = ()
+    card: CardState | None = None
+
+
+def _gpus(device: str, cuda_visible_devices: str | None) -> _Gpus:
+    """The GPUs, the state of the one that a run on ``device`` gets, and what is wrong where there is none."""
+    try:
+        sight = gpu.look()
+    except gpu.GpuProblem as problem:
+        return _Gpus(None, str(problem))
+    names = tuple(f"{each.name} (driver {each.driver_version or 'unknown'})" for each in sight.gpus)
+    lost = tuple(each.sentence() for each in sight.lost)
+    try:
+        chosen = gpu.choose(sight, device, cuda_visible_devices)
+    except EnvironmentProblem as problem:
+        return _Gpus(names, str(problem), lost=lost)
+    hidden_by = gpu.hidden_by(cuda_visible_devices) if names and device in ("auto", "gpu") else None
+    return _Gpus(names, sight.why_none, hidden_by, lost, _state(chosen) if chosen else None)
+
+
+def _state(chosen: gpu.Gpu) -> CardState:
+    """The card as it is now; what it does not tell, or does not get to, is not known."""
+    try:
+        fixed = gpu.facts(chosen.uuid)
+        before, sample, calls = _sampled(chosen.uuid)
+    except gpu.GpuProblem as problem:
+        return CardState(chosen.name, problem=str(problem))
+    return CardState(
+        name=chosen.name,
+        foreign_processes=None if sample.processes is None else len(sample.processes),
+        utilisation_percent=before.utilisation_percent,
+        memory_bytes=before.memory_bytes,
+        temperature_celsius=sample.gpu_temperature_celsius,
+        persistence=fixed.persistence,
+        ecc=fixed.ecc,
+        ecc_pending=fixed.pending_ecc,
+        mig=fixed.mig,
+        power_limit_watts=fixed.power_limit_watts,
+        default_power_limit_watts=fixed.default_power_limit_watts,
+        clock_limit_mhz=fixed.application_sm_clock_mhz,
+        default_clock_limit_mhz=fixed.default_application_sm_clock_mhz,
+        calls={**calls, **chosen.not_given, **fixed.not_given},
+    )
+
+
+@gpu.in_driver_thread("opening the GPU")
+def _sampled(uuid: str) -> tuple[gpu.Before, gpu.Sample, dict[str, str]]:
+    """What the card does before a run, what it answers to a tick, and which calls it answers."""
+    with gpu.open_card(uuid) as card:
+        return card.look_before(), card.sample(slow=True), dict(card.calls)

@@ -1,0 +1,127 @@
+"""The published runs, the shipped recipes and ``resnet9/reproduced.json``, for the commands that need all three."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from bench.analysis import epoch_curve, evidence, reliability
+from bench.analysis.reliability import Reliability
+from bench.campaign import epoch_choice
+from bench.errors import DataError
+from bench.protocol import PREDICTIONS_FILE
+from bench.record import CAMPAIGN_FILE, EVENTS_FILE, Record, StoredCampaign, fold_file, seed_folder
+from bench.record.files import load_versioned
+from bench.record.hello import is_ours
+from bench.rules import judged
+from bench.system import files as disk
+from bench.system.paths import CHECKOUT
+from resnet9 import recipe as recipes
+
+#: A hundred times as many as there are test images.
+_MOST_PREDICTION_BYTES = 1 << 20
+PUBLISHED = CHECKOUT / "results" / "published"
+REPRODUCED_FILE = recipes.RECIPES_FILE.with_name("reproduced.json")
+
+
+def shipped() -> dict[str, evidence.Published]:
+    """Every recipe of ``recipes.json`` with its identity and its published accuracy."""
+    return {name: _published(recipe) for name, recipe in recipes.load_all().items()}
+
+
+def _published(recipe: recipes.Recipe) -> evidence.Published:
+    accuracy = recipe.published.accuracy_percent if recipe.published else None
+    return evidence.Published(recipe.name, recipe.sha256, recipe.views, accuracy)
+
+
+def published_runs(folder: Path = PUBLISHED, deeper: bool = False) -> Iterator[evidence.Run]:
+    """Every seed of the campaigns right under ``folder``: those that were to be run and those that have a folder.
+
+    The campaigns of an ablation lie a level ``deeper``, in its own folder: most are proxies, not recipes. Raises
+    DataError where a campaign is damaged.
+    """
+    for file in sorted(folder.rglob(CAMPAIGN_FILE) if deeper else folder.glob(f"*/{CAMPAIGN_FILE}")):
+        campaign = load_versioned(StoredCampaign, file)
+        # A run that did not end well and was made again has its seed's name with more behind it, and is no seed's own.
+        there = (each.name.removeprefix("seed-") for each in file.parent.glob("seed-*"))
+        for seed in sorted({*campaign.seeds, *(int(name) for name in there if name.isdecimal())}):
+            place = seed_folder(file.parent, seed)
+            inside = place.relative_to(CHECKOUT) if place.is_relative_to(CHECKOUT) else place
+            yield evidence.Run(
+                place=inside.as_posix(),
+                seed=seed,
+                configuration=campaign.configuration,
+                asked=seed in campaign.seeds,
+                record=judged(fold_file(place / EVENTS_FILE)) if (place / EVENTS_FILE).is_file() else None,
+                predictions=_bytes(place / PREDICTIONS_FILE),
+                recipe_table=campaign.recipe,
+            )
+
+
+def _bytes(path: Path) -> bytes:
+    with contextlib.suppress(OSError):
+        return disk.read_bytes(path, _MOST_PREDICTION_BYTES)
+    return b""
+
+
+def content(folder: Path = PUBLISHED) -> dict[str, Any]:
+    """What ``reproduced.json`` has to hold, from the records alone."""
+    runs = tuple(published_runs(folder))
+    return evidence.body(evidence.gather(runs, shipped().values()), tuple(_own(tuple(published_runs(folder, True)))))
+
+
+def _own(runs: Sequence[evidence.Run]) -> Iterator[Reliability]:
+    """How reliable the recipes are that nobody else has published: the shipped ones for CIFAR-10 with runs of others at
+    some length.
+    """
+    trained = {
+        each.sha256: each for run in runs if (each := epoch_choice.recipe_of(run.configuration, run.recipe_table))
+    }
+    for recipe in recipes.load_all().values():
+        published = epoch_choice.published(recipe)
+        if recipe.published is not None or recipe.dataset != "cifar10" or not published:
+            continue
+        lengths = [each for each in trained.values() if epoch_choice.same_tricks(recipe, each)]
+        found = {each.sha256: evidence.believed(runs, _published(each)) for each in lengths}
+        points = [(each.epochs, one.epochs[-1].accuracy_percent) for each in lengths for one in found[each.sha256]]
+        prediction = epoch_curve.fit(points, published).predict(recipe.epochs, recipe.target_percent)
+        alike = [each for each in lengths if epoch_choice.same_training(recipe, each)]
+        reached = [record.reached for each in alike for record in found[each.sha256]]
+        reached += [False] * sum(evidence.without_result(runs, _published(each)) for each in alike)
+        yield reliability.of(recipe.name, recipe.sha256, prediction, reached, published)
+
+
+def text(body: dict[str, Any]) -> str:
+    """The file as it is written."""
+    return json.dumps(body, indent=1, ensure_ascii=False) + "\n"
+
+
+def notes(records: Sequence[Record]) -> list[str]:
+    """What the summary of these judged runs has to say about their recipe being reproduced; most often nothing."""
+    if not any(is_ours(each) for each in records):
+        return []  # a recipe is what the built-in trainer trains
+    named = next((name for each in records if (name := each.recipe.get("name"))), None)
+    found = evidence.note(records, shipped().get(str(named)), _known())
+    return [] if found is None else [found]
+
+
+def _known() -> dict[str, Any]:
+    """``reproduced.json``, read, with the keys that a note needs. Raises DataError where it is damaged."""
+    named = {"recipe": str, "recipe_sha256": str}
+    counted = {"success": float, "success_low": float, "success_high": float, "runs": int, "reached": int}
+    keys = {"recipes": {**named, "reproduced": bool}, "own": {**named, **counted, "basis": str}}
+    try:
+        body: dict[str, Any] = json.loads(REPRODUCED_FILE.read_bytes())
+        for table, kinds in keys.items():
+            for row in body[table]:
+                for key, kind in kinds.items():
+                    if not isinstance(row[key], kind):
+                        raise TypeError(f"`{key}` is not {kind.__name__}")
+    except (OSError, ValueError, LookupError, TypeError, RecursionError) as why:
+        raise DataError(
+            f"{REPRODUCED_FILE.name} cannot be read ({why!r:.100}); type `python -m bench evidence`."
+        ) from None
+    return body

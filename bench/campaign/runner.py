@@ -1,0 +1,281 @@
+"""One run of a campaign, from its plan to its record, and what is said where runs did not end well.
+
+Shared by the commands that run a campaign and that run an ablation, so that both run alike.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import select
+import shlex
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from bench import errors, rules
+from bench.campaign import progress, records
+from bench.campaign.campaign import ENDED_WELL, Campaign, Configuration
+from bench.campaign.outcomes import _discarded, missing
+from bench.containers import launch_spec
+from bench.containers import process as container_process
+from bench.launch import kernel_cache, launch, trainer_command
+from bench.launch.conditions import RunProtocol, WarmUp, warm_up_limits, warm_up_seed
+from bench.launch.monitor import Limits
+from bench.probes import git, machine
+from bench.record.expected_run import Asked
+from bench.report import campaign_files, run_line
+from bench.system.paths import CHECKOUT
+from bench.system.signals import SignalPipe
+from bench.telemetry.sampler import Samplers
+
+if TYPE_CHECKING:
+    from bench.campaign.custom_campaign import Own
+    from bench.campaign.dataset import Data
+    from bench.campaign.plan import Plan, Watched
+    from bench.record import Record
+    from resnet9.recipe import Recipe
+
+
+#: From TERM to SIGKILL in a container: with its removal, all is over in five seconds.
+_GRACE_SECONDS = 3.0
+#: Who waits longer than this wants to know what for.
+_LONG_REST_NS = 1_000_000_000
+
+
+def configuration_of(todo: Plan, recipe: Recipe | Own, data: Data) -> Configuration:
+    """What every run of a plan shares."""
+    return Configuration(
+        recipe=recipe.name,
+        recipe_sha256=recipe.sha256,
+        dataset=data.name,
+        dataset_sha256=data.sha256,
+        dataset_state=data.state,
+        input=todo.input,
+        precision=todo.precision,
+        device=todo.device.key,
+        trainer="resnet9" if todo.own is None else shlex.join(todo.own.shown),
+        target_percent=recipe.target_percent,
+        threads=todo.threads,
+        image="" if todo.placed is None else todo.placed.identity,
+    )
+
+
+class Runner:
+    """Makes runs one after the other, each shown on the terminal; ``total`` is how many will count."""
+
+    def __init__(
+        self,
+        total: int,
+        limits: Limits,
+        wishes: SignalPipe,
+        protocol: RunProtocol,
+        samplers: Samplers,
+        session: Mapping[str, Any],
+    ) -> None:
+        self.display = progress.of(sys.stdout, total)
+        self._limits, self._wishes, self._protocol, self._samplers = limits, wishes, protocol, samplers
+        self._session = dict(session)
+        self._told: set[str] = set()
+        self._warmed_up = False
+        self._exited_ns: int | None = None
+
+    def make(self, campaign: Campaign, todo: Plan, data: Data, run: int | WarmUp, title: str = "") -> launch.Outcome:
+        """Make the run of a seed, or a warm-up run, write its record and the campaign's tables; a ``title`` is said
+        before.
+
+        A wish to stop that came between two runs is an interruption.
+        """
+        warming_up = isinstance(run, WarmUp)
+        if not self._rested():
+            return launch.Outcome("interrupted", "stopped between two runs")
+        if title:
+            self.display.say(title)
+        environ = trainer_command.environment({**os.environ, **todo.variables})
+        with kernel_cache.prepared(campaign.protocol.kernel_cache, environ) as env:
+            job, spawner = self._job(campaign, todo, data, run, env)
+            if self._wishes.take():  # It came while the machine was looked at.
+                return launch.Outcome("interrupted", "stopped between two runs")
+            self.display.begin(None if warming_up else job.asked.seed, time.monotonic_ns())
+            limits = warm_up_limits(self._limits) if warming_up else self._limits
+            if todo.placed is not None:
+                # TERM is lost on a container that is made and not begun yet; killing it must not take long.
+                limits = replace(limits, grace_seconds=_GRACE_SECONDS)
+            outcome = launch.run(job, [self.display], limits, spawner=spawner, sampler=self._samplers.make())
+            outcome = _explained(outcome, todo)
+        record = records.write_record(job.folder)
+        self._exited_ns = record.exited_ns
+        self.display.end(time.monotonic_ns(), _discarded(record) if warming_up else run_line.line(record))
+        self._tell_missing(record)
+        if warming_up:
+            self._warmed_up = self._warmed_up or outcome.status in ENDED_WELL
+        else:
+            campaign_files.write_tables(campaign.folder)
+        return outcome
+
+    def _tell_missing(self, record: Record) -> None:
+        """Say once what of the machine could not be read; that, and why, is in every record."""
+        for sentence in missing(record.telemetry, record.fingerprint):
+            if sentence not in self._told:
+                self._told.add(sentence)
+                self.display.say(sentence)
+
+    def _rested(self) -> bool:
+        """Wait until the rest since the run before is over; at once False where somebody wishes to stop."""
+        poller = select.poll()
+        poller.register(self._wishes, select.POLLIN)
+        until_ns = 0 if self._exited_ns is None else self._exited_ns + round(self._protocol.idle_seconds * 1e9)
+        if until_ns - time.monotonic_ns() > _LONG_REST_NS:
+            self.display.say(f"resting until {self._protocol.idle_seconds:g} s after the run before")
+        while not self._wishes.take():
+            left_ns = until_ns - time.monotonic_ns()
+            if left_ns <= 0:
+                return True
+            poller.poll(left_ns / 1e6)
+        return False
+
+    def _job(
+        self, campaign: Campaign, todo: Plan, data: Data, run: int | WarmUp, env: Mapping[str, str]
+    ) -> tuple[launch.Job, launch.Spawner]:
+        shared = campaign.configuration
+        warming_up = isinstance(run, WarmUp)
+        seed = warm_up_seed(campaign.seeds) if isinstance(run, WarmUp) else run
+        own = todo.own is not None
+        folder = campaign.make_room_to_warm_up() if warming_up else campaign.make_room(seed)
+        start = _start(todo, data, seed, env, folder)
+        job = launch.Job(
+            argv=start.command.argv,
+            shown=start.command.shown,
+            env=start.command.env,
+            cwd=start.command.cwd,
+            folder=folder,
+            asked=Asked(
+                seed=seed,
+                target_percent=shared.target_percent,
+                # What a person's own trainer calls its recipe, its input and its precision are its own words.
+                recipe_sha256="" if own else shared.recipe_sha256,
+                dataset_sha256=shared.dataset_sha256,
+                dataset_state=shared.dataset_state,
+                device_kind=todo.device.kind,
+                input="" if own else todo.input,
+                precision="" if own or todo.precision == "auto" else todo.precision,
+                test_labels=data.test_labels,
+            ),
+            fingerprint=_fingerprint(todo, start),
+            circumstances={
+                "rules": rules.RULES,
+                "warm_up": self._warmed_up,
+                "idle_seconds_asked": self._protocol.idle_seconds,
+                "kernel_cache": campaign.protocol.kernel_cache,
+                **self._session,
+            },
+            previous_exit_ns=self._exited_ns,
+            seen_folder=start.seen_folder,
+        )
+        return job, start.spawner
+
+
+def _explained(outcome: launch.Outcome, todo: Plan) -> launch.Outcome:
+    """An outcome with what to type where a trainer found no GPU in its container; its own advice is for a host."""
+    no_gpu = outcome.status == "failed" and outcome.exit_code == errors.EnvironmentProblem.exit_code
+    if todo.placed is None or not no_gpu or "NVIDIA driver shows" not in outcome.reason:
+        return outcome
+    program = Path(todo.placed.engine.program).name
+    how = "--device nvidia.com/gpu=all" if todo.placed.engine.is_podman else "--gpus all"
+    look = f"`{program} run --rm {how} {todo.placed.choice.image.locator} nvidia-smi`"
+    if todo.placed.engine.is_podman:
+        mend = "`sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml`"
+    else:
+        mend = "`sudo nvidia-ctk runtime configure --runtime=docker` and `sudo systemctl restart docker`"
+    reason = outcome.reason.rstrip(".")
+    return replace(outcome, reason=f"{reason}; inside the container, that is: see what {look} shows, and type {mend}")
+
+
+@dataclass(frozen=True)
+class _Start:
+    """How a run is started, natively or in a container; ``environ`` is what the trainer finds in its environment."""
+
+    command: trainer_command.Command
+    environ: Mapping[str, str]
+    spawner: launch.Spawner = launch.spawn
+    seen_folder: PurePosixPath | None = None
+    flags: tuple[str, ...] = ()
+
+
+def _start(todo: Plan, data: Data, seed: int, env: Mapping[str, str], folder: Path) -> _Start:
+    if todo.own is not None:
+        assert data.flat is not None
+        tests = len(data.test_labels)
+        given = trainer_command.Given(data.where, data.state, data.flat, tests, todo.device.asked, todo.threads)
+        command = trainer_command.own_command(todo.own, given, env)
+        return _Start(command, command.env)
+    request = trainer_command.Request(
+        todo.recipe, data.where, todo.input, todo.precision, todo.device.asked, seed, todo.threads
+    )
+    if todo.placed is None:
+        command = trainer_command.command("resnet9", request, env)
+        return _Start(command, command.env)
+    start = launch_spec.start(todo.placed, request, folder, env, secrets.token_hex(6))
+    spawner = container_process.spawner(todo.placed.engine, start.name)
+    return _Start(start.command, start.environ, spawner, start.seen_folder, start.flags)
+
+
+def _fingerprint(todo: Plan, start: _Start) -> dict[str, Any]:
+    # Of the trainer's own variables: what it will find is looked at where it will look.
+    image = os.environ.get(machine.IMAGE_VARIABLE) if todo.placed is None else todo.placed.identity
+    found = machine.fingerprint(CHECKOUT, launch.hear, device=todo.device.asked, image=image, environ=start.environ)
+    if todo.own is not None:
+        return _of_own_trainer(found, todo.own.cwd)
+    if trainer_command.python() != sys.executable:
+        return _without_our_environment(found)  # of an image that holds both, each with packages of its own
+    if todo.placed is not None:
+        return {**_without_our_environment(found), **machine.told(launch_spec.facts(todo.placed, start.flags))}
+    return found
+
+
+def _of_own_trainer(found: Mapping[str, Any], cwd: Path) -> dict[str, Any]:
+    """A fingerprint without our own environment, in which a person's program does not run, and with its folder's
+    commit.
+    """
+    code = git.look(cwd, launch.hear)
+    return {
+        **_without_our_environment(found),
+        "trainer.commit": code.commit,
+        "trainer.dirty": code.dirty,
+        "trainer.git_problem": code.problem,
+    }
+
+
+def _without_our_environment(found: Mapping[str, Any]) -> dict[str, Any]:
+    """A fingerprint of a trainer that has an interpreter and packages of its own."""
+    kept = {name: value for name, value in found.items() if not name.startswith("package.")}
+    return {**kept, **dict.fromkeys(name for name in kept if name.startswith(("lock.", "python.")))}
+
+
+@contextmanager
+def open_runner(
+    total: int,
+    timeout: int | None,
+    protocol: RunProtocol,
+    watched: Watched,
+    enough_epochs: int | None = None,
+    session: Mapping[str, Any] = MappingProxyType({}),
+) -> Iterator[Runner]:
+    """A Runner, which samples the GPU that is ``watched`` and ends each run after ``enough_epochs``. Within a run a
+    wish to stop ends the run; between two it waits until what the last one gave is written. ``session`` is added to the
+    circumstances of every run.
+    """
+    off = not protocol.telemetry
+    limits = Limits(enough_epochs=enough_epochs)
+    if timeout is not None:
+        limits = replace(limits, start_seconds=timeout, silence_seconds=timeout)
+    with SignalPipe() as wishes, Samplers(watched.chosen, watched.why_none, off=off) as samplers:
+        made = Runner(total, limits, wishes, protocol, samplers, session)
+        if watched.notice and not off:
+            made.display.say(watched.notice)
+        yield made

@@ -1,0 +1,74 @@
+"""``python -m bench choose-epochs RECIPE [DIR...]``: how many epochs reach the target reliably, and fastest?"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from bench.cli.options.numbers import Number
+
+
+@click.command("choose-epochs")
+@click.argument("recipe")
+@click.argument("folders", metavar="[DIR...]", nargs=-1, type=click.Path(path_type=Path))
+@click.option(
+    "--success",
+    type=Number("98%", 50, 99.99, share=True, unit="per cent"),
+    metavar="PERCENT",
+    default="98%",
+    show_default=True,
+    help="share of runs that are to reach the target",
+)
+@click.option("--runs-only", is_flag=True, help="fit the runs alone, without published accuracies and slopes")
+def command(recipe: str, folders: tuple[Path, ...], success: float, runs_only: bool) -> int:
+    """Fit the accuracy of RECIPE against its number of epochs, and say which length to choose.
+
+    Every run in or under a DIR counts that trained the network and tricks of RECIPE on CIFAR-10, at any length (of the
+    recipes' tables only `epochs` and `learning_rate` may differ); default: results/published. Accuracies that were
+    published for such recipes, and the slope that others measured, enter the fit with their own uncertainty. Printed
+    are, for each length, the accuracy, the chance to reach the target, and the expected wall-clock time to the first
+    success: with retries in a new process (start and compilation again) and in the same one. Method: docs/epochs.md.
+    """
+    from bench.analysis import epoch_curve
+    from bench.campaign import epoch_choice
+    from bench.campaign.reproductions import PUBLISHED
+    from bench.errors import UsageError
+    from bench.report import epochs as shown
+    from resnet9 import recipe as recipes
+
+    share = success / 100
+    chosen = recipes.load(recipe)
+    lengths = epoch_choice.lengths(chosen, epoch_choice.campaigns(folders or (PUBLISHED,)))
+    published = () if runs_only else epoch_choice.published(chosen)
+    slope = None if runs_only else epoch_curve.SLOPE
+    if not lengths and (folders or not published):
+        raise UsageError(
+            f"no run of {recipe} at any length is in {', '.join(map(str, folders)) or 'results/published'}; name "
+            "folders with such runs, made by `make bench`."
+        )
+    runs = [(each.epochs, accuracy) for each in lengths for accuracy in each.accuracies]
+    curve = epoch_curve.fit(runs, published, slope)
+    costs = epoch_curve.costs(record for each in lengths for record in each.records)
+    shortest = min([each.epochs for each in lengths] + [each.epochs for each in published])
+    choices = epoch_curve.choose(curve, chosen.target_percent, share, shortest, costs)
+    report = shown.EpochReport(
+        recipe=recipe,
+        target_percent=chosen.target_percent,
+        share=share,
+        measured=[
+            shown.Measured(each.recipe, each.epochs, each.accuracies, each.reached, each.left_out) for each in lengths
+        ],
+        published=published,
+        slope=slope,
+        curve=curve,
+        costs=costs,
+        choices=choices,
+        shown_epochs=epoch_curve.shown(
+            [*(each.epochs for each in lengths), *(each.epochs for each in published)],
+            [chosen.epochs, *(each.prediction.epochs for each in choices)],
+        ),
+    )
+    shown.show(report, sys.stdout)
+    return 0

@@ -1,0 +1,331 @@
+"""The pinned images: ``docker/images.toml`` read into plain values, and written back with its comments.
+
+tomlkit reads and writes it, as no other library keeps the comments.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import tomlkit
+from tomlkit.exceptions import TOMLKitError
+
+from bench.errors import DataError, UsageError
+from bench.record import replace_file
+from bench.system.json_schema import SchemaError, load
+from bench.system.paths import CHECKOUT
+
+FILE = CHECKOUT / "docker" / "images.toml"
+#: What an image that `make image` builds is called.
+BUILT_REPOSITORY = "resnet9-bench"
+NVIDIA_REPOSITORY = "nvcr.io/nvidia/tensorflow"
+#: The registry of a reference that names none, and NVIDIA's.
+DOCKER_HUB, NVIDIA_REGISTRY = "docker.io", "nvcr.io"
+DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+#: ``[host[:port]/]path[:tag][@digest]`` (distribution/reference grammar), in lower case as registries want it.
+_PART = r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*"
+REFERENCE = re.compile(
+    rf"(?P<repository>(?:[a-z0-9][a-z0-9.-]*(?::\d+)?/)?{_PART}(?:/{_PART})*)"
+    r"(?::(?P<tag>\w[\w.-]{0,127}))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?",
+    re.ASCII,
+)
+
+
+_VERSION = re.compile(r"\d+(\.\d+)+")
+
+
+@dataclass(frozen=True)
+class Acceptance:
+    """What ``bench image accept`` found on one GPU; ``capability`` is the GPU's, empty for a CPU, and ``cuda_mode`` how
+    the driver ran its CUDA, as far as that shows.
+    """
+
+    date: str
+    digest: str
+    device: str
+    capability: str
+    driver: str
+    capabilities: tuple[str, ...]
+    passed: bool
+    failed: tuple[str, ...] = ()
+    cuda_mode: str = ""
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image that a trainer can run in.
+
+    ``reference`` (repository and tag) and ``digest`` of one that is pulled; ``target`` (of docker/Dockerfile), ``base``
+    and ``lock`` of one that is built here. ``capabilities`` are GPUs it has code for (``7.0``, ``9.0+PTX``), ``broken``
+    those that fail all the same; without any it is for CPUs. Drivers are versions; ``forward`` has the oldest of each
+    branch that forward compatibility allows. ``candidate``: only taken where it was accepted. ``expected`` names the
+    facts that nobody has seen in the image.
+    """
+
+    name: str
+    tensorflow: str
+    python: str
+    reference: str = ""
+    digest: str = ""
+    resolved: str = ""
+    target: str = ""
+    base: str = ""
+    lock: str = ""
+    cuda: str = ""
+    capabilities: tuple[str, ...] = ()
+    broken: tuple[str, ...] = ()
+    native_driver: str = ""
+    floor_driver: str = ""
+    forward: dict[str, str] = field(default_factory=dict)
+    unpacked_gb: int | None = None
+    candidate: bool = False
+    expected: tuple[str, ...] = ()
+    evidence: dict[str, str] = field(default_factory=dict)
+    acceptance: tuple[Acceptance, ...] = ()
+
+    @property
+    def is_built(self) -> bool:
+        """Whether it is built here, not pulled."""
+        return bool(self.target)
+
+    @property
+    def is_gpu(self) -> bool:
+        """Whether it has code for any GPU."""
+        return bool(self.capabilities)
+
+    @property
+    def locator(self) -> str:
+        """What an engine runs: repository and digest, no tag beside it, which podman does not take; of one that is
+        built here, or has no digest, name and tag.
+        """
+        if self.is_built:
+            return f"{BUILT_REPOSITORY}:{self.target}"
+        return f"{repository_of(self.reference)}@{self.digest}" if self.digest else self.reference
+
+    @property
+    def label(self) -> str:
+        """Name, tag and digest, as a person reads it and a record keeps it, without the registry."""
+        if self.is_built:
+            return self.locator
+        told = self.reference.rpartition("/")[2]
+        return f"{told}@{self.digest}" if self.digest else told
+
+
+@dataclass(frozen=True)
+class Images:
+    """The table: ``image`` in the order of preference, ``last_driver_branch`` by compute capability."""
+
+    schema: int
+    image: tuple[Image, ...]
+    last_driver_branch: dict[str, int] = field(default_factory=dict)
+
+    def find(self, wanted: str) -> Image:
+        """The image called ``wanted``: a name of the table, a tag of it, or any reference.
+
+        Raises UsageError for a word that is none of these.
+        """
+        for each in self.image:
+            tag, pinned = each.reference.rpartition(":")[2], f"{each.reference}@{each.digest}"
+            if wanted and wanted in (each.name, each.reference, tag, pinned, each.locator):
+                return each
+        match = REFERENCE.fullmatch(wanted)
+        names = ", ".join(each.name for each in self.image)
+        if match is None or not (match["tag"] or match["digest"]):
+            raise UsageError(
+                f"there is no image {wanted!r}: IMAGE is one of {names}, or a reference such as "
+                "registry.example/tensorflow@sha256:..."
+            )
+        reference = f"{match['repository']}:{match['tag']}" if match["tag"] else match["repository"]
+        return Image(wanted, "unknown", "unknown", reference=reference, digest=match["digest"] or "")
+
+
+def repository_of(reference: str) -> str:
+    """The repository of a reference, with the registry it is in, without its tag."""
+    match = REFERENCE.fullmatch(reference)
+    return match["repository"] if match else reference
+
+
+def split_registry(repository: str) -> tuple[str, str]:
+    """Registry and path of a repository; the first part is a host where it looks like one (distribution/reference)."""
+    host, slash, path = repository.partition("/")
+    if slash and ("." in host or ":" in host or host == "localhost"):
+        return host, path
+    return DOCKER_HUB, repository if slash else f"library/{repository}"
+
+
+def login(registry: str, program: str = "docker") -> str:
+    """What to type to log in at a registry, in a clause."""
+    if registry == DOCKER_HUB and program != "podman":
+        return f"`{program} login`"
+    user = " with the user name $oauthtoken and a key of NVIDIA's NGC" if registry == NVIDIA_REGISTRY else ""
+    return f"`{program} login {registry}`{user}"
+
+
+def registry_of(reference: str) -> str:
+    """The registry of a reference, such as ``docker.io``."""
+    return split_registry(repository_of(reference))[0]
+
+
+def read(path: Path = FILE) -> Images:
+    """The table. Raises DataError where the file is not there, or is not what it must be."""
+    return _checked(_document(path).unwrap(), path)
+
+
+def _checked(body: Any, path: Path) -> Images:
+    try:
+        found = load(Images, body)
+    except SchemaError as error:
+        raise DataError(f"{path} is damaged ({error}); `git checkout docker/images.toml` brings it back.") from None
+    wrong = [fault for each in found.image for fault in _faults(each)]
+    if found.schema != 1:
+        wrong.insert(0, f"its schema is {found.schema}, not 1")
+    if len({each.name for each in found.image}) < len(found.image):
+        wrong.append("two images have one name")
+    if not all(type(branch) is int for branch in found.last_driver_branch.values()):
+        wrong.append("`last_driver_branch` has a branch that is no whole number")
+    if wrong:
+        raise DataError(f"{path} is damaged ({wrong[0]}); `git checkout docker/images.toml` brings it back.")
+    return found
+
+
+def _faults(image: Image) -> list[str]:
+    """What cannot be in an entry."""
+    wrong = []
+    if bool(image.reference) == bool(image.target):
+        wrong.append(f"{image.name} needs a `reference` or a `target`, and not both")
+    if image.reference and not (REFERENCE.fullmatch(image.reference) and "@" not in image.reference):
+        wrong.append(f"{image.name} has a `reference` that is none: {image.reference!r}")
+    if image.digest and not DIGEST.fullmatch(image.digest):
+        wrong.append(f"{image.name} has a `digest` that is none: {image.digest!r}")
+    if image.target and not (image.base and image.lock):
+        wrong.append(f"{image.name} is built, so it needs a `base` and a `lock`")
+    for name, told in (("native_driver", image.native_driver), ("floor_driver", image.floor_driver)):
+        # Of a candidate that somebody has resolved nothing need be known.
+        if image.is_gpu and not _VERSION.fullmatch(told) and (told or not image.candidate):
+            wrong.append(f"{image.name} has code for GPUs, so it needs a `{name}`")
+    if not all(isinstance(oldest, str) and _VERSION.fullmatch(oldest) for oldest in image.forward.values()):
+        wrong.append(f"{image.name} has a version in `forward` that is none")
+    capabilities = (*image.capabilities, *image.broken)
+    none = [each for each in capabilities if not re.fullmatch(r"\d+\.\d[a-z]?(\+PTX)?", each)]
+    return [*wrong, *(f"{image.name} has a compute capability that is none: {each!r}" for each in none)]
+
+
+def _document(path: Path) -> Any:
+
+    try:
+        return tomlkit.parse(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        advice = "`git checkout docker/images.toml` brings it"
+        raise DataError(f"cannot read {path} ({error.strerror}); {advice}.") from None
+    except (TOMLKitError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} is no TOML ({error}); `git checkout docker/images.toml` brings it back.") from None
+
+
+def write_digest(name: str, digest: str, date: str, path: Path = FILE) -> None:
+    """Put the ``digest`` that a registry gave on ``date`` into the entry ``name``; all else stays as it is, comments
+    too.
+    """
+    document = _document(path)
+    entry = _entry(document, name)
+    entry["digest"] = digest
+    if "resolved" in entry:
+        entry["resolved"] = date
+    else:
+        _insert_after(entry, "digest", "resolved", date)
+    _evidence(entry)["digest"] = f"asked of the registry on {date}"
+    _put(document, path)
+
+
+def add(name: str, reference: str, digest: str, date: str, path: Path = FILE) -> None:
+    """Add an entry of which nothing is known but its digest: it is a candidate until it was accepted.
+
+    Raises UsageError for a ``name`` that another image has.
+    """
+
+    document = _document(path)
+    if any(name in (each["name"], each.get("target")) for each in document["image"]):
+        raise UsageError(f"docker/images.toml has an image {name} already, which {reference} is not.")
+    entry = tomlkit.table()
+    unknown = {"tensorflow": "unknown", "python": "unknown"}
+    for key, value in ({"name": name, "reference": reference, "digest": digest, "resolved": date, **unknown}).items():
+        entry.add(key, value)
+    entry.add("candidate", True)
+    entry.add("evidence", {"digest": f"asked of the registry on {date}"})
+    document["image"].append(entry)
+    _put(document, path)
+
+
+def write_acceptance(name: str, acceptance: Acceptance, told: Mapping[str, str], path: Path = FILE) -> None:
+    """Add an acceptance to the entry ``name``, in place of an older one of that digest on such a GPU.
+
+    ``told`` is what the image says of itself (``tensorflow``, ``python``); where it passed, or the build list was read
+    at all, what was expected of the capabilities is replaced by what was read.
+    """
+
+    document = _document(path)
+    entry = _entry(document, name)
+    for key, value in told.items():
+        if value and entry.get(key) != value:
+            entry[key] = value
+    if acceptance.capabilities and acceptance.capability:
+        read_list = _as_listed(acceptance.capabilities)
+        entry["capabilities"] = read_list
+        _evidence(entry)["capabilities"] = f"read in the image on {acceptance.date}"
+        if "expected" in entry:
+            known = ("capabilities", *(key for key, value in told.items() if value))
+            entry["expected"] = [each for each in entry["expected"] if each not in known]
+    kept = [
+        dict(each)
+        for each in entry.get("acceptance", [])
+        if (each.get("digest"), each.get("capability")) != (acceptance.digest, acceptance.capability)
+    ]
+    rows = tomlkit.aot()
+    latest = {key: list(value) if isinstance(value, tuple) else value for key, value in vars(acceptance).items()}
+    for each in (*kept, latest):
+        row = tomlkit.table()
+        row.update(each)
+        row.add(tomlkit.nl())
+        rows.append(row)
+    entry["acceptance"] = rows
+    _put(document, path)
+
+
+def _as_listed(capabilities: tuple[str, ...]) -> list[str]:
+    """Build lists in the words of this file: ``sm_70`` is 7.0, ``compute_90`` is 9.0+PTX."""
+    listed = []
+    for each in capabilities:
+        found = re.fullmatch(r"(sm_|compute_)(\d+)(\d[a-z]?)", each)
+        listed.append(f"{found[2]}.{found[3]}{'+PTX' if found[1] == 'compute_' else ''}" if found else each)
+    return listed
+
+
+def _entry(document: Any, name: str) -> Any:
+    return next(each for each in document["image"] if each["name"] == name)
+
+
+def _evidence(entry: Any) -> Any:
+    if "evidence" not in entry:
+        entry["evidence"] = {}
+    return entry["evidence"]
+
+
+def _insert_after(entry: Any, before: str, key: str, value: str) -> None:
+    """A key behind another one: at the end it would land in the last sub-table."""
+    items = [(each, entry[each]) for each in list(entry)]
+    for each, _ in items:
+        entry.remove(each)
+    for each, kept in items:
+        entry.add(each, kept)
+        if each == before:
+            entry.add(key, value)
+
+
+def _put(document: Any, path: Path) -> None:
+
+    text = tomlkit.dumps(document)
+    _checked(tomlkit.parse(text).unwrap(), path)  # before it is written: no command may leave what none can read
+    replace_file(path, text)

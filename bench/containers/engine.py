@@ -1,0 +1,314 @@
+"""The container engine of this machine: whether it can be used, and what it says of an image. What goes wrong is one
+sentence with the command that mends it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.containers.catalog import DOCKER_HUB, Image, login, registry_of
+from bench.containers.spec import Engine, Inspected
+from bench.errors import EnvironmentProblem, one_line
+from bench.probes.hearing import Hear, Heard
+
+#: An engine answers in a fraction of a second; a daemon that is wedged, never.
+PATIENCE_SECONDS = 30.0
+#: What helps where there is no engine.
+INSTALL = (
+    "install Docker Engine and the NVIDIA container toolkit (docs/containers.md says how), or type WHERE=native to "
+    "train without a container"
+)
+#: What an engine's words mean, and what to type: the first that fits. ``{program}`` is its name, ``{registry}`` that of
+#: the image it was asked for, and ``{login}`` what logs in there.
+_MEANINGS: tuple[tuple[str, str, str], ...] = (
+    (
+        r"permission denied.*(docker.*sock|daemon socket|connect to the docker)|got permission denied",
+        "you may not use Docker's socket",
+        "type `sudo usermod -aG docker $USER`, log in anew, and run the same command",
+    ),
+    (
+        r"cannot connect to the docker daemon|is the docker daemon running|docker\.sock: (no such file|connect)",
+        "Docker is installed and its daemon does not run",
+        "type `sudo systemctl start docker`",
+    ),
+    (
+        r"could not select device driver|unknown or invalid runtime name: nvidia|container-runtime-hook.*not found",
+        "the engine cannot hand out GPUs, as it knows no NVIDIA container toolkit",
+        "install nvidia-container-toolkit, then type `sudo nvidia-ctk runtime configure --runtime=docker` and "
+        "`sudo systemctl restart docker`",
+    ),
+    (
+        r"unresolvable CDI device|setting up CDI devices|no such CDI|failed to inject CDI",
+        "the engine has no CDI description of this GPU",
+        "type `sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml`",
+    ),
+    (
+        r"unsatisfied condition: ([^\s,]+)",
+        "the driver is too old for this image by the image's own requirement",
+        "install a newer driver, or name another one with IMAGE= (`python -m bench image list`)",
+    ),
+    (
+        r"nvidia-container-cli.*(driver not loaded|nvml error|initialization error)|libnvidia-ml\.so",
+        "the container toolkit cannot reach the NVIDIA driver",
+        "see that `nvidia-smi` works on the host, then type `sudo systemctl restart docker`",
+    ),
+    (
+        r"nvidia-container-cli.*(unknown device|device error)|no devices? (with|found)",
+        "the engine does not find this GPU",
+        "see that `nvidia-smi -L` lists it, then type `sudo systemctl restart docker`",
+    ),
+    (
+        r"no space left on device|disk quota exceeded",
+        "the engine's disk is full",
+        "make room with `{program} system prune`, or move its data-root to a larger disk",
+    ),
+    (
+        r"buildx component is missing|requires buildkit|'buildx' is not a docker command|buildkit is not supported",
+        "{program} lacks BuildKit, which docker/Dockerfile needs",
+        "install docker-buildx-plugin, or name an engine that has it with DOCKER=",
+    ),
+    (
+        r"toomanyrequests|too many requests|rate ?limit",
+        "{registry} says that its limit of pulls is reached",
+        "wait ({window}), or type {login}",
+    ),
+    (
+        r"proxy authentication required|proxyconnect .*\b407\b",
+        "the proxy between this machine and {registry} asks for a login",
+        "give the engine the proxy's address with user and password (HTTPS_PROXY of its service)",
+    ),
+    (
+        r"unauthorized|authentication required|access to the resource is denied|access denied|no basic auth|"
+        r"failed to authorize|insufficient_scope|: denied: |response: denied|\b403 forbidden",
+        "{registry} does not give this image to this user: it has none of that name, or only with a login",
+        "see that the name is right, or type {login}",
+    ),
+    (
+        r"no matching manifest for|no match for platform|no image found in .* for architecture",
+        "the image has nothing for this machine's processor",
+        "name another one with IMAGE= (`python -m bench image list`), or type WHERE=native",
+    ),
+    (
+        r"manifest unknown|manifest for .* not found|not found: manifest|reading manifest .*not found|no such manifest|"
+        r"failed to resolve .*: not found",
+        "{registry} has no image of this name, tag or digest",
+        "see whether docker/images.toml is unchanged, and what `python -m bench image resolve TAG` says of the tag",
+    ),
+    (
+        r"x509: |certificate (is not|has expired|signed by|verify)|failed to verify certificate|"
+        r"server gave http response|remote error: tls",
+        "no encrypted connection with {registry} came about that the engine trusts",
+        "see that this machine's clock is right; of a proxy or a registry of your own, give the engine the certificate",
+    ),
+    (
+        r"no such host|i/o timeout|network is unreachable|no route to host|connection refused|tls handshake timeout|"
+        r"connection reset|temporary failure|context deadline exceeded|client\.timeout|dial tcp|\beof\b",
+        "{registry} cannot be reached from here, or broke off",
+        "run the same command again, which may have to fetch the image anew{elsewhere}",
+    ),
+    (
+        r"\b(500 internal server error|502 bad gateway|503 service unavailable|504 gateway time-?out)|"
+        r"unexpected http status.* 5\d\d",
+        "{registry} answers that it has trouble of its own",
+        "wait some minutes, then run the same command again{elsewhere}",
+    ),
+    (
+        r"no such image|image not known|unable to find image|image .* not found",
+        "the image is not here",
+        "pull it with the same command again, or build it with `make image`",
+    ),
+    (
+        r"bind source path does not exist|statfs .*no such file|invalid mount config|error mounting|mount denied|"
+        r"are not shared from the host",
+        "a folder of this machine cannot be mounted",
+        "let the engine run on this machine and see this folder: one in a snap, a virtual machine or on another host "
+        "does not",
+    ),
+    (
+        r"container-init binary not found|catatonit|exec: .*docker-init.*not found",
+        "the engine lacks the small program that is the first process in a container",
+        "install the package catatonit for podman; Docker's comes with Docker Engine itself, so install that anew",
+    ),
+    (
+        r"setting rlimit type [67]\b",
+        "the engine may not raise a container's number of open files or processes to its own default",
+        "type DOCKER_FLAGS='--ulimit nofile=4096:4096 --ulimit nproc=32768:32768', or give the engine the right to",
+    ),
+    (
+        r"error setting rlimit|setrlimit",
+        "the engine may not raise a limit of the container",
+        "type DOCKER_FLAGS='--ulimit stack=8388608', or give the engine's service the right to",
+    ),
+)
+#: What is wrong stands at the end; what an engine writes before it may have no end.
+_MOST_CHARACTERS = 8192
+#: What a client says before it says what is wrong.
+_PREFIX = re.compile(r"^(docker: |error: |time=\S+ level=\S+ msg=)?(error response from daemon: )?", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """What an engine's words mean, as a clause, and what to do; ``known`` is False where the words are its own."""
+
+    told: str
+    advice: str
+    known: bool = True
+
+    def sentence(self) -> str:
+        """Both, for a person."""
+        return f"{self.told}; {self.advice}." if self.advice else f"{self.told.rstrip('.')}."
+
+
+def meaning(words: str, program: str = "docker", reference: str = "") -> Trouble:
+    """What is wrong by an engine's ``words``: a known trouble with its remedy, or the words themselves.
+
+    ``reference`` is the image that it was to fetch, if it was.
+    """
+    lines = [line.strip() for line in words[-_MOST_CHARACTERS:].splitlines() if line.strip()]
+    registry = registry_of(reference) if reference else ""
+    names = {
+        "program": program,
+        "registry": registry or "the registry",
+        "login": login(registry or "REGISTRY", program),
+        "window": "Docker Hub counts pulls per six hours"
+        if registry == DOCKER_HUB
+        else "such limits end by themselves",
+        # The base of our own images comes from there.
+        "elsewhere": "" if registry == DOCKER_HUB else "; without that registry, IMAGE=portable",
+    }
+    for pattern, told, advice in _MEANINGS:
+        if re.search(pattern, " ".join(lines), re.IGNORECASE):
+            return Trouble(told.format(**names), advice.format(**names))
+    # The last line is `See 'docker run --help'.`, or the end of a stack.
+    speaking = [line for line in lines if not re.match(r"see '|run '|\s*$", line, re.IGNORECASE)]
+    last = _PREFIX.sub("", speaking[-1]) if speaking else "it said nothing"
+    return Trouble(f"{program} says: {one_line(last)[:300]}", "", known=False)
+
+
+def find(program: str, hear: Hear, environ: Mapping[str, str]) -> Engine:
+    """The engine called ``program``. Raises EnvironmentProblem, in one sentence, where it cannot be used."""
+    if shutil.which(program) is None:
+        raise EnvironmentProblem(f"there is no `{program}` on PATH; {INSTALL}.")
+    name = "CONTAINER_HOST" if Path(program).name == "podman" else "DOCKER_HOST"
+    if environ.get(name) and not environ[name].startswith("unix://"):
+        raise EnvironmentProblem(
+            f"{name} names an engine on another machine, which cannot see this one's files; `unset {name}` first."
+        )
+    asked = _answer([program, "info", "--format", "{{json .}}"], hear)
+    try:
+        info = json.loads(asked.out)
+        errors = info.get("ServerErrors") or []
+    except (ValueError, AttributeError):
+        raise EnvironmentProblem(meaning(asked.err or asked.out, Path(program).name).sentence()) from None
+    if errors or asked.exit_code:
+        words = "\n".join(map(str, errors)) or asked.err
+        raise EnvironmentProblem(meaning(words, Path(program).name).sentence())
+    if "host" in info and "store" in info:  # also where it goes by the name of docker
+        return _podman(program, info)
+    found = _docker(program, info)
+    _require_this_machine(program, hear, environ)
+    return found
+
+
+def _require_this_machine(program: str, hear: Hear, environ: Mapping[str, str]) -> None:
+    """Raises EnvironmentProblem where Docker's context leads to another machine; DOCKER_HOST goes before it."""
+    if environ.get("DOCKER_HOST"):
+        return
+    heard = _answer([program, "context", "inspect", "--format", "{{.Endpoints.docker.Host}}"], hear)
+    if not heard.exit_code and heard.out.strip().startswith(("ssh://", "tcp://", "http://", "https://")):
+        raise EnvironmentProblem(
+            "Docker's context names an engine on another machine, which cannot see this one's files; type "
+            "`docker context use default` first."
+        )
+
+
+def _docker(program: str, info: Mapping[str, Any]) -> Engine:
+    options = [str(each) for each in info.get("SecurityOptions") or []]
+    return Engine(
+        program=program,
+        version=str(info.get("ServerVersion") or "unknown"),
+        rootless=any("name=rootless" in each for each in options),
+        remapped=any("name=userns" in each for each in options),
+        selinux=any("name=selinux" in each for each in options),
+        root_folder=_folder(info.get("DockerRootDir")),
+    )
+
+
+def _podman(program: str, info: Mapping[str, Any]) -> Engine:
+    host, store = info.get("host") or {}, info.get("store") or {}
+    security = host.get("security") or {}
+    return Engine(
+        program=program,
+        version=str((info.get("version") or {}).get("Version") or "unknown"),
+        is_podman=True,
+        rootless=bool(security.get("rootless")),
+        selinux=bool(security.get("selinuxEnabled")),
+        root_folder=_folder(store.get("graphRoot")),
+    )
+
+
+def _folder(path: object) -> Path | None:
+    return Path(path) if isinstance(path, str) and Path(path).is_dir() else None
+
+
+def inspect(engine: Engine, image: Image, hear: Hear) -> Inspected | None:
+    """What the engine says of an image; None where it has not got it. Raises EnvironmentProblem."""
+    # Without a template every engine gives a list; with one, Docker an object and podman 4 a list.
+    answer = _answer([engine.program, "image", "inspect", image.locator], hear)
+    if answer.exit_code:
+        trouble = meaning(answer.err, Path(engine.program).name, image.locator)
+        if re.search(r"no such (image|object)|image not known", answer.err, re.IGNORECASE):
+            return None
+        raise EnvironmentProblem(trouble.sentence())
+    try:
+        (body,) = json.loads(answer.out)
+        config = body.get("Config") or {}
+        content = str(body["Id"])
+    except (ValueError, TypeError, AttributeError, KeyError):
+        raise EnvironmentProblem(
+            f"{engine.program} does not tell what {image.locator} is: {one_line(answer.out)[:200]}."
+        ) from None
+    digests = [str(each).rpartition("@")[2] for each in body.get("RepoDigests") or []]
+    return Inspected(
+        id=content if content.startswith("sha256:") else f"sha256:{content}",
+        digests=tuple(digests),
+        labels={str(key): str(value) for key, value in (config.get("Labels") or {}).items()},
+        env=dict(str(each).partition("=")[::2] for each in config.get("Env") or []),
+    )
+
+
+def require_space(engine: Engine, image: Image) -> None:
+    """Raises EnvironmentProblem where an image that is to be pulled does not fit on the engine's disk."""
+    if engine.root_folder is None or image.unpacked_gb is None:
+        return
+    free_gb = shutil.disk_usage(engine.root_folder).free / 1e9
+    # While layers are unpacked their compressed form is there as well, about a third.
+    needed_gb = 1.35 * image.unpacked_gb
+    if free_gb < needed_gb:
+        name = Path(engine.program).name
+        raise EnvironmentProblem(
+            f"the image {image.name} needs about {needed_gb:.0f} GB where {name} keeps its images and {free_gb:.0f} GB "
+            f"are free: make room with `{name} system prune`, or move its data-root to a larger disk."
+        )
+
+
+def has_cdi(root: Path = Path("/")) -> bool:
+    """Whether this machine describes its NVIDIA GPUs by CDI, as podman needs it."""
+    return any(path.is_file() for place in ("etc/cdi", "var/run/cdi") for path in (root / place).glob("nvidia*"))
+
+
+def _answer(argv: Sequence[str], hear: Hear) -> Heard:
+    try:
+        return hear(argv, PATIENCE_SECONDS)
+    except TimeoutError:
+        restart = "" if Path(argv[0]).name == "podman" else "; type `sudo systemctl restart docker`"
+        raise EnvironmentProblem(f"{argv[0]} did not answer within {PATIENCE_SECONDS:.0f} s{restart}.") from None
+    except OSError as error:
+        raise EnvironmentProblem(f"`{shlex.join(argv[:2])}` cannot be started ({error.strerror}); {INSTALL}.") from None

@@ -1,0 +1,131 @@
+"""A trainer in a container, as ``bench.launch.launch`` sees it: a process to wait for, to signal and to collect.
+
+What is started is the engine's client. It passes signals on and ends with the trainer, but it is not the trainer:
+killed, it leaves the container running; its CPU time and memory are its own; its exit code may be the engine's. So
+whatever happens to the client, the container is asked how it ended, and is removed.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from bench.containers import engine as engines
+from bench.containers.spec import OWNER_LABEL, Engine
+from bench.errors import EnvironmentProblem
+from bench.launch import launch
+from bench.system.files import end_of
+
+#: The client's own exit codes: the engine refused, the command cannot be run, or there is no such command (docker
+#: run, "Exit status").
+_REFUSED, _NOT_RUNNABLE, _NO_COMMAND = 125, 126, 127
+_LOG_END_BYTES = 4096
+
+
+@dataclass(frozen=True)
+class _State:
+    """How a container ended by the engine's account; ``began`` is False for one that was made and never started."""
+
+    began: bool
+    running: bool
+    exit_code: int
+    out_of_memory: bool
+
+
+class ContainerProcess(launch.Child):
+    """The client of one container. ``is_client``: the trainer is another process than this one."""
+
+    is_client = True
+
+    def __init__(self, started: launch.Started, engine: Engine, name: str, log: Path) -> None:
+        super().__init__(started)
+        self._engine, self._name, self._log = engine, name, log
+
+    def signal(self, number: signal.Signals) -> None:
+        """To the client, which passes on what can be passed on; SIGKILL to the container itself before."""
+        if number == signal.SIGKILL and not self.ended():
+            self._ask("kill", self._name)
+        super().signal(number)
+
+    def collect(self) -> launch.Exit:
+        """End what is left, ask how the container ended, and remove it."""
+        end = super().collect()
+        state = self._state()
+        removed = self._ask("rm", "--force", self._name)
+        told = launch.Exit(exit_code=end.exit_code, signal=end.signal)
+        code = end.exit_code if state is None or not state.began or state.running else state.exit_code
+        if state is None or not state.began:
+            if end.exit_code in (_REFUSED, _NOT_RUNNABLE, _NO_COMMAND):
+                trouble = engines.meaning(self._last_words(), Path(self._engine.program).name)
+                told = launch.Exit(exit_code=EnvironmentProblem.exit_code, reason=_clause(trouble))
+        elif code is not None and code - 128 in signal.valid_signals():
+            # Inside, the first process reports a signal as a shell does.
+            killed = code == 128 + signal.SIGKILL
+            reason = "the trainer ran out of memory and was ended" if state.out_of_memory and killed else ""
+            told = launch.Exit(signal=code - 128, reason=reason)
+        elif code is not None:
+            told = launch.Exit(exit_code=code)
+        if removed is None or (removed.exit_code and "no such container" not in removed.err.lower()):
+            left = f"its container may still be there: type `{self._engine.program} rm --force {self._name}`"
+            told = launch.Exit(told.exit_code, told.signal, reason=f"{told.reason}; {left}" if told.reason else left)
+        return told
+
+    def _state(self) -> _State | None:
+        heard = self._ask("container", "inspect", "--format", "{{json .State}}", self._name)
+        try:
+            state: Mapping[str, Any] = json.loads(heard.out) if heard is not None else {}
+            return _State(
+                # Docker has `created` for one that never ran, podman `created` or `configured`.
+                began=str(state["Status"]).lower() not in ("created", "configured", "initialized"),
+                running=bool(state.get("Running")),
+                exit_code=int(state["ExitCode"]),
+                out_of_memory=bool(state.get("OOMKilled")),
+            )
+        except (ValueError, KeyError, TypeError):
+            return None
+
+    def _ask(self, *words: str) -> launch.Heard | None:
+        try:
+            return launch.hear([self._engine.program, *words], engines.PATIENCE_SECONDS)
+        except (OSError, TimeoutError):
+            return None
+
+    def _last_words(self) -> str:
+        return end_of(self._log, _LOG_END_BYTES).decode("utf-8", "replace")
+
+
+def _clause(trouble: engines.Trouble) -> str:
+    return f"{trouble.told}; {trouble.advice}" if trouble.advice else trouble.told
+
+
+def spawner(engine: Engine, name: str) -> launch.Spawner:
+    """Starts the client of the container called ``name``, for ``bench.launch.launch.run``."""
+
+    def start(argv: Sequence[str], env: Mapping[str, str], cwd: Path, log: IO[bytes]) -> launch.Child:
+        return launch.spawn(
+            argv, env, cwd, log, lambda started: ContainerProcess(started, engine, name, Path(log.name))
+        )
+
+    return start
+
+
+def sweep(engine: Engine, owner: str) -> tuple[str, ...]:
+    """Remove the containers of ``owner`` that a harness which was killed left behind; their names.
+
+    Only for who holds the lock that ``owner`` is made of: then none of them can be another harness's.
+    """
+    label = f"label={OWNER_LABEL}={owner}"
+    try:
+        heard = launch.hear(
+            [engine.program, "ps", "--all", "--filter", label, "--format", "{{.Names}}"], engines.PATIENCE_SECONDS
+        )
+        names = tuple(heard.out.split()) if not heard.exit_code else ()
+        if names:
+            launch.hear([engine.program, "rm", "--force", *names], engines.PATIENCE_SECONDS)
+    except (OSError, TimeoutError):
+        return ()
+    return names

@@ -1,0 +1,273 @@
+"""Where runs are made: the options that say so, what is settled on and why, and an image that is there when they begin.
+
+The images of ``docker/images.toml`` and the engine are looked at before anything is pulled, so that a pair that cannot
+work is told in a sentence and not in an hour.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bench.containers import CONTAINER, NATIVE, catalog, spec
+from bench.containers import engine as engines
+from bench.containers import process as container_process
+from bench.containers.compat import Card
+from bench.containers.launch_spec import Placed
+from bench.errors import EnvironmentProblem, UsageError
+from bench.launch import launch
+from bench.probes import container as host_container
+from bench.probes import gpu
+from bench.probes.device import device as find_device
+from bench.probes.machine import IMAGE_VARIABLE, installed_lock
+from bench.system import container_flags, locks
+from bench.system.hashing import hashed
+from bench.system.paths import CHECKOUT
+
+if TYPE_CHECKING:
+    from bench.containers.catalog import Image
+    from bench.containers.compat import Card
+    from bench.containers.launch_spec import Placed
+    from bench.containers.spec import Choice, Engine
+    from bench.probes.device import Device
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What was asked for; None where nothing was."""
+
+    where: str | None = None
+    image: str | None = None
+    docker: str | None = None
+    docker_flags: str | None = None
+
+    @property
+    def explicitly(self) -> bool:
+        """Whether a container was asked for, and not only allowed."""
+        return self.where == CONTAINER or (self.image is not None and self.where != NATIVE)
+
+
+@dataclass(frozen=True)
+class Settled:
+    """Where runs will be made: in the image of ``choice`` by ``engine``, or natively where these are None, and why.
+
+    ``said`` is a line for the terminal, empty where there is nothing to tell, as on a machine without a GPU.
+    """
+
+    said: str = ""
+    choice: Choice | None = None
+    engine: Engine | None = None
+    toolkit: str | None = None
+    extra: tuple[str, ...] = ()
+
+
+def explicitly(asked: Asked) -> Asked:
+    """The same, with a container asked for where nothing was said. Raises UsageError for WHERE=native."""
+    if asked.where == NATIVE:
+        raise UsageError("WHERE=native runs in no image; leave it out.")
+    return replace(asked, where=CONTAINER)
+
+
+def device(asked: str | None, *, err: bool = False) -> Device:
+    """Return the device that ``asked`` means here, and print first what the person is to know of the choice.
+
+    ``err``: on standard error. Raises what ``bench.probes.device.device`` raises.
+    """
+
+    found = find_device(asked)
+    for note in found.notes():
+        click.echo(note, err=err)
+    return found
+
+
+def placed(
+    asked: Asked, device: Device, *, own: bool = False, say: Callable[[str], None] = click.echo
+) -> Placed | None:
+    """Settle where runs are made, ``say`` so, and have the image ready. For who holds the lock of the device.
+
+    Raises what ``settle`` and ``ready`` raise, and EnvironmentProblem where a native run would find no TensorFlow.
+    """
+
+    settled = settle(asked, device, own=own)
+    if settled.said:
+        say(settled.said)
+    found = ready(settled, device, say)
+    if found is None:
+        if not own and installed_lock()["lock.name"] == "harness":
+            raise EnvironmentProblem(
+                "there is no TensorFlow in .venv, which was set up for the harness alone: type the same `make` "
+                "command with WHERE=native, which installs it."
+            )
+        return None
+    left = container_process.sweep(found.engine, found.owner)
+    if left:
+        say(f"Removed what an earlier command had left running: {', '.join(left)}.")
+    return found
+
+
+def settle(asked: Asked, device: Device, *, own: bool = False) -> Settled:
+    """Where runs on ``device`` are made; nothing is pulled. ``own``: of a person's own trainer.
+
+    Raises UsageError for a contradiction, EnvironmentProblem where a container is asked for, or chosen, and cannot be.
+    """
+
+    if asked.where == NATIVE or own:
+        _refuse_container(asked, own)
+        return Settled("Natively, as WHERE=native asks for." if asked.where == NATIVE and device.kind == "gpu" else "")
+    # With neither a GPU nor a wish there is nothing to pin: the lock files hold the CPU's TensorFlow. And in the image
+    # that holds harness and trainer it has been decided.
+    if not asked.explicitly and (device.kind == "cpu" or os.environ.get(IMAGE_VARIABLE)):
+        return Settled()
+    if device.kind == "gpu" and device.asked == "gpu":
+        return _natively(asked, f"the GPU has no UUID to hand it on by ({device.unwatched})")
+    extra = container_flags.split(asked.docker_flags or "")
+    if asked.image is not None:
+        catalog.read().find(asked.image)  # a slip of the keys is told before any trouble with the engine
+    try:
+        engine, toolkit = _engine(asked, device)
+    except EnvironmentProblem as problem:
+        return _natively(asked, str(problem))
+    return _chosen(asked, device, engine, toolkit, extra)
+
+
+def _refuse_container(asked: Asked, own: bool) -> None:
+
+    if own and asked.explicitly:
+        raise UsageError(
+            "a trainer of your own runs where you start it: put `docker run` into TRAINER, and leave WHERE and IMAGE "
+            "out (docs/trainers.md)."
+        )
+    if asked.image is not None:
+        raise UsageError(f"WHERE=native runs in no image; leave IMAGE={asked.image} or WHERE out.")
+
+
+def _natively(asked: Asked, why: str) -> Settled:
+
+    if asked.explicitly:
+        raise EnvironmentProblem(why if why.endswith(".") else f"{why}.")
+    # Where there is no engine nobody wants one, nor is the advice to type WHERE=native for who wanted no container.
+    reason = re.sub(r",? or type WHERE=native[^;.]*", "", why.replace(f"; {engines.INSTALL}", "")).rstrip(".")
+    return Settled(f"Natively, in no container: {reason}.")
+
+
+def _engine(asked: Asked, device: Device) -> tuple[Engine, str | None]:
+    """The engine and the version of NVIDIA's toolkit. Raises EnvironmentProblem where either is missing."""
+    program = asked.docker or next((name for name in ("docker", "podman") if shutil.which(name)), "docker")
+    found = engines.find(program, launch.hear, os.environ)
+    toolkit = host_container.toolkit_version(launch.ask)
+    if device.kind == "cpu":
+        return found, toolkit
+    if found.is_podman and not engines.has_cdi():
+        raise EnvironmentProblem(
+            "podman is given GPUs by CDI, and this machine has no description of them; install "
+            "nvidia-container-toolkit, then type `sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml`"
+        )
+    if not found.is_podman and toolkit is None:
+        raise EnvironmentProblem(
+            "NVIDIA's container toolkit is not here, so Docker cannot hand out the GPU; install "
+            "nvidia-container-toolkit, then type `sudo nvidia-ctk runtime configure --runtime=docker` and "
+            "`sudo systemctl restart docker`"
+        )
+    return found, toolkit
+
+
+def _chosen(asked: Asked, device: Device, engine: Engine, toolkit: str | None, extra: tuple[str, ...]) -> Settled:
+
+    found, driver = card(device)
+    choice = spec.choose(found, driver, toolkit, catalog.read(), asked.image)
+    said = f"In the image {choice.image.name} ({choice.image.label}), by {engine.told}: {choice.reason}."
+    return Settled(said, choice, engine, toolkit, extra)
+
+
+def card(device: Device) -> tuple[Card | None, str | None]:
+    """The GPU that ``device`` is and the version of its driver."""
+    if device.kind == "cpu":
+        return None, None
+    found = gpu.choose(gpu.look(), device.asked)
+    if found is None:
+        return Card(device.name, None), None
+    return Card(found.name, found.compute_capability), found.driver_version
+
+
+def ready(settled: Settled, device: Device, say: Callable[[str], None] = click.echo) -> Placed | None:
+    """The container of runs, its image pulled where it was not there; None where there is none.
+
+    Raises EnvironmentProblem in one sentence where the image cannot be had.
+    """
+
+    if settled.choice is None or settled.engine is None:
+        return None
+    image = settled.choice.image
+    inspected = _inspected(settled.engine, settled.choice, say)
+    pinning = spec.pinning(image, inspected, recipe(image), catalog.read())
+    placed = Placed(
+        engine=settled.engine,
+        choice=settled.choice,
+        inspected=inspected,
+        pinning=pinning,
+        owner=hashed(str(locks.device_lock(device.key))),
+        gpu=device.asked if device.kind == "gpu" else None,
+        toolkit=settled.toolkit,
+        extra=settled.extra,
+    )
+    if not placed.publishable:
+        say(f"A result from it is not to be published: {not_publishable(pinning, image.name)}.")
+    replacing = [flag.told for flag in container_flags.read(settled.extra) if flag.replaces]
+    if replacing:
+        say(f"A result from it is not to be published: DOCKER_FLAGS has {' '.join(replacing)}.")
+    return placed
+
+
+def not_publishable(pinning: str, name: str) -> str:
+    """Why, in a clause with what to do."""
+    if pinning == spec.STANDIN:
+        return f"{name} only stands in for an image, as it says itself (label {spec.STAND_IN})"
+    return (
+        f"nobody else can know what is in {name}, which has no digest that docker/images.toml or IMAGE names and was "
+        "not made by `make image` from this checkout's lock file and base"
+    )
+
+
+def _inspected(engine: Engine, choice: Choice, say: Callable[[str], None]) -> Any:
+
+    image = choice.image
+    found = engines.inspect(engine, image, launch.hear)
+    if found is not None:
+        return found
+    if image.is_built:
+        build = f"`make image IMAGE={image.name}`"
+        raise EnvironmentProblem(f"the image {image.locator} is not here, as it is built and not pulled: type {build}.")
+    engines.require_space(engine, image)
+    size = f", about {image.unpacked_gb} GB unpacked" if image.unpacked_gb else ""
+    say(f"Pulling {image.locator}{size}.")
+    # Podman shows its progress where docker shows what is wrong.
+    code, words = launch.call_heard([engine.program, "pull", image.locator], CHECKOUT, echo=engine.is_podman)
+    if code in (130, 143):
+        raise EnvironmentProblem(
+            f"the pull of {image.name} was interrupted; type the same command again, which may have to fetch it anew."
+        )
+    found = engines.inspect(engine, image, launch.hear) if not code else None
+    if found is None:
+        trouble = engines.meaning(words, Path(engine.program).name, image.locator)
+        raise EnvironmentProblem(f"the image {image.name} ({image.label}) could not be pulled: {trouble.sentence()}")
+    return found
+
+
+def recipe(image: Image) -> dict[str, str]:
+    """The labels of an image that `make image` builds of this checkout; none for one that is pulled."""
+    if not image.is_built:
+        return {}
+    files = {
+        spec.LOCK_LABEL: CHECKOUT / "requirements" / f"{image.lock}.txt",
+        spec.DOCKERFILE_LABEL: CHECKOUT / "docker" / "Dockerfile",
+    }
+    hashes = {label: hashlib.sha256(path.read_bytes()).hexdigest() for label, path in files.items()}
+    return {spec.BASE_LABEL: image.base, **hashes}

@@ -1,0 +1,277 @@
+"""What a folder or a pair is as a candidate for the board, and why it cannot be one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.analysis import censored, mixture
+from bench.analysis.ranking import Sample
+from bench.dawnbench import board, claims, entry, expected, publish
+from bench.dawnbench.details import NO_AUGMENTATION
+from bench.dawnbench.expected import Expectation
+from bench.dawnbench.findings import printable
+from bench.dawnbench.pair import SUFFIXES, TARGET_PERCENT, TEST_IMAGES
+from bench.errors import DataError, Refused, UsageError, one_line
+from bench.record import ABLATION_FILE, CAMPAIGN_FILE, holds, load_campaign, read_ablation
+from bench.record.ab import AB_FILE, SIDES
+from bench.record.claims import price as claimed_price
+from bench.record.clocks import CLOCKS, HEADLINE, fixed_work_seconds, to_target_seconds
+from bench.record.describe import describe
+from bench.record.model import PLAIN
+from bench.record.stalls import STALLS_FILE
+from bench.rules import judged
+from bench.rules.image import not_publishable
+
+if TYPE_CHECKING:
+    from bench.analysis.ranking import Sample
+    from bench.dawnbench.expected import Expectation
+    from bench.record import Record, StoredCampaign
+
+_SYNTHETIC = (
+    "was trained on the built-in stand-in, which is no CIFAR-10 result and has no place; type `make bench "
+    "RECIPE=speedrun` for one that has."
+)
+_UNVERIFIED = (
+    "the data was a copy of CIFAR-10 that nobody verified against the official archive, so this is the standing "
+    "of an unverified result; `make data` fetches and verifies one"
+)
+#: What an entry's own clock is called where the pair does not say.
+_CLOCK_UNSAID = "the pair's own clock, which it does not name"
+_RULE = (
+    "the median successful run, of an even count the slower of the two middle ones, as `bench entry` chooses it; a "
+    "place needs more than half of the planned runs to succeed"
+)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A candidate with the times of its runs and its price in US dollars an hour, None without one."""
+
+    candidate: Candidate
+    sample: Sample
+    cost_per_hour_usd: float | None
+
+
+def of(path: Path, cost_per_hour: float | None) -> Asked:
+    """The candidate that ``path`` means: a campaign's folder, or the .json or .tsv of a DAWNBench pair or its folder.
+
+    ``cost_per_hour`` goes before what was claimed. Raises DataError for what is damaged or no result, UsageError for
+    several results in one, Refused for a result that has no place whatever its time.
+    """
+
+    claims.check(cost_per_hour=cost_per_hour)
+    if path.suffix in SUFFIXES and path.name != CAMPAIGN_FILE:
+        return _of_pair(path, cost_per_hour)
+    folder = path.parent if path.name == CAMPAIGN_FILE else path
+    if holds(folder, ABLATION_FILE):
+        one = folder / read_ablation(folder).variants[0].name
+        raise UsageError(f"{printable(folder)} is an ablation of several campaigns; name one, such as {one}.")
+    if holds(folder, AB_FILE):
+        a, b = (printable(folder / side) for side in SIDES)
+        raise UsageError(f"{printable(folder)} is an A/B of two campaigns; name one of its sides, {a} or {b}.")
+    if holds(folder, STALLS_FILE):
+        raise UsageError(f"{printable(folder)} measures an input and ends its runs early; name a campaign's folder.")
+    if not folder.exists():
+        raise DataError(f"there is no {printable(path)}; give a campaign's folder, such as one under results/.")
+    if holds(folder, CAMPAIGN_FILE):
+        return of_campaign(load_campaign(folder, anew=True), cost_per_hour)
+    try:
+        found = board.only_pair(folder)
+    except DataError:
+        raise DataError(
+            f"{printable(path)} is neither a campaign (it has no {CAMPAIGN_FILE}) nor holds a DAWNBench pair; give one "
+            "of the folders under results/."
+        ) from None
+    return _of_pair(found, cost_per_hour)
+
+
+# --- A campaign ---
+
+
+def of_campaign(campaign: StoredCampaign, cost_per_hour: float | None) -> Asked:
+    """The candidate that a loaded campaign is. Raises Refused for one that has no place whatever its time."""
+    records = tuple(judged(record) for record in campaign.records)
+    publish.require_planned(records, campaign.seeds, campaign.folder)
+    counted = _counted(records, campaign)
+    times = _times(counted)
+    one = counted[0]
+    recipe = one_line(str(one.recipe.get("name", "")))
+    expectation, took = _expected(counted)
+    chosen_seed = entry.choose(times)
+    chosen = next((each for each in counted if each.seed == chosen_seed), None)
+    candidate = Candidate(
+        # By its last part: where results lie on a machine is nobody's business.
+        title=one_line(f"{campaign.path.resolve().name}: {describe(campaign)}"),
+        clock=HEADLINE.label,
+        target_percent=one.target_percent or TARGET_PERCENT,
+        hardware=str(campaign.claims.get("hardware") or one.device.get("name") or ""),
+        framework=one.framework or "",
+        rule=_RULE if len(campaign.seeds) > 1 else "",
+        remarks=(*_remarks(counted, len(campaign.seeds)), *_circular(expectation, campaign.path)),
+        recipe=recipe,
+        expectation=expectation,
+        schedule_seconds=took,
+        wall_seconds=None if chosen is None else to_target_seconds(CLOCKS["wall"], chosen),
+        **({} if chosen is None else _accuracy(chosen)),
+    )
+    price = claimed_price(campaign.claims) if cost_per_hour is None else cost_per_hour
+    return Asked(candidate, Sample(times, chosen_seed, tuple(sorted({*campaign.seeds} - {*times}))), price)
+
+
+def _accuracy(chosen: Record) -> dict[str, Any]:
+    """The accuracy of a run where it reached its target and how it was measured, as ``Candidate`` takes it."""
+    crossing = chosen.crossing
+    if crossing is None:
+        return {}
+    plain = chosen.plain(crossing)
+    return {
+        "accuracy_percent": crossing.accuracy_percent,
+        "augmentation": NO_AUGMENTATION if crossing.view == PLAIN else f"{one_line(crossing.view)} views",
+        "plain_percent": None if plain is None else plain.accuracy_percent,
+    }
+
+
+def _counted(records: Sequence[Record], campaign: StoredCampaign) -> list[Record]:
+    """The runs that may stand on a board, one process each, finished and not invalid; Refused where there are none."""
+    folder = campaign.folder
+    synthetic = campaign.configuration.get("dataset") == "synthetic"
+    if synthetic or any(each.dataset.get("state") == "synthetic" for each in records):
+        raise Refused(f"{folder} {_SYNTHETIC}")
+    done = [each for each in records if each.status == "done"]
+    if not done:
+        raise Refused(f"no run in {folder} is finished, so there is no time to rank; `make bench` finishes it.")
+    alone = [each for each in done if (each.runs or 1) == 1 and each.seed is not None and each.epochs]
+    if not alone:
+        raise Refused(f"the runs in {folder} share a process, so none has a time of its own; `make bench` makes such.")
+    counted = [each for each in alone if each.verdict and each.verdict.level != "invalid"]
+    if not counted:
+        raise Refused(f"every run in {folder} is invalid and has no place; `python -m bench report {folder}` says why.")
+    for each in counted:
+        if each.dataset.get("state") not in ("canonical", "unverified"):
+            raise Refused(f"seed {each.seed} in {folder} was not trained on CIFAR-10, which is what the board is of.")
+        if each.target_percent is None or each.target_percent < TARGET_PERCENT:
+            raise Refused(
+                f"the target in {folder} was {each.target_percent} %, and the board is of times to {TARGET_PERCENT} %; "
+                f"run it again with a recipe, or TARGET, of {TARGET_PERCENT}."
+            )
+        if any(evaluation.total != TEST_IMAGES for evaluation in each.epochs):
+            raise Refused(
+                f"seed {each.seed} in {folder} was not evaluated on all {TEST_IMAGES:,} test images, as the board asks."
+            )
+    return counted
+
+
+def _times(counted: Sequence[Record]) -> dict[int, float]:
+    """Time to the target on the headline clock by seed; a miss is infinite."""
+    found = {each.seed: to_target_seconds(HEADLINE, each) for each in counted}
+    for seed, seconds in found.items():
+        if seconds is None or not seconds > 0:
+            shown = "no time" if seconds is None else f"{seconds} s"
+            raise DataError(f"the clock of seed {seed} shows {shown} at its target, so its record is damaged.")
+    return {seed: seconds for seed, seconds in found.items() if seed is not None and seconds is not None}
+
+
+def _remarks(counted: Sequence[Record], planned: int) -> Iterator[str]:
+    """What a reader of the place must know, worst first."""
+    if any(each.dataset.get("state") == "unverified" for each in counted):
+        yield _UNVERIFIED
+    suspect = [str(each.seed) for each in counted if each.verdict and each.verdict.level == "suspect"]
+    if suspect:
+        yield f"suspect: seed {', '.join(suspect)}; `python -m bench report DIR` says why, and what to do about it"
+    against = next((why for each in counted if (why := not_publishable(each)) is not None), None)
+    if against is not None:
+        yield f"not to be published: {against}"
+    differing = mixture.differences(counted)
+    if differing:
+        yield f"the runs differ in {', '.join(differing)}, so they are no one sample"
+    left = planned - len(counted)
+    if left:
+        yield (
+            f"left out: {left} of {planned} planned runs, not made, unfinished, invalid or several to a process; to "
+            "the place each is a miss"
+        )
+    target = counted[0].target_percent
+    if target is not None and target > TARGET_PERCENT:
+        yield f"the times are to {target:g} %, so the place among times to {TARGET_PERCENT} % is the worst it can be"
+    if len(counted) == 1:
+        yield "one run decides nothing: SEEDS=5 at least tells how often, and how steadily"
+
+
+def _expected(counted: Sequence[Record]) -> tuple[Expectation | None, float | None]:
+    """What is expected of the recipe on its device, and the median time of the whole schedule on that clock."""
+    one = counted[0]
+    name, device = str(one.recipe.get("name", "")), one.device
+    found = expected.of(name, str(device.get("kind", "")), str(device.get("name", "")), one.threads)
+    if found is None:
+        return None, None
+    schedule = [fixed_work_seconds(CLOCKS[found.clock], each) for each in counted]
+    median = censored.median([each for each in schedule if each is not None])
+    return found, None if math.isnan(median) else median
+
+
+def _circular(expectation: Expectation | None, folder: Path) -> Iterator[str]:
+    if expectation is not None and folder.absolute().name in expectation.source:
+        yield "what is expected of this card comes from this very campaign, so that it is met says nothing"
+
+
+# --- A pair ---
+
+
+def _of_pair(path: Path, cost_per_hour: float | None) -> Asked:
+
+    scored = board.score(path)
+    if scored.data_state == "synthetic":
+        raise Refused(f"{printable(scored.path)} {_SYNTHETIC}")
+    if scored.hours is None:
+        raise Refused(f"{printable(scored.path)} never reached 94 %, so the board would not have taken it.")
+    remarks = [_UNVERIFIED] if scored.data_state == "unverified" else []
+    remarks.append("a pair tells one run, and nothing of the times of those that were not chosen")
+    candidate = Candidate(
+        title=f"{printable(scored.path.name)}: {one_line(scored.model)} by {one_line(scored.author)}",
+        clock=one_line(scored.clock) or _CLOCK_UNSAID,
+        target_percent=TARGET_PERCENT,
+        hardware=scored.hardware,
+        framework=scored.framework,
+        model=scored.model,
+        rule="the pair's first row at 94 % or more" + (f" ({one_line(scored.selection)})" * bool(scored.selection)),
+        remarks=tuple(remarks),
+        accuracy_percent=scored.accuracy_percent,
+        augmentation=scored.augmentation,
+        plain_percent=scored.plain_percent,
+    )
+    price = scored.cost_per_hour_usd if cost_per_hour is None else cost_per_hour
+    return Asked(
+        candidate, Sample({0: board.seconds_of(scored.hours)}, 0, stated=scored.runs_reached_of_planned), price
+    )
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A result whose place is asked for, and what a reader of the place must know.
+
+    ``clock`` is the label of its times' clock; ``rule`` says which run stands for it; ``schedule_seconds`` is the time
+    of the whole schedule on the clock of ``expectation``, and ``wall_seconds`` the wall clock of the run that stands
+    for the result, from process start to the evaluation that reached the target. ``accuracy_percent`` is its accuracy
+    there, measured with the test-time ``augmentation`` (`none` for none, empty where nobody said), ``plain_percent``
+    without it; None where not known.
+    """
+
+    title: str
+    clock: str
+    target_percent: float
+    hardware: str
+    framework: str
+    rule: str
+    remarks: tuple[str, ...] = ()
+    recipe: str = ""
+    model: str = ""
+    expectation: Expectation | None = None
+    schedule_seconds: float | None = None
+    wall_seconds: float | None = None
+    accuracy_percent: float | None = None
+    augmentation: str = ""
+    plain_percent: float | None = None

@@ -1,0 +1,1 @@
+"""One trainer process from spawn to exit: its command, its events, its limits, and what it leaves behind."""

@@ -1,1 +1,0 @@
-"""What a person or a program reads: tables as CSV, the summary on a console, pictures; one module a form."""

@@ -1,0 +1,136 @@
+"""What the sampler wrote among the events: the counters that only grow, read where something began or ended.
+
+What was counted between two edges is exact where a sum over ticks would not be; a counter that went back was reset, and
+nothing is known then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from bench.record.event_lines import number, table, text, whole
+from bench.record.telemetry import MOST_CELSIUS, MOST_MILLIJOULES
+
+#: Numbers beyond it are nobody's, and their differences would not be finite.
+_END = 2.0**63
+#: What some cannot reach.
+_BELOW = {"energy_mj": MOST_MILLIJOULES, "temperature_celsius": MOST_CELSIUS}
+
+
+@dataclass(frozen=True)
+class Edge:
+    """One reading of the counters; None, or a name that is not there, is what could not be read."""
+
+    name: str
+    t_ns: int
+    epoch: float | None = None
+    cost_us: float | None = None
+    energy_mj: int | None = None
+    temperature_celsius: float | None = None
+    trainer_cpu_seconds: float | None = None
+    system_busy_seconds: float | None = None
+    steal_seconds: float | None = None
+    swapped_bytes: int | None = None
+    read_bytes: int | None = None
+    throttled_seconds: float | None = None
+    lost_ns: Mapping[str, float] = field(default_factory=dict)
+    pressure_seconds: Mapping[str, float] = field(default_factory=dict)
+
+
+def possible(read: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """What was read, and tables in it, without the numbers that cannot be, and under which names there were any."""
+    kept, wrong = dict[str, Any](), list[str]()
+    for name, value in read.items():
+        if isinstance(value, Mapping):
+            kept[name] = {key: inner for key, inner in value.items() if _can_be(name, inner)}
+            wrong += [name] * (len(value) - len(kept[name]))
+        elif _can_be(name, value):
+            kept[name] = value
+        else:
+            wrong.append(name)
+    return kept, wrong
+
+
+def _can_be(name: str, value: Any) -> bool:
+    end = _BELOW.get(name, _END)
+    return not isinstance(value, (int, float)) or -end < value < end
+
+
+def edge(body: Mapping[str, Any]) -> Edge | None:
+    """The edge that a line of ``events.jsonl`` tells, None for one without a name or a time."""
+    name, t_ns = text(body, "edge"), whole(body, "t_ns")
+    if name is None or t_ns is None:
+        return None
+    return Edge(
+        name,
+        t_ns,
+        epoch=bounded(body, "epoch"),
+        cost_us=bounded(body, "cost_us"),
+        energy_mj=whole(body, "energy_mj"),
+        temperature_celsius=bounded(body, "temperature_celsius"),
+        trainer_cpu_seconds=bounded(body, "trainer_cpu_seconds"),
+        system_busy_seconds=bounded(body, "system_busy_seconds"),
+        steal_seconds=bounded(body, "steal_seconds"),
+        swapped_bytes=whole(body, "swapped_bytes"),
+        read_bytes=whole(body, "read_bytes"),
+        throttled_seconds=bounded(body, "throttled_seconds"),
+        lost_ns=_numbers(body, "lost_ns"),
+        pressure_seconds=_numbers(body, "pressure_seconds"),
+    )
+
+
+def bounded(body: Mapping[str, Any], key: str) -> float | None:
+    """The number under ``key`` where there is one that sums and differences can be made of."""
+    value = number(body, key)
+    return value if value is not None and -_END < value < _END else None
+
+
+def _numbers(body: Mapping[str, Any], key: str) -> dict[str, float]:
+    inner = table(body, key)
+    return {name: value for name in inner if (value := bounded(inner, name)) is not None}
+
+
+def named(edges: Sequence[Edge], name: str, epoch: float | None = None) -> Edge | None:
+    """The first edge of a name, of that epoch where one is given."""
+    return next((each for each in edges if each.name == name and (epoch is None or each.epoch == epoch)), None)
+
+
+@dataclass(frozen=True)
+class Growth:
+    """What a counter grew by, and the time it had for that."""
+
+    amount: float
+    seconds: float
+
+
+def growth(edges: Sequence[Edge], read: Callable[[Edge], float | None]) -> Growth | None:
+    """How far a counter came from the first edge where it could be read to the last.
+
+    None where it was read less than twice, or went back in between.
+    """
+    return _growth([(each.t_ns, value) for each in edges if (value := read(each)) is not None])
+
+
+def _growth(known: Sequence[tuple[int, float]]) -> Growth | None:
+    values = [value for _, value in known]
+    if len(known) < 2 or values != sorted(values):
+        return None
+    return Growth(values[-1] - values[0], (known[-1][0] - known[0][0]) / 1e9)
+
+
+def amount(edges: Sequence[Edge], read: Callable[[Edge], float | None]) -> float | None:
+    """What a counter grew by, None as in ``growth``."""
+    found = growth(edges, read)
+    return None if found is None else found.amount
+
+
+def amounts(edges: Sequence[Edge], read: Callable[[Edge], Mapping[str, float]]) -> dict[str, Growth]:
+    """How far each of several counters came, by name; one of which that is not known is not there."""
+    known: dict[str, list[tuple[int, float]]] = {}
+    for each in edges:
+        for name, value in read(each).items():
+            known.setdefault(name, []).append((each.t_ns, value))
+    found = {name: _growth(known[name]) for name in sorted(known)}
+    return {name: grown for name, grown in found.items() if grown is not None}

@@ -1,0 +1,242 @@
+"""The registry of fingerprint keys: what each says of the machine, and whether runs that differ in it may be mixed.
+
+A fingerprint is a flat table of these keys. A key is always there; None is a value that is not known, or that this
+machine has not; only what the trainer tells is missing until it has. The families ``package.*``, ``env.*`` and
+``build.*`` hold one key for each package, variable or fact.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Key:
+    """One fact of a fingerprint. ``mixable`` says that runs which differ in it may stand in one table.
+
+    ``type`` is the type of a known value; a ``list`` is one of texts. ``unit`` is empty where there is none. ``told``
+    is a fact of the trainer, most told when it greets, so that a record has it and the machine's fingerprint has not.
+    """
+
+    name: str
+    type: type
+    unit: str
+    meaning: str
+    mixable: bool = False
+    told: bool = False
+
+    @property
+    def is_family(self) -> bool:
+        """Whether ``name`` ends in ``*`` and stands for any number of keys."""
+        return self.name.endswith("*")
+
+
+KEYS = (
+    Key("harness.version", str, "", "version of the harness"),
+    Key("image", str, "", "container image of the trainer, by name and digest; none for a native run"),
+    Key(
+        "image.pinning",
+        str,
+        "",
+        "how exactly it is known what that image is: pinned, built, digested, undigested, stand-in",
+        told=True,
+    ),
+    Key("image.id", str, "", "its content by the engine's account, which differs by engine", mixable=True, told=True),
+    Key("image.labels", list, "", "its labels, as name=value", mixable=True, told=True),
+    Key("image.gpu_code", str, "", "how its code was to reach the GPU: native, ptx-jit, unknown", told=True),
+    Key(
+        "image.cuda_mode",
+        str,
+        "",
+        "how the driver was to run its CUDA: native, minor-version, forward, unknown; build.cuda_driver is what it did",
+        told=True,
+    ),
+    Key("run.engine", str, "", "container engine that the run was made with, and its version", told=True),
+    Key("run.rootless", bool, "", "whether that engine works without root", told=True),
+    Key("run.flags", list, "", "flags of the container; what is mounted and which GPU, by what they are", told=True),
+    Key("git.commit", str, "", "commit of the checkout"),
+    Key("git.dirty", bool, "", "whether the checkout had changes outside results/ that are not committed"),
+    Key(
+        "git.problem",
+        str,
+        "",
+        "why that is not known: no-repository, no-commit, not-installed, other-owner, timeout, unreadable",
+        mixable=True,
+    ),
+    Key("trainer.commit", str, "", "commit of the folder a person's own trainer was started in", told=True),
+    Key("trainer.dirty", bool, "", "whether that folder had changes that are not committed", told=True),
+    Key("trainer.git_problem", str, "", "why that is not known, as git.problem", mixable=True, told=True),
+    Key("lock.name", str, "", "lock file that the environment was installed from"),
+    Key("lock.sha256", str, "", "its sha256"),
+    Key("python.version", str, "", "version of Python"),
+    Key("package.*", str, "", "version of an installed package"),
+    Key("os.name", str, "", "distribution and its release"),
+    Key("kernel.release", str, "", "release of the Linux kernel"),
+    Key("cpu.model", str, "", "model name of the CPU"),
+    Key("cpu.family", int, "", "its family, which tells generations of one name apart, as two of `AMD EPYC`"),
+    Key("cpu.model_number", int, "", "its model within the family"),
+    Key("cpu.stepping", int, "", "its revision"),
+    Key("cpu.caches", list, "", "caches of the first CPU, such as `L3 32768K`"),
+    Key("kernel.clocksource", str, "", "what the kernel takes its time from, such as tsc or kvm-clock"),
+    Key("container.kind", str, "", "kind of container the harness is in, such as docker or podman; none outside one"),
+    Key("container.toolkit", str, "", "version of the NVIDIA container toolkit; none where it is not to be found"),
+    Key("cpu.cores", int, "", "logical CPUs that the harness and the trainer may run on"),
+    Key("cpu.online", int, "", "logical CPUs of the machine"),
+    Key("cpu.flags_of_interest", list, "", "instruction sets of the CPU that decide which kernels run"),
+    Key("cpu.governor", str, "", "frequency governor; none where the machine does not show it, as in most clouds"),
+    Key("cpu.driver", str, "", "driver that sets the frequency, such as intel_pstate; none as for the governor"),
+    Key("cpu.turbo", bool, "", "whether the CPUs may go above their base frequency; none as for the governor"),
+    Key("cpu.smt", bool, "", "whether two logical CPUs share a core"),
+    Key("cpu.sockets", int, "", "CPU packages"),
+    Key("cpu.numa_nodes", int, "", "regions of memory, each near to some of the CPUs"),
+    Key("cpu.max_mhz", float, "MHz", "highest frequency that the driver allows a CPU"),
+    Key("cpu.hypervisor", bool, "", "whether the CPU says that it is a virtual machine's"),
+    Key("memory.total_bytes", int, "bytes", "memory of the machine; moves a little at each boot", mixable=True),
+    Key("memory.swap_total_bytes", int, "bytes", "swap space of the machine", mixable=True),
+    Key("cgroup.cpu_cores", float, "cores", "CPU time per time that the container may use; none without a limit"),
+    Key("cgroup.memory_bytes", int, "bytes", "memory that the container may use; none without a limit"),
+    Key("gpu.count", int, "", "GPUs that the driver shows and that answer, used or not", mixable=True),
+    Key("gpu.lost", int, "", "GPUs that the driver counts and that do not answer", mixable=True),
+    Key("gpu.why_none", str, "", "why the driver shows no GPU", mixable=True),
+    Key("gpu.name", str, "", "the GPU of this run"),
+    Key("gpu.uuid_hash", str, "", "the first 16 digits of the sha256 of its UUID"),
+    Key("gpu.memory_bytes", int, "bytes", "its whole memory"),
+    Key("gpu.compute_capability", str, "", "its compute capability, as 7.0"),
+    Key("gpu.driver_version", str, "", "version of the NVIDIA driver"),
+    Key("gpu.cuda_driver_version", str, "", "newest CUDA that the driver serves"),
+    Key("gpu.vbios", str, "", "version of the card's firmware"),
+    Key("gpu.ecc", bool, "", "whether its memory corrects errors, which costs bandwidth on some cards"),
+    Key("gpu.pending_ecc", bool, "", "whether it will after a restart", mixable=True),
+    Key("gpu.power_limit_watts", float, "watts", "power limit in force"),
+    Key("gpu.default_power_limit_watts", float, "watts", "power limit it was made with", mixable=True),
+    Key("gpu.persistence", bool, "", "whether the driver stays loaded between runs; changes their start", mixable=True),
+    Key("gpu.mig", bool, "", "whether the card is divided; none where it cannot be"),
+    Key("gpu.virtualisation", str, "", "how a virtual machine has it: none, passthrough, vgpu"),
+    Key("gpu.compute_mode", str, "", "who may compute on it: default, exclusive process, prohibited"),
+    Key("gpu.pcie_generation", int, "", "generation of its link now, which falls while it is idle", mixable=True),
+    Key("gpu.max_pcie_generation", int, "", "the most that card and slot can do"),
+    Key("gpu.pcie_lanes", int, "lanes", "lanes of its link in use"),
+    Key("gpu.max_pcie_lanes", int, "lanes", "the most that card and slot can do"),
+    Key("gpu.max_sm_clock_mhz", int, "MHz", "highest clock of the multiprocessors"),
+    Key("gpu.max_memory_clock_mhz", int, "MHz", "highest clock of the memory"),
+    Key("gpu.application_sm_clock_mhz", int, "MHz", "clock of the multiprocessors that programs are asked to keep to"),
+    Key("gpu.application_memory_clock_mhz", int, "MHz", "clock of the memory that programs are asked to keep to"),
+    Key(
+        "gpu.default_application_sm_clock_mhz", int, "MHz", "what the multiprocessors keep to unless told", mixable=True
+    ),
+    Key(
+        "gpu.not_given",
+        list,
+        "",
+        "facts of the GPU that the driver should have given and did not, each with why",
+        mixable=True,
+    ),
+    Key("cache.cuda_kernels", str, "", "driver's cache of kernels compiled on this machine: cold, warm"),
+    Key("env.*", str, "", "environment variable that TensorFlow or a library under it reads, by allow-list"),
+    Key("build.*", str, "", "what the framework was built with, by its own words", told=True),
+    Key("xla.on", bool, "", "whether functions are compiled by XLA", told=True),
+    Key("xla.flags", str, "", "what XLA is asked for, paths cut to their last part", told=True),
+    Key("xla.autotune_level", str, "", "how hard XLA looks for the fastest kernels; none without a GPU", told=True),
+    Key("cache.xla", str, "", "XLA's cache of compiled programs: none, cold, warm", told=True),
+    Key("cache.kernels", str, "", "CUDA's cache of kernels: none, cold, warm, off", told=True),
+    Key("dataset.sha256", str, "", "sha256 of the dataset's labels and pixels", told=True),
+    Key("dataset.state", str, "", "canonical, unverified or synthetic", told=True),
+)
+#: The packages whose versions are recorded; those that a result can depend on, the harness's own mixable.
+PACKAGES = {
+    "tensorflow": False,
+    "tensorflow-cpu": False,
+    "keras": False,
+    "numpy": False,
+    "ml-dtypes": False,
+    "nvidia-cublas-cu12": False,
+    "nvidia-cudnn-cu12": False,
+    "pandas": True,
+    "scipy": True,
+    "nvidia-ml-py": True,
+}
+#: A path from the root or from a home, at the beginning of a word.
+_PATH = re.compile(r"(?:^|[\s=:,;'\"(])(?:/\S|~[\w/])")
+_BY_NAME = {key.name: key for key in KEYS}
+
+
+def find(name: str) -> Key | None:
+    """The key that ``name`` stands under, its own or its family's; None where the registry has neither."""
+    return _BY_NAME.get(name) or _BY_NAME.get(f"{name.partition('.')[0]}.*")
+
+
+def may_be_mixed(name: str) -> bool:
+    """Whether runs that differ in ``name`` may stand in one table; a name that the registry has not may not differ."""
+    family, _, member = name.partition(".")
+    if family == "package":
+        return PACKAGES.get(member, False)
+    key = find(name)
+    return key is not None and key.mixable
+
+
+def check(fingerprint: Mapping[str, Any]) -> tuple[str, ...]:
+    """What is wrong with a fingerprint, a sentence each: a key unknown, missing, of a wrong type, or telling a path."""
+    needed = (key.name for key in KEYS if not key.is_family and not key.told)
+    wrong = [f"`{name}` is missing" for name in needed if name not in fingerprint]
+    for name, value in fingerprint.items():
+        key = find(name)
+        if key is None:
+            wrong.append(f"`{name}` is no key of the registry")
+        elif value is not None and not _is(value, key.type):
+            wrong.append(f"`{name}` must be {key.type.__name__}, not {value!r}")
+        elif any(_PATH.search(text) for text in (value if isinstance(value, list) else [value]) if _is(text, str)):
+            wrong.append(f"`{name}` tells a path of the machine")
+    return tuple(wrong)
+
+
+def conflicts(one: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[str, ...]:
+    """The keys, sorted, in which two fingerprints differ and may not where their runs are to stand in one table.
+
+    A value that is known on one side only is a difference: nothing shows that the two are alike.
+    """
+    names = sorted(one.keys() | other.keys())
+    return tuple(name for name in names if one.get(name) != other.get(name) and not may_be_mixed(name))
+
+
+def _is(value: object, expected: type) -> bool:
+    if expected is float:
+        return isinstance(value, (int, float)) and not isinstance(value, bool)
+    if expected is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    if expected is list:
+        return isinstance(value, list) and all(isinstance(item, str) for item in value)
+    return isinstance(value, expected)
+
+
+def page() -> str:
+    """``docs/fingerprint.md``: every key of the registry."""
+    rows = "".join(f"| `{key.name}` | {key.unit} | {_mixing(key)} | {key.meaning} |\n" for key in KEYS)
+    return f"{_PAGE}\n| key | unit | may differ in one table | meaning |\n|---|---|---|---|\n{rows}"
+
+
+def _mixing(key: Key) -> str:
+    if key.name == "package.*":
+        return f"{', '.join(sorted(name for name in PACKAGES if PACKAGES[name]))}: yes; others: no"
+    return "yes" if key.mixable else "no"
+
+
+_PAGE = """# The fingerprint of a run
+
+Every record says under `fingerprint` what it ran on, in these keys. One without a value is not known, or this machine
+has not got it; it is never 0 or an empty text for that. Runs that differ in a key whose third column says no are not
+put into one table.
+
+No host name, user, address, home folder or absolute path is in it: a value that holds one is `(withheld)`, a path in a
+variable becomes its last part, and a GPU's UUID a hash. So it is with everything a record keeps of what a trainer says,
+except that there `(withheld)` stands for the word alone. A name that many machines or accounts share, such as `ubuntu`
+or `h200`, tells nobody and stays. A name of somebody else, alone in a sentence, is not known as one, nor is a secret.
+
+`trainer.log` is no part of a record: it is what the program printed, unchanged, on your disk. Leave it out of what you
+publish, or read it first.
+
+This page is made from `bench/record/fingerprint_keys.py`; a test holds the two together. After a change, type
+`python -c "from bench.record.fingerprint_keys import page; print(page(), end='')" > docs/fingerprint.md`.
+"""

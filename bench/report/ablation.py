@@ -1,0 +1,231 @@
+"""An ablation for people: what it will compare and can find, before it runs, and its table, on a terminal and as
+Markdown.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TextIO
+
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+from bench.analysis import ablation, mixture, welch
+from bench.analysis.ablation import ACCURACY, THROUGHPUT, UNITS
+from bench.errors import one_line
+from bench.record import Record, StoredAblation, Variant, replace_file
+from bench.report import console
+from bench.report.console import PLAIN_WIDTH, UNKNOWN, seconds
+from bench.report.markdown import escaped
+
+Records = Mapping[str, Sequence[Record]]
+_HEADER = ("technique", "epochs", "accuracy %", "seconds", "images/s", "difference", "p (Holm)", "answer")
+STAND_IN = "The built-in stand-in checks the harness and answers nothing about CIFAR-10."
+_MIDDLES = "Accuracy is a mean over the runs; seconds and images/s are medians, each over all runs, so not of one run."
+#: Fewer significant digits than this would hide what the interval says.
+_PLACES = {ACCURACY: 2, THROUGHPUT: 1}
+
+
+def plan(stored: StoredAblation) -> list[str]:
+    """What is compared, by how many runs, and what difference they can find: lines to print before anything runs."""
+    base = stored.variants[0]
+    return [
+        f"{stored.title}: {stored.question}",
+        f"A declared proxy decides. {stored.proxy}",
+        f"base: {base.recipe}, {counted(base.epochs, 'epoch')}, input {base.input}",
+        *(_changed(each, base) for each in stored.comparisons),
+        *statement(stored),
+    ]
+
+
+def statement(stored: StoredAblation) -> list[str]:
+    """The size of the experiment and what it can find, declared before it runs; one sentence or two a line."""
+    n, m = len(stored.seeds), len(stored.comparisons)
+    lines = [
+        f"{len(stored.variants)} x {counted(n, 'run')}, one process each: every variant with seed "
+        f"{', '.join(map(str, stored.seeds))} in turn, so that drift of the machine is no difference."
+    ]
+    for decides, spread in (
+        (ACCURACY, f"{stored.spread_percent:g} points between seeds"),
+        (THROUGHPUT, f"{100 * stored.throughput_spread:g} % between runs"),
+    ):
+        if any(each.decides == decides for each in stored.comparisons):
+            lines.append(f"{_smallest(stored, decides, n, m)} The spread is declared: {spread}.")
+    source = stored.spread_source.rstrip(".")
+    return [
+        *lines,
+        f"Where the spread of accuracy comes from: {source}.",
+        f"Differences are judged by Welch's t test, p-values by Holm's method over {_all(m)}: a finding is "
+        "below 0.05. Intervals are 95 %, each by itself.",
+    ]
+
+
+def counted(number: float, noun: str) -> str:
+    """A number with its noun, in the plural save for 1."""
+    return f"{number:g} {noun}" if number == 1 else f"{number:g} {noun}s"
+
+
+def _all(comparisons: int) -> str:
+    return "the one comparison" if comparisons == 1 else f"all {comparisons} comparisons"
+
+
+def _smallest(stored: StoredAblation, decides: str, runs: int, comparisons: int) -> str:
+    def size(level: float) -> str:
+        return _amount(ablation.smallest_detectable(stored, decides, runs, runs, level), decides)
+
+    what = "accuracy" if decides == ACCURACY else "images/s"
+    begin = f"Smallest detectable difference of {what}"
+    if runs < 2:
+        return f"{begin}: none, one run has no spread."
+    first = f", {size(welch.LEVEL / comparisons)} as the first of {comparisons} under Holm" if comparisons > 1 else ""
+    chance = f"{100 * welch.POWER:g} % power at 5 %, two-sided"
+    return f"{begin} with {runs} runs each ({chance}): {size(welch.LEVEL)} by itself{first}."
+
+
+def _changed(variant: Variant, base: Variant) -> str:
+    against = "" if variant.against == base.name else f" (against {variant.against})"
+    decides = "" if variant.decides == ACCURACY else ", decided on images/s"
+    return f"{variant.name}: {variant.technique}{against}{decides}: {'; '.join(variant.changes)}"
+
+
+def show(stored: StoredAblation, frame: pd.DataFrame, records: Records, out: TextIO) -> None:
+    """Print the table and what it rests on to ``out``, as wide as it is."""
+    console.write(render(stored, frame, records, console.terminal_width(), console.coloured(out)), out)
+
+
+def render(
+    stored: StoredAblation, frame: pd.DataFrame, records: Records, width: int = PLAIN_WIDTH, colour: bool = False
+) -> str:
+    """The table and what it rests on as text, folded into lines no longer than ``width`` (40 at least)."""
+    made = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
+    for title in _HEADER:
+        left = title in ("technique", "answer")
+        made.add_column(title, justify="left" if left else "right", overflow="fold", no_wrap=not left)
+    for cells in _cells(frame):
+        made.add_row(*map(one_line, cells))
+    # Said outright, for rich would take FORCE_COLOR for a wish to have the codes in a file, too.
+    out = Console(
+        file=io.StringIO(),
+        width=max(width, 40),
+        force_terminal=colour,
+        no_color=not colour,
+        highlight=False,
+        markup=False,
+    )
+    with out.capture() as capture:
+        out.print(made)
+        for line in ("", *notes(stored, frame, records)):
+            out.print(one_line(line))
+    return "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"
+
+
+def markdown(stored: StoredAblation, frame: pd.DataFrame, records: Records) -> str:
+    """``ablation.md``: the declaration, the table, what each variant changes and what was seen."""
+    rule = tuple("---" if each in ("technique", "answer") else "---:" for each in _HEADER)
+    # What stands between technique and answer are numbers made here, some with a sign, which is no formula.
+    rows = [(escaped(first), *numbers, escaped(last)) for first, *numbers, last in _cells(frame)]
+    table = ["| " + " | ".join(row) + " |" for row in (_HEADER, rule, *rows)]
+    base = stored.variants[0]
+    changes = [f"- {escaped(_changed(each, base))}" for each in stored.comparisons]
+    lines = [
+        f"# {escaped(stored.title)}", "", escaped(stored.question), "",
+        f"**A declared proxy decides.** {escaped(stored.proxy)}", "",
+        *(f"- {escaped(line)}" for line in statement(stored)), "",
+        *table, "",
+        *(f"- {escaped(line)}" for line in notes(stored, frame, records)), "",
+        f"The base is {escaped(base.recipe)} with input {escaped(base.input)}. What each variant changes:", "",
+        *changes,
+    ]  # fmt: skip
+    return "\n".join(lines) + "\n"
+
+
+def write(stored: StoredAblation, frame: pd.DataFrame, records: Records, path: Path) -> None:
+    """Write ``ablation.md``. Raises EnvironmentProblem where the disk does not take it."""
+    replace_file(path, markdown(stored, frame, records))
+
+
+def notes(stored: StoredAblation, frame: pd.DataFrame, records: Records) -> list[str]:
+    """What a reader of the table must know: data and machine, the spread that was seen, runs that do not count."""
+    told = [_ground(stored, records), _MIDDLES]
+    for decides in (ACCURACY, THROUGHPUT):
+        seen = ablation.spread_seen(stored, records, decides)
+        if math.isnan(seen) or not any(each.decides == decides for each in stored.comparisons):
+            continue
+        declared = stored.spread_percent if decides == ACCURACY else 100 * stored.throughput_spread
+        size = _amount(seen if decides == ACCURACY else 100 * seen, decides)
+        more = " more than declared, so less was detectable than was said;" if seen > _declared(stored, decides) else ""
+        what = "accuracy" if decides == ACCURACY else "images/s"
+        told.append(f"Spread of {what} seen between seeds: {size};{more} declared {declared:g} {UNITS[decides]}.")
+    missing = [row["variant"] for _, row in frame.iterrows() if row["runs"] < len(stored.seeds)]
+    if missing:
+        told.append(f"Not all runs are there, or count, of {', '.join(missing)}.")
+    return told + _doubts([each for group in records.values() for each in group])
+
+
+def _doubts(records: Sequence[Record]) -> list[str]:
+    """What speaks against comparing the runs: verdicts, and machines or versions that are not the same."""
+    told = []
+    suspect = [each.verdict for each in records if each.verdict and each.verdict.level == "suspect"]
+    if suspect:
+        rules = sorted({reason.rule for each in suspect for reason in each.reasons if reason.level == "suspect"})
+        told.append(f"{len(suspect)} of the {len(records)} runs are suspect: {', '.join(rules)}; see record.json.")
+    differing = mixture.differences(records)
+    if differing:
+        told.append(f"The runs differ in {', '.join(differing)}, so they are no one sample.")
+    return told
+
+
+def _declared(stored: StoredAblation, decides: str) -> float:
+    return stored.spread_percent if decides == ACCURACY else stored.throughput_spread
+
+
+def _ground(stored: StoredAblation, records: Records) -> str:
+    asked = stored.configuration
+    run = next((each for group in records.values() for each in group if each.precision is not None), None)
+    device = run.device.get("name") if run else asked.get("device", "?")
+    precision = run.precision if run else asked.get("precision", "?")
+    data, state = asked.get("dataset", "?"), asked.get("dataset_state", "?")
+    named = data if data == state else f"{data} ({state})"
+    machine = f"{device}, {precision}, {asked.get('threads', '?')} threads"
+    stand_in = f" {STAND_IN}" if data == "synthetic" else ""
+    return f"Trained on {named}, {machine}; set {stored.set}, {stored.sha256[:12]}.{stand_in}"
+
+
+def _cells(frame: pd.DataFrame) -> Iterator[tuple[str, ...]]:
+    for _, row in frame.iterrows():
+        yield (
+            str(row["technique"]),
+            f"{row['epochs']:g}",
+            _with_interval(row, "accuracy_mean", "accuracy_low", "accuracy_high", "{:.2f}"),
+            seconds(row["train_seconds"], unit=""),
+            UNKNOWN if pd.isna(row["images_per_second"]) else f"{row['images_per_second']:,.0f}",
+            _difference(row),
+            UNKNOWN if pd.isna(row["p_holm"]) else _p(row["p_holm"]),
+            UNKNOWN if pd.isna(row["answer"]) else str(row["answer"]),
+        )
+
+
+def _difference(row: Any) -> str:
+    if pd.isna(row["unit"]):
+        return UNKNOWN
+    text = _with_interval(row, "difference", "difference_low", "difference_high", f"{{:+.{_PLACES[row['decides']]}f}}")
+    return text if text == UNKNOWN else f"{text} {row['unit']}"
+
+
+def _with_interval(row: Any, middle: str, low: str, high: str, form: str) -> str:
+    if pd.isna(row[middle]):
+        return UNKNOWN
+    ends = "" if pd.isna(row[low]) else f" ({form.format(row[low])} to {form.format(row[high])})"
+    return form.format(row[middle]) + ends
+
+
+def _p(value: float) -> str:
+    return "below 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def _amount(value: float, decides: str) -> str:
+    return f"{value:.{_PLACES[decides]}f} {UNITS[decides]}"

@@ -1,0 +1,127 @@
+"""What the input costs, for people: what will be measured, a row an epoch, and the answer with its witnesses."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from typing import Any, TextIO
+
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+from bench.analysis.stalls import COST_SHARE, INPUT_BOUND, NOT_ENOUGH
+from bench.record.stalls import StoredStalls
+from bench.report import console
+from bench.report.console import PLAIN_WIDTH, UNKNOWN
+from bench.rules.data import EMPTY_SHARE, STALL_SHARE
+
+NOT_APPLICABLE = (
+    "Input stalls: not applicable. With INPUT=device the dataset rests on the device and batches are made where they "
+    "are used, so no step waits for one; INPUT=host has an input to measure."
+)
+STAND_IN = "The built-in stand-in checks the harness; what its input costs says nothing about CIFAR-10's."
+_HEADER = ("epoch", "waited", "buffer", "empty", "host s", "memory s", "input costs", "answer")
+
+
+def plan(stored: StoredStalls) -> list[str]:
+    """What is compared and what decides: lines to print before anything runs."""
+    pairs = "1 pair" if len(stored.seeds) == 1 else f"{len(stored.seeds)} pairs"
+    return [
+        f"What the host's input costs {stored.recipe}: {pairs} of runs, one with the host's input and one with its "
+        f"control, whose batches are ready in memory, in turn; {stored.epochs} epochs each, the first left out.",
+        f"input-bound needs two witnesses: over {_percent(STALL_SHARE)} of training waited for input, and either the "
+        f"prefetch buffer empty in {_percent(EMPTY_SHARE)} or more of the looks, or a control that saves over "
+        f"{_percent(COST_SHARE)} with its 95 % interval above 0.",
+    ]
+
+
+def show(stored: StoredStalls, frame: pd.DataFrame, out: TextIO) -> None:
+    """Print the table and the answer to ``out``, as wide as it is."""
+    console.write(render(stored, frame, console.terminal_width(), console.coloured(out)), out)
+
+
+def render(stored: StoredStalls, frame: pd.DataFrame, width: int = PLAIN_WIDTH, colour: bool = False) -> str:
+    """The table and the answer as text, folded into lines no longer than ``width`` (40 at least)."""
+    made = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
+    for title in _HEADER:
+        made.add_column(title, justify="left" if title == "answer" else "right", overflow="fold")
+    for cells in _cells(frame):
+        made.add_row(*cells)
+    # Said outright, for rich would take FORCE_COLOR for a wish to have the codes in a file, too.
+    out = Console(
+        file=io.StringIO(),
+        width=max(width, 40),
+        force_terminal=colour,
+        no_color=not colour,
+        highlight=False,
+        markup=False,
+    )
+    with out.capture() as capture:
+        out.print(made)
+        for line in ("", *conclusion(stored, frame)):
+            out.print(line)
+    return "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"
+
+
+def conclusion(stored: StoredStalls, frame: pd.DataFrame) -> list[str]:
+    """The answer in words, and what a reader of it must know."""
+    whole = frame.iloc[-1]
+    told = [f"{whole['answer']}: {'; '.join(_witnesses(whole))}."]
+    if whole["answer"] == NOT_ENOUGH:
+        told.append("More pairs tell: two at least, `--pairs 5` for a narrow interval.")
+    elif whole["answer"] == INPUT_BOUND:
+        told.append("Give the input more CPU time (--threads), or keep the dataset on the device with INPUT=device.")
+    elif not pd.isna(whole["cost_share_low"]) and whole["cost_share_low"] > 0 and whole["cost_share"] > COST_SHARE:
+        told.append("What the input costs was not waiting; it may be its own work on the CPU cores that the step uses.")
+    wanted, compared = len(stored.seeds), int(whole["pairs"])
+    if compared < wanted:
+        told.append(f"Of {wanted} pairs only {compared} can be compared; record.json of the others says why.")
+    return [*told, STAND_IN] if stored.dataset == "synthetic" else told
+
+
+def _witnesses(whole: Any) -> Iterator[str]:
+    if pd.isna(whole["stall_share"]):
+        yield "no run tells how long steps waited"
+    else:
+        yield f"steps waited for input in {_percent(whole['stall_share'])} of training"
+    if not pd.isna(whole["buffer_empty_share"]):
+        yield f"the prefetch buffer was empty in {_percent(whole['buffer_empty_share'])} of the looks"
+    if pd.isna(whole["cost_share"]):
+        yield "no control to compare with"
+    else:
+        yield f"beside its control the input costs {_cost(whole)}"
+
+
+def _cells(frame: pd.DataFrame) -> Iterator[Sequence[str]]:
+    for _, row in frame.iterrows():
+        level = UNKNOWN
+        if not pd.isna(row["buffer_level_mean"]):
+            level = f"{row['buffer_level_mean']:.1f} of {row['buffer_capacity']}"
+        yield (
+            "all" if pd.isna(row["epoch"]) else f"{row['epoch']:g}",
+            _percent(row["stall_share"]),
+            level,
+            _percent(row["buffer_empty_share"]),
+            _seconds(row["host_seconds"]),
+            _seconds(row["memory_seconds"]),
+            _cost(row),
+            str(row["answer"]),
+        )
+
+
+def _cost(row: Any) -> str:
+    if pd.isna(row["cost_share"]):
+        return UNKNOWN
+    ends = ""
+    if not pd.isna(row["cost_share_low"]):
+        ends = f" ({100 * row['cost_share_low']:.1f} to {100 * row['cost_share_high']:.1f})"
+    return f"{row['cost_seconds']:.3g} s, {100 * row['cost_share']:.1f} %{ends}"
+
+
+def _percent(share: Any) -> str:
+    return UNKNOWN if pd.isna(share) else f"{100 * share:.3g} %" if share >= 0.0005 else "0.0 %"
+
+
+def _seconds(value: Any) -> str:
+    return UNKNOWN if pd.isna(value) else f"{value:,.3f}"

@@ -1,0 +1,81 @@
+"""The rules a machine and a run are judged by: one list, asked before a run and of its record afterwards.
+
+A verdict is a pure function of a record and ``RULES``, the version of this list, so any old result can be judged again
+and two verdicts of one version mean the same. What a record does not tell, as one older than a rule, breaks no rule.
+``docs/rules.md`` is made from the list.
+
+An ``invalid`` run is left out of every statistic and shown as left out, a ``suspect`` one is kept and marked. A
+``note`` tells the reader what the number is not, and changes no verdict.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from bench.record import LEVELS, Reason, Record, Verdict
+from bench.rules.card import CARD
+from bench.rules.claims import CLAIMS
+from bench.rules.data import DATA
+from bench.rules.facts import CardState, Data, Facts
+from bench.rules.image import IMAGE
+from bench.rules.machine import MACHINE
+from bench.rules.rule import FAIL, LEVELS_OF_RULES, OK, RULES, WARN, Finding, Rule
+from bench.rules.software import SOFTWARE
+from bench.rules.telemetry import TELEMETRY
+
+__all__ = [
+    "FAIL",
+    "LEVELS_OF_RULES",
+    "OK",
+    "RULES",
+    "RULE_LIST",
+    "WARN",
+    "CardState",
+    "Check",
+    "Data",
+    "Facts",
+    "Finding",
+    "Rule",
+    "examine",
+    "judge",
+    "judged",
+]
+
+#: Every rule, in the order a person would ask.
+RULE_LIST: tuple[Rule, ...] = (*CLAIMS, *SOFTWARE, *IMAGE, *CARD, *DATA, *MACHINE, *TELEMETRY)
+
+
+@dataclass(frozen=True)
+class Check:
+    """What one rule found before a run; ``check`` is its title."""
+
+    rule: str
+    check: str
+    value: str
+    verdict: str
+    advice: str
+
+
+def examine(facts: Facts) -> tuple[Check, ...]:
+    """What every rule that concerns this machine finds on it before a run."""
+    asked = [(rule, rule.before(facts)) for rule in RULE_LIST if rule.before is not None]
+    return tuple(
+        Check(rule.name, rule.title, found.value, found.verdict, found.advice) for rule, found in asked if found
+    )
+
+
+def judge(record: Record) -> Verdict:
+    """The verdict on a record: the worst level any rule found, with every finding; notes leave a clean run clean."""
+    found = [(rule, rule.after(record)) for rule in RULE_LIST if rule.after is not None]
+    reasons = tuple(
+        Reason(rule.name, rule.level, evidence, rule.advice_for(record))
+        for rule, evidence in found
+        if evidence is not None
+    )
+    level = max((each.level for each in reasons if each.level in LEVELS), key=LEVELS.index, default=LEVELS[0])
+    return Verdict(RULES, level, reasons)
+
+
+def judged(record: Record) -> Record:
+    """The record with its verdict."""
+    return replace(record, verdict=judge(record))

@@ -1,0 +1,1 @@
+"""What every room needs of the operating system: files, locks, signals, subprocesses, redaction."""

@@ -1,0 +1,48 @@
+"""``telemetry.csv``: one row a tick of the sampler, written as it comes."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench.record.telemetry import COLUMNS
+from bench.system.files import creating, disk_trouble_told
+
+
+class TelemetryFile:
+    """A table that only grows; every row reaches the kernel before ``write`` returns.
+
+    ``impossible`` counts, by column, what cannot be in one and was left empty.
+
+    Raises EnvironmentProblem where the file exists already or the disk does not take a row.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.impossible: Counter[str] = Counter()
+        with disk_trouble_told(path):
+            self._stream = open(  # noqa: SIM115 (closed in close)
+                path, "x", encoding="ascii", newline="", opener=creating
+            )
+        self._writer = csv.writer(self._stream, lineterminator="\n")
+        self._write([column.name for column in COLUMNS])
+
+    def write(self, row: Sequence[float | None]) -> None:
+        """Add a row in the order of COLUMNS; None is written as an empty cell."""
+        wrong = [place for place, value in enumerate(row) if value is not None and not COLUMNS[place].holds(value)]
+        if wrong:
+            self.impossible.update(COLUMNS[place].name for place in wrong)
+            row = [None if place in wrong else value for place, value in enumerate(row)]
+        self._write(row)
+
+    def _write(self, row: Sequence[object]) -> None:
+        with disk_trouble_told(self.path):
+            self._writer.writerow(row)
+            self._stream.flush()
+
+    def close(self) -> None:
+        """Close the file. What the disk did not take is told by then."""
+        with disk_trouble_told(self.path):
+            self._stream.close()

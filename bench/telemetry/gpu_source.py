@@ -1,0 +1,297 @@
+"""The card that is sampled, across the runs of a campaign: opened once, and anew for the next run where it was lost.
+
+A driver that fails ends the sampling of the card and nothing else: the run goes on, and its record says what happened.
+One that does not answer is no different: while a run lasts its calls are handed to a thread and looked after later.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from operator import attrgetter
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from bench.errors import one_line
+from bench.probes.gpu import (
+    DRIVER,
+    NUMBERS,
+    Before,
+    Call,
+    Counters,
+    DriverHangs,
+    DriverThread,
+    Gpu,
+    GpuProblem,
+    Sample,
+    open_card,
+)
+from bench.probes.gpu.energy import EnergyStep
+from bench.probes.ownership import Owner
+from bench.probes.process_tree import Family
+from bench.system.env_snapshot import hashed
+from bench.telemetry.schedule import Clocks
+
+#: A call that takes longer costs the card: far beyond the 0.08 s that a tick beside an H200 in use took at most, and
+#: short beside a run.
+DEADLINE_SECONDS = 2.0
+#: What a card that is lost is given to be left properly, while events may come.
+_MOMENT_SECONDS = 0.01
+
+T = TypeVar("T")
+
+#: Of a sample, in the order of the columns of ``telemetry.csv``; the two about processes follow.
+_VALUES = attrgetter(*NUMBERS)
+_NO_VALUES: tuple[None, ...] = (None,) * 10
+#: The first namespace of process numbers, in which they are those that the driver gives (include/linux/proc_ns.h).
+_FIRST_PID_NAMESPACE = "pid:[4026531836]"
+
+
+class Card(Protocol):
+    """What is needed of ``bench.probes.gpu.Card``; every call may raise GpuLost."""
+
+    @property
+    def gpu(self) -> Gpu:
+        """Which card this is."""
+
+    @property
+    def calls(self) -> Mapping[str, str]:
+        """Each call with ``yes`` or why it gives nothing."""
+
+    def sample(self, slow: bool = False) -> Sample:
+        """What the card does now."""
+
+    def counters(self) -> Counters:
+        """Its counters."""
+
+    def look_before(self) -> Before:
+        """What it does before a run; takes a moment."""
+
+    def take_impossible(self) -> dict[str, int]:
+        """How many numbers that cannot be it answered since the last call."""
+
+    def measure_energy_step(self) -> EnergyStep | None:
+        """How coarse its energy counter is; takes a moment."""
+
+    def close(self) -> None:
+        """Leave the driver."""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The card to sample and its ``role``: it ``trains``, or is only ``watched`` while a CPU does."""
+
+    uuid: str
+    role: str = "trains"
+
+
+class WatchedCard:
+    """The chosen card, or none; ``why_none`` is one clause or sentence where nothing of a card is read.
+
+    ``lost`` is what the driver said last, empty while all is well. No call raises anything, and none but ``prepare``
+    and ``close`` waits for the driver.
+    """
+
+    def __init__(
+        self,
+        chosen: Chosen | None,
+        why_none: str = "",
+        open_card: Callable[[str], Card] = open_card,
+        root: Path = Path("/"),
+        clocks: Clocks = Clocks(),  # noqa: B008 (frozen)
+        driver: DriverThread = DRIVER,
+    ) -> None:
+        self.why_none = why_none
+        self.lost = ""
+        self._chosen, self._open_card, self._clocks, self._driver = chosen, open_card, clocks, driver
+        self._sampling: Call[Sample] | None = None
+        self._card: Card | None = None
+        self._energy_step: EnergyStep | None = None
+        self._told_by_pids = _sees_host_pids(root)
+        #: The card before the trainer was started, None where it did not tell.
+        self._before: Before | None = None
+        #: Processes that were on it then.
+        self._earlier: frozenset[int] = frozenset()
+        #: The list of processes has shown the trainer in this run, so that what is not on it is not there.
+        self._shows_trainer = False
+        self._impossible: Counter[str] = Counter()
+
+    def prepare(self) -> dict[str, Any] | None:
+        """Have the card open for a run: what ``harness_sampler`` says of it, None where there is none."""
+        if self._chosen is None:
+            return None
+        chosen = self._chosen
+        try:
+            self._card = self._driver.call(lambda: self._opened(chosen.uuid), "opening the GPU")
+            self.why_none = self.lost = ""
+            self._sampling = None
+            self.take_impossible()
+            return self._description(self._card, chosen.role)
+        except Exception as error:  # whatever a driver does, it costs no run
+            self._lose(error)
+            self.why_none = self.lost
+            return None
+
+    def _opened(self, uuid: str) -> Card:
+        """The card, opened where it is not yet and its processes noted; waits for the driver."""
+        card = self._card
+        if card is None:
+            card = self._open_card(uuid)
+            self._energy_step = self._energy_step or card.measure_energy_step()
+        self._before = _before(card)
+        self._earlier = frozenset((self._before and self._before.processes) or ())
+        self._shows_trainer = False
+        return card
+
+    @property
+    def idle(self) -> bool:
+        """Whether the driver has answered everything that it was asked, so that the next call will not wait for it."""
+        return self._driver.idle
+
+    def ask_sample(self, slow: bool) -> Call[Sample] | None:
+        """A reading for the tick that begins, the one still going on where there is one; None without a card.
+
+        The card is lost once a reading has gone on for longer than DEADLINE_SECONDS.
+        """
+        if self._sampling is not None and not self._sampling.done():
+            waited_seconds = (self._clocks.now() - self._sampling.given_ns) / 1e9
+            if waited_seconds <= DEADLINE_SECONDS:
+                return self._sampling
+            self._driver.abandon(self._sampling)
+            self._lose(DriverHangs(f"The NVIDIA driver did not answer within {DEADLINE_SECONDS:g} s."))
+        card = self._card
+        self._sampling = None if card is None else self._submit(lambda: card.sample(slow))
+        return self._sampling
+
+    def ask_counters(self, until_ns: int) -> Call[Counters] | None:
+        """A reading of the counters, not begun after ``until_ns``; None without a card."""
+        card = self._card
+        return None if card is None else self._submit(card.counters, until_ns)
+
+    def _submit(self, function: Callable[[], T], until_ns: int | None = None) -> Call[T]:
+        return self._driver.submit(function, self._clocks.now, self._clocks.cpu, until_ns)
+
+    def values(self, reading: Call[Sample] | None, family: Family | None, young: bool) -> tuple[Any, ...]:
+        """The card's cells of a row, empty where nothing came; ``young`` as long as the trainer cannot be on it yet."""
+        sample = self._answer(reading)
+        if sample is None:
+            return _NO_VALUES
+        on_card = sample.processes
+        if on_card is None:
+            return (*_VALUES(sample), None, None)
+        return (*_VALUES(sample), len(on_card), self._foreign(on_card, family, young))
+
+    def counters(self, reading: Call[Counters] | None) -> Counters:
+        """The counters that were read, all of them missing where nothing came."""
+        return self._answer(reading) or Counters()
+
+    def _answer(self, reading: Call[T] | None) -> T | None:
+        """What came of a reading, None where nothing did; the card is lost where the driver said so."""
+        if reading is None or not reading.done():
+            return None
+        try:
+            return reading.answer()
+        except DriverHangs:  # behind another call, by which the card is lost or not
+            return None
+        except Exception as error:
+            if self._card is not None:  # and not by an answer that came before this one
+                self._lose(error)
+            return None
+
+    def rest(self) -> None:
+        """The run is over: what has not come back by now is not waited for."""
+        if self._sampling is not None:
+            self._driver.abandon(self._sampling)
+
+    def take_impossible(self) -> Counter[str]:
+        """How many numbers that cannot be the card answered since the last call, by column or counter."""
+        found, self._impossible = self._impossible, Counter()
+        if self._card is not None:
+            found.update(self._card.take_impossible())
+        return found
+
+    def close(self) -> None:
+        """Leave the driver."""
+        card, self._card = self._card, None
+        if card is not None:
+            with suppress(Exception):  # of a lost card, or of a driver that does not answer
+                self._driver.call(card.close, "leaving it", DEADLINE_SECONDS)
+
+    def _lose(self, error: Exception) -> None:
+        said = str(error) if isinstance(error, GpuProblem) else f"{type(error).__name__}: {error}"
+        self.lost = one_line(said)
+        card, self._card = self._card, None
+        if card is not None:
+            self._impossible.update(card.take_impossible())
+            left = self._driver.submit(card.close)
+            left.done(_MOMENT_SECONDS)
+            self._driver.abandon(left)
+
+    def _description(self, card: Card, role: str) -> dict[str, Any]:
+        step = self._energy_step
+        return {
+            "name": card.gpu.name,
+            "uuid_hash": hashed(card.gpu.uuid),
+            "role": role,
+            "calls": dict(card.calls),
+            "energy_step_ms": None if step is None else step.period_ms,
+            "energy_step_mj": None if step is None else step.step_mj,
+            "processes": "pids" if self._told_by_pids else "counts",
+            "before": {
+                "utilisation_percent": self._before and self._before.utilisation_percent,
+                "memory_bytes": self._before and self._before.memory_bytes,
+            },
+        }
+
+    def _foreign(self, on_card: tuple[int, ...], family: Family | None, young: bool) -> int | None:
+        """How many of the card's processes are not the trainer's; None where that cannot be told, as of a list on which
+        not even the trainer ever was.
+        """
+        if not self._told_by_pids:
+            # In a namespace of our own the driver's numbers mean nothing to us, so they can only be counted.
+            ours = 0 if young or not self._trains or self._earlier.issuperset(on_card) else 1
+            self._shows_trainer = self._shows_trainer or bool(ours)
+            return len(on_card) - ours if on_card else self._none
+        if family is None:
+            return len(on_card) or self._none
+        strangers = set(on_card) - family.pids
+        if strangers:  # perhaps a child born since the last look
+            family.refresh()
+            strangers -= family.pids
+        owners = family.ownership.of(strangers)
+        strangers = {pid for pid in strangers if owners[pid] is not Owner.TRAINER}
+        foreign = {pid for pid in strangers if owners[pid] is Owner.SOMEBODY_ELSE or pid in self._earlier}
+        if not strangers.issuperset(on_card):
+            # Who may not be looked into could only be a trainer that a daemon started, and this one is on the card.
+            foreign |= {pid for pid in strangers if owners[pid] is Owner.HIDDEN}
+            self._shows_trainer = True
+        if foreign:
+            return len(foreign)
+        return None if strangers else self._none
+
+    @property
+    def _trains(self) -> bool:
+        return self._chosen is not None and self._chosen.role == "trains"
+
+    @property
+    def _none(self) -> int | None:
+        """What a list says that names nobody else: nothing, as long as it lacks the trainer that should be on it."""
+        return 0 if self._shows_trainer or not self._trains else None
+
+
+def _before(card: Card) -> Before | None:
+    """What the card does now; one that does not answer is found lost with the next tick."""
+    try:
+        return card.look_before()
+    except Exception:
+        return None
+
+
+def _sees_host_pids(root: Path) -> bool:
+    try:
+        return os.readlink(root / "proc/self/ns/pid") == _FIRST_PID_NAMESPACE
+    except OSError:
+        return False

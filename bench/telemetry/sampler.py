@@ -1,0 +1,337 @@
+"""Reads the machine while a trainer runs: a row of ``telemetry.csv`` four times a second, counters at the edges.
+
+It runs in the harness, which sleeps otherwise, and never in the trainer, whose input loop it would delay. Ticks are due
+on a fixed schedule from the first one, ``start + k x period``: a late one does not move the next, and one that was
+missed is left out, so that ``k`` of every row can be told from ``t_ns`` and ``late_ms``. What it writes, and what it
+costs itself, is described in ``bench.record.telemetry``; nothing it keeps grows with the length of a run.
+
+A driver that takes its time holds up nothing here. A reading is waited for a moment; what has not come by then is
+looked for at the next call, and its row or its edge is written then. A row has until the next tick, an edge
+``EDGE_TOLERANCE_NS``, and what comes later is left empty: it would be of another moment.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter, deque
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from operator import attrgetter
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from bench import protocol
+from bench.probes import gpu
+from bench.probes.load import Load
+from bench.probes.process_tree import Family
+from bench.record import STAMP_TOLERANCE_NS
+from bench.record.counter_snapshots import possible
+from bench.record.telemetry import TELEMETRY_FILE
+from bench.telemetry.csv_writer import TelemetryFile
+from bench.telemetry.gpu_source import Card, Chosen, WatchedCard
+from bench.telemetry.schedule import Clocks, Cost, Schedule
+
+#: NVML's own utilisation period is 1/6 s to 1 s, by product: more ticks would read the same values again.
+PERIOD_SECONDS = 0.25
+#: What moves slowly, or costs more to read, is read on every so manieth tick.
+_SYSTEM_TICKS, _SLOW_TICKS = 4, 10
+#: How long a reading of the card is waited for. On an H200 a tick took 0.35 ms and an edge 4 ms (medians), and this is
+#: well below what a receipt may be late.
+PATIENCE_SECONDS = 0.01
+#: How late after its event a reading of the counters may come; the energy counter moves every 20 to 100 ms.
+EDGE_TOLERANCE_NS = STAMP_TOLERANCE_NS
+#: Phases whose end is an edge. The others are import and compilation, or end where one of these begins.
+EDGE_PHASES = ("preprocess", "train_k", "eval_k", "final_eval")
+
+Write = Callable[[Mapping[str, Any]], None]
+#: Of a state, in the order of the columns of ``telemetry.csv``.
+_SYSTEM_VALUES = attrgetter(
+    "system_busy_seconds",
+    "steal_seconds",
+    "cpu_mhz",
+    "load_average",
+    "memory_available_bytes",
+    "page_cache_bytes",
+    "swapped_bytes",
+)
+_NO_SYSTEM_VALUES: tuple[None, ...] = (None,) * 7
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A row that waits for its reading of the card; ``host`` are the cells behind the card's."""
+
+    began_ns: int
+    late_ms: float
+    cost_us: float
+    took_us: float
+    young: bool
+    reading: gpu.Call[gpu.Sample] | None
+    host: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class _Count:
+    """A reading of the counters: what the host gave, and the card's if it comes until ``until_ns``."""
+
+    until_ns: int
+    reading: gpu.Call[gpu.Counters] | None
+    host: Mapping[str, Any]
+
+    def over(self, now_ns: int) -> bool:
+        """Whether nothing more is to be expected."""
+        return self.reading is None or self.reading.done() or now_ns > self.until_ns
+
+    @property
+    def in_time(self) -> gpu.Call[gpu.Counters] | None:
+        """The card's answer, None where it did not come in time."""
+        came = self.reading is not None and self.reading.done() and self.reading.ended_ns <= self.until_ns
+        return self.reading if came else None
+
+
+@dataclass(frozen=True)
+class _Edge:
+    """An edge that waits for its reading; ``pays`` where it is the first of those that share it."""
+
+    line: Mapping[str, Any]
+    cost_us: float
+    count: _Count
+    pays: bool
+
+
+class Samplers:
+    """Makes the sampler of each run of a campaign, and holds what the runs share, the opened card; a context manager.
+
+    ``chosen`` is None where no card is to be sampled, and ``why_no_gpu`` then says why; ``off`` where the person wants
+    no telemetry. ``root`` is where /proc and /sys are.
+    """
+
+    def __init__(
+        self,
+        chosen: Chosen | None = None,
+        why_no_gpu: str = "",
+        *,
+        off: bool = False,
+        period_seconds: float = PERIOD_SECONDS,
+        open_card: Callable[[str], Card] = gpu.open_card,
+        root: Path = Path("/"),
+        clocks: Clocks = Clocks(),  # noqa: B008 (frozen)
+        driver: gpu.DriverThread = gpu.DRIVER,
+    ) -> None:
+        self._card = WatchedCard(chosen, why_no_gpu, open_card, root, clocks, driver)
+        self._off, self._period_ns, self._root, self._clocks = off, round(period_seconds * 1e9), root, clocks
+
+    def make(self) -> Sampler:
+        """A sampler for one run, to be given to ``bench.launch.launch.run``; one run at a time."""
+        return Sampler(self._card, self._off, self._period_ns, self._root, self._clocks)
+
+    def close(self) -> None:
+        """Leave the driver."""
+        self._card.close()
+
+    def __enter__(self) -> Samplers:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class Sampler:
+    """The sampler of one run (``bench.launch.launch.Sampler``). Raises EnvironmentProblem where the disk is full."""
+
+    def __init__(self, card: WatchedCard, off: bool, period_ns: int, root: Path, clocks: Clocks) -> None:
+        self._card, self._off, self._root, self._clocks = card, off, root, clocks
+        self._schedule = Schedule(period_ns)
+        self._cost = Cost(clocks)
+        self._open = ExitStack()
+        self._load: Load | None = None
+        self._file: TelemetryFile | None = None
+        self._family: Family | None = None
+        self._write: Write = _write_nothing
+        self._lost_told = False
+        self._row: _Row | None = None
+        self._edges: deque[_Edge] = deque()
+        self._count: _Count | None = None
+        self._counted_for_ns: int | None = None
+        self._spent_seconds: float | None = None
+        self._peak_bytes: int | None = None
+        self._impossible: Counter[str] = Counter()
+
+    def prepare(self, folder: Path, write: Write) -> None:
+        """Open everything, say what can be read, and read the counters once before the trainer is there."""
+        line = {"event": "harness_sampler", "period_ms": self._schedule.period_ns / 1e6, "off": self._off}
+        if self._off:
+            write(line)
+            return
+        self._write = write
+        self._file = TelemetryFile(folder / TELEMETRY_FILE)
+        self._open.callback(self._file.close)
+        self._load = Load(self._root)
+        self._open.callback(self._load.close)
+        card = self._card.prepare()
+        self._lost_told = card is None
+        write({**line, "gpu": card, "why_no_gpu": self._card.why_none, "host_absent": list(self._absent(self._load))})
+        self._edge("spawn")
+
+    def began(self, pid: int, is_client: bool = False) -> None:
+        """The trainer's process, or its client, has this number; its accounts are opened before it can end."""
+        if not self._off:
+            self._family = Family(pid, self._root, is_client)
+            self._open.callback(self._family.close)
+
+    def account(self) -> tuple[float | None, int | None]:
+        """What was last read of the trainer's CPU time and of the most memory it had."""
+        return self._spent_seconds, self._peak_bytes
+
+    def event(self, event: protocol.Event, received_ns: int) -> None:
+        """Read the counters where an edge of the run, the first of its process, or of an epoch was announced."""
+        if event.run != 0 or self._off:
+            return
+        if isinstance(event, protocol.Phase):
+            if event.name in EDGE_PHASES:
+                self._edge(event.name, event.epoch, received_ns)
+        elif isinstance(event, (protocol.Hello, protocol.Done)):
+            self._edge(event.kind, None, received_ns)
+
+    def tick(self, now_ns: int) -> int | None:
+        """Write a row, now or once its reading has come, and say when the next is due; None where telemetry is off."""
+        if self._file is None:
+            return None
+        began_ns = self._cost.begin()
+        self._write_row()
+        self._write_edges()
+        number, due_ns = self._schedule.begin(began_ns)
+        slow = self._schedule.is_turn(_SLOW_TICKS)
+        system = self._schedule.is_turn(_SYSTEM_TICKS)
+        idle = self._card.idle
+        reading = self._card.ask_sample(slow)
+        came = _came(reading, idle, PATIENCE_SECONDS)
+        host = (
+            *self._trainer_values(system),
+            *(_SYSTEM_VALUES(self._load.state()) if system and self._load else _NO_SYSTEM_VALUES),
+        )
+        late_ms = round((began_ns - due_ns) / 1e6, 3)
+        self._row = _Row(began_ns, late_ms, *self._cost.so_far(), number == 0, reading, host)
+        if came:
+            self._write_row()
+        self._tell_lost()
+        return self._schedule.next_due(self._cost.end())
+
+    def ended(self) -> None:
+        """Read the counters a last time and close everything; a second call does nothing."""
+        with self._open:
+            if self._file is not None:
+                self._edge("exit")
+                for each in self._edges:
+                    _came(each.count.reading, True, (each.count.until_ns - self._clocks.now()) / 1e9)
+                self._write_edges(all_of_them=True)
+                self._write_row()
+                self._card.rest()
+                self._tell_impossible(self._file)
+                self._tell_lost()
+        self._file = self._load = self._family = None
+
+    def _write_row(self) -> None:
+        """Write the row that waits, if any, with what has come of its reading."""
+        row, self._row = self._row, None
+        if row is not None and self._file is not None:
+            cost_us = row.cost_us + _cpu_us(row.reading)
+            card = self._card.values(row.reading, self._family, row.young)
+            self._file.write((row.began_ns, row.late_ms, cost_us, row.took_us, *card, *row.host))
+
+    def _edge(self, name: str, epoch: float | None = None, received_ns: int | None = None) -> None:
+        """Have a line with the counters written. Edges that were announced in one breath share one reading, and those
+        that are heard of after the end have the last one.
+        """
+        began_ns = self._cost.begin()
+        in_one_breath = received_ns is not None and received_ns == self._counted_for_ns
+        counts = self._count is None or (self._file is not None and not in_one_breath)
+        if self._count is None or counts:
+            since_ns = began_ns if received_ns is None else received_ns
+            self._count, self._counted_for_ns = self._counters(since_ns + EDGE_TOLERANCE_NS), received_ns
+        cost_us, _ = self._cost.so_far()
+        where = {} if epoch is None else {"epoch": epoch}
+        line = {"event": "harness_edge", "edge": name, **where}
+        self._edges.append(_Edge(line, cost_us, self._count, counts))
+        self._write_edges(all_of_them=self._file is None)
+        self._tell_lost()
+        self._cost.end()
+
+    def _write_edges(self, all_of_them: bool = False) -> None:
+        """Write the edges whose readings have come, or come too late by now, in their order."""
+        now_ns = self._clocks.now()
+        while self._edges and (all_of_them or self._edges[0].count.over(now_ns)):
+            edge = self._edges.popleft()
+            card = asdict(self._card.counters(edge.count.in_time))
+            read, impossible = possible({**edge.count.host, **card})
+            self._impossible.update(impossible)
+            read = {key: value for key, value in read.items() if value is not None and value != {}}
+            cost_us = edge.cost_us + (_cpu_us(edge.count.reading) if edge.pays else 0.0)
+            self._write({**edge.line, **read, "cost_us": cost_us})
+
+    def _counters(self, until_ns: int) -> _Count:
+        """What only grows, and the temperature, by its name in a line; what is not known is left out."""
+        found: dict[str, Any] = {"t_ns": self._clocks.now()}
+        idle = self._card.idle
+        reading = self._card.ask_counters(until_ns)
+        _came(reading, idle, PATIENCE_SECONDS)
+        if self._load is not None:
+            found |= asdict(self._load.totals())
+        if self._family is not None:
+            self._family.refresh()
+            found["trainer_cpu_seconds"] = spent = self._family.cpu_seconds()
+            self._spent_seconds = self._spent_seconds if spent is None else spent
+            # Of those that are left: the largest may have ended before the first process of its container.
+            peaks = filter(None, (self._family.peak_bytes(), self._peak_bytes))
+            self._peak_bytes = max(peaks, default=None)
+            found["read_bytes"] = self._family.disk_bytes()
+        return _Count(until_ns, reading, found)
+
+    def _trainer_values(self, look_around: bool) -> tuple[float | None, int | None]:
+        if self._family is None:
+            return None, None
+        if look_around:
+            self._family.refresh()
+        spent = self._family.cpu_seconds()
+        self._spent_seconds = self._spent_seconds if spent is None else spent
+        return spent, self._family.resident_bytes()
+
+    def _absent(self, load: Load) -> tuple[str, ...]:
+        """Names of what this machine does not show; of a process, ours stands for the trainer's."""
+        ourselves = Family(os.getpid(), self._root)
+        shown = {
+            "trainer_cpu_seconds": ourselves.cpu_seconds(),
+            "trainer_memory_bytes": ourselves.resident_bytes(),
+            "read_bytes": ourselves.disk_bytes(),
+        }
+        ourselves.close()
+        return (*(name for name, value in shown.items() if value is None), *load.absent)
+
+    def _tell_impossible(self, file: TelemetryFile) -> None:
+        """Write down how many numbers were left empty because they cannot be."""
+        counts = self._impossible + self._card.take_impossible() + file.impossible
+        if counts:
+            self._write({"event": "harness_impossible", "counts": dict(sorted(counts.items()))})
+
+    def _tell_lost(self) -> None:
+        if self._card.lost and not self._lost_told:
+            self._lost_told = True
+            self._write({"event": "harness_gpu_lost", "t_ns": self._clocks.now(), "why": self._card.lost})
+
+
+def _came(reading: gpu.Call[Any] | None, idle: bool, seconds: float) -> bool:
+    """Whether a reading, if any, is over, for which a moment is waited where the driver was ``idle`` before."""
+    return reading is None or reading.done(max(0.0, seconds) if idle else 0.0)
+
+
+def _cpu_us(reading: gpu.Call[Any] | None) -> float:
+    """What a reading cost its thread, as far as it has come."""
+    return reading.cpu_ns / 1000 if reading is not None and reading.done() else 0.0
+
+
+def _write_nothing(line: Mapping[str, Any]) -> None:
+    """Where a line goes before there is a run."""

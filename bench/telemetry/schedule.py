@@ -1,0 +1,80 @@
+"""The sampler's time: when its ticks are due, whose turn it is on which of them, and what they cost."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Clocks:
+    """Nanoseconds of CLOCK_MONOTONIC, as events have them, and of the CPU time of the thread that samples."""
+
+    now: Clock = time.monotonic_ns
+    cpu: Clock = time.thread_time_ns
+
+
+class Schedule:
+    """Ticks that are due at ``start + k x period``, and whose turn it is on every so manieth of them."""
+
+    def __init__(self, period_ns: int) -> None:
+        self.period_ns = period_ns
+        self._start_ns: int | None = None
+        self._number = 0
+        self._turns: dict[int, int] = {}
+
+    def begin(self, now_ns: int) -> tuple[int, int]:
+        """The number of the tick that begins now and when it was due; the first sets the start."""
+        if self._start_ns is None:
+            self._start_ns = now_ns
+        return self._number, self._start_ns + self._number * self.period_ns
+
+    def is_turn(self, every: int) -> bool:
+        """Whether this tick is the first since the last multiple of ``every``: also where that one was missed."""
+        if self._number < self._turns.get(every, 0):
+            return False
+        self._turns[every] = (self._number // every + 1) * every
+        return True
+
+    def next_due(self, now_ns: int) -> int:
+        """When the next tick is due; those whose time has passed are missed."""
+        assert self._start_ns is not None
+        self._number = max(self._number, (now_ns - self._start_ns) // self.period_ns) + 1
+        return self._start_ns + self._number * self.period_ns
+
+
+class Cost:
+    """What reading and writing takes, in microseconds of CPU and of the clock on the wall.
+
+    The price of writing a line down cannot stand in it; it is owed and counted with the next.
+    """
+
+    def __init__(self, clocks: Clocks) -> None:
+        self._clocks = clocks
+        self._cpu_ns = self._wall_ns = 0
+        self._owed_cpu_ns = self._owed_wall_ns = 0
+
+    def begin(self) -> int:
+        """Begin to count; the moment (CLOCK_MONOTONIC)."""
+        self._wall_ns, self._cpu_ns = self._clocks.now(), self._clocks.cpu()
+        return self._wall_ns
+
+    def so_far(self) -> tuple[float, float]:
+        """CPU and wall-clock time since ``begin``, with what was owed; what follows until ``end`` is owed."""
+        cpu_ns, wall_ns = self._clocks.cpu(), self._clocks.now()
+        spent_us = (
+            (cpu_ns - self._cpu_ns + self._owed_cpu_ns) / 1000,
+            (wall_ns - self._wall_ns + self._owed_wall_ns) / 1000,
+        )
+        self._cpu_ns, self._wall_ns = cpu_ns, wall_ns
+        return spent_us
+
+    def end(self) -> int:
+        """Put down what is owed; the moment (CLOCK_MONOTONIC)."""
+        cpu_ns, wall_ns = self._clocks.cpu(), self._clocks.now()
+        self._owed_cpu_ns, self._owed_wall_ns = cpu_ns - self._cpu_ns, wall_ns - self._wall_ns
+        return wall_ns
+
+
+Clock = Callable[[], int]

@@ -1,0 +1,1 @@
+"""CIFAR-10: found, verified, downloaded, converted, or drawn as a synthetic dataset."""

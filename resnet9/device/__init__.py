@@ -1,0 +1,1 @@
+"""The device that trains: selected, described, its compiler configured."""

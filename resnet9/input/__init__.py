@@ -1,0 +1,1 @@
+"""The input pipelines and the augmentation of batches."""

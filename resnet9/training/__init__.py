@@ -1,0 +1,1 @@
+"""A training run: its phases, epochs and evaluations."""

@@ -1,0 +1,276 @@
+"""A trainer that does not do what it should, does nothing, or too much."""
+
+from __future__ import annotations
+
+import os
+import signal
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench import protocol
+from bench.errors import EnvironmentProblem
+from bench.launch import launch
+from bench.launch.launch import Job, Outcome
+from bench.launch.monitor import Limits
+from bench.record import fold_file
+from tests.support.scripted_runs import IMPATIENT, SHORT, Hears, events, gone, job, of_kind
+
+# A trainer that does not do what it should
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        (["raw", "Epoch 1/24 loss 2.3\n"], "not a line of JSON"),
+        (["raw", "\n"], "not a line of JSON"),
+        (["raw", '{"v":1,"event":"no'], "not a line of JSON"),
+        (["raw", "[1, 2]\n"], "must be a JSON object"),
+        (["raw", "1" * 5000 + "\n"], "not a line of JSON"),
+        (["raw", "[", 100_000], "not a line of JSON"),
+        (["bytes", "fffe007b0a"], "not a line of JSON"),
+        (["raw", '{"v":1,"event":"epoch","run":0,"t_ns":1,"loss":NaN}\n'], "a number is NaN"),
+        (["raw", '{"v":1,"event":"warning","run":0,"t_ns":1,"message":"m","extra":1e999}\n'], "Out of range"),
+        (["raw", '{"v":1,"event":"harness_end","run":0,"t_ns":1,"status":"done"}\n'], "`event` must be one of"),
+        (["event", {"event": "epoch", "epoch": 1, "correct": 1}], "event epoch lacks"),
+        (["epoch", {"epoch": 1, "correct": 30}], "`correct` (30) is more than `total` (20)"),
+        (["raw", "x" * 1000, 1100], "is longer than 1048576"),
+    ],
+)
+def test_a_line_that_is_no_event_stops_the_run(tmp_path: Path, line: list[Any], why: str) -> None:
+    work = job(tmp_path, ["hello"], line)
+
+    outcome = launch.run(work, limits=SHORT)
+
+    assert outcome.status == "failed"
+    assert outcome.reason.startswith("the trainer wrote a line that is no event: ")
+    assert why in outcome.reason
+    (malformed,) = of_kind(work, "harness_malformed")
+    assert len(malformed["line"]) <= 200
+    assert outcome.reason.endswith(malformed["why"])
+
+
+def test_of_much_garbage_the_first_line_is_kept(tmp_path: Path) -> None:
+    work = job(tmp_path, ["hello"], ["raw", "first\n"], ["raw", "more\n", 1000])
+
+    launch.run(work, limits=SHORT)
+
+    assert [each["line"] for each in of_kind(work, "harness_malformed")] == ["first"]
+
+
+@pytest.mark.parametrize(
+    ("steps", "asked", "says"),
+    [
+        ([["epoch", {"epoch": 1}]], {}, "wrote epoch before hello"),
+        ([["hello"], ["hello"]], {}, "wrote hello twice"),
+        ([["hello"], ["done"], ["phase", {"name": "exit"}]], {}, "wrote phase after done"),
+        ([["hello", {"runs": 4}]], {}, "announced 4 runs in one process"),
+        ([["hello"], ["epoch", {"epoch": 1, "run": 2}]], {}, "an event of run 2"),
+        ([["hello", {"seed": 9}]], {}, "seed 9, not 3"),
+        ([["hello"]], {"target_percent": 93.0}, "target_percent 94.0, not 93.0"),
+        ([["hello"]], {"device_kind": "gpu"}, "device.kind 'cpu', not 'gpu'"),
+        ([["hello"]], {"input": "device"}, "input 'host', not 'device'"),
+        ([["hello"]], {"precision": "bf16"}, "precision 'fp32', not 'bf16'"),
+        ([["hello"]], {"recipe_sha256": "a" * 64}, f"recipe.sha256 '{'r' * 64}', not '{'a' * 64}'"),
+        ([["hello"]], {"dataset_sha256": "b" * 64}, f"dataset.sha256 '{'d' * 64}', not '{'b' * 64}'"),
+    ],
+)
+def test_an_event_that_no_honest_run_sends_stops_the_run(
+    tmp_path: Path, steps: list[Any], asked: dict[str, Any], says: str
+) -> None:
+    work = job(tmp_path, *steps, ["sleep"], **asked)
+
+    outcome = launch.run(work, limits=SHORT)
+
+    assert (outcome.status, outcome.signal) == ("failed", signal.SIGTERM)
+    assert says in outcome.reason
+
+
+def test_a_crash_is_told_with_the_last_line_of_its_log(tmp_path: Path) -> None:
+    work = job(tmp_path, ["hello"], ["epoch", {"epoch": 1}], ["print", "Traceback"], ["no_such_step"])
+
+    outcome = launch.run(work, limits=SHORT)
+
+    assert (outcome.status, outcome.exit_code) == ("failed", 1)
+    assert outcome.reason == (
+        "the trainer ended with exit code 1 after epoch 1; the last line of trainer.log is: "
+        "AttributeError: 'Scripted' object has no attribute 'no_such_step'"
+    )
+
+
+@pytest.mark.parametrize(
+    ("steps", "reason"),
+    [
+        ([["signal", int(signal.SIGKILL)]], "was ended by SIGKILL (memory may have run out) before its first"),
+        ([["hello"], ["signal", int(signal.SIGABRT)]], "was ended by SIGABRT before its first epoch was over"),
+        ([["hello"]], "ended with exit code 0, but never said done"),
+        ([["hello"], ["done"], ["exit", 7]], "ended with exit code 7"),
+        ([], "it left no word in trainer.log"),
+        ([["hello"], ["close"], ["exit", 0]], "never said done"),
+    ],
+)
+def test_a_trainer_that_ends_without_finishing_has_failed(tmp_path: Path, steps: list[Any], reason: str) -> None:
+    outcome = launch.run(job(tmp_path, *steps), limits=SHORT)
+
+    assert outcome.status == "failed"
+    assert reason in outcome.reason
+
+
+def test_the_trainers_own_reason_is_told_and_its_exit_code_kept(tmp_path: Path) -> None:
+    error = {"event": "error", "message": "libcudnn.so.9\n\x1b[31mdid not load", "hint": "DEVICE=cpu uses the CPU"}
+    work = job(tmp_path, ["event", error], ["exit", 4])
+
+    outcome = launch.run(work, limits=SHORT)
+
+    assert outcome == Outcome("failed", "libcudnn.so.9 [31mdid not load; DEVICE=cpu uses the CPU", exit_code=4)
+
+
+def test_a_program_that_does_not_exist_is_a_failed_run_with_a_record(tmp_path: Path) -> None:
+    work = Job(**{**vars(job(tmp_path)), "argv": ["no-such-trainer"]})
+
+    outcome = launch.run(work, limits=SHORT)
+
+    assert outcome == Outcome("failed", "cannot start no-such-trainer (No such file or directory)")
+    assert [each["event"] for each in events(work)] == ["harness_start", "harness_end"]
+
+
+# Silence
+
+
+@pytest.mark.parametrize(
+    ("steps", "limits", "reason"),
+    [
+        ([["sleep"]], Limits(start_seconds=0.1), "the trainer did not say hello within 0.1 s"),
+        ([["event", {"event": "warning", "message": "slow disk"}], ["sleep"]], Limits(start_seconds=0.3),
+         "the trainer did not say hello within 0.3 s"),
+        ([["hello"], ["sleep"]], Limits(silence_seconds=0.1), "the trainer wrote no event for 0.1 s"),
+        ([["hello"], ["epoch", {"epoch": 2}], ["close"], ["sleep"]], Limits(silence_seconds=0.1),
+         "the trainer wrote no event for 0.1 s after epoch 2"),
+        ([["hello"], ["done"], ["sleep"]], Limits(exit_seconds=0.1),
+         "the trainer said done and did not end within 0.1 s"),
+    ],
+)  # fmt: skip
+def test_a_trainer_that_hangs_is_stopped(tmp_path: Path, steps: list[Any], limits: Limits, reason: str) -> None:
+    work = job(tmp_path, *steps)
+
+    outcome = launch.run(work, limits=limits)
+
+    assert outcome == Outcome("timed_out", reason, signal=signal.SIGTERM)
+    assert events(work)[-1]["status"] == "timed_out"
+
+
+def test_a_trainer_that_ignores_the_request_to_end_is_killed(tmp_path: Path) -> None:
+    work = job(tmp_path, ["ignore_sigterm"], ["hello"], ["sleep"])
+
+    outcome = launch.run(work, limits=Limits(silence_seconds=0.05, grace_seconds=0.05))
+
+    assert (outcome.status, outcome.signal) == ("timed_out", signal.SIGKILL)
+
+
+# What a trainer leaves behind
+
+
+@pytest.mark.parametrize("steps", [["fork"], ["daemon"], ["daemon", "daemon", "fork"]], ids="-".join)
+def test_what_a_trainer_leaves_behind_is_killed_and_told(tmp_path: Path, steps: list[str]) -> None:
+    files = [tmp_path / f"pid-{number}" for number in range(len(steps))]
+    work = job(tmp_path, *([step, str(file)] for step, file in zip(steps, files, strict=True)), ["run", 1, 1])
+
+    outcome = launch.run(work, limits=IMPATIENT)
+
+    pids = [int(file.read_text()) for file in files]
+    assert outcome.status == "done"
+    assert sorted(each.pid for each in outcome.left_running) == sorted(pids)
+    assert all(map(gone, pids))
+    assert fold_file(work.folder / "events.jsonl").leftover_processes == len(steps)
+
+
+def test_a_child_that_ends_because_the_trainer_has_is_waited_for(tmp_path: Path) -> None:
+    work = job(tmp_path, ["tracker"], ["run", 1, 1])
+
+    outcome = launch.run(work, limits=SHORT)
+
+    assert (outcome.status, outcome.left_running) == ("done", ())
+    assert fold_file(work.folder / "events.jsonl").leftover_processes == 0
+
+
+def test_ctrl_c_ends_the_wait_for_what_is_left(tmp_path: Path) -> None:
+    class AtTheEnd(Hears):
+        def prepare(self, folder: Path, write: Any) -> None:
+            pass
+
+        def account(self) -> tuple[float | None, int | None]:
+            return None, None
+
+        def began(self, pid: int, is_client: bool = False) -> None:
+            pass
+
+        def ended(self) -> None:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    work = job(tmp_path, ["daemon", str(tmp_path / "pid")], ["run", 1, 1])
+
+    outcome = launch.run(work, limits=replace(SHORT, orphan_seconds=1000), sampler=AtTheEnd())
+
+    assert (outcome.status, len(outcome.left_running)) == ("interrupted", 1)
+
+
+def test_a_daemon_does_not_outlive_a_run_that_the_disk_ends(tmp_path: Path) -> None:
+    class FullDisk(Hears):
+        def event(self, event: protocol.Event, received_ns: int) -> None:
+            raise EnvironmentProblem("the disk is full")
+
+    pid_file = tmp_path / "pid"
+    work = job(tmp_path, ["daemon", str(pid_file)], ["hello"], ["sleep"])
+
+    with pytest.raises(EnvironmentProblem):
+        launch.run(work, [FullDisk()], SHORT)
+
+    assert gone(int(pid_file.read_text()))
+
+
+# Floods
+
+WARNING = '{"v":1,"event":"warning","run":0,"t_ns":1,"message":"slow step"}\n'
+
+
+def test_of_a_flood_of_warnings_a_thousand_are_written_and_the_others_counted(tmp_path: Path) -> None:
+    work = job(tmp_path, ["hello"], ["raw", WARNING, 1200], ["run", 1, 1])
+
+    outcome = launch.run(work, limits=SHORT)
+
+    record = fold_file(work.folder / "events.jsonl")
+    assert outcome.status == "done"
+    assert len(of_kind(work, "warning")) == 1000
+    assert events(work)[-1]["dropped_warnings"] == 200
+    assert (len(record.warnings), record.warnings_not_kept) == (100, 1100)
+
+
+@pytest.mark.parametrize(
+    ("limits", "reason"),
+    [
+        (replace(SHORT, most_events=500), "the trainer wrote more than 500 events"),
+        (replace(SHORT, most_event_bytes=1_000_000), "the trainer wrote events of more than 1 MB"),
+    ],
+)
+def test_a_flood_of_events_stops_the_run_and_is_not_listened_to(tmp_path: Path, limits: Limits, reason: str) -> None:
+    begin, end = '{"v":1,"event":"epoch","run":0,"t_ns":1,"epoch":1,"steps":1,"images":1,"loss":1,', '"total":1}\n'
+    line = begin + '"correct":1,"view":"plain",' + f'"x":"{"x" * 2500}",' + end
+    work = job(tmp_path, ["hello"], ["raw", line, 20_000], ["done"])
+
+    outcome = launch.run(work, limits=limits)
+
+    assert (outcome.status, outcome.reason, outcome.signal) == ("failed", reason, signal.SIGTERM)
+    assert len(of_kind(work, "epoch")) <= 500
+    assert events(work)[-1]["harness_cpu_seconds"] < 1
+
+
+def test_the_harness_sleeps_while_a_flood_waits_for_its_end(tmp_path: Path) -> None:
+    work = job(tmp_path, ["ignore_sigterm"], ["hello"], ["raw", WARNING, 1_000_000], ["sleep"])
+
+    launch.run(work, limits=Limits(most_events=100, grace_seconds=0.5))
+
+    end = events(work)[-1]
+    assert end["harness_cpu_seconds"] < 0.25
+    assert end["harness_voluntary_switches"] < 50

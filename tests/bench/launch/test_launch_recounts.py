@@ -1,0 +1,112 @@
+"""Predictions recounted: what a trainer claims of its accuracy is believed when its predictions give it."""
+
+from __future__ import annotations
+
+import os
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench import protocol
+from bench.launch import launch
+from bench.launch.verifier import Referee
+from bench.record.expected_run import Asked
+from tests.support.scripted_runs import LABELS, SHORT, Hears, events, job, of_kind
+
+
+def greeting() -> protocol.Hello:
+    recipe = {"name": "r", "sha256": "", "target_percent": 94.0, "epochs": 1, "steps_per_epoch": 1, "batch": 1}
+    data = {"name": "cifar10", "sha256": "", "state": "canonical"}
+    device = {"kind": "cpu", "name": "", "uuid": ""}
+    return protocol.Hello("t", "f", 1, 0, recipe, data, "fp32", "host", device, 1, {"on": False, "flags": ""})
+
+
+def test_the_crossing_and_the_last_evaluation_are_recounted(tmp_path: Path) -> None:
+    crossing = [["predictions", 19, 20], ["epoch", {"epoch": 1, "correct": 19}]]
+    between = [["predictions", 0, 20], ["epoch", {"epoch": 2, "correct": 20}]]
+    last = [["predictions", 18, 20], ["epoch", {"epoch": 3, "correct": 18}]]
+    heard = tmp_path / "heard"
+    work = job(tmp_path, ["hello"], *crossing, ["wait", str(heard)], *between, *last, ["done"])
+
+    outcome = launch.run(work, [Hears("epoch", heard.touch)], SHORT)
+
+    assert outcome.status == "done"
+    assert [(each["epoch"], each["correct"], each["total"]) for each in of_kind(work, "harness_recount")] == [
+        (1, 19, 20),
+        (3, 18, 20),
+    ]
+    left = (work.folder / "predictions.u8").read_bytes()
+    assert of_kind(work, "harness_recount")[-1]["predictions_sha256"] == sha256(left).hexdigest()
+    places = [each["event"] for each in events(work)]
+    assert places[2:4] == ["epoch", "harness_recount"]
+
+
+def test_a_trainer_that_stops_early_has_its_last_evaluation_recounted_at_done(tmp_path: Path) -> None:
+    work = job(tmp_path, ["hello"], ["predictions", 12, 20], ["epoch", {"epoch": 1.4, "correct": 12}], ["done"])
+
+    outcome = launch.run(work, limits=SHORT)
+
+    assert outcome.status == "done"
+    assert [each["correct"] for each in of_kind(work, "harness_recount")] == [12]
+
+
+@pytest.mark.parametrize(
+    ("predictions", "says", "found"),
+    [
+        ([["predictions", 15, 20]], "its predictions give 15 of 20", (15, 20)),
+        ([["predictions", 19, 19]], "holds 19 predictions for 20 test images", (19, 19)),
+        ([["predictions", 19, 21]], "holds 21 predictions for 20 test images", (19, 21)),
+        ([], "predictions.u8 cannot be read (No such file or directory)", (0, 0)),
+    ],
+)
+def test_an_accuracy_its_predictions_do_not_give_fails_the_run_and_is_kept(
+    tmp_path: Path, predictions: list[Any], says: str, found: tuple[int, int]
+) -> None:
+    work = job(tmp_path, ["hello"], *predictions, ["epoch", {"epoch": 3, "correct": 19}], ["done"])
+
+    outcome = launch.run(work, limits=SHORT)
+
+    assert outcome.status == "failed"
+    assert outcome.reason.startswith("after epoch 3 the trainer claims 19 of 20 test images correct, but ")
+    assert says in outcome.reason
+    (recount,) = of_kind(work, "harness_recount")
+    assert (recount["correct"], recount["total"]) == found
+    assert events(work)[-1]["reason"] == outcome.reason
+
+
+def test_of_two_accuracies_that_are_not_believed_the_first_is_told(tmp_path: Path) -> None:
+    work = job(
+        tmp_path, ["hello"], ["epoch", {"epoch": 1, "correct": 19}], ["epoch", {"epoch": 3, "correct": 1}], ["done"]
+    )
+
+    outcome = launch.run(work, limits=SHORT)
+
+    assert outcome.reason.startswith("after epoch 1 the trainer claims 19 of 20")
+    assert len(of_kind(work, "harness_recount")) == 2
+
+
+def test_predictions_without_an_end_are_not_read(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    with open(folder / "predictions.u8", "wb") as stream:
+        stream.truncate(100 << 30)
+    asked = Asked(0, 94.0, test_labels=LABELS)
+    referee = Referee(asked, folder)
+    referee.fault(greeting())
+    found = referee.recount(protocol.Epoch(1, 1, 1, 0.0, 20, 20, "plain"))
+    assert found is not None
+    assert (found.total, found.sha256) == (100 << 30, None)
+    assert "predictions for 20 test images" in found.fault
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero"), Path.mkdir])
+def test_predictions_that_are_no_file_are_not_waited_for(tmp_path: Path, make: Any) -> None:
+    make(tmp_path / "predictions.u8")
+    referee = Referee(Asked(0, 94.0, test_labels=LABELS), tmp_path)
+    referee.fault(greeting())
+    found = referee.recount(protocol.Epoch(1, 1, 1, 0.0, 20, 20, "plain"))
+    assert found is not None
+    assert (found.correct, found.total) == (0, 0)
+    assert "cannot be read" in found.fault

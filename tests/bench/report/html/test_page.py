@@ -1,0 +1,325 @@
+"""The page without a browser: every value is that of the tables, every text stays text, and nothing is loaded."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from bench.analysis import frames
+from bench.analysis.comparison import Side, compare
+from bench.analysis.fixed_work import Work
+from bench.errors import EnvironmentProblem
+from bench.record import Record, fold
+from bench.report import html, tables
+from bench.rules import judged
+from tests.bench.report.html import pages
+from tests.support.machines import Machine
+from tests.support.records import Run, changed, five_seeds
+
+HOSTILE = "<script>alert(1)</script>"
+MISS = Run(seed=1, correct=(1, 2, 3, 4, 9399))
+CRASH = Run(seed=2, correct=(4000, 9000), status="failed")
+
+
+def figures_in(text: str) -> dict[str, dict[str, object]]:
+    body = re.search(r'<script type="application/json" id="figures">(.*?)</script>', text, re.DOTALL)
+    assert body is not None
+    return {each["key"]: each for each in json.loads(body[1])}
+
+
+# --- What it says ---
+
+
+def test_with_a_miss_the_first_card_is_the_success_rate_with_the_expected_time() -> None:
+    said = pages.words(pages.of(*five_seeds()))
+    order = [
+        said.index(words)
+        for words in (
+            "Reached 94 % 4 of 5",
+            "108.2 s [89.77 to 231.2 s] (wall@1, each retry",
+            "Time to 94 % 53.00 s",
+        )
+    ]
+    assert order == sorted(order)
+
+
+def test_without_a_miss_the_time_is_the_first_card() -> None:
+    said = pages.words(pages.of(Run(), Run(seed=1)))
+    assert said.index("Time to 94 % 41.50 s") < said.index("Reached 94 % 2 of 2")
+    assert "Wall clock 73.50 s wall@1" in said and "expected time" not in said
+
+
+def test_the_headline_has_every_time_with_its_clock_and_how_sure_it_is() -> None:
+    said = pages.words(pages.of(*five_seeds()))
+    assert "Time to 94 % 53.00 s dawnbench@1" in said
+    assert "51.50 to inf: fastest to slowest, 93.75 % interval of the median" in said
+    assert "73.00 s dawnbench-cold@1" in said
+    assert "4 of 5 80 %, 95 % interval 38 to 96 % (Wilson)" in said
+    assert "Fixed work 52.50 s dawnbench@1" in said
+
+
+def test_the_table_of_runs_has_the_values_of_runs_csv() -> None:
+    runs = [pages.watched(seed, train_seconds=10 + seed / 7) for seed in range(3)] + [MISS, CRASH]
+    runs = [replace(each, seed=place) for place, each in enumerate(runs)]
+    made = frames.runs([judged(each.record()) for each in runs])
+    written = list(csv.DictReader(io.StringIO(tables.text(made, "runs.csv"))))
+    shown = pages.seeds_of(pages.of(*runs))
+    titles = {heading.title: heading.name for heading in html.cells.of_runs(made).headings}
+    assert len(titles) > 40
+    for title, name in titles.items():
+        assert shown[title] == [row[name].replace("inf", "missed") for row in written], name
+
+
+def test_an_unknown_value_is_an_empty_cell_and_a_miss_is_told() -> None:
+    shown = pages.seeds_of(pages.of(replace(MISS, seed=0), replace(CRASH, seed=1)))
+    assert shown["dawnbench@1 s"] == ["missed", ""]
+
+
+def test_curves_are_the_values_of_epochs_csv() -> None:
+    record = Run().record()
+    epochs = frames.epochs([judged(record)])
+    accuracy = figures_in(pages.of(record))["accuracy"]
+    curve = accuracy["series"][0]  # type: ignore[index]
+    assert accuracy["xs"][curve["x"]] == list(epochs["dawnbench_seconds"])  # type: ignore[index]
+    assert curve["y"] == list(epochs["accuracy_percent"])
+
+
+def test_stand_in_data_is_told_before_any_number() -> None:
+    said = pages.words(pages.of(Run(dataset="synthetic", dataset_state="synthetic")))
+    assert said.index("No CIFAR-10 result") < said.index("Time to 94 %")
+
+
+def test_invalid_and_unfinished_runs_are_told_before_any_number() -> None:
+    said = pages.words(pages.of(Run(), CRASH, Run(seed=3, hello={"seed": 9})))
+    assert said.index("1 of 2 finished runs, seed 3: in no time, and not successful in the success rate.") < said.index(
+        "Time to 94 %"
+    )
+    assert said.index("seed 2 failed, of 3 planned: in no time") < said.index("Time to 94 %")
+    assert "Seed 3: the trainer ran with seed 9, not 3." in said
+
+
+def test_planned_seeds_without_a_run_are_told_before_any_number() -> None:
+    said = pages.words(pages.of(Run(seed=1), seeds=(0, 1, 2)))
+    assert said.index("seed 0 not made, seed 2 not made, of 3 planned: in no time") < said.index("Time to 94 %")
+    assert "1 of 3 planned" in said
+
+
+def test_what_differs_between_the_runs_is_marked() -> None:
+    alike = {"git.commit": "a" * 40, "memory.total_bytes": 1, "cpu.model": "one"}
+    records = [
+        Run(seed=seed, start={"fingerprint": {**alike, "cpu.model": model, "memory.total_bytes": seed}}).record()
+        for seed, model in enumerate(("one", "other"))
+    ]
+    rows = {row[0]: row for row in pages.read(pages.of(*records)).rows if row}
+    assert rows["cpu.model"][1:3] == ["differs", "one (seed 0); other (seed 1)"]
+    assert rows["memory.total_bytes"][1] == "may differ"
+    assert rows["git.commit"][1:3] == ["", "a" * 40]
+
+
+def test_it_says_what_to_type_to_make_it_again_and_not_where_it_lay() -> None:
+    text = pages.of(Run(seed=3))
+    assert "make bench RECIPE=page24 INPUT=host SEEDS=3, DEVICE=cpu" in pages.words(text)
+    assert "make report OUT=results/20260304T050607Z-page24-cpu" in pages.words(text)
+    assert "/somewhere" not in text
+
+
+def test_notes_and_the_place_on_the_board_are_told() -> None:
+    said = pages.words(
+        pages.of(Run(), notes=["the first run was slow"], rank=[("Time board", "3rd of 32"), ("", "more")])
+    )
+    assert "Note The first run was slow." in said
+    assert "Time board 3rd of 32; more" in said
+
+
+def test_a_comparison_answers_first() -> None:
+    slow = [replace(each, train_seconds=(1.1 + each.seed / 1e4) * each.train_seconds) for each in five_seeds()]
+    said = pages.words(pages.of_sides(five_seeds(), slow))
+    assert said.index("B is slower than A: it takes 10.02 % longer") < said.index("What differs")
+    assert "slower +10.02 % time" in said
+
+
+def test_a_comparison_of_three_has_an_answer_for_each_after_the_first() -> None:
+    reader = pages.read(pages.of_sides(five_seeds(), five_seeds(), five_seeds()))
+    assert sum(attributes.get("class") == "answer" for _, attributes in reader.elements) == 2
+
+
+# --- Odd campaigns ---
+
+ODD: dict[str, tuple[Run | Record, ...]] = {
+    "nothing begun": (),
+    "nothing finished": (replace(CRASH, seed=0), replace(CRASH, seed=1, correct=())),
+    "one run": (Run(),),
+    "all missed": (replace(MISS, seed=0), MISS),
+    "one epoch": (Run(epochs=1, correct=(9500,)),),
+    "all invalid": (Run(seed=3, hello={"seed": 9}),),
+    "no phases": (fold([line for line in Run().lines() if line["event"] != "phase"]),),
+    "nothing but a start": (fold(Run().lines()[:1]),),
+    "no seed": (replace(Run().record(), seed=None),),
+    "telemetry off": (Run(machine=Machine(sampler={"off": True})),),
+    "no card": (pages.watched(machine=Machine(gpu=False)),),
+    "no evaluation": (replace(CRASH, correct=()),),
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_an_odd_campaign_has_a_page_with_sentences_for_what_it_lacks(name: str) -> None:
+    text = pages.of(*ODD[name])
+    drawn = figures_in(text)
+    for each in pages.read(text).elements:
+        if each[0] == "figure":
+            key = str(each[1]["data-figure"])
+            empty = f'id="figure-{key}"' in text and key not in drawn
+            assert empty or drawn[key]["series"], key
+    assert text.count('<p class="empty">') >= len(["accuracy", "epochs", "runs", "machine", "waits"]) - len(drawn)
+    assert "nan" not in re.sub(r"<script.*?</script>", "", text, flags=re.DOTALL).lower().split()
+
+
+def test_a_campaign_of_nothing_says_so() -> None:
+    assert "No run of this campaign has begun yet; 3 are to be made." in pages.words(pages.of(seeds=(0, 1, 2)))
+
+
+def test_a_campaign_of_failures_says_so() -> None:
+    assert "No run of this campaign has finished, so there is no time to tell." in pages.words(pages.of(CRASH))
+
+
+def test_waits_are_drawn_with_their_floor() -> None:
+    lines = Run().lines()
+    for epoch in (1, 2, 3):
+        place = next(i for i, line in enumerate(lines) if line["event"] == "epoch" and line["epoch"] == epoch)
+        lines.insert(place, {**changed(lines, "epoch")[place], "event": "waits", "epoch": epoch, **pages.WAITS})
+    waits = figures_in(pages.of(fold(lines)))["waits"]
+    assert waits["series"][0]["y"] == [2, 180, 10, 2]  # type: ignore[index]
+    assert waits["marks"][0][1] == "floor 20 us"  # type: ignore[index]
+
+
+# --- What strangers say ---
+
+
+def test_a_hostile_name_stays_text_wherever_it_stands() -> None:
+    hello = {"trainer": HOSTILE, "device": {"kind": "gpu", "name": HOSTILE, "uuid": ""}, "framework": "=cmd()"}
+    record = Run(recipe=HOSTILE, hello=hello, start={"fingerprint": {"cpu.model": HOSTILE, HOSTILE: HOSTILE}}).record()
+    text = pages.of(record, configuration={"recipe": HOSTILE, "dataset": HOSTILE}, notes=[HOSTILE])
+    assert HOSTILE not in text
+    assert HOSTILE in pages.words(text)
+    assert "=cmd()" in pages.words(text)
+    assert [tag for tag, _ in pages.read(text).elements].count("script") == 3
+
+
+def test_a_hostile_name_of_a_side_stays_text() -> None:
+    text = pages.of_sides(five_seeds(), five_seeds(), names=(HOSTILE, "</title><b>"))
+    assert HOSTILE not in text
+    assert "</title><b>" not in text
+    assert figures_in(text)["fixed-work"]["series"][0]["name"] == HOSTILE  # type: ignore[index]
+
+
+def test_nothing_is_loaded_from_anywhere() -> None:
+    text = pages.own(pages.of(pages.watched(), pages.watched(1)))
+    for tag, attributes in pages.read(text).elements:
+        assert tag not in ("link", "img", "iframe", "object", "embed", "base"), tag
+        assert "src" not in attributes, tag
+        assert not str(attributes.get("href") or "#").startswith(("http", "//")), attributes
+    assert not re.search(r"https?://|@import|url\(", text)
+
+
+def test_the_policy_lets_its_own_scripts_run_and_nothing_else() -> None:
+    text = pages.of(Run())
+    policy = next(str(a["content"]) for t, a in pages.read(text).elements if t == "meta" and "http-equiv" in a)
+    scripts = re.findall(r"<script>(.*?)</script>", text, re.DOTALL)
+    assert "default-src 'none'" in policy
+    assert policy.count("'sha256-") == len(scripts) == 2
+    for script in scripts:
+        assert html._hash(script) in policy
+    assert "unsafe-eval" not in policy
+    assert "script-src 'unsafe-inline'" not in policy
+    assert not re.search(r"\son[a-z]+=", pages.own(text).split("<script", 1)[0])
+
+
+# --- How it is built ---
+
+
+def test_headings_come_in_order_and_every_chart_has_a_caption_and_its_numbers() -> None:
+    elements = pages.read(pages.of(pages.watched(), MISS)).elements
+    levels = [int(tag[1]) for tag, _ in elements if re.fullmatch("h[1-6]", tag)]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels))
+    charts = [a for tag, a in elements if tag == "div" and a.get("class") == "plot"]
+    ids = {str(a["id"]) for _, a in elements if "id" in a}
+    assert charts
+    for chart in charts:
+        assert {str(chart["aria-labelledby"]), *str(chart["aria-describedby"]).split()} <= ids
+        assert chart["tabindex"] == "0"
+    assert [tag for tag, _ in elements].count("details") == len(charts)
+    assert ("html", {"lang": "en"}) in elements
+
+
+def test_ids_are_unique() -> None:
+    for text in (pages.of(pages.watched(), MISS), pages.of_sides(five_seeds(), five_seeds())):
+        ids = [a["id"] for _, a in pages.read(text).elements if "id" in a]
+        assert len(ids) == len(set(ids))
+
+
+def test_fifty_seeds_with_telemetry_stay_below_six_megabytes() -> None:
+    machine = Machine(period_ms=250, every_tick={"gpu_power_watts": 123.456, "sm_clock_mhz": 1234})
+    record = pages.watched(machine=machine)
+    runs = [replace(record, seed=seed, train_seconds=9 + seed / 31) for seed in range(50)]
+    assert len(pages.of(*runs).encode()) < 6_000_000
+
+
+def test_the_same_records_give_the_same_bytes() -> None:
+    assert pages.of(*five_seeds()) == pages.of(*five_seeds())
+
+
+def test_the_page_is_written_whole(tmp_path: Path) -> None:
+    records = [judged(Run().record())]
+    runs = frames.runs(records)
+    html.write_campaign(tmp_path / html.PAGE_FILE, pages.stored([Run()]), records, runs, frames.summary(runs))
+    text = (tmp_path / html.PAGE_FILE).read_text()
+    assert text.startswith("<!DOCTYPE html>")
+    assert text.endswith("</html>\n")
+    assert [each.name for each in tmp_path.iterdir()] == [html.PAGE_FILE]
+
+
+def test_without_plotly_a_sentence_says_what_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(html, "find_spec", lambda name: None)
+    with pytest.raises(EnvironmentProblem, match="needs the package plotly"):
+        pages.of(Run())
+
+
+def ended(runs: list[Run], epochs: int) -> Side:
+    """A side of an A/B that ends each run after some epochs."""
+    records = [judged(replace(each, correct=each.correct[:epochs], status="cut_short").record()) for each in runs]
+    return Side("A", "the side A", tuple(records), Work(epochs, 1 if epochs > 1 else 0))
+
+
+@pytest.mark.parametrize(("epochs", "told"), [(1, "1 epoch"), (2, "2 epochs")])
+def test_a_side_whose_runs_were_ended_says_so(epochs: int, told: str) -> None:
+    a = ended(five_seeds(), epochs)
+    b = replace(ended([replace(each, spawned_ns=each.spawned_ns + 1) for each in five_seeds()], epochs), name="B")
+    assert a.counted and b.counted
+    said = pages.words(html.comparison_page(compare([a, b])))
+    assert f"Each run was ended after {told}, so it has no time to the target." in said
+    assert "No finished run counts." not in said
+
+
+def test_sides_of_different_recipes_did_not_the_same_work() -> None:
+    other = {**Run().lines()[2]["recipe"], "name": "hive", "sha256": "cd" * 32}
+    hive = [replace(each, hello={"recipe": other}, spawned_ns=each.spawned_ns + 1) for each in five_seeds()]
+    made = [Side(name, name, tuple(judged(each.record()) for each in runs)) for name, runs in
+            (("A", five_seeds()), ("B", hive))]  # fmt: skip
+    text = html.comparison_page(compare(made, different_work=True))
+    assert "training time of each one's own schedule, which is not the same work, target or not" in pages.words(text)
+    assert "The time of each one's own schedule, which is not the same work (train@1" in pages.words(text)
+    assert "time of the same work" not in pages.words(text)
+
+
+def test_the_command_for_a_page_can_be_typed_whatever_the_folder_is_called() -> None:
+    said = pages.words(pages.of(Run(), folder="/somewhere/a b; rm -rf ~"))
+    assert "make report OUT='results/a b; rm -rf ~'" in said
