@@ -16,7 +16,7 @@ class BenchError(Exception):
     exit_code: ClassVar[int] = 1
 
 
-class GateSaysNo(BenchError):
+class GateFailed(BenchError):
     """A check did its work and the answer is no: a gate that is not met, or files that a validation does not accept."""
 
     exit_code = 1

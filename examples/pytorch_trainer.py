@@ -37,7 +37,7 @@ class Phases:
         self.writer = writer
         self.began_ns = int(os.environ.get(protocol.STARTED_VARIABLE, time.monotonic_ns()))
         self.held: list[protocol.Phase] = []
-        self.greeted = False
+        self.hello_received = False
 
     def end(self, name: str, epoch: int | None = None) -> None:
         """The stretch up to now was ``name``; before ``hello`` it is held back, as that event comes first."""
@@ -45,7 +45,7 @@ class Phases:
             torch.cuda.synchronize()
         began_ns, self.began_ns = self.began_ns, time.monotonic_ns()
         self.held.append(protocol.Phase(name, began_ns, self.began_ns, epoch))
-        while self.greeted and self.held:
+        while self.hello_received and self.held:
             self.writer.emit(self.held.pop(0))
 
 
@@ -160,7 +160,7 @@ def train(options: argparse.Namespace, writer: protocol.Writer, phases: Phases) 
     phases.end("device_init")
     data, target = sources.load(os.environ["BENCH_DATA"]), float(os.environ["BENCH_TARGET_PERCENT"])
     writer.emit(hello(options, data, device, target))
-    phases.greeted = True
+    phases.hello_received = True
     phases.end("data_load")
     steps, crossed = len(data.train_labels) // options.batch, False
     warm_up = Training(options, steps, device)  # on random data: libraries choose their kernels at a shape's first use

@@ -18,7 +18,7 @@ from bench.analysis import censored, frames, welch
 from bench.analysis.columns import ABLATION
 from bench.record import Record, StoredAblation, Variant
 from bench.record.clocks import CLOCKS, fixed_work_seconds
-from bench.rules import judged
+from bench.rules import with_verdict
 
 ACCURACY, THROUGHPUT = "accuracy", "images_per_second"
 UNITS = {ACCURACY: "points", THROUGHPUT: "%"}
@@ -87,7 +87,7 @@ def spread_seen(stored: StoredAblation, records: Mapping[str, Sequence[Record]],
 
 
 def _sample(variant: Variant, records: Sequence[Record]) -> _Sample:
-    runs = [record if record.verdict else judged(record) for record in records]
+    runs = [record if record.verdict else with_verdict(record) for record in records]
     counted = [each for each in runs if each.status == "done" and each.verdict and each.verdict.level != "invalid"]
     speeds = frames.runs(counted)["images_per_second"].dropna()
     seconds = [fixed_work_seconds(CLOCKS["train"], each) for each in counted]

@@ -61,7 +61,7 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Evidence:
+class Reproduction:
     """What the runs of one recipe show. ``records`` are their folders, in order, and ``commits`` what they ran.
 
     ``left_out`` counts the seeds of the recipe's campaigns that are in none of the numbers, by how they ended.
@@ -110,7 +110,7 @@ def without_result(runs: Iterable[Run], recipe: Published) -> int:
     return sum(_why_left_out(run, recipe) in ("not run", "failed", "timed out", "interrupted") for run in own)
 
 
-def gather(runs: Iterable[Run], recipes: Iterable[Published]) -> tuple[Evidence, ...]:
+def gather(runs: Iterable[Run], recipes: Iterable[Published]) -> tuple[Reproduction, ...]:
     """What published runs show of the recipes, those without any left out."""
     runs = sorted(runs, key=lambda run: run.place)
     found = []
@@ -173,12 +173,12 @@ def _predicted(record: Record, predictions: bytes) -> bool:
     )
 
 
-def _evidence(recipe: Published, runs: Sequence[tuple[str, Record]], left_out: Mapping[str, int]) -> Evidence:
+def _evidence(recipe: Published, runs: Sequence[tuple[str, Record]], left_out: Mapping[str, int]) -> Reproduction:
     accuracies = [record.epochs[-1].accuracy_percent for _, record in runs]
     devices = dict.fromkeys(str(record.device.get("name") or record.device.get("kind")) for _, record in runs)
     middle = round(mean(accuracies), _DECIMALS)
     shortfall = _shortfall(recipe, len(runs), middle, left_out)
-    return Evidence(
+    return Reproduction(
         recipe=recipe.name,
         recipe_sha256=recipe.sha256,
         n=len(runs),
@@ -211,7 +211,7 @@ def _is_near(mean_percent: float, published_percent: float) -> bool:
     return round(published_percent - mean_percent, _DECIMALS) <= TOLERANCE_PERCENT
 
 
-def body(evidence: Sequence[Evidence], own: Sequence[Reliability] = ()) -> dict[str, Any]:
+def body(evidence: Sequence[Reproduction], own: Sequence[Reliability] = ()) -> dict[str, Any]:
     """The content of ``reproduced.json``: the rules, and what was found, a table a recipe; ``own`` are recipes that
     nobody else has published.
     """

@@ -21,7 +21,7 @@ from bench.record.clocks import (
     fixed_work_seconds,
     to_target_seconds,
 )
-from bench.rules import judged
+from bench.rules import with_verdict
 
 _DTYPES = {"text": "string", "whole": "Int64", "number": "float64"}
 #: What makes a configuration: runs that differ in any of these are never put in one row.
@@ -69,7 +69,7 @@ def runs(records: Iterable[Record], cost_per_hour: float | None = None) -> pd.Da
 
     ``cost_per_hour`` is what the whole machine costs on demand, in US dollars; None where nobody said.
     """
-    return frame(RUNS, [_run(record if record.verdict else judged(record), cost_per_hour) for record in records])
+    return frame(RUNS, [_run(record if record.verdict else with_verdict(record), cost_per_hour) for record in records])
 
 
 def epochs(records: Iterable[Record]) -> pd.DataFrame:

@@ -21,7 +21,7 @@ from bench.analysis import frames, welch
 from bench.analysis.columns import STALLS
 from bench.record import Evaluation, Record, input_waits
 from bench.record.stalls import HOST, MEMORY
-from bench.rules import judged
+from bench.rules import with_verdict
 from bench.rules.data import EMPTY_SHARE, MEMORY_INPUT, STALL_SHARE
 
 INPUT_BOUND, NOT_INPUT_BOUND = "input-bound", "not input-bound"
@@ -63,7 +63,7 @@ def table(records: Mapping[str, Sequence[Record]]) -> pd.DataFrame:
 
 def counted(records: Sequence[Record]) -> list[Record]:
     """The runs that can be compared: ended well, or ended by us after enough epochs, and nothing else wrong."""
-    return [each for each in records if _counts(each if each.verdict else judged(each))]
+    return [each for each in records if _counts(each if each.verdict else with_verdict(each))]
 
 
 def _counts(record: Record) -> bool:

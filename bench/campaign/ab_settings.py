@@ -46,7 +46,7 @@ _ELSEWHERE = {
 
 
 @dataclass(frozen=True)
-class Told:
+class ArmSettings:
     """What a side was told beside what both share; ``variables`` go into the environment of its trainer alone."""
 
     settings: Mapping[str, str] = field(default_factory=dict)
@@ -57,19 +57,19 @@ class Told:
         """THREADS as the number it is."""
         return int(self.settings["THREADS"]) if "THREADS" in self.settings else None
 
-    def published(self, identity: Identity) -> Told:
+    def published(self, identity: Identity) -> ArmSettings:
         """The same as a record may tell it: a path by its last part. An image is what its publisher calls it."""
         settings = {key: _told(key, value, identity) for key, value in self.settings.items()}
-        return Told(settings, recorded(self.variables, identity))
+        return ArmSettings(settings, recorded(self.variables, identity))
 
 
 def _told(key: str, value: str, identity: Identity) -> str:
     if key == "DOCKER_FLAGS":
-        value = shlex.join(container_flags.told(container_flags.split(value)))
-    return value if key == "IMAGE" else redaction.told(value, identity)
+        value = shlex.join(container_flags.redacted_flags(container_flags.split(value)))
+    return value if key == "IMAGE" else redaction.redact(value, identity)
 
 
-def read(side: str, typed: str, identity: Identity) -> Told:
+def read(side: str, typed: str, identity: Identity) -> ArmSettings:
     """The words of ``side`` (``A`` or ``B``), split as a shell does.
 
     Raises UsageError for a word that is none, or that may not differ; ``identity`` is what no record may tell.
@@ -92,7 +92,7 @@ def read(side: str, typed: str, identity: Identity) -> Told:
         else:
             _check_variable(side, key, value, identity)
             variables[key] = value
-    return Told(settings, variables)
+    return ArmSettings(settings, variables)
 
 
 def _check(side: str, key: str, value: str) -> None:

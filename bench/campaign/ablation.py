@@ -10,11 +10,11 @@ from pathlib import Path
 from bench.campaign import campaign
 from bench.campaign.campaign import Campaign, Configuration
 from bench.errors import DataError, Refused, UsageError
-from bench.launch.conditions import RunProtocol
+from bench.launch.conditions import RunConditions
 from bench.record import ABLATION_FILE, CAMPAIGN_FILE, StoredAblation, read_ablation, write_ablation
 from bench.record.claims import Claims
 from bench.system import files as disk
-from bench.system.files import disk_trouble_told
+from bench.system.files import wrap_disk_errors
 
 #: A variant by name, and a seed.
 Run = tuple[str, int]
@@ -47,7 +47,7 @@ class Ablation:
             # First of all, so that a folder whose harness is killed here is known for what it is.
             write_ablation(self.stored, self.folder)
         for each in self.campaigns.values():
-            with disk_trouble_told(each.folder):
+            with wrap_disk_errors(each.folder):
                 disk.make_folder(each.folder, exist_ok=True)
             each.sweep()
         self.write()
@@ -66,7 +66,7 @@ def choose(
     configurations: Mapping[str, Configuration],
     device_name: str,
     now: datetime,
-    protocol: RunProtocol = RunProtocol(),  # noqa: B008 (frozen)
+    protocol: RunConditions = RunConditions(),  # noqa: B008 (frozen)
 ) -> Ablation:
     """The ablation to run: the one in ``out``, else the newest unfinished one of the same set, machine and data, else a
     new one.

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from bench.errors import DataError, Refused, UsageError
-from bench.launch.conditions import UNSTATED, WARM_UP_FOLDER, RunProtocol, WarmUp
+from bench.launch.conditions import UNSTATED, WARM_UP_FOLDER, RunConditions, WarmUp
 from bench.launch.fifo import FIFO_FILE
 from bench.launch.launch import Outcome
 from bench.record import (
@@ -21,14 +21,14 @@ from bench.record import (
     MOST_JSON_BYTES,
     SCHEMA,
     Record,
-    fold_file,
+    build_record_from,
     load_run,
     replace_file,
     seed_folder,
 )
 from bench.record.claims import Claims
 from bench.system import files as disk
-from bench.system.files import disk_trouble_told
+from bench.system.files import wrap_disk_errors
 from bench.system.json_schema import SchemaError, load
 
 #: A trainer that fails twice in a row will fail again, and on a rented machine every try costs.
@@ -82,7 +82,7 @@ class Campaign:
     created_utc: str
     claims: Claims = field(default_factory=Claims)
     recipe: Mapping[str, Any] = field(default_factory=dict)
-    protocol: RunProtocol = field(default_factory=RunProtocol)
+    protocol: RunConditions = field(default_factory=RunConditions)
     asked: tuple[int, ...] | None = None
 
     def run_folder(self, seed: int) -> Path:
@@ -99,7 +99,7 @@ class Campaign:
 
     def _status(self, seed: int) -> str | None:
         events = self.run_folder(seed) / EVENTS_FILE
-        return fold_file(events).status if events.is_file() else None
+        return build_record_from(events).status if events.is_file() else None
 
     def left(self) -> tuple[int, ...]:
         """The seeds of the plan without a finished run, in order."""
@@ -152,9 +152,9 @@ class Campaign:
 def _vacated(folder: Path) -> Path:
     if folder.exists():
         events = folder / EVENTS_FILE
-        status = fold_file(events).status if events.is_file() else "interrupted"
+        status = build_record_from(events).status if events.is_file() else "interrupted"
         number = 1 + sum(1 for _ in folder.parent.glob(f"{folder.name}.{status}-*"))
-        with disk_trouble_told(folder):
+        with wrap_disk_errors(folder):
             # Left by a harness that was killed; whoever copies or searches the folder would wait on it for ever.
             disk.remove(folder, FIFO_FILE)
             disk.rename(folder, f"{folder.name}.{status}-{number}")
@@ -187,13 +187,13 @@ class _Stored:
     created_utc: str
     claims: Claims
     recipe: dict[str, Any] = field(default_factory=dict)
-    protocol: RunProtocol = UNSTATED
+    protocol: RunConditions = UNSTATED
 
 
 def newest_unfinished(
     results: Path,
     configuration: Configuration,
-    protocol: RunProtocol = RunProtocol(),  # noqa: B008 (frozen)
+    protocol: RunConditions = RunConditions(),  # noqa: B008 (frozen)
     asked: Collection[int] | None = None,
 ) -> Campaign | None:
     """The newest campaign under ``results`` of this configuration and protocol with seeds left to run, all of which
@@ -226,7 +226,7 @@ def choose(
     claims: Claims,
     device_name: str,
     now: datetime,
-    protocol: RunProtocol = RunProtocol(),  # noqa: B008 (frozen)
+    protocol: RunConditions = RunConditions(),  # noqa: B008 (frozen)
     *,
     only: bool = False,
 ) -> Campaign:
@@ -312,7 +312,7 @@ USAGE, DATA_AND_ENVIRONMENT = 2, (3, 4)
 ENDED_WELL = ("done", "cut_short")
 
 
-def warm_ups(protocol: RunProtocol, left: Collection[Any], campaign: str = "") -> tuple[WarmUp, ...]:
+def warm_ups(protocol: RunConditions, left: Collection[Any], campaign: str = "") -> tuple[WarmUp, ...]:
     """The runs to make before those that are ``left``, with the recipe of ``campaign``; none where nothing is left."""
     return tuple(WarmUp(number, campaign) for number in range(1, protocol.warm_up + 1)) if left else ()
 

@@ -13,9 +13,9 @@ from bench.errors import TrainerFailed
 from bench.launch import launch, trainer_command
 from bench.launch.custom_trainer import Program
 from bench.launch.monitor import Limits
-from bench.launch.null_sampler import Edges
-from bench.record import EVENTS_FILE, fold_file
-from bench.record.expected_run import Asked
+from bench.launch.null_sampler import NullSampler
+from bench.record import EVENTS_FILE, build_record_from
+from bench.record.expected_run import ExpectedRun
 from bench.rules.conformance import Start, Starts
 
 
@@ -24,15 +24,15 @@ class Interrupted(Exception):
 
 
 @dataclass(frozen=True)
-class Bench:
+class ConformanceRunner:
     """Starts one program again and again, each time in a folder of its own below ``folder``.
 
     ``asked`` is what every start has in common; ``told`` hears what is being done.
     """
 
     program: Program
-    given: trainer_command.Given
-    asked: Asked
+    given: trainer_command.TrainerContext
+    asked: ExpectedRun
     limits: Limits
     folder: Path
     told: Callable[[str], None]
@@ -56,22 +56,22 @@ class Bench:
         self.told("start that is told to end after its hello")
         return Starts(tuple(runs), self.start(replace(self.asked, seed=seed + 2), stop=True))
 
-    def start(self, asked: Asked, stop: bool = False) -> Start:
+    def start(self, asked: ExpectedRun, stop: bool = False) -> Start:
         """One start, whole or told to ``stop`` after its greeting."""
         command = trainer_command.own_command(self.program, self.given, os.environ)
         folder = self.folder / (f"stopped-{asked.seed:03d}" if stop else f"seed-{asked.seed:03d}")
-        job = launch.Job(command.argv, command.shown, command.env, command.cwd, folder, asked)
-        edges = Edges()
+        job = launch.RunSpec(command.argv, command.shown, command.env, command.cwd, folder, asked)
+        edges = NullSampler()
         limits = replace(self.limits, enough_epochs=0) if stop else self.limits
-        outcome = launch.run(job, limits=limits, sampler=edges)
+        outcome = launch.launch(job, limits=limits, sampler=edges)
         if outcome.status == "interrupted":
             raise Interrupted
         if outcome.reason.startswith("cannot start"):
             raise TrainerFailed(f"{outcome.reason}: {command.argv[0]} is no program that this machine can run.")
-        begun, ended = edges.greeted_ns, edges.ended_ns
+        begun, ended = edges.hello_ns, edges.ended_ns
         return Start(
             asked=asked,
-            record=fold_file(folder / EVENTS_FILE),
+            record=build_record_from(folder / EVENTS_FILE),
             events=_own_events(folder / EVENTS_FILE),
             left_running=tuple(f"{each.name} (process {each.pid})" for each in outcome.left_running),
             seconds_to_end=(ended - begun) / 1e9 if stop and begun is not None and ended is not None else None,

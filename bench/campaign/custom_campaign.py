@@ -13,7 +13,7 @@ from bench.errors import UsageError
 from bench.launch import custom_trainer
 
 if TYPE_CHECKING:
-    from bench.campaign.plan import Plan, Wishes
+    from bench.campaign.plan import Plan, RunOptions
     from bench.probes.device import Device
 
 TARGET_PERCENT = 94.0
@@ -24,7 +24,7 @@ _CIFAR10 = "cifar10"
 
 
 @dataclass(frozen=True)
-class Own:
+class CustomTrainer:
     """What a campaign knows of its trainer where there is no recipe; ``sha256`` is of the command and its files."""
 
     name: str
@@ -32,7 +32,7 @@ class Own:
     target_percent: float
 
 
-def planned(typed: str, wishes: Wishes, where: Device, target_percent: float | None) -> tuple[Own, Plan]:
+def planned(typed: str, wishes: RunOptions, where: Device, target_percent: float | None) -> tuple[CustomTrainer, Plan]:
     """The trainer that ``typed`` names, called as RECIPE says or by its program, and the plan of its campaign.
 
     Raises UsageError for a command that names no program, and for what only our own trainer can be told.
@@ -43,7 +43,7 @@ def planned(typed: str, wishes: Wishes, where: Device, target_percent: float | N
         if value not in (None, "auto"):
             raise UsageError(f"a trainer of your own decides on {name} itself; leave {name} out.")
     program = custom_trainer.read(typed, Path.cwd(), os.environ.get("PATH"))
-    own = Own(wishes.recipe or program.name, program.sha256, target_percent or TARGET_PERCENT)
+    own = CustomTrainer(wishes.recipe or program.name, program.sha256, target_percent or TARGET_PERCENT)
     todo = plan.complete(replace(wishes, input=None, precision=None), where, own.name, _CIFAR10)
     notice = "The built-in stand-in checks a trainer; a result on it is no CIFAR-10 result." if todo.notice else ""
     return own, replace(todo, input=CHOOSES, precision=CHOOSES, own=program, notice=notice)

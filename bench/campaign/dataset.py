@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.errors import DataError
-from bench.launch import launch
+from bench.system import subprocesses
 from bench.system.paths import CHECKOUT
 from resnet9.data import dataset, sources
 
@@ -74,6 +74,6 @@ def _fetch_unless_there(folder: str) -> None:
     except Exception as error:
         if getattr(error, "exit_code", None) != DataError.exit_code:
             raise
-        code = launch.call([sys.executable, "-m", "resnet9", "data"], CHECKOUT)
+        code = subprocesses.run_attached([sys.executable, "-m", "resnet9", "data"], CHECKOUT)
         if code:  # It has said why, on our terminal.
             raise SystemExit(code) from None

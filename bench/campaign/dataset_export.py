@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.system import tempdirs
-from bench.system.files import disk_trouble_told
+from bench.system.files import wrap_disk_errors
 from resnet9.data import dataset, sources
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def file_of(data: Data) -> Iterator[Path]:
         return
     with tempdirs.folder() as folder:
         path = folder / f"{data.name}.u8"
-        with disk_trouble_told(path):
+        with wrap_disk_errors(path):
             _write(data.where, path)
         yield path
 

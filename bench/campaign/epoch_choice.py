@@ -11,7 +11,7 @@ from bench.analysis import evidence
 from bench.analysis.epoch_curve import Published
 from bench.errors import DataError
 from bench.record import CAMPAIGN_FILE, Record, StoredCampaign, load_campaign
-from bench.rules import judged
+from bench.rules import with_verdict
 from resnet9 import recipe as recipes
 from resnet9.recipe import Recipe, RecipeError
 
@@ -46,7 +46,7 @@ def campaigns(folders: Sequence[Path]) -> list[StoredCampaign]:
         if not folder.is_dir():
             raise DataError(f"there is no folder {folder}; give results folders, such as results/published.")
     files = {file.resolve(): file for folder in folders for file in sorted(folder.rglob(CAMPAIGN_FILE))}.values()
-    return [load_campaign(file.parent, anew=True) for file in files]
+    return [load_campaign(file.parent, rebuild=True) for file in files]
 
 
 def lengths(recipe: Recipe, found: Iterable[StoredCampaign]) -> tuple[Length, ...]:
@@ -57,7 +57,7 @@ def lengths(recipe: Recipe, found: Iterable[StoredCampaign]) -> tuple[Length, ..
         if other is None or not same_tricks(recipe, other):
             continue
         identity = evidence.Published(other.name, other.sha256, other.views, None)
-        records = [judged(each) for each in campaign.records]
+        records = [with_verdict(each) for each in campaign.records]
         counted = [each for each in records if evidence.counts(each, identity)]
         name, kept, left_out = gathered.get(other.epochs, (other.name, [], 0))
         seeds = {*campaign.seeds, *(each.seed for each in records)}

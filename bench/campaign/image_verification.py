@@ -21,15 +21,15 @@ from bench.containers.acceptance import Found
 from bench.errors import BenchError
 from bench.launch import kernel_cache, launch, trainer_command
 from bench.launch.monitor import Limits
-from bench.launch.null_sampler import Edges
+from bench.launch.null_sampler import NullSampler
 from bench.record import RECORD_FILE, Record, load_campaign, replace_file
-from bench.record.expected_run import Asked
-from bench.system import locks, redaction, signals
+from bench.record.expected_run import ExpectedRun
+from bench.system import locks, redaction, signals, subprocesses
 from bench.system.identity import Identity
 from bench.system.paths import CHECKOUT
 
 if TYPE_CHECKING:
-    from bench.containers.launch_spec import Placed
+    from bench.containers.launch_spec import ContainerTarget
     from bench.probes.device import Device
 
 SMOKE, SEED = "smoke", 0
@@ -37,14 +37,14 @@ SMOKE, SEED = "smoke", 0
 STOP_SECONDS = 5.0
 
 
-def verify(device: str | None, asked: selection.Asked, out: str | None, *, with_tests: bool) -> int:
+def verify(device: str | None, asked: selection.ContainerOptions, out: str | None, *, with_tests: bool) -> int:
     """Try everything; 0 where all is well, else 1."""
     where = selection.device(device)
     now = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     asked = selection.explicitly(asked)
-    with signals.asked_politely():
+    with signals.interrupt_on_stop_signals():
         with locks.held(locks.device_lock(where.key), f"the device {where.name}"):
-            settled = selection.settle(asked, where)
+            settled = selection.resolve(asked, where)
             click.echo(settled.said)
             found = [_digest(settled)]
             acceptance.tell(found[0])
@@ -56,7 +56,7 @@ def verify(device: str | None, asked: selection.Asked, out: str | None, *, with_
             acceptance.keep(folder, placed, answer, found)
             found += _told(_stopped(placed, where, folder))
         found += _told(_smoke(asked, placed, where, folder))
-    body = redaction.told_event({"found": [asdict(each) for each in found]}, Identity.of_this_process())
+    body = redaction.redact_event({"found": [asdict(each) for each in found]}, Identity.of_this_process())
     replace_file(folder / "verify.json", json.dumps(body, indent=1) + "\n")
     click.echo(acceptance.write(placed, where, answer, tried))  # last: a changed table makes the runs before it suspect
     failed = [each.what for each in found if each.passed is False]
@@ -72,7 +72,7 @@ def _told(found: list[Found]) -> list[Found]:
     return found
 
 
-def _digest(settled: selection.Settled) -> Found:
+def _digest(settled: selection.ContainerChoice) -> Found:
     """Whether the registry still gives the pinned digest for the tag."""
     assert settled.choice is not None
     image, what = settled.choice.image, "the registry's digest"
@@ -85,29 +85,31 @@ def _digest(settled: selection.Settled) -> Found:
     return Found(what, now == image.digest, f"{now[:19]}..., pinned {image.digest[:19] or 'none'}...")
 
 
-def _stopped(placed: Placed, where: Device, folder: Path) -> list[Found]:
+def _stopped(placed: ContainerTarget, where: Device, folder: Path) -> list[Found]:
     """A run that is told to end as soon as it has said hello: how long that takes, and what is left."""
     request = trainer_command.Request(
         SMOKE, trainer_command.SYNTHETIC, "auto", "auto", where.asked, SEED, os.cpu_count() or 1
     )
     with kernel_cache.prepared("kept", trainer_command.environment(os.environ)) as env:
         start = launch_spec.start(placed, request, folder / "stopped", env, secrets.token_hex(6))
-        command, edges = start.command, Edges()
-        job = launch.Job(
-            command.argv, command.shown, command.env, command.cwd, folder / "stopped", Asked(SEED, 94.0),
+        command, edges = start.command, NullSampler()
+        job = launch.RunSpec(
+            command.argv, command.shown, command.env, command.cwd, folder / "stopped", ExpectedRun(SEED, 94.0),
             seen_folder=start.seen_folder,
         )  # fmt: skip
         began_ns = time.monotonic_ns()
-        outcome = launch.run(
+        outcome = launch.launch(
             job,
             limits=replace(Limits(), enough_epochs=0),
             spawner=container_process.spawner(placed.engine, start.name),
             sampler=edges,
         )
-    if edges.greeted_ns is None or edges.greeted_ns < began_ns:
+    if edges.hello_ns is None or edges.hello_ns < began_ns:
         return [Found("a run that is told to stop", False, outcome.reason)]
-    seconds = (time.monotonic_ns() - edges.greeted_ns) / 1e9  # until its container is removed
-    names = launch.hear([placed.engine.program, "ps", "--all", "--format", "{{.Names}}"], engines.PATIENCE_SECONDS).out
+    seconds = (time.monotonic_ns() - edges.hello_ns) / 1e9  # until its container is removed
+    names = subprocesses.run_captured(
+        [placed.engine.program, "ps", "--all", "--format", "{{.Names}}"], engines.PATIENCE_SECONDS
+    ).out
     left = start.name in names.split()
     return [
         Found("a run that is told to stop", seconds <= STOP_SECONDS, f"ended after {seconds:.1f} s"),
@@ -115,13 +117,15 @@ def _stopped(placed: Placed, where: Device, folder: Path) -> list[Found]:
     ]
 
 
-def _smoke(asked: selection.Asked, placed: Placed, where: Device, folder: Path) -> list[Found]:
+def _smoke(asked: selection.ContainerOptions, placed: ContainerTarget, where: Device, folder: Path) -> list[Found]:
     """A campaign as anybody types it, and what its record says."""
     smoke = folder / "smoke"
     given = {"--image": asked.image, "--docker": asked.docker, "--docker-flags": asked.docker_flags}
     words = [word for option, value in given.items() if value for word in (option, value)]
     argv = [sys.executable, "-m", "bench", "run", "--smoke", "--seeds", f"{SEED},", "--warm-up", "1"]
-    code = launch.call([*argv, "--where", "container", "--device", where.asked, "--out", str(smoke), *words], CHECKOUT)
+    code = subprocesses.run_attached(
+        [*argv, "--where", "container", "--device", where.asked, "--out", str(smoke), *words], CHECKOUT
+    )
     if code:
         return [Found("a smoke campaign in the container", False, f"it ended with exit code {code}")]
     (record,) = load_campaign(smoke).records

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 Turn = tuple[str, int] | WarmUp
 
 
-class Made(Protocol):
+class Interleavable(Protocol):
     """A folder with several campaigns, by name, and the runs that are left in it."""
 
     @property
@@ -40,7 +40,7 @@ class Made(Protocol):
 
 
 @dataclass(frozen=True)
-class Turns:
+class InterleavedRuns:
     """Campaigns whose runs are made in turn, with the plan of each by name.
 
     ``warmed`` are those that a warm-up run is made of first. ``called`` says what each is called in a sentence and
@@ -48,7 +48,7 @@ class Turns:
     ``bench.campaign.campaign.run``.
     """
 
-    made: Made
+    made: Interleavable
     plans: Mapping[str, Plan]
     data: Data
     warmed: tuple[str, ...]

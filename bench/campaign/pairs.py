@@ -11,12 +11,12 @@ from typing import Any, Generic, TypeVar
 from bench.campaign import campaign
 from bench.campaign.campaign import ENDED_WELL, Campaign, Configuration
 from bench.errors import DataError, Refused, UsageError
-from bench.launch.conditions import RunProtocol
-from bench.record import CAMPAIGN_FILE, EVENTS_FILE, fold_file
+from bench.launch.conditions import RunConditions
+from bench.record import CAMPAIGN_FILE, EVENTS_FILE, build_record_from
 from bench.record.ab import AB_FILE, StoredAB, read_ab, write_ab
 from bench.record.stalls import STALLS_FILE, StoredStalls, read_stalls, write_stalls
 from bench.system import files as disk
-from bench.system.files import disk_trouble_told
+from bench.system.files import wrap_disk_errors
 
 #: A side by name, and a seed.
 Run = tuple[str, int]
@@ -57,7 +57,7 @@ class Side:
     """How the runs of one side are made; ``recipe`` is the recipe's whole table."""
 
     configuration: Configuration
-    protocol: RunProtocol
+    protocol: RunConditions
     recipe: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -92,7 +92,7 @@ class Pairs(Generic[Stored]):
         # First of all, so that a folder whose harness is killed here is known for what it is.
         self.kind.write(self.stored, self.folder)
         for each in self.campaigns.values():
-            with disk_trouble_told(each.folder):
+            with wrap_disk_errors(each.folder):
                 disk.make_folder(each.folder, exist_ok=True)
             each.sweep()
             each.write()
@@ -179,4 +179,4 @@ def _differences(found: Pairs[Stored], wanted: Stored) -> Sequence[str]:
 
 def _ended_well(side: Campaign, seed: int) -> bool:
     events = side.run_folder(seed) / EVENTS_FILE
-    return events.is_file() and fold_file(events).status in ENDED_WELL
+    return events.is_file() and build_record_from(events).status in ENDED_WELL

@@ -13,10 +13,10 @@ from bench.errors import EnvironmentProblem, UsageError
 from bench.probes import container, gpu, host
 from bench.probes.device import Device
 from bench.record.telemetry import NOT_WANTED
-from bench.telemetry.gpu_source import Chosen
+from bench.telemetry.gpu_source import GpuSelection
 
 if TYPE_CHECKING:
-    from bench.containers.launch_spec import Placed
+    from bench.containers.launch_spec import ContainerTarget
     from bench.launch.custom_trainer import Program
 
 SMOKE = "smoke"
@@ -34,7 +34,7 @@ _ON_THIS_CPU = (
 
 
 @dataclass(frozen=True)
-class Wishes:
+class RunOptions:
     """What was asked for; None where nothing was."""
 
     recipe: str | None = None
@@ -65,19 +65,19 @@ class Plan:
     threads: int
     notice: str = ""
     own: Program | None = None
-    placed: Placed | None = None
+    placed: ContainerTarget | None = None
     variables: Mapping[str, str] = field(default_factory=dict)
     seeds_named: bool = False
 
 
 @dataclass(frozen=True)
-class Watched:
+class GpuWatch:
     """The GPU to sample, and where there is none ``why_none``, a clause that a record may tell.
 
     ``notice`` is a sentence for the terminal where the person asked for one that is not to be had.
     """
 
-    chosen: Chosen | None
+    chosen: GpuSelection | None
     why_none: str = ""
     notice: str = ""
 
@@ -85,9 +85,9 @@ class Watched:
 def watched(
     asked: str | None,
     where: Device,
-    look: Callable[[], gpu.Sight] = gpu.look,
+    look: Callable[[], gpu.GpuInventory] = gpu.discover,
     container_kind: Callable[[], str] = container.kind,
-) -> Watched:
+) -> GpuWatch:
     """The GPU that ``asked`` (auto, none, an index or a UUID) means while ``where`` trains; auto is the one that does.
 
     One that is not there, or a driver that does not work, costs its values and never the run. Raises UsageError for a
@@ -95,15 +95,19 @@ def watched(
     """
     asked = asked or "auto"
     if asked == "none":
-        return Watched(None, NOT_WANTED)
+        return GpuWatch(None, NOT_WANTED)
     if asked == "auto" and where.unwatched:
         hint = ""
         if where.asked == "gpu" and container_kind() != "none":
             hint = "; start the container with the driver capability `utility` to have it sampled"
-        return Watched(None, where.unwatched, f"The GPU trains unwatched: {where.unwatched}{hint}.")
+        return GpuWatch(None, where.unwatched, f"The GPU trains unwatched: {where.unwatched}{hint}.")
     if asked == "auto":
         trains = where.kind == "gpu"
-        return Watched(Chosen(where.asked)) if trains else Watched(None, "a CPU trains and no other card was named")
+        return (
+            GpuWatch(GpuSelection(where.asked))
+            if trains
+            else GpuWatch(None, "a CPU trains and no other card was named")
+        )
     if not asked.isdecimal() and not asked.startswith(("GPU-", "MIG-")):
         close = difflib.get_close_matches(asked.lower(), ("auto", "none"), n=1, cutoff=0.3)
         meant = f"; did you mean WATCH={close[0]}?" if close else "."
@@ -120,19 +124,19 @@ def watched(
     if chosen is None:
         return _unwatched(asked, sight.why_none or "no GPU is visible", "leave WATCH out, or type WATCH=none")
     uuid = asked if asked.startswith("MIG-") else chosen.uuid
-    return Watched(Chosen(uuid, "trains" if where.kind == "gpu" and uuid == where.asked else "watched"))
+    return GpuWatch(GpuSelection(uuid, "trains" if where.kind == "gpu" and uuid == where.asked else "watched"))
 
 
-def _unwatched(asked: str, why: str, hint: str) -> Watched:
+def _unwatched(asked: str, why: str, hint: str) -> GpuWatch:
     notice = f"WATCH={asked} cannot be sampled: {why}; {hint}. The runs are made, and their records say so."
-    return Watched(None, why, notice)
+    return GpuWatch(None, why, notice)
 
 
 def _listed(gpus: Sequence[gpu.Gpu]) -> str:
     return ", ".join(f"{each.index} ({each.uuid})" for each in gpus)
 
 
-def recipe_name(wishes: Wishes, where: Device) -> str:
+def recipe_name(wishes: RunOptions, where: Device) -> str:
     """The recipe asked for, or the one that this machine can make something of.
 
     Raises UsageError for a contradiction.
@@ -155,7 +159,7 @@ def recipe_name(wishes: Wishes, where: Device) -> str:
     return SMOKE
 
 
-def complete(wishes: Wishes, where: Device, recipe: str, dataset: str) -> Plan:
+def complete(wishes: RunOptions, where: Device, recipe: str, dataset: str) -> Plan:
     """The plan for a ``recipe`` that is made for ``dataset`` (``cifar10`` or ``synthetic``). Raises UsageError."""
     data = None if wishes.smoke else wishes.data
     if data is None and dataset == SYNTHETIC:

@@ -16,7 +16,7 @@ from pathlib import Path
 from bench.errors import EnvironmentProblem
 from bench.launch import trainer_command
 from bench.probes import container, cpu, framework, git, gpu, host, machine
-from bench.probes.hearing import Hear
+from bench.probes.hearing import RunCaptured
 from bench.rules import CardState, Data, Facts
 
 
@@ -36,7 +36,7 @@ def gather(
     results: Path,
     device: str,
     data: Data,
-    hear: Hear,
+    hear: RunCaptured,
     environ: Mapping[str, str] = os.environ,
     place: Place = Place(),
 ) -> Facts:
@@ -132,7 +132,7 @@ class _Gpus:
 def _gpus(device: str, cuda_visible_devices: str | None) -> _Gpus:
     """The GPUs, the state of the one that a run on ``device`` gets, and what is wrong where there is none."""
     try:
-        sight = gpu.look()
+        sight = gpu.discover()
     except gpu.GpuProblem as problem:
         return _Gpus(None, str(problem))
     names = tuple(f"{each.name} (driver {each.driver_version or 'unknown'})" for each in sight.gpus)

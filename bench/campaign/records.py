@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from bench import record as records_on_disk
 from bench.record import Record
-from bench.rules import judged
+from bench.rules import with_verdict
 
 if TYPE_CHECKING:
     from bench.campaign.campaign import Campaign
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def write_record(run_folder: Path) -> Record:
     """Fold a run's events, judge them, and write ``record.json`` beside them, sealed."""
     run = records_on_disk.load_run(run_folder)
-    record = judged(run.record)
+    record = with_verdict(run.record)
     records_on_disk.write_run(run, record)
     return record
 

@@ -13,10 +13,10 @@ from bench.analysis.reliability import Reliability
 from bench.campaign import epoch_choice
 from bench.errors import DataError
 from bench.protocol import PREDICTIONS_FILE
-from bench.record import CAMPAIGN_FILE, EVENTS_FILE, Record, StoredCampaign, fold_file, seed_folder
+from bench.record import CAMPAIGN_FILE, EVENTS_FILE, Record, StoredCampaign, build_record_from, seed_folder
 from bench.record.files import load_versioned
 from bench.record.hello import is_ours
-from bench.rules import judged
+from bench.rules import with_verdict
 from bench.system import files as disk
 from bench.system.paths import CHECKOUT
 from resnet9 import recipe as recipes
@@ -55,7 +55,9 @@ def published_runs(folder: Path = PUBLISHED, deeper: bool = False) -> Iterator[e
                 seed=seed,
                 configuration=campaign.configuration,
                 asked=seed in campaign.seeds,
-                record=judged(fold_file(place / EVENTS_FILE)) if (place / EVENTS_FILE).is_file() else None,
+                record=with_verdict(build_record_from(place / EVENTS_FILE))
+                if (place / EVENTS_FILE).is_file()
+                else None,
                 predictions=_bytes(place / PREDICTIONS_FILE),
                 recipe_table=campaign.recipe,
             )

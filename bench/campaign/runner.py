@@ -25,19 +25,20 @@ from bench.campaign.outcomes import _discarded, missing
 from bench.containers import launch_spec
 from bench.containers import process as container_process
 from bench.launch import kernel_cache, launch, trainer_command
-from bench.launch.conditions import RunProtocol, WarmUp, warm_up_limits, warm_up_seed
+from bench.launch.conditions import RunConditions, WarmUp, warm_up_limits, warm_up_seed
 from bench.launch.monitor import Limits
 from bench.probes import git, machine
-from bench.record.expected_run import Asked
+from bench.record.expected_run import ExpectedRun
 from bench.report import campaign_files, run_line
+from bench.system import subprocesses
 from bench.system.paths import CHECKOUT
 from bench.system.signals import SignalPipe
 from bench.telemetry.sampler import Samplers
 
 if TYPE_CHECKING:
-    from bench.campaign.custom_campaign import Own
+    from bench.campaign.custom_campaign import CustomTrainer
     from bench.campaign.dataset import Data
-    from bench.campaign.plan import Plan, Watched
+    from bench.campaign.plan import GpuWatch, Plan
     from bench.record import Record
     from resnet9.recipe import Recipe
 
@@ -48,7 +49,7 @@ _GRACE_SECONDS = 3.0
 _LONG_REST_NS = 1_000_000_000
 
 
-def configuration_of(todo: Plan, recipe: Recipe | Own, data: Data) -> Configuration:
+def configuration_of(todo: Plan, recipe: Recipe | CustomTrainer, data: Data) -> Configuration:
     """What every run of a plan shares."""
     return Configuration(
         recipe=recipe.name,
@@ -74,7 +75,7 @@ class Runner:
         total: int,
         limits: Limits,
         wishes: SignalPipe,
-        protocol: RunProtocol,
+        protocol: RunConditions,
         samplers: Samplers,
         session: Mapping[str, Any],
     ) -> None:
@@ -106,7 +107,7 @@ class Runner:
             if todo.placed is not None:
                 # TERM is lost on a container that is made and not begun yet; killing it must not take long.
                 limits = replace(limits, grace_seconds=_GRACE_SECONDS)
-            outcome = launch.run(job, [self.display], limits, spawner=spawner, sampler=self._samplers.make())
+            outcome = launch.launch(job, [self.display], limits, spawner=spawner, sampler=self._samplers.make())
             outcome = _explained(outcome, todo)
         record = records.write_record(job.folder)
         self._exited_ns = record.exited_ns
@@ -141,20 +142,20 @@ class Runner:
 
     def _job(
         self, campaign: Campaign, todo: Plan, data: Data, run: int | WarmUp, env: Mapping[str, str]
-    ) -> tuple[launch.Job, launch.Spawner]:
+    ) -> tuple[launch.RunSpec, launch.Spawner]:
         shared = campaign.configuration
         warming_up = isinstance(run, WarmUp)
         seed = warm_up_seed(campaign.seeds) if isinstance(run, WarmUp) else run
         own = todo.own is not None
         folder = campaign.make_room_to_warm_up() if warming_up else campaign.make_room(seed)
         start = _start(todo, data, seed, env, folder)
-        job = launch.Job(
+        job = launch.RunSpec(
             argv=start.command.argv,
             shown=start.command.shown,
             env=start.command.env,
             cwd=start.command.cwd,
             folder=folder,
-            asked=Asked(
+            asked=ExpectedRun(
                 seed=seed,
                 target_percent=shared.target_percent,
                 # What a person's own trainer calls its recipe, its input and its precision are its own words.
@@ -211,7 +212,9 @@ def _start(todo: Plan, data: Data, seed: int, env: Mapping[str, str], folder: Pa
     if todo.own is not None:
         assert data.flat is not None
         tests = len(data.test_labels)
-        given = trainer_command.Given(data.where, data.state, data.flat, tests, todo.device.asked, todo.threads)
+        given = trainer_command.TrainerContext(
+            data.where, data.state, data.flat, tests, todo.device.asked, todo.threads
+        )
         command = trainer_command.own_command(todo.own, given, env)
         return _Start(command, command.env)
     request = trainer_command.Request(
@@ -228,7 +231,9 @@ def _start(todo: Plan, data: Data, seed: int, env: Mapping[str, str], folder: Pa
 def _fingerprint(todo: Plan, start: _Start) -> dict[str, Any]:
     # Of the trainer's own variables: what it will find is looked at where it will look.
     image = os.environ.get(machine.IMAGE_VARIABLE) if todo.placed is None else todo.placed.identity
-    found = machine.fingerprint(CHECKOUT, launch.hear, device=todo.device.asked, image=image, environ=start.environ)
+    found = machine.fingerprint(
+        CHECKOUT, subprocesses.run_captured, device=todo.device.asked, image=image, environ=start.environ
+    )
     if todo.own is not None:
         return _of_own_trainer(found, todo.own.cwd)
     if trainer_command.python() != sys.executable:
@@ -242,7 +247,7 @@ def _of_own_trainer(found: Mapping[str, Any], cwd: Path) -> dict[str, Any]:
     """A fingerprint without our own environment, in which a person's program does not run, and with its folder's
     commit.
     """
-    code = git.look(cwd, launch.hear)
+    code = git.look(cwd, subprocesses.run_captured)
     return {
         **_without_our_environment(found),
         "trainer.commit": code.commit,
@@ -261,8 +266,8 @@ def _without_our_environment(found: Mapping[str, Any]) -> dict[str, Any]:
 def open_runner(
     total: int,
     timeout: int | None,
-    protocol: RunProtocol,
-    watched: Watched,
+    protocol: RunConditions,
+    watched: GpuWatch,
     enough_epochs: int | None = None,
     session: Mapping[str, Any] = MappingProxyType({}),
 ) -> Iterator[Runner]:

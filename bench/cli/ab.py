@@ -14,19 +14,18 @@ import click
 from bench.cli import options
 from bench.cli.options import conditions, containers
 from bench.cli.options.numbers import SHARE, Number
-from bench.containers import NATIVE
 from bench.system.paths import RESULTS, display_path, make_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from bench.campaign.ab_settings import Told
+    from bench.campaign.ab_settings import ArmSettings
     from bench.campaign.dataset import Data
     from bench.campaign.pairs import Pairs
-    from bench.campaign.plan import Plan, Watched, Wishes
+    from bench.campaign.plan import GpuWatch, Plan, RunOptions
     from bench.containers import selection
-    from bench.containers.launch_spec import Placed
-    from bench.launch.conditions import RunProtocol
+    from bench.containers.launch_spec import ContainerTarget
+    from bench.launch.conditions import RunConditions
     from bench.probes.device import Device
     from bench.record.ab import StoredAB, StoredSide
     from resnet9.recipe import Recipe
@@ -39,9 +38,9 @@ _PAIRS = "5"
 class _Side:
     """One side as it will be run: what it was told, where, and how."""
 
-    told: Told
-    asked: selection.Asked
-    protocol: RunProtocol
+    told: ArmSettings
+    asked: selection.ContainerOptions
+    protocol: RunConditions
     todo: Plan
 
 
@@ -112,8 +111,8 @@ def command(
     trains_on = selection.device(device)
     watched = plan.watched(watch, trains_on)
     rest = conditions.REST_OF_TURNS_SECONDS if idle is None and trains_on.kind == "gpu" else idle
-    wishes = plan.Wishes(recipe, seeds or _PAIRS, data, input, precision, device, threads)
-    asked = selection.Asked(where, image, docker, docker_flags)
+    wishes = plan.RunOptions(recipe, seeds or _PAIRS, data, input, precision, device, threads)
+    asked = selection.ContainerOptions(where, image, docker, docker_flags)
     name, chosen = _recipe(wishes, trains_on, epochs)
     sides = {
         letter: _Side(
@@ -124,7 +123,10 @@ def command(
         )
         for letter, side in told.items()
     }
-    with signals.asked_politely(), locks.held(locks.device_lock(trains_on.key), f"the device {trains_on.name}"):
+    with (
+        signals.interrupt_on_stop_signals(),
+        locks.held(locks.device_lock(trains_on.key), f"the device {trains_on.name}"),
+    ):
         sides = _placed(sides, trains_on)
         loaded = dataset.load(sides["a"].todo.data)
         made = _choose(chosen, sides, loaded, epochs, Path(out) if out else None)
@@ -134,7 +136,7 @@ def command(
             return _run(made, sides, loaded, timeout, watched, fail_if_slower)
 
 
-def _told(a: str | None, b: str | None) -> dict[str, Told]:
+def _told(a: str | None, b: str | None) -> dict[str, ArmSettings]:
     """What each side has of its own, by the names of their folders. Raises UsageError where neither was given."""
     from bench.campaign import ab_settings
     from bench.errors import UsageError
@@ -150,7 +152,7 @@ def _told(a: str | None, b: str | None) -> dict[str, Told]:
     return {A: ab_settings.read("A", a or "", identity), B: ab_settings.read("B", b or "", identity)}
 
 
-def _recipe(wishes: Wishes, where: Device, epochs: int | None) -> tuple[str, Recipe]:
+def _recipe(wishes: RunOptions, where: Device, epochs: int | None) -> tuple[str, Recipe]:
     """The name of the recipe as the trainer is given it, and the recipe. Raises UsageError where it is too short."""
     from bench.campaign import plan
     from bench.cli.run import anywhere
@@ -166,14 +168,14 @@ def _recipe(wishes: Wishes, where: Device, epochs: int | None) -> tuple[str, Rec
     return anywhere(name), chosen
 
 
-def _asked(shared: selection.Asked, told: Told) -> selection.Asked:
+def _asked(shared: selection.ContainerOptions, told: ArmSettings) -> selection.ContainerOptions:
     """Where a side is asked to run: what it says of its own goes before what both share."""
-    from bench.containers import selection
+    from bench.containers import NATIVE, selection
 
     own = told.settings
     # Of a side that runs in no image, the one that both were given is meant for the other.
     image = None if own.get("WHERE") == NATIVE else shared.image
-    return selection.Asked(
+    return selection.ContainerOptions(
         where=own.get("WHERE", shared.where),
         image=own.get("IMAGE", image),
         docker=own.get("DOCKER", shared.docker),
@@ -181,7 +183,7 @@ def _asked(shared: selection.Asked, told: Told) -> selection.Asked:
     )
 
 
-def _plan(wishes: Wishes, told: Told, where: Device, recipe: tuple[str, Recipe]) -> Plan:
+def _plan(wishes: RunOptions, told: ArmSettings, where: Device, recipe: tuple[str, Recipe]) -> Plan:
     from bench.campaign import plan
 
     name, chosen = recipe
@@ -198,7 +200,7 @@ def _placed(sides: Mapping[str, _Side], device: Device) -> dict[str, _Side]:
     """The sides with the containers that they run in, each settled on once, where both run alike."""
     from bench.containers import selection
 
-    found: dict[selection.Asked, Placed | None] = {}
+    found: dict[selection.ContainerOptions, ContainerTarget | None] = {}
     alike = len({each.asked for each in sides.values()}) == 1
     for name, side in sides.items():
         mark = "" if alike else f"{name.upper()}: "
@@ -242,7 +244,7 @@ def _stored(side: _Side, configuration: dict[str, object]) -> StoredSide:
     more = {
         "kernel_cache": side.protocol.kernel_cache,
         "engine": "" if placed is None else placed.engine.told,
-        "docker_flags": [] if placed is None else list(container_flags.told(placed.extra)),
+        "docker_flags": [] if placed is None else list(container_flags.redacted_flags(placed.extra)),
     }
     return StoredSide(dict(told.settings), dict(told.variables), {**configuration, **machine.told(more)})
 
@@ -252,7 +254,7 @@ def _run(
     sides: Mapping[str, _Side],
     data: Data,
     timeout: int | None,
-    watched: Watched,
+    watched: GpuWatch,
     limit_percent: float | None,
 ) -> int:
     """Make the runs that are left and print what they say; the exit code of a gate at ``limit_percent``, or of a
@@ -265,7 +267,7 @@ def _run(
 
     plans = {name: side.todo for name, side in sides.items()}
     called = {name: name.upper() for name in SIDES}
-    turns = interleave.Turns(made, plans, data, warmed=SIDES, called=called, all_needed=True)
+    turns = interleave.InterleavedRuns(made, plans, data, warmed=SIDES, called=called, all_needed=True)
 
     def finish() -> None:
         for each in made.campaigns.values():

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from bench.campaign.ablation import Ablation
     from bench.campaign.campaign import Configuration
     from bench.campaign.dataset import Data
-    from bench.campaign.plan import Plan, Watched
-    from bench.launch.conditions import RunProtocol
+    from bench.campaign.plan import GpuWatch, Plan
+    from bench.launch.conditions import RunConditions
     from bench.record import StoredAblation
     from resnet9.recipe.ablation import AblationSet
 
@@ -66,8 +66,8 @@ def command(
     chosen = declared.load(name)
     trains_on = selection.device(device)
     watched = plan.watched(watch, trains_on)
-    asked = selection.Asked(where, image, docker, docker_flags)
-    wishes = plan.Wishes(
+    asked = selection.ContainerOptions(where, image, docker, docker_flags)
+    wishes = plan.RunOptions(
         chosen.asked(chosen.declaration.base), seeds or str(chosen.declaration.seeds), data,
         _input(chosen, input), precision, device, threads,
     )  # fmt: skip
@@ -76,7 +76,10 @@ def command(
     if only_plan:
         click.echo("\n".join(shown.plan(_stored(chosen, plans, {}))))
         return 0
-    with signals.asked_politely(), locks.held(locks.device_lock(trains_on.key), f"the device {trains_on.name}"):
+    with (
+        signals.interrupt_on_stop_signals(),
+        locks.held(locks.device_lock(trains_on.key), f"the device {trains_on.name}"),
+    ):
         placed = selection.placed(asked, trains_on)
         plans = {name: replace(each, placed=placed) for name, each in plans.items()}
         loaded = _dataset.load(todo.data)
@@ -159,7 +162,7 @@ def _stored(chosen: AblationSet, plans: dict[str, Plan], configuration: dict[str
 
 
 def _choose(
-    chosen: AblationSet, plans: dict[str, Plan], data: Data, out: Path | None, protocol: RunProtocol
+    chosen: AblationSet, plans: dict[str, Plan], data: Data, out: Path | None, protocol: RunConditions
 ) -> Ablation:
     from dataclasses import asdict, replace
 
@@ -178,7 +181,7 @@ def _choose(
     return replace(made, campaigns={name: replace(each, recipe=tables[name]) for name, each in made.campaigns.items()})
 
 
-def _run(ablation: Ablation, plans: dict[str, Plan], data: Data, timeout: int | None, watched: Watched) -> int:
+def _run(ablation: Ablation, plans: dict[str, Plan], data: Data, timeout: int | None, watched: GpuWatch) -> int:
     """Make the runs that are left, write and print the table; the exit code of an ablation that was stopped.
 
     Raises what a failed one was.
@@ -189,7 +192,7 @@ def _run(ablation: Ablation, plans: dict[str, Plan], data: Data, timeout: int | 
 
     base = ablation.stored.variants[0].name
     technique = {each.name: each.technique for each in ablation.stored.variants}
-    turns = interleave.Turns(ablation, plans, data, warmed=(base,), titled=technique)
+    turns = interleave.InterleavedRuns(ablation, plans, data, warmed=(base,), titled=technique)
     with open_runner(len(ablation.left()), timeout, ablation.campaigns[base].protocol, watched) as runner:
         ablation.prepare()
         for each in ablation.campaigns.values():

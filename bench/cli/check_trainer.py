@@ -14,9 +14,9 @@ from bench.cli import options
 from bench.cli.options.numbers import PERCENT, Number
 
 if TYPE_CHECKING:
-    from bench.campaign.conformance_runs import Bench
-    from bench.campaign.plan import Wishes
-    from bench.record.expected_run import Asked
+    from bench.campaign.conformance_runs import ConformanceRunner
+    from bench.campaign.plan import RunOptions
+    from bench.record.expected_run import ExpectedRun
     from bench.rules.conformance import Finding
 
 _COLOURS = {"kept": "green", "broken": "red", "unseen": "yellow", "hint": "cyan"}
@@ -47,25 +47,25 @@ def command(
     import json
 
     from bench.campaign import conformance_runs, custom_campaign
-    from bench.campaign.plan import Wishes
-    from bench.record.expected_run import Asked
+    from bench.campaign.plan import RunOptions
+    from bench.record.expected_run import ExpectedRun
     from bench.rules import conformance
 
-    typed, wishes = _typed(words), Wishes(data=data, device=device, threads=threads)
-    asked = Asked(seed, target or custom_campaign.TARGET_PERCENT)
+    typed, wishes = _typed(words), RunOptions(data=data, device=device, threads=threads)
+    asked = ExpectedRun(seed, target or custom_campaign.TARGET_PERCENT)
     try:
         with _bench(typed, wishes, asked, timeout, keep) as bench:
             starts = bench.all(quick)
     except conformance_runs.Interrupted:
         raise KeyboardInterrupt from None
     findings = (*conformance.findings(starts), *conformance.hints(starts))
-    broken = [each.rule for each in findings if each.verdict == conformance.BROKEN]
+    broken = [each.rule for each in findings if each.verdict == conformance.FAIL]
     if as_json:
         click.echo(json.dumps({"good": not broken, "rules": [asdict(each) for each in findings]}, indent=1))
         return 1 if broken else 0
     for each in findings:
         _tell(each)
-    click.echo(_conclusion(typed, broken, sum(each.verdict == conformance.UNSEEN for each in findings)))
+    click.echo(_conclusion(typed, broken, sum(each.verdict == conformance.NOT_TESTED for each in findings)))
     if keep is not None:
         click.echo(f"Events, logs and predictions of every start are in {keep}.")
     return 1 if broken else 0
@@ -85,7 +85,9 @@ def _typed(words: tuple[str, ...]) -> str:
 
 
 @contextmanager
-def _bench(typed: str, wishes: Wishes, asked: Asked, timeout: int | None, keep: Path | None) -> Iterator[Bench]:
+def _bench(
+    typed: str, wishes: RunOptions, asked: ExpectedRun, timeout: int | None, keep: Path | None
+) -> Iterator[ConformanceRunner]:
     """What starts the program, with its data, its device and a folder, for as long as the ``with`` lasts."""
     import os
 
@@ -94,7 +96,7 @@ def _bench(typed: str, wishes: Wishes, asked: Asked, timeout: int | None, keep: 
     from bench.containers.selection import device as choose_device
     from bench.launch import custom_trainer
     from bench.launch.monitor import Limits
-    from bench.launch.trainer_command import Given
+    from bench.launch.trainer_command import TrainerContext
     from bench.probes import host
     from bench.system import locks, signals
     from resnet9.data import dataset
@@ -102,16 +104,16 @@ def _bench(typed: str, wishes: Wishes, asked: Asked, timeout: int | None, keep: 
     program = custom_trainer.read(typed, Path.cwd(), os.environ.get("PATH"))
     where = choose_device(wishes.device, err=True)
     with (
-        signals.asked_politely(),
+        signals.interrupt_on_stop_signals(),
         locks.held(locks.device_lock(where.key), f"the device {where.name}"),
         _place(keep) as folder,
     ):
         data = _dataset.load(wishes.data or dataset.SYNTHETIC)
         with dataset_export.file_of(data) as flat:
             threads = wishes.threads or plan.usable_cpus(host.read())
-            yield conformance_runs.Bench(
+            yield conformance_runs.ConformanceRunner(
                 program=program,
-                given=Given(data.where, data.state, flat, len(data.test_labels), where.asked, threads),
+                given=TrainerContext(data.where, data.state, flat, len(data.test_labels), where.asked, threads),
                 asked=replace(
                     asked,
                     dataset_sha256=data.sha256,
@@ -130,7 +132,7 @@ def _place(keep: Path | None) -> Iterator[Path]:
     """The folder of the starts: a new one that stays, or one that is gone afterwards. Raises UsageError."""
     from bench.errors import UsageError
     from bench.system import tempdirs
-    from bench.system.files import disk_trouble_told
+    from bench.system.files import wrap_disk_errors
 
     if keep is None:
         with tempdirs.folder() as folder:
@@ -138,7 +140,7 @@ def _place(keep: Path | None) -> Iterator[Path]:
         return
     if keep.exists():
         raise UsageError(f"{keep} is there already; name a new folder with --keep.")
-    with disk_trouble_told(keep):
+    with wrap_disk_errors(keep):
         keep.mkdir(parents=True)
     yield keep
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from bench.cli import options
+from bench.system import subprocesses
 
 
 @click.command("data")
@@ -14,8 +15,7 @@ def command(data: str | None) -> int:
     import sys
 
     from bench.campaign import dataset
-    from bench.launch import launch
     from bench.system.paths import CHECKOUT
 
     named = [] if data is None else [dataset.local(data)]
-    return launch.call([sys.executable, "-m", "resnet9", "data", *named], CHECKOUT)
+    return subprocesses.run_attached([sys.executable, "-m", "resnet9", "data", *named], CHECKOUT)

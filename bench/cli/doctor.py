@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bench.cli.options import containers
+from bench.system import subprocesses
 from bench.system.paths import CHECKOUT
 
 if TYPE_CHECKING:
@@ -39,12 +40,13 @@ def command(
     from bench.campaign import preflight
     from bench.containers import selection
     from bench.errors import EnvironmentProblem
-    from bench.launch import launch
 
     results = Path(out) if out else CHECKOUT / "results"
-    place = _look_for_place(selection.Asked(where, image, docker, docker_flags), device or None)
-    facts = preflight.gather(CHECKOUT, results, device or "auto", _look_for_data(data), launch.hear, place=place)
-    found = rules.examine(facts)
+    place = _look_for_place(selection.ContainerOptions(where, image, docker, docker_flags), device or None)
+    facts = preflight.gather(
+        CHECKOUT, results, device or "auto", _look_for_data(data), subprocesses.run_captured, place=place
+    )
+    found = rules.run_preflight(facts)
     failed = [each.check for each in found if each.verdict == rules.FAIL]
     if as_json:
         body = {"good": not failed, "rules": rules.RULES, "checks": [asdict(each) for each in found]}
@@ -60,13 +62,12 @@ def command(
     return 0
 
 
-def _look_for_place(asked: selection.Asked, device: str | None) -> Place:
+def _look_for_place(asked: selection.ContainerOptions, device: str | None) -> Place:
     """Where runs would be made; nothing is pulled."""
     from bench.campaign.preflight import Place
     from bench.containers import engine as engines
     from bench.containers import selection
     from bench.errors import EnvironmentProblem
-    from bench.launch import launch
     from bench.probes.device import device as find_device
 
     try:
@@ -74,11 +75,11 @@ def _look_for_place(asked: selection.Asked, device: str | None) -> Place:
     except EnvironmentProblem:
         return Place()  # what is wrong with a GPU is told where GPUs are asked about
     try:
-        settled = selection.settle(asked, trains_on)
+        settled = selection.resolve(asked, trains_on)
         if settled.choice is None or settled.engine is None:
             return Place(settled.said)
         chosen = settled.choice.image
-        there = engines.inspect(settled.engine, chosen, launch.hear) is not None
+        there = engines.inspect(settled.engine, chosen, subprocesses.run_captured) is not None
         if not there and not chosen.is_built:
             engines.require_space(settled.engine, chosen)
         how = "It is here." if there else f"It is still to be {'built' if chosen.is_built else 'pulled'}."

@@ -33,10 +33,10 @@ def command(
     from bench.dawnbench.claims import missing
     from bench.errors import Refused, UsageError
     from bench.record import describe, load_campaign
-    from bench.rules import judged
+    from bench.rules import with_verdict
 
     folder = folder or describe.newest(RESULTS)
-    campaign = load_campaign(folder, anew=True)
+    campaign = load_campaign(folder, rebuild=True)
     claimed = claims_options.together(campaign.claims, claims, folder)
     lacking = missing(author=claimed.author, email=claimed.email, hardware=claimed.hardware)
     if lacking:
@@ -45,7 +45,7 @@ def command(
         )
     if campaign.configuration.get("dataset") == "synthetic":
         raise Refused(f"{folder} was trained on the built-in stand-in, which is no CIFAR-10 result and makes no entry.")
-    records = tuple(judged(record) for record in campaign.records)
+    records = tuple(with_verdict(record) for record in campaign.records)
     if not any(each.reached and each.verdict and each.verdict.level != "invalid" for each in records):
         raise Refused(f"no run in {folder} that is to be believed reached the target, so there is no time to enter.")
     table = report.recipe_table(campaign)

@@ -62,7 +62,7 @@ def shell(
     from bench.containers import build as _images
     from bench.containers import selection
 
-    return _images.shell(device, selection.Asked(where, image, docker, docker_flags))
+    return _images.shell(device, selection.ContainerOptions(where, image, docker, docker_flags))
 
 
 @command.command("accept")
@@ -81,7 +81,7 @@ def accept(
     """
     from bench.containers import acceptance, selection
 
-    asked = selection.Asked(where, image, docker, docker_flags)
+    asked = selection.ContainerOptions(where, image, docker, docker_flags)
     return acceptance.accept(device, asked, with_tests=not no_tests, writes=not keep)
 
 
@@ -102,5 +102,5 @@ def verify(
     from bench.campaign import image_verification
     from bench.containers import selection
 
-    asked = selection.Asked(where, image, docker, docker_flags)
+    asked = selection.ContainerOptions(where, image, docker, docker_flags)
     return image_verification.verify(device, asked, out or None, with_tests=not no_tests)

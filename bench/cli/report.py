@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bench.cli.options import claims as claims_options
-from bench.report import CSV, FORMATS, MARKDOWN, PARQUET
+from bench.report import CSV, FORMATS
 from bench.system.paths import RESULTS
 
 if TYPE_CHECKING:
@@ -61,8 +61,8 @@ def command(
     from bench.record.ab import AB_FILE
     from bench.record.describe import describe, newest
     from bench.record.stalls import STALLS_FILE
-    from bench.report import campaign_files, exports
-    from bench.rules import judged
+    from bench.report import MARKDOWN, campaign_files, exports
+    from bench.rules import with_verdict
 
     exports.require(forms)
     folder = folder or newest(RESULTS)
@@ -79,8 +79,8 @@ def command(
     campaign = load_campaign(folder)
     claimed = claims_options.together(campaign.claims, claims, folder)
     if not missing(author=claimed.author, email=claimed.email, hardware=claimed.hardware):
-        campaign = load_campaign(folder, anew=True)  # A pair may come of it, and what is published goes by no seal.
-    records = tuple(judged(record) for record in campaign.records)
+        campaign = load_campaign(folder, rebuild=True)  # A pair may come of it, and what is published goes by no seal.
+    records = tuple(with_verdict(record) for record in campaign.records)
     made = campaign_files.campaign_tables(records, campaign.seeds, claimed.cost_per_hour)
     pasted = MARKDOWN in forms
     notes = reproductions.notes(records)
@@ -106,7 +106,7 @@ def _made(
 ) -> Iterator[str]:  # fmt: skip
     """Write into the campaign's folder, each thing as its sentence is asked for; a pair may be ``asked`` for."""
     from bench.campaign import reproductions
-    from bench.report import campaign_files, exports
+    from bench.report import PARQUET, campaign_files, exports
 
     if not os.access(campaign.path, os.W_OK):
         yield f"{campaign.folder} is read-only: its files were left as they are."
@@ -159,9 +159,9 @@ def _rebuild_whole(campaign: StoredCampaign) -> None:
     """Make the tables of a campaign that lies in a folder with others, at the price that its own claims say."""
     from bench.record.claims import price
     from bench.report import campaign_files
-    from bench.rules import judged
+    from bench.rules import with_verdict
 
-    records = tuple(judged(record) for record in campaign.records)
+    records = tuple(with_verdict(record) for record in campaign.records)
     _rebuild(
         campaign,
         records,

@@ -20,10 +20,10 @@ from bench.system.paths import RESULTS
 
 if TYPE_CHECKING:
     from bench.campaign.campaign import Campaign, Ending
-    from bench.campaign.custom_campaign import Own
+    from bench.campaign.custom_campaign import CustomTrainer
     from bench.campaign.dataset import Data
-    from bench.campaign.plan import Plan, Watched, Wishes
-    from bench.launch.conditions import RunProtocol, WarmUp
+    from bench.campaign.plan import GpuWatch, Plan, RunOptions
+    from bench.launch.conditions import RunConditions, WarmUp
     from bench.probes.device import Device
     from bench.record import Record
     from resnet9.recipe import Recipe
@@ -71,12 +71,15 @@ def command(
     began_ns = click.get_current_context().obj or time.monotonic_ns()
     check(**claims)
     protocol = conditions.of(warm_up, idle, cache, telemetry)
-    wishes = plan.Wishes(recipe, seeds, data, input, precision, device, threads, smoke)
+    wishes = plan.RunOptions(recipe, seeds, data, input, precision, device, threads, smoke)
     trains_on = selection.device(device)
     watched = plan.watched(watch, trains_on)
     chosen, todo = _planned(wishes, trains_on, trainer, target)
-    asked = selection.Asked(where, image, docker, docker_flags)
-    with signals.asked_politely(), locks.held(locks.device_lock(trains_on.key), f"the device {trains_on.name}"):
+    asked = selection.ContainerOptions(where, image, docker, docker_flags)
+    with (
+        signals.interrupt_on_stop_signals(),
+        locks.held(locks.device_lock(trains_on.key), f"the device {trains_on.name}"),
+    ):
         if todo.notice:
             click.echo(todo.notice)
         todo = replace(todo, placed=selection.placed(asked, trains_on, own=todo.own is not None))
@@ -102,7 +105,9 @@ def command(
             return 0
 
 
-def _planned(wishes: Wishes, where: Device, trainer: str | None, target: float | None) -> tuple[Recipe | Own, Plan]:
+def _planned(
+    wishes: RunOptions, where: Device, trainer: str | None, target: float | None
+) -> tuple[Recipe | CustomTrainer, Plan]:
     """What is trained, a recipe or a person's own trainer, and the plan for it."""
     from bench.campaign import custom_campaign, plan
     from resnet9 import recipe as recipes
@@ -121,7 +126,7 @@ def anywhere(recipe: str) -> str:
     return f"{Path(place).absolute()}:{table}" if place.endswith(".json") else recipe
 
 
-def _choose(todo: Plan, chosen: Any, data: Data, out: Path | None, claims: Any, protocol: RunProtocol) -> Campaign:
+def _choose(todo: Plan, chosen: Any, data: Data, out: Path | None, claims: Any, protocol: RunConditions) -> Campaign:
     from bench.campaign import campaign
     from bench.campaign import runner as _runs
 
@@ -135,7 +140,7 @@ def _choose(todo: Plan, chosen: Any, data: Data, out: Path | None, claims: Any, 
 
 
 def _run(
-    campaign: Campaign, todo: Plan, data: Data, timeout: int | None, watched: Watched, began_ns: int
+    campaign: Campaign, todo: Plan, data: Data, timeout: int | None, watched: GpuWatch, began_ns: int
 ) -> Ending[int | WarmUp]:
     from bench.analysis import wall_clock
     from bench.campaign import campaign as campaigns

@@ -19,8 +19,8 @@ from bench.system.paths import RESULTS, display_path, make_folder
 if TYPE_CHECKING:
     from bench.campaign.dataset import Data
     from bench.campaign.pairs import Pairs
-    from bench.campaign.plan import Plan, Watched, Wishes
-    from bench.launch.conditions import RunProtocol
+    from bench.campaign.plan import GpuWatch, Plan, RunOptions
+    from bench.launch.conditions import RunConditions
     from bench.probes.device import Device
     from bench.record.stalls import StoredStalls
     from resnet9.recipe import Recipe
@@ -81,10 +81,13 @@ def command(
     trains_on = selection.device(device)
     watched = plan.watched(watch, trains_on)
     chosen, todo = _planned(
-        plan.Wishes(recipe, seeds or _PAIRS, data, "host", precision, device, threads), trains_on, epochs
+        plan.RunOptions(recipe, seeds or _PAIRS, data, "host", precision, device, threads), trains_on, epochs
     )
-    asked = selection.Asked(where, image, docker, docker_flags)
-    with signals.asked_politely(), locks.held(locks.device_lock(trains_on.key), f"the device {trains_on.name}"):
+    asked = selection.ContainerOptions(where, image, docker, docker_flags)
+    with (
+        signals.interrupt_on_stop_signals(),
+        locks.held(locks.device_lock(trains_on.key), f"the device {trains_on.name}"),
+    ):
         todo = replace(todo, placed=selection.placed(asked, trains_on))
         loaded = dataset.load(todo.data)
         made, plans = _choose(chosen, todo, loaded, epochs, Path(out) if out else None, protocol)
@@ -94,7 +97,7 @@ def command(
             return _run(made, plans, loaded, timeout, watched)
 
 
-def _planned(wishes: Wishes, where: Device, epochs: int) -> tuple[Recipe, Plan]:
+def _planned(wishes: RunOptions, where: Device, epochs: int) -> tuple[Recipe, Plan]:
     """The recipe and the plan of the host's runs. Raises UsageError for a recipe that has no second epoch."""
     from bench.campaign import plan
     from bench.cli.run import anywhere
@@ -111,7 +114,7 @@ def _planned(wishes: Wishes, where: Device, epochs: int) -> tuple[Recipe, Plan]:
 
 
 def _choose(
-    chosen: Recipe, todo: Plan, data: Data, epochs: int, out: Path | None, protocol: RunProtocol
+    chosen: Recipe, todo: Plan, data: Data, epochs: int, out: Path | None, protocol: RunConditions
 ) -> tuple[Pairs[StoredStalls], dict[str, Plan]]:
     """The measurement to make or to continue, nothing of it written, and the plan of each input's runs."""
     from bench.campaign import pairs
@@ -127,7 +130,7 @@ def _choose(
     return pairs.choose(RESULTS, out, pairs.STALLS, wanted, sides, todo.device.name, now), plans
 
 
-def _run(made: Pairs[StoredStalls], plans: dict[str, Plan], data: Data, timeout: int | None, watched: Watched) -> int:
+def _run(made: Pairs[StoredStalls], plans: dict[str, Plan], data: Data, timeout: int | None, watched: GpuWatch) -> int:
     """Make the runs that are left, print the table and the answer; the exit code of a measurement that was stopped.
 
     Raises what a failed one was.
@@ -137,7 +140,7 @@ def _run(made: Pairs[StoredStalls], plans: dict[str, Plan], data: Data, timeout:
     from bench.record.stalls import HOST
     from bench.report import stalls_files
 
-    turns = interleave.Turns(made, plans, data, warmed=(HOST,))
+    turns = interleave.InterleavedRuns(made, plans, data, warmed=(HOST,))
     protocol = made.campaigns[HOST].protocol
 
     def finish() -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bench.errors import GateSaysNo
+from bench.errors import GateFailed
 
 if TYPE_CHECKING:
     from bench.dawnbench.validate import Verdict
@@ -34,7 +34,7 @@ def command(path: Path, level: str) -> None:
         _show(verdict)
     refused = sum(not verdict.accepted for verdict in verdicts)
     if refused:
-        raise GateSaysNo(
+        raise GateFailed(
             f"{refused} of {len(verdicts)} not accepted at the level {level}; what to change is listed above."
         )
 

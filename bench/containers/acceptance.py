@@ -20,15 +20,15 @@ from bench.containers import engine as engines
 from bench.containers.catalog import Acceptance
 from bench.containers.spec import INSIDE, Mount
 from bench.errors import EnvironmentProblem
-from bench.launch import kernel_cache, launch, trainer_command
+from bench.launch import kernel_cache, trainer_command
 from bench.probes import gpu
 from bench.record import replace_file
-from bench.system import locks, redaction, signals
+from bench.system import locks, redaction, signals, subprocesses
 from bench.system.identity import Identity
 from bench.system.paths import CHECKOUT
 
 if TYPE_CHECKING:
-    from bench.containers.launch_spec import Placed
+    from bench.containers.launch_spec import ContainerTarget
     from bench.probes.device import Device
 
 RESULTS = CHECKOUT / "results"
@@ -52,11 +52,11 @@ class Found:
     told: str = ""
 
 
-def accept(device: str | None, asked: selection.Asked, *, with_tests: bool, writes: bool) -> int:
+def accept(device: str | None, asked: selection.ContainerOptions, *, with_tests: bool, writes: bool) -> int:
     """Try an image, say what was found, keep it in results/ and in docker/images.toml; 0 where all is well, else 1."""
     where = selection.device(device)
-    with signals.asked_politely(), locks.held(locks.device_lock(where.key), f"the device {where.name}"):
-        settled = selection.settle(selection.explicitly(asked), where)
+    with signals.interrupt_on_stop_signals(), locks.held(locks.device_lock(where.key), f"the device {where.name}"):
+        settled = selection.resolve(selection.explicitly(asked), where)
         click.echo(settled.said)
         placed = selection.ready(settled, where)
         assert placed is not None
@@ -68,7 +68,7 @@ def accept(device: str | None, asked: selection.Asked, *, with_tests: bool, writ
     return 1 if any(each.passed is False for each in found) else 0
 
 
-def examine(placed: Placed, where: Device, *, with_tests: bool) -> tuple[Mapping[str, Any], list[Found]]:
+def examine(placed: ContainerTarget, where: Device, *, with_tests: bool) -> tuple[Mapping[str, Any], list[Found]]:
     """What the image answers, and what each check found, told on the terminal as it comes."""
     answer = _ask(placed, where)
     found = judge(answer, placed, where)
@@ -88,7 +88,7 @@ def tell(found: Found) -> None:
     click.echo(f"{click.style(f'{word:5}', fg=colour)}{found.what}{f': {found.told}' if found.told else ''}")
 
 
-def _ask(placed: Placed, where: Device) -> Mapping[str, Any]:
+def _ask(placed: ContainerTarget, where: Device) -> Mapping[str, Any]:
     """The object that ``python -m resnet9.device.acceptance`` prints in the image. Raises EnvironmentProblem."""
     env = trainer_command.environment(os.environ)
     with kernel_cache.prepared("kept", env) as prepared:
@@ -114,20 +114,20 @@ def _with_values(run: spec.Contained, env: Mapping[str, str]) -> spec.Contained:
     return replace(run, passed=(), fixed={**values, **run.fixed})
 
 
-def _heard(placed: Placed, run: spec.Contained, env: Mapping[str, str]) -> launch.Heard:
+def _heard(placed: ContainerTarget, run: spec.Contained, env: Mapping[str, str]) -> subprocesses.CompletedCommand:
     words = spec.argv(_with_values(run, env))
     try:
-        return launch.hear([*words[:2], "--rm", *words[2:]], ANSWER_SECONDS)
+        return subprocesses.run_captured([*words[:2], "--rm", *words[2:]], ANSWER_SECONDS)
     except TimeoutError:
         raise EnvironmentProblem(
             f"{placed.choice.image.name} did not answer within {ANSWER_SECONDS / 60:.0f} minutes; see what "
             f"`{Path(placed.engine.program).name} ps` shows."
         ) from None
     finally:
-        launch.hear([placed.engine.program, "rm", "--force", run.name], engines.PATIENCE_SECONDS)
+        subprocesses.run_captured([placed.engine.program, "rm", "--force", run.name], engines.PATIENCE_SECONDS)
 
 
-def judge(answer: Mapping[str, Any], placed: Placed, where: Device) -> list[Found]:
+def judge(answer: Mapping[str, Any], placed: ContainerTarget, where: Device) -> list[Found]:
     """What an answer says: the build list, the versions, how CUDA really runs, and every comparison."""
     image, found = placed.choice.image, []
     capability = (answer.get("device") or {}).get("compute_capability")
@@ -151,7 +151,7 @@ def judge(answer: Mapping[str, Any], placed: Placed, where: Device) -> list[Foun
     return found
 
 
-def _mode(answer: Mapping[str, Any], placed: Placed, where: Device) -> Found:
+def _mode(answer: Mapping[str, Any], placed: ContainerTarget, where: Device) -> Found:
     """How CUDA really runs: what the driver serves inside beside what it serves outside."""
     inside, outside = answer.get("cuda_driver"), _cuda_outside(where)
     predicted = placed.choice.fit.cuda_mode
@@ -167,11 +167,11 @@ def _mode(answer: Mapping[str, Any], placed: Placed, where: Device) -> Found:
 
 def _cuda_outside(where: Device) -> str | None:
 
-    chosen = gpu.choose(gpu.look(), where.asked)
+    chosen = gpu.choose(gpu.discover(), where.asked)
     return None if chosen is None else chosen.cuda_driver_version
 
 
-def _run_tests(placed: Placed) -> bool:
+def _run_tests(placed: ContainerTarget) -> bool:
     """Run the trainer's tests in the image, their output on the terminal; whether all passed."""
     tools = _pytest()
     env = trainer_command.environment(os.environ)
@@ -182,9 +182,9 @@ def _run_tests(placed: Placed) -> bool:
     )
     argv = spec.argv(_with_values(run, env))
     try:
-        return launch.call([*argv[:2], "--rm", *argv[2:]], CHECKOUT) == 0
+        return subprocesses.run_attached([*argv[:2], "--rm", *argv[2:]], CHECKOUT) == 0
     finally:
-        launch.hear([placed.engine.program, "rm", "--force", run.name], engines.PATIENCE_SECONDS)
+        subprocesses.run_captured([placed.engine.program, "rm", "--force", run.name], engines.PATIENCE_SECONDS)
 
 
 def _pytest() -> Path:
@@ -197,7 +197,7 @@ def _pytest() -> Path:
         words = ["--platform", "any", "--implementation", "py", "--abi", "none", "--only-binary", ":all:", "--no-deps"]
         pip = [sys.executable, "-I", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"]
         argv = [*pip, "--no-compile", "--upgrade", "--target", str(part), *words, "--require-hashes", "-r", str(lock)]
-        heard = launch.hear(argv, _INSTALL_SECONDS)
+        heard = subprocesses.run_captured(argv, _INSTALL_SECONDS)
         if heard.exit_code:
             last = (heard.err.strip().splitlines() or ["it said nothing"])[-1]
             raise EnvironmentProblem(
@@ -207,7 +207,7 @@ def _pytest() -> Path:
     return folder
 
 
-def keep(folder: Path, placed: Placed, answer: Mapping[str, Any], found: list[Found]) -> None:
+def keep(folder: Path, placed: ContainerTarget, answer: Mapping[str, Any], found: list[Found]) -> None:
     """Write ``acceptance.json`` into a new folder, and say where."""
     folder.mkdir(parents=True)
     body = {
@@ -221,11 +221,11 @@ def keep(folder: Path, placed: Placed, answer: Mapping[str, Any], found: list[Fo
         "answer": dict(answer),
     }
     identity = Identity.of_this_process()
-    replace_file(folder / "acceptance.json", json.dumps(redaction.told_event(body, identity), indent=1) + "\n")
+    replace_file(folder / "acceptance.json", json.dumps(redaction.redact_event(body, identity), indent=1) + "\n")
     click.echo(f"What was found is in {folder.relative_to(CHECKOUT) if folder.is_relative_to(CHECKOUT) else folder}.")
 
 
-def write(placed: Placed, where: Device, answer: Mapping[str, Any], found: list[Found]) -> str:
+def write(placed: ContainerTarget, where: Device, answer: Mapping[str, Any], found: list[Found]) -> str:
     """Write the acceptance into docker/images.toml where the image is pinned there; a sentence on that."""
     image = placed.choice.image
     if placed.pinning != spec.PINNED:

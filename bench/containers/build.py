@@ -16,9 +16,9 @@ from bench.containers import catalog, launch_spec, registry, selection, spec
 from bench.containers import engine as engines
 from bench.containers.catalog import Image, Images
 from bench.errors import EnvironmentProblem, Refused, UsageError
-from bench.launch import launch, trainer_command
+from bench.launch import trainer_command
 from bench.probes import git
-from bench.system import locks
+from bench.system import locks, subprocesses
 from bench.system.paths import CHECKOUT
 
 ALL_IN_ONE = "all-in-one"
@@ -78,7 +78,7 @@ def build(name: str, base: str | None, docker: str | None, flags: str) -> str:
             f"builds {', '.join((*built, ALL_IN_ONE))}."
         )
     program = docker or next((each for each in ("docker", "podman") if shutil.which(each)), "docker")
-    engine = engines.find(program, launch.hear, os.environ)
+    engine = engines.find(program, subprocesses.run_captured, os.environ)
     # BuildKit builds the one target and keeps pip's downloads; podman's default format would drop parts of the file.
     os.environ.setdefault("DOCKER_BUILDKIT", "1")
     os.environ.setdefault("BUILDAH_FORMAT", "docker")
@@ -86,7 +86,7 @@ def build(name: str, base: str | None, docker: str | None, flags: str) -> str:
     words = [word for key, value in arguments.items() for word in ("--build-arg", f"{key}={value}")]
     tag = f"{catalog.BUILT_REPOSITORY}:{name}"
     argv = [engine.program, "build", "--file", str(CHECKOUT / "docker" / "Dockerfile"), "--target", name, "--tag", tag]
-    code, said = launch.call_heard([*argv, *words, *_split(flags), str(CHECKOUT)], CHECKOUT, echo=True)
+    code, said = subprocesses.run_with_stderr([*argv, *words, *_split(flags), str(CHECKOUT)], CHECKOUT, echo=True)
     if code:
         trouble = _trouble(said, Path(engine.program).name, arguments.get("PYTHON_IMAGE") or arguments["BASE_IMAGE"])
         raise EnvironmentProblem(f"{tag} could not be built: {trouble.sentence()} All that was said is above.")
@@ -115,7 +115,7 @@ def _arguments(image: Image | None, base: str | None, pinned: Image) -> dict[str
     else:
         base = base or f"{pinned.reference}@{pinned.digest}"
         arguments = {"BASE_IMAGE": base}
-    code = git.look(CHECKOUT, launch.hear)
+    code = git.look(CHECKOUT, subprocesses.run_captured)
     # Of code that git cannot tell to be committed an image says nothing.
     revision = "" if code.dirty is None else f"{code.commit}{'-dirty' if code.dirty else ''}"
     digest = base.rpartition("@")[2] if "@" in base else ""
@@ -129,17 +129,17 @@ def _split(flags: str) -> list[str]:
         raise UsageError("DOCKER_BUILD_FLAGS has a quote that is not closed.") from None
 
 
-def shell(device: str | None, asked: selection.Asked) -> int:
+def shell(device: str | None, asked: selection.ContainerOptions) -> int:
     """A shell where runs would be made; its exit code. Raises UsageError where that is no container."""
     if not sys.stdin.isatty():
         raise UsageError("a shell needs a terminal; type it in one.")
     where = selection.device(device)
     # The device's lock, as for a run: whoever holds it may take any container of ours for one that was left behind.
     with locks.held(locks.device_lock(where.key), f"the device {where.name}"):
-        settled = selection.settle(selection.explicitly(asked), where)
+        settled = selection.resolve(selection.explicitly(asked), where)
         click.echo(settled.said)
         placed = selection.ready(settled, where)
         assert placed is not None
         run = launch_spec.contained(placed, ("bash",), trainer_command.environment(os.environ), secrets.token_hex(6))
         words = spec.argv(run)
-        return launch.call([*words[:2], "--interactive", "--tty", "--rm", *words[2:]], CHECKOUT)
+        return subprocesses.run_attached([*words[:2], "--interactive", "--tty", "--rm", *words[2:]], CHECKOUT)

@@ -16,7 +16,7 @@ from typing import Any
 from bench.containers.catalog import DOCKER_HUB, Image, login, registry_of
 from bench.containers.spec import Engine, Inspected
 from bench.errors import EnvironmentProblem, one_line
-from bench.probes.hearing import Hear, Heard
+from bench.probes.hearing import CompletedCommand, RunCaptured
 
 #: An engine answers in a fraction of a second; a daemon that is wedged, never.
 PATIENCE_SECONDS = 30.0
@@ -192,7 +192,7 @@ def meaning(words: str, program: str = "docker", reference: str = "") -> Trouble
     return Trouble(f"{program} says: {one_line(last)[:300]}", "", known=False)
 
 
-def find(program: str, hear: Hear, environ: Mapping[str, str]) -> Engine:
+def find(program: str, hear: RunCaptured, environ: Mapping[str, str]) -> Engine:
     """The engine called ``program``. Raises EnvironmentProblem, in one sentence, where it cannot be used."""
     if shutil.which(program) is None:
         raise EnvironmentProblem(f"there is no `{program}` on PATH; {INSTALL}.")
@@ -217,7 +217,7 @@ def find(program: str, hear: Hear, environ: Mapping[str, str]) -> Engine:
     return found
 
 
-def _require_this_machine(program: str, hear: Hear, environ: Mapping[str, str]) -> None:
+def _require_this_machine(program: str, hear: RunCaptured, environ: Mapping[str, str]) -> None:
     """Raises EnvironmentProblem where Docker's context leads to another machine; DOCKER_HOST goes before it."""
     if environ.get("DOCKER_HOST"):
         return
@@ -258,7 +258,7 @@ def _folder(path: object) -> Path | None:
     return Path(path) if isinstance(path, str) and Path(path).is_dir() else None
 
 
-def inspect(engine: Engine, image: Image, hear: Hear) -> Inspected | None:
+def inspect(engine: Engine, image: Image, hear: RunCaptured) -> Inspected | None:
     """What the engine says of an image; None where it has not got it. Raises EnvironmentProblem."""
     # Without a template every engine gives a list; with one, Docker an object and podman 4 a list.
     answer = _answer([engine.program, "image", "inspect", image.locator], hear)
@@ -304,7 +304,7 @@ def has_cdi(root: Path = Path("/")) -> bool:
     return any(path.is_file() for place in ("etc/cdi", "var/run/cdi") for path in (root / place).glob("nvidia*"))
 
 
-def _answer(argv: Sequence[str], hear: Hear) -> Heard:
+def _answer(argv: Sequence[str], hear: RunCaptured) -> CompletedCommand:
     try:
         return hear(argv, PATIENCE_SECONDS)
     except TimeoutError:

@@ -41,7 +41,7 @@ _CLIENT_PREFIXES = ("DOCKER_", "CONTAINERS_", "CONTAINER_", "BUILDAH_", "STORAGE
 
 
 @dataclass(frozen=True)
-class Placed:
+class ContainerTarget:
     """The container of a campaign's runs.
 
     ``gpu`` is the UUID of the one it is given, ``owner`` tells our containers from others (``container.OWNER_LABEL``),
@@ -80,7 +80,7 @@ class Start:
     environ: Mapping[str, str]
 
 
-def start(placed: Placed, request: Request, folder: Path, env: Mapping[str, str], token: str) -> Start:
+def start(placed: ContainerTarget, request: Request, folder: Path, env: Mapping[str, str], token: str) -> Start:
     """The start of ``request`` in a container, its run's ``folder`` written to from inside.
 
     ``env`` is the trainer's environment with the folder of compiled kernels in it, ``token`` a
@@ -114,7 +114,7 @@ def start(placed: Placed, request: Request, folder: Path, env: Mapping[str, str]
 
 
 def contained(
-    placed: Placed,
+    placed: ContainerTarget,
     command: tuple[str, ...],
     env: Mapping[str, str],
     token: str,
@@ -176,7 +176,7 @@ def _inside(request: Request) -> tuple[Request, list[Mount]]:
     return request, mounts
 
 
-def facts(placed: Placed, flags: tuple[str, ...]) -> dict[str, object]:
+def facts(placed: ContainerTarget, flags: tuple[str, ...]) -> dict[str, object]:
     """Return the fingerprint keys that a container fills, before redaction."""
     fit = placed.choice.fit
     on_gpu = placed.gpu is not None

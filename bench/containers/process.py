@@ -18,6 +18,7 @@ from bench.containers import engine as engines
 from bench.containers.spec import OWNER_LABEL, Engine
 from bench.errors import EnvironmentProblem
 from bench.launch import launch
+from bench.system import subprocesses
 from bench.system.files import end_of
 
 #: The client's own exit codes: the engine refused, the command cannot be run, or there is no such command (docker
@@ -88,9 +89,9 @@ class ContainerProcess(launch.Child):
         except (ValueError, KeyError, TypeError):
             return None
 
-    def _ask(self, *words: str) -> launch.Heard | None:
+    def _ask(self, *words: str) -> subprocesses.CompletedCommand | None:
         try:
-            return launch.hear([self._engine.program, *words], engines.PATIENCE_SECONDS)
+            return subprocesses.run_captured([self._engine.program, *words], engines.PATIENCE_SECONDS)
         except (OSError, TimeoutError):
             return None
 
@@ -103,7 +104,7 @@ def _clause(trouble: engines.Trouble) -> str:
 
 
 def spawner(engine: Engine, name: str) -> launch.Spawner:
-    """Starts the client of the container called ``name``, for ``bench.launch.launch.run``."""
+    """Starts the client of the container called ``name``, for ``bench.launch.launch.launch``."""
 
     def start(argv: Sequence[str], env: Mapping[str, str], cwd: Path, log: IO[bytes]) -> launch.Child:
         return launch.spawn(
@@ -120,12 +121,12 @@ def sweep(engine: Engine, owner: str) -> tuple[str, ...]:
     """
     label = f"label={OWNER_LABEL}={owner}"
     try:
-        heard = launch.hear(
+        heard = subprocesses.run_captured(
             [engine.program, "ps", "--all", "--filter", label, "--format", "{{.Names}}"], engines.PATIENCE_SECONDS
         )
         names = tuple(heard.out.split()) if not heard.exit_code else ()
         if names:
-            launch.hear([engine.program, "rm", "--force", *names], engines.PATIENCE_SECONDS)
+            subprocesses.run_captured([engine.program, "rm", "--force", *names], engines.PATIENCE_SECONDS)
     except (OSError, TimeoutError):
         return ()
     return names

@@ -21,27 +21,26 @@ from bench.containers import CONTAINER, NATIVE, catalog, spec
 from bench.containers import engine as engines
 from bench.containers import process as container_process
 from bench.containers.compat import Card
-from bench.containers.launch_spec import Placed
+from bench.containers.launch_spec import ContainerTarget
 from bench.errors import EnvironmentProblem, UsageError
-from bench.launch import launch
 from bench.probes import container as host_container
 from bench.probes import gpu
 from bench.probes.device import device as find_device
 from bench.probes.machine import IMAGE_VARIABLE, installed_lock
-from bench.system import container_flags, locks
+from bench.system import container_flags, locks, subprocesses
 from bench.system.hashing import hashed
 from bench.system.paths import CHECKOUT
 
 if TYPE_CHECKING:
     from bench.containers.catalog import Image
     from bench.containers.compat import Card
-    from bench.containers.launch_spec import Placed
+    from bench.containers.launch_spec import ContainerTarget
     from bench.containers.spec import Choice, Engine
     from bench.probes.device import Device
 
 
 @dataclass(frozen=True)
-class Asked:
+class ContainerOptions:
     """What was asked for; None where nothing was."""
 
     where: str | None = None
@@ -56,7 +55,7 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Settled:
+class ContainerChoice:
     """Where runs will be made: in the image of ``choice`` by ``engine``, or natively where these are None, and why.
 
     ``said`` is a line for the terminal, empty where there is nothing to tell, as on a machine without a GPU.
@@ -69,7 +68,7 @@ class Settled:
     extra: tuple[str, ...] = ()
 
 
-def explicitly(asked: Asked) -> Asked:
+def explicitly(asked: ContainerOptions) -> ContainerOptions:
     """The same, with a container asked for where nothing was said. Raises UsageError for WHERE=native."""
     if asked.where == NATIVE:
         raise UsageError("WHERE=native runs in no image; leave it out.")
@@ -89,14 +88,14 @@ def device(asked: str | None, *, err: bool = False) -> Device:
 
 
 def placed(
-    asked: Asked, device: Device, *, own: bool = False, say: Callable[[str], None] = click.echo
-) -> Placed | None:
+    asked: ContainerOptions, device: Device, *, own: bool = False, say: Callable[[str], None] = click.echo
+) -> ContainerTarget | None:
     """Settle where runs are made, ``say`` so, and have the image ready. For who holds the lock of the device.
 
     Raises what ``settle`` and ``ready`` raise, and EnvironmentProblem where a native run would find no TensorFlow.
     """
 
-    settled = settle(asked, device, own=own)
+    settled = resolve(asked, device, own=own)
     if settled.said:
         say(settled.said)
     found = ready(settled, device, say)
@@ -113,7 +112,7 @@ def placed(
     return found
 
 
-def settle(asked: Asked, device: Device, *, own: bool = False) -> Settled:
+def resolve(asked: ContainerOptions, device: Device, *, own: bool = False) -> ContainerChoice:
     """Where runs on ``device`` are made; nothing is pulled. ``own``: of a person's own trainer.
 
     Raises UsageError for a contradiction, EnvironmentProblem where a container is asked for, or chosen, and cannot be.
@@ -121,11 +120,13 @@ def settle(asked: Asked, device: Device, *, own: bool = False) -> Settled:
 
     if asked.where == NATIVE or own:
         _refuse_container(asked, own)
-        return Settled("Natively, as WHERE=native asks for." if asked.where == NATIVE and device.kind == "gpu" else "")
+        return ContainerChoice(
+            "Natively, as WHERE=native asks for." if asked.where == NATIVE and device.kind == "gpu" else ""
+        )
     # With neither a GPU nor a wish there is nothing to pin: the lock files hold the CPU's TensorFlow. And in the image
     # that holds harness and trainer it has been decided.
     if not asked.explicitly and (device.kind == "cpu" or os.environ.get(IMAGE_VARIABLE)):
-        return Settled()
+        return ContainerChoice()
     if device.kind == "gpu" and device.asked == "gpu":
         return _natively(asked, f"the GPU has no UUID to hand it on by ({device.unwatched})")
     extra = container_flags.split(asked.docker_flags or "")
@@ -138,7 +139,7 @@ def settle(asked: Asked, device: Device, *, own: bool = False) -> Settled:
     return _chosen(asked, device, engine, toolkit, extra)
 
 
-def _refuse_container(asked: Asked, own: bool) -> None:
+def _refuse_container(asked: ContainerOptions, own: bool) -> None:
 
     if own and asked.explicitly:
         raise UsageError(
@@ -149,20 +150,20 @@ def _refuse_container(asked: Asked, own: bool) -> None:
         raise UsageError(f"WHERE=native runs in no image; leave IMAGE={asked.image} or WHERE out.")
 
 
-def _natively(asked: Asked, why: str) -> Settled:
+def _natively(asked: ContainerOptions, why: str) -> ContainerChoice:
 
     if asked.explicitly:
         raise EnvironmentProblem(why if why.endswith(".") else f"{why}.")
     # Where there is no engine nobody wants one, nor is the advice to type WHERE=native for who wanted no container.
     reason = re.sub(r",? or type WHERE=native[^;.]*", "", why.replace(f"; {engines.INSTALL}", "")).rstrip(".")
-    return Settled(f"Natively, in no container: {reason}.")
+    return ContainerChoice(f"Natively, in no container: {reason}.")
 
 
-def _engine(asked: Asked, device: Device) -> tuple[Engine, str | None]:
+def _engine(asked: ContainerOptions, device: Device) -> tuple[Engine, str | None]:
     """The engine and the version of NVIDIA's toolkit. Raises EnvironmentProblem where either is missing."""
     program = asked.docker or next((name for name in ("docker", "podman") if shutil.which(name)), "docker")
-    found = engines.find(program, launch.hear, os.environ)
-    toolkit = host_container.toolkit_version(launch.ask)
+    found = engines.find(program, subprocesses.run_captured, os.environ)
+    toolkit = host_container.toolkit_version(subprocesses.capture_stdout)
     if device.kind == "cpu":
         return found, toolkit
     if found.is_podman and not engines.has_cdi():
@@ -179,25 +180,27 @@ def _engine(asked: Asked, device: Device) -> tuple[Engine, str | None]:
     return found, toolkit
 
 
-def _chosen(asked: Asked, device: Device, engine: Engine, toolkit: str | None, extra: tuple[str, ...]) -> Settled:
+def _chosen(
+    asked: ContainerOptions, device: Device, engine: Engine, toolkit: str | None, extra: tuple[str, ...]
+) -> ContainerChoice:
 
     found, driver = card(device)
     choice = spec.choose(found, driver, toolkit, catalog.read(), asked.image)
     said = f"In the image {choice.image.name} ({choice.image.label}), by {engine.told}: {choice.reason}."
-    return Settled(said, choice, engine, toolkit, extra)
+    return ContainerChoice(said, choice, engine, toolkit, extra)
 
 
 def card(device: Device) -> tuple[Card | None, str | None]:
     """The GPU that ``device`` is and the version of its driver."""
     if device.kind == "cpu":
         return None, None
-    found = gpu.choose(gpu.look(), device.asked)
+    found = gpu.choose(gpu.discover(), device.asked)
     if found is None:
         return Card(device.name, None), None
     return Card(found.name, found.compute_capability), found.driver_version
 
 
-def ready(settled: Settled, device: Device, say: Callable[[str], None] = click.echo) -> Placed | None:
+def ready(settled: ContainerChoice, device: Device, say: Callable[[str], None] = click.echo) -> ContainerTarget | None:
     """The container of runs, its image pulled where it was not there; None where there is none.
 
     Raises EnvironmentProblem in one sentence where the image cannot be had.
@@ -208,7 +211,7 @@ def ready(settled: Settled, device: Device, say: Callable[[str], None] = click.e
     image = settled.choice.image
     inspected = _inspected(settled.engine, settled.choice, say)
     pinning = spec.pinning(image, inspected, recipe(image), catalog.read())
-    placed = Placed(
+    placed = ContainerTarget(
         engine=settled.engine,
         choice=settled.choice,
         inspected=inspected,
@@ -239,7 +242,7 @@ def not_publishable(pinning: str, name: str) -> str:
 def _inspected(engine: Engine, choice: Choice, say: Callable[[str], None]) -> Any:
 
     image = choice.image
-    found = engines.inspect(engine, image, launch.hear)
+    found = engines.inspect(engine, image, subprocesses.run_captured)
     if found is not None:
         return found
     if image.is_built:
@@ -249,12 +252,12 @@ def _inspected(engine: Engine, choice: Choice, say: Callable[[str], None]) -> An
     size = f", about {image.unpacked_gb} GB unpacked" if image.unpacked_gb else ""
     say(f"Pulling {image.locator}{size}.")
     # Podman shows its progress where docker shows what is wrong.
-    code, words = launch.call_heard([engine.program, "pull", image.locator], CHECKOUT, echo=engine.is_podman)
+    code, words = subprocesses.run_with_stderr([engine.program, "pull", image.locator], CHECKOUT, echo=engine.is_podman)
     if code in (130, 143):
         raise EnvironmentProblem(
             f"the pull of {image.name} was interrupted; type the same command again, which may have to fetch it anew."
         )
-    found = engines.inspect(engine, image, launch.hear) if not code else None
+    found = engines.inspect(engine, image, subprocesses.run_captured) if not code else None
     if found is None:
         trouble = engines.meaning(words, Path(engine.program).name, image.locator)
         raise EnvironmentProblem(f"the image {image.name} ({image.label}) could not be pulled: {trouble.sentence()}")

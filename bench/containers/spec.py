@@ -266,7 +266,7 @@ def shown_flags(run: Contained) -> tuple[str, ...]:
         f"--mount={each.target.parts[2].partition('-')[0]}:{'ro' if each.read_only else 'rw'}" for each in run.mounts
     ]
     own = [each.replace(":/tmp:", ":tmp:").replace("=/tmp:", "=tmp:") for each in _flags(run)]
-    return (*own, *user, *mounts, *_gpu(run, shown=True), *container_flags.told(run.extra))
+    return (*own, *user, *mounts, *_gpu(run, shown=True), *container_flags.redacted_flags(run.extra))
 
 
 def _flags(run: Contained) -> list[str]:

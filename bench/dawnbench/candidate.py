@@ -23,7 +23,7 @@ from bench.record.clocks import CLOCKS, HEADLINE, fixed_work_seconds, to_target_
 from bench.record.describe import describe
 from bench.record.model import PLAIN
 from bench.record.stalls import STALLS_FILE
-from bench.rules import judged
+from bench.rules import with_verdict
 from bench.rules.image import not_publishable
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ _RULE = (
 
 
 @dataclass(frozen=True)
-class Asked:
+class RankingInput:
     """A candidate with the times of its runs and its price in US dollars an hour, None without one."""
 
     candidate: Candidate
@@ -56,7 +56,7 @@ class Asked:
     cost_per_hour_usd: float | None
 
 
-def of(path: Path, cost_per_hour: float | None) -> Asked:
+def of(path: Path, cost_per_hour: float | None) -> RankingInput:
     """The candidate that ``path`` means: a campaign's folder, or the .json or .tsv of a DAWNBench pair or its folder.
 
     ``cost_per_hour`` goes before what was claimed. Raises DataError for what is damaged or no result, UsageError for
@@ -78,7 +78,7 @@ def of(path: Path, cost_per_hour: float | None) -> Asked:
     if not folder.exists():
         raise DataError(f"there is no {printable(path)}; give a campaign's folder, such as one under results/.")
     if holds(folder, CAMPAIGN_FILE):
-        return of_campaign(load_campaign(folder, anew=True), cost_per_hour)
+        return of_campaign(load_campaign(folder, rebuild=True), cost_per_hour)
     try:
         found = board.only_pair(folder)
     except DataError:
@@ -92,9 +92,9 @@ def of(path: Path, cost_per_hour: float | None) -> Asked:
 # --- A campaign ---
 
 
-def of_campaign(campaign: StoredCampaign, cost_per_hour: float | None) -> Asked:
+def of_campaign(campaign: StoredCampaign, cost_per_hour: float | None) -> RankingInput:
     """The candidate that a loaded campaign is. Raises Refused for one that has no place whatever its time."""
-    records = tuple(judged(record) for record in campaign.records)
+    records = tuple(with_verdict(record) for record in campaign.records)
     publish.require_planned(records, campaign.seeds, campaign.folder)
     counted = _counted(records, campaign)
     times = _times(counted)
@@ -119,7 +119,7 @@ def of_campaign(campaign: StoredCampaign, cost_per_hour: float | None) -> Asked:
         **({} if chosen is None else _accuracy(chosen)),
     )
     price = claimed_price(campaign.claims) if cost_per_hour is None else cost_per_hour
-    return Asked(candidate, Sample(times, chosen_seed, tuple(sorted({*campaign.seeds} - {*times}))), price)
+    return RankingInput(candidate, Sample(times, chosen_seed, tuple(sorted({*campaign.seeds} - {*times}))), price)
 
 
 def _accuracy(chosen: Record) -> dict[str, Any]:
@@ -221,7 +221,7 @@ def _circular(expectation: Expectation | None, folder: Path) -> Iterator[str]:
 # --- A pair ---
 
 
-def _of_pair(path: Path, cost_per_hour: float | None) -> Asked:
+def _of_pair(path: Path, cost_per_hour: float | None) -> RankingInput:
 
     scored = board.score(path)
     if scored.data_state == "synthetic":
@@ -244,7 +244,7 @@ def _of_pair(path: Path, cost_per_hour: float | None) -> Asked:
         plain_percent=scored.plain_percent,
     )
     price = scored.cost_per_hour_usd if cost_per_hour is None else cost_per_hour
-    return Asked(
+    return RankingInput(
         candidate, Sample({0: board.seconds_of(scored.hours)}, 0, stated=scored.runs_reached_of_planned), price
     )
 

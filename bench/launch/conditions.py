@@ -20,7 +20,7 @@ _FIRST_SEED = 1_000_000_000
 
 
 @dataclass(frozen=True)
-class RunProtocol:
+class RunConditions:
     """How the runs of a campaign are made; runs made otherwise are not put together with them.
 
     ``warm_up`` runs are made and discarded before the first seed each time a command starts; ``idle_seconds`` lie at
@@ -33,7 +33,7 @@ class RunProtocol:
     kernel_cache: str = "kept"
     telemetry: bool = True
 
-    def differences(self, other: RunProtocol) -> list[str]:
+    def differences(self, other: RunConditions) -> list[str]:
         """The keys in which ``other`` is not this, each with both values."""
         mine, theirs = asdict(self), asdict(other)
         return [f"{key} {theirs[key]!r} instead of {mine[key]!r}" for key in mine if mine[key] != theirs[key]]
@@ -48,7 +48,7 @@ class RunProtocol:
 
 
 #: What a campaign that states no protocol was made under, before there was one.
-UNSTATED = RunProtocol(warm_up=0, idle_seconds=0.0, kernel_cache="unstated", telemetry=False)
+UNSTATED = RunConditions(warm_up=0, idle_seconds=0.0, kernel_cache="unstated", telemetry=False)
 
 
 @dataclass(frozen=True)

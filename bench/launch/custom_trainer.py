@@ -127,10 +127,10 @@ def _shown(before: str, word: str, identity: Identity) -> str:
         return WITHHELD
     with_value = _WITH_VALUE.fullmatch(word)
     if with_value and _is_telling(with_value[1]):
-        return f"{redaction.told(with_value[1], identity)}={WITHHELD}"
+        return f"{redaction.redact(with_value[1], identity)}={WITHHELD}"
     if any(_is_telling(name) for name in _WITHIN.findall(word)):
         return WITHHELD
-    return redaction.told(without_uuids(word), identity)
+    return redaction.redact(without_uuids(word), identity)
 
 
 def _is_telling(name: str) -> bool:

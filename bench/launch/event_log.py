@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.system import redaction
-from bench.system.files import creating, disk_trouble_told
+from bench.system.files import creating, wrap_disk_errors
 from bench.system.identity import Identity
 
 #: How much of a line that is no event is kept as evidence.
@@ -21,7 +21,7 @@ _MALFORMED_LINE_BYTES = 4096
 MAX_WARNINGS = 1000
 
 
-class Journal:
+class EventLog:
     """An append-only ``events.jsonl``; every line reaches the kernel before ``write`` returns.
 
     What others say is written without what tells the ``identity``, by default that of this process. Raises
@@ -33,7 +33,7 @@ class Journal:
         self.dropped_warnings = 0
         self._warnings_left = most_warnings
         self._identity = identity or Identity.of_this_process()
-        with disk_trouble_told(path):
+        with wrap_disk_errors(path):
             self._stream = open(path, "x", encoding="ascii", opener=creating)  # noqa: SIM115 (closed in close)
 
     def write(self, body: Mapping[str, Any], received_ns: int) -> None:
@@ -46,7 +46,7 @@ class Journal:
 
     def _append(self, body: Mapping[str, Any], received_ns: int) -> None:
         line = json.dumps({**body, "received_ns": received_ns}, separators=(",", ":"), allow_nan=False)
-        with disk_trouble_told(self.path):
+        with wrap_disk_errors(self.path):
             self._stream.write(line + "\n")
             self._stream.flush()
 
@@ -60,17 +60,17 @@ class Journal:
                 self.dropped_warnings += 1
                 return
             self._warnings_left -= 1
-        self._append(redaction.told_event(body, self._identity), received_ns)
+        self._append(redaction.redact_event(body, self._identity), received_ns)
 
     def write_malformed(self, line: bytes, why: str, received_ns: int) -> None:
         """Keep the beginning of a line that is no event, and the sentence that says why it is none."""
-        kept = redaction.told(line[:_MALFORMED_LINE_BYTES].decode("utf-8", "replace"), self._identity)
+        kept = redaction.redact(line[:_MALFORMED_LINE_BYTES].decode("utf-8", "replace"), self._identity)
         body = {"event": "harness_malformed", "line": kept[:MALFORMED_LINE_CHARACTERS]}
-        self.write({**body, "why": redaction.told(why, self._identity)}, received_ns)
+        self.write({**body, "why": redaction.redact(why, self._identity)}, received_ns)
 
     def close(self) -> None:
         """Bring the file to the disk itself, so that a power cut after a finished run does not take the run."""
-        with disk_trouble_told(self.path):
+        with wrap_disk_errors(self.path):
             try:
                 self._stream.flush()
                 os.fsync(self._stream.fileno())

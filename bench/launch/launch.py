@@ -28,37 +28,31 @@ from typing import IO, Any, Protocol
 from bench import protocol
 from bench.errors import one_line
 from bench.launch.child_processes import Process
-from bench.launch.event_log import Journal
+from bench.launch.event_log import EventLog
 from bench.launch.fifo import Fifo
-from bench.launch.monitor import Limits, Observer, Watch
+from bench.launch.monitor import Limits, Observer, TrainerMonitor
 from bench.launch.orphans import Orphans
 from bench.launch.process import Child, Exit, Spawner, Started, spawn
-from bench.launch.verifier import Referee
+from bench.launch.verifier import EventVerifier
 from bench.record import EVENTS_FILE
-from bench.record.expected_run import Asked
+from bench.record.expected_run import ExpectedRun
 from bench.system import files as disk
 from bench.system import redaction
-from bench.system.files import disk_trouble_told
+from bench.system.files import wrap_disk_errors
 from bench.system.identity import Identity
 from bench.system.signals import SignalPipe
-from bench.system.subprocesses import Heard, ask, call, call_heard, hear
 from bench.telemetry.schedule import Clock
 
 __all__ = [
     "LOG_FILE",
     "Child",
     "Exit",
-    "Heard",
-    "Job",
     "Outcome",
+    "RunSpec",
     "Sampler",
     "Spawner",
     "Started",
-    "ask",
-    "call",
-    "call_heard",
-    "hear",
-    "run",
+    "launch",
     "spawn",
 ]
 
@@ -66,7 +60,7 @@ LOG_FILE = "trainer.log"
 
 
 @dataclass(frozen=True)
-class Job:
+class RunSpec:
     """A run to be made: the command, its place, and what it is asked to be.
 
     ``shown`` is ``argv`` as records show it, without host paths; ``env`` is the trainer's whole environment save the
@@ -82,7 +76,7 @@ class Job:
     env: Mapping[str, str]
     cwd: Path
     folder: Path
-    asked: Asked
+    asked: ExpectedRun
     fingerprint: Mapping[str, Any] = field(default_factory=dict)
     circumstances: Mapping[str, Any] = field(default_factory=dict)
     previous_exit_ns: int | None = None
@@ -152,8 +146,8 @@ class Outcome:
     left_running: tuple[Process, ...] = ()
 
 
-def run(
-    job: Job,
+def launch(
+    job: RunSpec,
     observers: Sequence[Observer] = (),
     limits: Limits = Limits(),  # noqa: B008 (frozen)
     clock: Clock = time.monotonic_ns,
@@ -165,12 +159,12 @@ def run(
     ``job.folder`` then holds ``events.jsonl``, ``trainer.log`` and what the trainer left. For the main thread alone.
     Raises EnvironmentProblem, with no process left, where the folder cannot be written or the disk is full.
     """
-    with disk_trouble_told(job.folder):
+    with wrap_disk_errors(job.folder):
         disk.make_folder(job.folder)
     with contextlib.ExitStack() as stack:
         log = stack.enter_context(_log_file(job.folder))
         fifo = stack.enter_context(contextlib.closing(Fifo(job.folder)))
-        journal = stack.enter_context(contextlib.closing(Journal(job.folder / EVENTS_FILE, job.identity)))
+        journal = stack.enter_context(contextlib.closing(EventLog(job.folder / EVENTS_FILE, job.identity)))
         signals = stack.enter_context(SignalPipe(attended=True))
         seen_fifo = fifo.path if job.seen_folder is None else job.seen_folder / fifo.path.name
         orphans = stack.enter_context(Orphans(Path(seen_fifo)))
@@ -201,18 +195,20 @@ def run(
             try:
                 sampler.began(child.pid, child.is_client)
                 everybody = (*observers, sampler)
-                watch = Watch(child, fifo, signals, journal, Referee(job.asked, job.folder), everybody, limits, clock)
-                exited_ns = watch.until_ended()
+                watch = TrainerMonitor(
+                    child, fifo, signals, journal, EventVerifier(job.asked, job.folder), everybody, limits, clock
+                )
+                exited_ns = watch.wait_until_exit()
                 sampler.ended()
-                watch.until_alone(orphans.running)
+                watch.wait_for_orphans(orphans.running)
             finally:
                 end, left = _collect(child, sampler, orphans)
             if child.is_client:
                 cpu_seconds, peak_memory_bytes = sampler.account()
                 end = replace(end, cpu_seconds=cpu_seconds, peak_memory_bytes=peak_memory_bytes)
-            watch.hear_the_rest()
+            watch.drain_events()
             outcome, events = replace(_outcome(watch, end, job.folder / LOG_FILE), left_running=left), watch.events
-        told = replace(outcome, reason=redaction.told(outcome.reason, job.identity))
+        told = replace(outcome, reason=redaction.redact(outcome.reason, job.identity))
         counts = {
             "events": events,
             "dropped_warnings": journal.dropped_warnings,
@@ -236,11 +232,11 @@ def _collect(child: Child, sampler: Sampler, orphans: Orphans) -> tuple[Exit, tu
 
 
 def _log_file(folder: Path) -> IO[bytes]:
-    with disk_trouble_told(folder):
+    with wrap_disk_errors(folder):
         return open(folder / LOG_FILE, "xb", opener=disk.creating)
 
 
-def _outcome(watch: Watch, end: Exit, log: Path) -> Outcome:
+def _outcome(watch: TrainerMonitor, end: Exit, log: Path) -> Outcome:
     status, reason = watch.stopped or ("done", watch.recount_fault)
     if watch.stopped is None:
         if end.exit_code != 0 or not watch.done:
@@ -249,7 +245,7 @@ def _outcome(watch: Watch, end: Exit, log: Path) -> Outcome:
     return Outcome(status, reason, end.exit_code, end.signal)
 
 
-def _own_reason(watch: Watch, end: Exit, log: Path) -> str:
+def _own_reason(watch: TrainerMonitor, end: Exit, log: Path) -> str:
     """Why a trainer ended without being told to, in its own words where it left any."""
     if watch.error is not None:
         return "; ".join(filter(None, map(one_line, (watch.error.message, watch.error.hint, end.reason))))
@@ -274,7 +270,7 @@ def _last_words(log: Path) -> str:
     return next(filter(None, reversed(printable)), "")[:200]
 
 
-def _start_line(job: Job, spawned_ns: int) -> dict[str, Any]:
+def _start_line(job: RunSpec, spawned_ns: int) -> dict[str, Any]:
     labels = job.asked.test_labels
     before_ns = job.previous_exit_ns
     idle = {} if before_ns is None else {"idle_seconds": (spawned_ns - before_ns) / 1e9}

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from bench import protocol
-from bench.launch.event_log import Journal
+from bench.launch.event_log import EventLog
 from bench.launch.fifo import Fifo
-from bench.launch.verifier import Referee
+from bench.launch.verifier import EventVerifier
 from bench.record import STAMP_TOLERANCE_NS
 from bench.system.signals import SignalPipe
 from bench.telemetry.schedule import Clock
@@ -67,7 +67,7 @@ class Observer(Protocol):
         """
 
 
-class Watch:
+class TrainerMonitor:
     """Follows one trainer until its process ends.
 
     ``stopped`` is the status and the reason where the trainer had to be stopped, ``error`` its own last word on why it
@@ -75,7 +75,7 @@ class Watch:
     """
 
     def __init__(
-        self, process: Process, fifo: Fifo, signals: SignalPipe, journal: Journal, referee: Referee,
+        self, process: Process, fifo: Fifo, signals: SignalPipe, journal: EventLog, referee: EventVerifier,
         observers: Sequence[Observer], limits: Limits, clock: Clock,
     ) -> None:  # fmt: skip
         self._process, self._fifo, self._signals = process, fifo, signals
@@ -102,7 +102,7 @@ class Watch:
         """The trainer said that it is done."""
         return self._referee.done
 
-    def until_ended(self) -> int:
+    def wait_until_exit(self) -> int:
         """Sleep and listen until the process has ended; the moment it was noticed (CLOCK_MONOTONIC)."""
         self._poller.register(self._fifo, select.POLLIN)
         self._poller.register(self._signals, select.POLLIN)
@@ -112,16 +112,16 @@ class Watch:
                 self._wake_ns = None if milliseconds is None else self._asleep_ns + 1_000_000 * (milliseconds + 1)
                 self._poller.poll(milliseconds)
                 self._hear(self._fifo.read_lines())
-                self._mind_signals()
-                self._mind_limits()
-                self._mind_observers()
+                self._check_signals()
+                self._check_limits()
+                self._call_observers()
         except KeyboardInterrupt:
             # A second Ctrl-C came while this was busy with the first: whatever it was at can wait.
             self._stop("interrupted", "stopped by Ctrl-C")
             self._kill()
         return self._clock()
 
-    def until_alone(self, company: Callable[[], Sequence[object]]) -> None:
+    def wait_for_orphans(self, company: Callable[[], Sequence[object]]) -> None:
         """Sleep until nothing is in ``company``, which is asked after every SIGCHLD.
 
         For ``orphan_seconds`` at most, and no longer where somebody wants the run to stop.
@@ -131,13 +131,13 @@ class Watch:
         ended.register(self._signals, select.POLLIN)
         while company() and (left_ns := until_ns - self._clock()) > 0:
             ended.poll(-(-left_ns // 1_000_000))
-            self._mind_signals()
+            self._check_signals()
             if self.stopped is not None and self.stopped[0] == "interrupted":
                 return
 
-    def hear_the_rest(self) -> None:
+    def drain_events(self) -> None:
         """Hear what was still in the FIFO, once every process that could write to it is gone."""
-        self._mind_signals()
+        self._check_signals()
         self._hear(self._fifo.drain())
 
     def _hear(self, lines: list[bytes]) -> None:
@@ -160,7 +160,7 @@ class Watch:
                 self._refuse(line, str(error), received_ns)
             else:
                 self._take(event, received_ns)
-            self._mind_flood()
+            self._check_flood()
 
     def _busy(self, received_ns: int) -> list[tuple[int, int]]:
         """When the harness did not listen since it read the FIFO the last time: after that, until it slept on it, and
@@ -173,7 +173,7 @@ class Watch:
         spans = [(read_ns, asleep_ns), (received_ns if wake_ns is None else wake_ns, received_ns)]
         return [(begin_ns, end_ns) for begin_ns, end_ns in spans if begin_ns < end_ns]
 
-    def _mind_flood(self) -> None:
+    def _check_flood(self) -> None:
         limits = self._limits
         if self.events > limits.most_events:
             told = f"more than {limits.most_events:,} events"
@@ -207,27 +207,27 @@ class Watch:
             self.recount_fault = self.recount_fault or recount.fault
         if isinstance(event, protocol.Epoch):
             self.epoch = event.epoch
-            self._mind_enough(event.epoch)
+            self._check_enough(event.epoch)
         elif isinstance(event, protocol.Hello):
-            self._mind_enough(0)
+            self._check_enough(0)
         elif isinstance(event, protocol.Error):
             self.error = event
         for observer, _ in self._observers:
             observer.event(event, received_ns)
 
-    def _mind_enough(self, epoch: float) -> None:
+    def _check_enough(self, epoch: float) -> None:
         limits, lasted_seconds = self._limits, (self._clock() - self._began_ns) / 1e9
         if limits.enough_epochs is None or epoch < limits.enough_epochs or lasted_seconds < limits.enough_seconds:
             return
         self._stop("cut_short", f"{epoch:g} epochs and {lasted_seconds:.0f} s were asked for and no more")
 
-    def _mind_signals(self) -> None:
+    def _check_signals(self) -> None:
         for number in self._signals.take():
             if number == signal.SIGINT and self.stopped is not None and self.stopped[0] == "interrupted":
                 self._kill()
             self._stop("interrupted", f"stopped by {'Ctrl-C' if number == signal.SIGINT else number.name}")
 
-    def _mind_limits(self) -> None:
+    def _check_limits(self) -> None:
         deadline_ns = self._deadline_ns()
         if deadline_ns is None or self._clock() < deadline_ns:
             return
@@ -235,7 +235,7 @@ class Watch:
             self._kill()
         elif self._referee.done:
             self._stop("timed_out", f"the trainer said done and did not end within {self._limits.exit_seconds:g} s")
-        elif self._referee.greeted:
+        elif self._referee.hello_received:
             after = "" if self.epoch is None else f" after epoch {self.epoch:g}"
             self._stop("timed_out", f"the trainer wrote no event for {self._limits.silence_seconds:g} s{after}")
         else:
@@ -247,7 +247,7 @@ class Watch:
             return None
         if self._kill_ns is not None:
             return self._kill_ns
-        if not self._referee.greeted:
+        if not self._referee.hello_received:
             return self._began_ns + round(self._limits.start_seconds * 1e9)
         seconds = self._limits.exit_seconds if self._referee.done else self._limits.silence_seconds
         return self._heard_ns + round(seconds * 1e9)
@@ -264,7 +264,7 @@ class Watch:
         self._killed = True
         self._process.signal(signal.SIGKILL)
 
-    def _mind_observers(self) -> None:
+    def _call_observers(self) -> None:
         now_ns = self._clock()
         self._observers = [
             (observer, observer.tick(now_ns) if due_ns is not None and now_ns >= due_ns else due_ns)

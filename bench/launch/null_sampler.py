@@ -12,10 +12,10 @@ from bench import protocol
 
 
 @dataclass
-class Edges:
+class NullSampler:
     """A sampler that measures nothing: it notes when a start greeted and ended."""
 
-    greeted_ns: int | None = None
+    hello_ns: int | None = None
     ended_ns: int | None = None
 
     def prepare(self, folder: Path, write: Callable[[Mapping[str, Any]], None]) -> None:
@@ -30,8 +30,8 @@ class Edges:
 
     def event(self, event: protocol.Event, received_ns: int) -> None:
         """Of all events only the greeting matters."""
-        if isinstance(event, protocol.Hello) and self.greeted_ns is None:
-            self.greeted_ns = received_ns
+        if isinstance(event, protocol.Hello) and self.hello_ns is None:
+            self.hello_ns = received_ns
 
     def tick(self, now_ns: int) -> int | None:
         """Nothing is ever due."""

@@ -92,7 +92,7 @@ def command(trainer: str, request: Request, environ: Mapping[str, str]) -> Comma
 
 
 @dataclass(frozen=True)
-class Given:
+class TrainerContext:
     """What a person's own program is told of a run in variables (``bench.protocol``); ``device`` as in Request."""
 
     data: str
@@ -103,7 +103,7 @@ class Given:
     threads: int
 
 
-def own_command(program: Program, given: Given, environ: Mapping[str, str]) -> Command:
+def own_command(program: Program, given: TrainerContext, environ: Mapping[str, str]) -> Command:
     """The command of a person's own program for one run, with what it may see of ``environ``.
 
     Raises Refused where one of its files has changed since the campaign began: its runs would not be of one code.

@@ -9,7 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from bench import protocol
-from bench.record.expected_run import Asked
+from bench.record.expected_run import ExpectedRun
 from bench.system.files import plainly
 
 
@@ -28,10 +28,10 @@ class Recount:
     sha256: str | None = None
 
 
-class Referee:
+class EventVerifier:
     """Follows the events of one run, for what no honest run says and for the accuracies that matter."""
 
-    def __init__(self, asked: Asked, folder: Path) -> None:
+    def __init__(self, asked: ExpectedRun, folder: Path) -> None:
         self._asked = asked
         self._predictions = folder / protocol.PREDICTIONS_FILE
         self._hello: protocol.Hello | None = None
@@ -40,7 +40,7 @@ class Referee:
         self.done = False
 
     @property
-    def greeted(self) -> bool:
+    def hello_received(self) -> bool:
         """A ``hello`` has come."""
         return self._hello is not None
 
@@ -51,11 +51,11 @@ class Referee:
         if event.run != 0:
             return f"the trainer wrote an event of run {event.run}, but one run was asked for"
         if isinstance(event, protocol.Hello):
-            again = self.greeted
+            again = self.hello_received
             self._hello = event
             return "the trainer wrote hello twice" if again else self._wrong_hello(event)
         # A trainer that cannot even begin, for lack of a GPU or of data, has an error to tell before it can say hello.
-        if not self.greeted and not isinstance(event, (protocol.Error, protocol.Warning)):
+        if not self.hello_received and not isinstance(event, (protocol.Error, protocol.Warning)):
             return f"the trainer wrote {event.kind} before hello"
         self.done = isinstance(event, protocol.Done)
         return ""

@@ -51,7 +51,7 @@ CPU = Device("cpu", "cpu", "cpu", "cpu")
 
 def device(
     asked: str | None,
-    look: Callable[[], gpu.Sight] = gpu.look,
+    look: Callable[[], gpu.GpuInventory] = gpu.discover,
     environ: Mapping[str, str] = os.environ,
     root: Path = Path("/"),
 ) -> Device:

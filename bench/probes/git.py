@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.errors import BenchError, one_line
-from bench.probes.hearing import Hear, Heard
+from bench.probes.hearing import CompletedCommand, RunCaptured
 
 #: Of which commit the code in an image is, ``-dirty`` behind it where there were changes; set when it is built.
 REVISION_VARIABLE = "BENCH_REVISION"
@@ -42,7 +42,7 @@ class Checkout:
     advice: str = ""
 
 
-def look(checkout: Path, hear: Hear, environ: Mapping[str, str] = os.environ) -> Checkout:
+def look(checkout: Path, hear: RunCaptured, environ: Mapping[str, str] = os.environ) -> Checkout:
     """Return what git says of ``checkout``, or what the image says that it is in; never raises."""
     if not (checkout / ".git").exists():
         # The repository that git would find further up is somebody else's. An image says what it was built from.
@@ -72,7 +72,7 @@ def look(checkout: Path, hear: Hear, environ: Mapping[str, str] = os.environ) ->
         return Checkout(None, None, NOT_INSTALLED, why, "make `git --version` work")
 
 
-def _read(heard: Heard, checkout: Path) -> Checkout:
+def _read(heard: CompletedCommand, checkout: Path) -> Checkout:
     lines = heard.out.splitlines()
     commits = [line.split()[-1] for line in lines if line.startswith("# branch.oid ")]
     if heard.exit_code or not commits:
@@ -88,7 +88,7 @@ def _read(heard: Heard, checkout: Path) -> Checkout:
     return Checkout(commits[0], dirty)
 
 
-def _refused(heard: Heard, checkout: Path) -> Checkout:
+def _refused(heard: CompletedCommand, checkout: Path) -> Checkout:
     """Why git tells nothing. Those who are not the owner are told how to trust it (git 2.35.2 and later)."""
     lines = [line.strip() for line in heard.err.splitlines() if line.strip()]
     fatal = next((line for line in lines if line.startswith("fatal:")), lines[0] if lines else "")

@@ -14,7 +14,7 @@ from bench.system import env_snapshot
 def gpu_facts(
     device: str,
     environ: Mapping[str, str],
-    look: Callable[[], gpu.Sight] = gpu.look,
+    look: Callable[[], gpu.GpuInventory] = gpu.discover,
     read: Callable[[str], gpu.CardFacts] = gpu.facts,
 ) -> dict[str, Any]:
     """What there is to know of the GPU that a run on ``device`` gets; every value None where it gets none.

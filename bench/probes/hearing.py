@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 
-class Heard(Protocol):
+class CompletedCommand(Protocol):
     """How a program ended and what it wrote."""
 
     @property
@@ -22,11 +22,13 @@ class Heard(Protocol):
         """Standard error."""
 
 
-class Hear(Protocol):
+class RunCaptured(Protocol):
     """Runs a program for at most some seconds, in this environment or in ``env``.
 
     Raises OSError where it cannot be started, TimeoutError where it takes longer.
     """
 
-    def __call__(self, argv: Sequence[str], seconds: float, env: Mapping[str, str] | None = None, /) -> Heard:
+    def __call__(
+        self, argv: Sequence[str], seconds: float, env: Mapping[str, str] | None = None, /
+    ) -> CompletedCommand:
         """How it ended."""

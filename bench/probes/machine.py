@@ -15,7 +15,7 @@ from typing import Any
 import bench
 from bench.probes import container, cpu, git, gpu, host
 from bench.probes.gpu_facts import gpu_facts
-from bench.probes.hearing import Hear
+from bench.probes.hearing import RunCaptured
 from bench.record.fingerprint_keys import PACKAGES
 from bench.system import env_snapshot, redaction
 from bench.system.env_snapshot import WITHHELD, Identity
@@ -31,7 +31,7 @@ _LONGEST = 200
 
 def fingerprint(
     checkout: Path,
-    hear: Hear,
+    hear: RunCaptured,
     *,
     device: str = "auto",
     image: str | None = None,
@@ -39,7 +39,7 @@ def fingerprint(
     prefix: Path = Path(sys.prefix),
     environ: Mapping[str, str] = os.environ,
     identity: Identity | None = None,
-    look: Callable[[], gpu.Sight] = gpu.look,
+    look: Callable[[], gpu.GpuInventory] = gpu.discover,
 ) -> dict[str, Any]:
     """The fingerprint of a run on ``device`` (``auto``, ``cpu``, ``gpu`` or a UUID), ready for JSON.
 
@@ -84,7 +84,7 @@ def told(facts: Mapping[str, Any], identity: Identity | None = None) -> dict[str
     def one(value: Any) -> Any:
         if isinstance(value, list):
             return [one(each) for each in value]
-        return redaction.told(value, identity)[:_LONGEST] if isinstance(value, str) else value
+        return redaction.redact(value, identity)[:_LONGEST] if isinstance(value, str) else value
 
     return {name: one(value) for name, value in facts.items()}
 

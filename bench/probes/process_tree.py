@@ -111,7 +111,7 @@ class _Member:
             self._stat = None
 
 
-class Family:
+class ProcessTree:
     """A process and its live descendants; ``pids`` are theirs, the process itself first.
 
     ``is_client``: the process only stands for the trainer, which a container engine has started; the family then are

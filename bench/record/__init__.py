@@ -8,14 +8,14 @@ from bench.record.ablation import (
     read_ablation,
     write_ablation,
 )
-from bench.record.build import EVENTS_FILE, fold
+from bench.record.build import EVENTS_FILE, build_record
 from bench.record.column import Column
 from bench.record.files import (
     CAMPAIGN_FILE,
     MOST_JSON_BYTES,
     StoredCampaign,
     StoredRun,
-    fold_file,
+    build_record_from,
     holds,
     load_campaign,
     load_run,
@@ -92,8 +92,8 @@ __all__ = [
     "Variant",
     "Verdict",
     "WaitHistogram",
-    "fold",
-    "fold_file",
+    "build_record",
+    "build_record_from",
     "holds",
     "load_ablation",
     "load_campaign",

@@ -31,14 +31,16 @@ from bench.record.model import (
     WaitHistogram,
 )
 from bench.record.receipts import Receipts
-from bench.record.ticks import Tick
+from bench.record.ticks import TelemetrySample
 
 EVENTS_FILE = "events.jsonl"
 #: Remarks and malformed lines beyond this many are counted, not kept: a trainer that floods must not flood the record.
 MAX_KEPT = 100
 
 
-def fold(lines: Iterable[Line], seed: int | None = None, telemetry: Iterable[Tick] | None = None) -> Record:
+def build_record(
+    lines: Iterable[Line], seed: int | None = None, telemetry: Iterable[TelemetrySample] | None = None
+) -> Record:
     """The record of one run from its events in order, without a verdict.
 
     ``lines`` are lines of text or objects already decoded; ``seed`` is used where the events do not name one.

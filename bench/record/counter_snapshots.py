@@ -20,7 +20,7 @@ _BELOW = {"energy_mj": MOST_MILLIJOULES, "temperature_celsius": MOST_CELSIUS}
 
 
 @dataclass(frozen=True)
-class Edge:
+class CounterSnapshot:
     """One reading of the counters; None, or a name that is not there, is what could not be read."""
 
     name: str
@@ -58,12 +58,12 @@ def _can_be(name: str, value: Any) -> bool:
     return not isinstance(value, (int, float)) or -end < value < end
 
 
-def edge(body: Mapping[str, Any]) -> Edge | None:
+def edge(body: Mapping[str, Any]) -> CounterSnapshot | None:
     """The edge that a line of ``events.jsonl`` tells, None for one without a name or a time."""
     name, t_ns = text(body, "edge"), whole(body, "t_ns")
     if name is None or t_ns is None:
         return None
-    return Edge(
+    return CounterSnapshot(
         name,
         t_ns,
         epoch=bounded(body, "epoch"),
@@ -92,7 +92,7 @@ def _numbers(body: Mapping[str, Any], key: str) -> dict[str, float]:
     return {name: value for name in inner if (value := bounded(inner, name)) is not None}
 
 
-def named(edges: Sequence[Edge], name: str, epoch: float | None = None) -> Edge | None:
+def named(edges: Sequence[CounterSnapshot], name: str, epoch: float | None = None) -> CounterSnapshot | None:
     """The first edge of a name, of that epoch where one is given."""
     return next((each for each in edges if each.name == name and (epoch is None or each.epoch == epoch)), None)
 
@@ -105,7 +105,7 @@ class Growth:
     seconds: float
 
 
-def growth(edges: Sequence[Edge], read: Callable[[Edge], float | None]) -> Growth | None:
+def growth(edges: Sequence[CounterSnapshot], read: Callable[[CounterSnapshot], float | None]) -> Growth | None:
     """How far a counter came from the first edge where it could be read to the last.
 
     None where it was read less than twice, or went back in between.
@@ -120,13 +120,15 @@ def _growth(known: Sequence[tuple[int, float]]) -> Growth | None:
     return Growth(values[-1] - values[0], (known[-1][0] - known[0][0]) / 1e9)
 
 
-def amount(edges: Sequence[Edge], read: Callable[[Edge], float | None]) -> float | None:
+def amount(edges: Sequence[CounterSnapshot], read: Callable[[CounterSnapshot], float | None]) -> float | None:
     """What a counter grew by, None as in ``growth``."""
     found = growth(edges, read)
     return None if found is None else found.amount
 
 
-def amounts(edges: Sequence[Edge], read: Callable[[Edge], Mapping[str, float]]) -> dict[str, Growth]:
+def amounts(
+    edges: Sequence[CounterSnapshot], read: Callable[[CounterSnapshot], Mapping[str, float]]
+) -> dict[str, Growth]:
     """How far each of several counters came, by name; one of which that is not known is not there."""
     known: dict[str, list[tuple[int, float]]] = {}
     for each in edges:

@@ -10,7 +10,7 @@ from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
-from bench.record.counter_snapshots import Edge, bounded, named
+from bench.record.counter_snapshots import CounterSnapshot, bounded, named
 from bench.record.model import Record
 from bench.record.telemetry import LEAST_TICKS, MOST_WATTS, Energy
 from bench.record.utilization import Training
@@ -56,10 +56,10 @@ class Power:
 
 
 @dataclass(frozen=True)
-class Meter:
+class EnergyMeter:
     """Everything that tells a run's energy; ``gpu`` is the table of ``harness_sampler``."""
 
-    edges: Sequence[Edge] = ()
+    edges: Sequence[CounterSnapshot] = ()
     power: Power = Power()
     gpu: Mapping[str, Any] = field(default_factory=dict)
 
@@ -105,14 +105,14 @@ class Meter:
         return 2 * max(idle_mj, step_ms * max(self.power.watts)) / 1000
 
 
-def energy(meter: Meter, record: Record, why_none: str) -> Energy:
+def energy(meter: EnergyMeter, record: Record, why_none: str) -> Energy:
     """The energy of a run; ``why_none`` says why where neither a counter nor power was read."""
     if meter.trouble:
         return Energy(source="counter", why_empty=meter.trouble)
     return _counted(meter, record, why_none) if meter.counts else _integrated(meter, record, why_none)
 
 
-def _counted(meter: Meter, record: Record, why_none: str) -> Energy:
+def _counted(meter: EnergyMeter, record: Record, why_none: str) -> Energy:
     # A trainer has a phase `exit`, too; the process ends after it.
     begin, end = named(meter.edges, "spawn"), named(meter.edges[::-1], "exit")
     begin_mj = None if begin is None else begin.energy_mj
@@ -130,7 +130,7 @@ def _counted(meter: Meter, record: Record, why_none: str) -> Energy:
     )
 
 
-def _crossing_edge(edges: Sequence[Edge], record: Record) -> Edge | None:
+def _crossing_edge(edges: Sequence[CounterSnapshot], record: Record) -> CounterSnapshot | None:
     """The edge at the end of the training that reached the target, None where it was read too long after that."""
     epoch = crossing_phase_epoch(record)
     found = None if epoch is None else named(edges, "train_k", epoch)
@@ -144,7 +144,7 @@ def _joules(begin_mj: int | None, end_mj: int | None) -> float | None:
     return None if begin_mj is None or end_mj is None else (end_mj - begin_mj) / 1000
 
 
-def _integrated(meter: Meter, record: Record, why_none: str) -> Energy:
+def _integrated(meter: EnergyMeter, record: Record, why_none: str) -> Energy:
     begin_ns, end_ns = record.spawned_ns, record.exited_ns
     if begin_ns is None or end_ns is None or not meter.power.watts:
         return Energy(why_empty=why_none or "the card gives neither energy nor power")
@@ -180,7 +180,7 @@ class TrainEnergy:
     uncertainty_joules: float | None = None
 
 
-def train_energies(meter: Meter, found: Sequence[Training]) -> list[TrainEnergy]:
+def train_energies(meter: EnergyMeter, found: Sequence[Training]) -> list[TrainEnergy]:
     """The energy of each training; none is known where they overlap, so that power would be summed again and again."""
     if not meter.counts:
         phases = (phase for training in found for phase in training.phases)
@@ -190,7 +190,7 @@ def train_energies(meter: Meter, found: Sequence[Training]) -> list[TrainEnergy]
     return [train_energy(meter, each) for each in found]
 
 
-def train_energy(meter: Meter, training: Training) -> TrainEnergy:
+def train_energy(meter: EnergyMeter, training: Training) -> TrainEnergy:
     """The energy of the card while this was trained, not known where nothing was read at both ends of a phase.
 
     Each phase has two edges of its own, so each adds the uncertainty of two.
@@ -210,7 +210,7 @@ def train_energy(meter: Meter, training: Training) -> TrainEnergy:
     return TrainEnergy(math.fsum(known), None if uncertainty is None else uncertainty * len(parts))
 
 
-def _counted_between(meter: Meter, begin_ns: int, end_ns: int, epoch: float | None) -> float | None:
+def _counted_between(meter: EnergyMeter, begin_ns: int, end_ns: int, epoch: float | None) -> float | None:
     """By the edge of the training's end and the one before it, both read close to when the training began and ended."""
     place = meter.place_of_training.get(epoch, 0)
     if place == 0:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Asked:
+class ExpectedRun:
     """What a run was asked to be. An empty text, or ``test_labels`` None, is not checked.
 
     ``device_kind``: ``cpu`` or ``gpu``. ``test_labels``: one class byte per test image, in the order of

@@ -13,11 +13,11 @@ from typing import Any
 
 from bench.errors import DataError
 from bench.record import seal
-from bench.record.build import EVENTS_FILE, fold
+from bench.record.build import EVENTS_FILE, build_record
 from bench.record.event_lines import MOST_EVENT_BYTES, lines_of
 from bench.record.model import RECORD_FILE, SCHEMA, Record
 from bench.record.telemetry import TELEMETRY_FILE
-from bench.record.ticks import Tick
+from bench.record.ticks import TelemetrySample
 from bench.record.ticks import read as read_ticks
 from bench.system import files as disk
 from bench.system import json_schema as schema
@@ -113,7 +113,7 @@ def read(path: Path) -> Record:
     return record
 
 
-def fold_file(path: Path) -> Record:
+def build_record_from(path: Path) -> Record:
     """The record of the run whose ``events.jsonl`` is at ``path``, with the ``telemetry.csv`` beside it.
 
     Raises DataError where the events cannot be read; a ``telemetry.csv`` that cannot be used is told in the record.
@@ -122,34 +122,38 @@ def fold_file(path: Path) -> Record:
     try:
         with open(path, "rb", opener=disk.plainly) as stream:
             disk.refuse_larger(stream.fileno(), MOST_EVENT_BYTES, path)
-            return fold(lines_of(stream), int(named[1]) if named else None, _ticks(path.with_name(TELEMETRY_FILE)))
+            return build_record(
+                lines_of(stream), int(named[1]) if named else None, _ticks(path.with_name(TELEMETRY_FILE))
+            )
     except OSError as error:
         raise DataError(f"cannot read {path} ({error.strerror}).") from None
 
 
-def _ticks(path: Path) -> Iterator[Tick] | None:
+def _ticks(path: Path) -> Iterator[TelemetrySample] | None:
     return read_ticks(path) if os.path.lexists(path) else None
 
 
-def load_run(folder: Path, *, anew: bool = False) -> StoredRun:
-    """A run by its record where that is sealed, else, or where ``anew`` is asked for, folded from its events.
+def load_run(folder: Path, *, rebuild: bool = False) -> StoredRun:
+    """A run by its record where that is sealed, else, or where ``rebuild`` is asked for, folded from its events.
 
     Raises DataError where they cannot be read.
     """
     with _unreadable_told():
         sources = seal.sources(folder)
-    kept = None if anew else seal.sealed_record(folder, sources)
-    return StoredRun(folder, fold_file(folder / EVENTS_FILE) if kept is None else kept, sources, kept is not None)
+    kept = None if rebuild else seal.sealed_record(folder, sources)
+    return StoredRun(
+        folder, build_record_from(folder / EVENTS_FILE) if kept is None else kept, sources, kept is not None
+    )
 
 
-def load_campaign(folder: Path, *, anew: bool = False) -> StoredCampaign:
+def load_campaign(folder: Path, *, rebuild: bool = False) -> StoredCampaign:
     """Read a campaign's folder, each record folded from its events, or read where it is sealed as their fold.
 
-    ``anew`` believes no seal, for what is published or ranked: who can edit a record can seal it, too. Raises DataError
-    where it is no campaign, or where a file or a folder in it is not what its name says or may not be read.
+    ``rebuild`` believes no seal, for what is published or ranked: who can edit a record can seal it, too. Raises
+    DataError where it is no campaign, or where a file or a folder in it is not what its name says or may not be read.
     """
     with _unreadable_told():
-        return _load_campaign(folder, anew)
+        return _load_campaign(folder, rebuild)
 
 
 def holds(folder: Path, name: str) -> bool:
@@ -168,7 +172,7 @@ def _unreadable_told() -> Iterator[None]:
         raise DataError(f"cannot read {error.filename} ({error.strerror}){advice}.") from None
 
 
-def _load_campaign(folder: Path, anew: bool) -> StoredCampaign:
+def _load_campaign(folder: Path, rebuild: bool) -> StoredCampaign:
     if not folder.is_dir():
         raise DataError(f"there is no folder {folder}; give a campaign's folder, such as one under results/.")
     if not (folder / CAMPAIGN_FILE).is_file():
@@ -182,7 +186,7 @@ def _load_campaign(folder: Path, anew: bool) -> StoredCampaign:
         if not (place / EVENTS_FILE).is_file():
             without_events.append(place.name)
             continue
-        run = load_run(place, anew=anew)
+        run = load_run(place, rebuild=rebuild)
         if run.record.seed != seed:
             raise DataError(
                 f"{place / EVENTS_FILE} is of seed {run.record.seed} and its folder is of seed {seed}; give the folder "

@@ -8,12 +8,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from bench.record.counter_snapshots import Edge, amount, amounts, bounded, edge, named, possible
-from bench.record.energy import Meter, Power, energy, train_energies
+from bench.record.counter_snapshots import CounterSnapshot, amount, amounts, bounded, edge, named, possible
+from bench.record.energy import EnergyMeter, Power, energy, train_energies
 from bench.record.event_lines import table, text, whole
 from bench.record.model import Record
 from bench.record.telemetry import LEAST_TICKS, SILENT, TELEMETRY_FILE, EpochUsage, Sampling, Telemetry, Usage
-from bench.record.ticks import Damaged, Tick
+from bench.record.ticks import Damaged, TelemetrySample
 from bench.record.utilization import Ticks, Training, trainings
 
 NO_GPU = "no GPU"
@@ -36,7 +36,7 @@ class MachineLines:
     """The sampler's own lines among the events of a run, as they come."""
 
     sampler: dict[str, Any] | None = None
-    edges: list[Edge] = field(default_factory=list)
+    edges: list[CounterSnapshot] = field(default_factory=list)
     gpu_lost: str = ""
     impossible: Counter[str] = field(default_factory=Counter)
 
@@ -63,7 +63,7 @@ class MachineLines:
         self.gpu_lost = self.gpu_lost or text(body, "why") or "it stopped answering"
 
 
-def telemetry(lines: MachineLines, ticks: Iterable[Tick] | None, record: Record) -> Telemetry:
+def telemetry(lines: MachineLines, ticks: Iterable[TelemetrySample] | None, record: Record) -> Telemetry:
     """The telemetry of a run whose phases and evaluations are in ``record``; ``ticks`` is None where no file was read.
 
     A run made before there was a sampler has an empty one.
@@ -76,7 +76,7 @@ def telemetry(lines: MachineLines, ticks: Iterable[Tick] | None, record: Record)
     off = sampler.get("off") is True
     gpu = table(sampler, "gpu")
     power = Power(*seen.power)
-    meter = Meter(lines.edges, power, gpu)
+    meter = EnergyMeter(lines.edges, power, gpu)
     why_no_energy = _why_no_energy(off, gpu, lines, meter)
     sampling = replace(seen.sampling(bounded(sampler, "period_ms")), off=off, why_no_ticks="" if off else why_no_ticks)
     host_absent = sampler.get("host_absent")
@@ -97,7 +97,7 @@ def telemetry(lines: MachineLines, ticks: Iterable[Tick] | None, record: Record)
     )
 
 
-def _seen(found: tuple[Training, ...], ticks: Iterable[Tick] | None) -> tuple[Ticks, str]:
+def _seen(found: tuple[Training, ...], ticks: Iterable[TelemetrySample] | None) -> tuple[Ticks, str]:
     """The ticks, or none of them and why."""
     seen = Ticks(found)
     if ticks is None:
@@ -132,7 +132,7 @@ def _calls(gpu: Mapping[str, Any], lines: MachineLines, seen: Ticks) -> dict[str
     return {"calls": {name: SILENT if why == "yes" and is_silent(name) else why for name, why in calls.items()}}
 
 
-def _with_edges(sampling: Sampling, edges: list[Edge]) -> Sampling:
+def _with_edges(sampling: Sampling, edges: list[CounterSnapshot]) -> Sampling:
     """The account with the price of the edges in it."""
     costs_us = [each.cost_us for each in edges if each.cost_us is not None]
     if not costs_us:
@@ -144,7 +144,7 @@ def _why_no_usage(sampling: Sampling) -> str:
     return "telemetry was off" if sampling.off else sampling.why_no_ticks
 
 
-def _why_no_energy(off: bool, gpu: Mapping[str, Any], lines: MachineLines, meter: Meter) -> str:
+def _why_no_energy(off: bool, gpu: Mapping[str, Any], lines: MachineLines, meter: EnergyMeter) -> str:
     if off:
         return "telemetry was off"
     if lines.gpu_lost:
@@ -152,7 +152,7 @@ def _why_no_energy(off: bool, gpu: Mapping[str, Any], lines: MachineLines, meter
     return "" if gpu or meter.counts or meter.power.watts else NO_GPU
 
 
-def _epochs(found: tuple[Training, ...], seen: Ticks, meter: Meter, why_none: str) -> tuple[EpochUsage, ...]:
+def _epochs(found: tuple[Training, ...], seen: Ticks, meter: EnergyMeter, why_none: str) -> tuple[EpochUsage, ...]:
     return tuple(
         EpochUsage(
             epoch=training.epoch,
@@ -172,14 +172,14 @@ def _why_empty(usage: Usage, why_none: str) -> str:
     return f"{usage.ticks} tick{'' if usage.ticks == 1 else 's'} in the epoch; {LEAST_TICKS} are needed"
 
 
-def _start_temperature(edges: list[Edge], seen: Ticks) -> float | None:
+def _start_temperature(edges: list[CounterSnapshot], seen: Ticks) -> float | None:
     spawn = named(edges, "spawn")
     if spawn is not None and spawn.temperature_celsius is not None:
         return spawn.temperature_celsius
     return seen.first_temperature_celsius
 
 
-def _host(edges: list[Edge]) -> dict[str, Any]:
+def _host(edges: list[CounterSnapshot]) -> dict[str, Any]:
     """What the kernel counted over the life of the process."""
     steal, busy = amount(edges, lambda each: each.steal_seconds), amount(edges, lambda each: each.system_busy_seconds)
     swapped = amount(edges, lambda each: each.swapped_bytes)
@@ -195,7 +195,7 @@ def _host(edges: list[Edge]) -> dict[str, Any]:
     }
 
 
-def _read_bytes(edges: list[Edge]) -> int | None:
+def _read_bytes(edges: list[CounterSnapshot]) -> int | None:
     """A process's own counter begins with it, so the last reading is all of it but what was there at the spawn."""
     known = [each.read_bytes for each in edges if each.read_bytes is not None]
     spawn = named(edges, "spawn")

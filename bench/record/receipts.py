@@ -14,7 +14,7 @@ from typing import Any
 
 from bench.record.event_lines import whole
 from bench.record.model import STAMP_TOLERANCE_NS, Stamps
-from bench.record.ticks import Tick
+from bench.record.ticks import TelemetrySample
 
 Span = tuple[int, int]
 #: A tick below this explains no event that is late, and there are many.
@@ -49,7 +49,7 @@ class Receipts:
         if begin_ns is not None and end_ns is not None and begin_ns < end_ns:
             self._busy.append((begin_ns, end_ns))
 
-    def beside(self, ticks: Iterable[Tick]) -> Iterator[Tick]:
+    def beside(self, ticks: Iterable[TelemetrySample]) -> Iterator[TelemetrySample]:
         """The ticks as they are, while those that took long are noted."""
         for tick in ticks:
             took_us = tick.get("took_us", 0.0)

@@ -18,7 +18,7 @@ from bench.record.telemetry import COLUMNS, TELEMETRY_FILE
 from bench.system import files as disk
 
 #: A tick by column; what was not read is not there.
-Tick = dict[str, float]
+TelemetrySample = dict[str, float]
 #: The most that is read: a row of 400 characters four times a second, for a month.
 MOST_BYTES = 4 << 30
 #: An honest line is below 400 characters.
@@ -35,7 +35,7 @@ class Damaged(ValueError):
     """A ``telemetry.csv`` that cannot be used; the message says in one sentence what is wrong with it."""
 
 
-def read(path: Path) -> Iterator[Tick]:
+def read(path: Path) -> Iterator[TelemetrySample]:
     """The ticks of a file in their order, a cut last line left out.
 
     Raises Damaged, possibly after some ticks, for a file that cannot be read, holds something else, or is broken.
@@ -50,7 +50,7 @@ def read(path: Path) -> Iterator[Tick]:
         raise Damaged(f"{TELEMETRY_FILE} cannot be read ({error.strerror})") from None
 
 
-def ticks(stream: TextIO) -> Iterator[Tick]:
+def ticks(stream: TextIO) -> Iterator[TelemetrySample]:
     """The same of an open file."""
     rows = csv.reader(_whole_lines(stream), strict=True)
     try:
@@ -88,7 +88,7 @@ def _whole_lines(stream: TextIO) -> Iterator[str]:
             raise Damaged(f"{TELEMETRY_FILE} is no table of this harness: it has a line of over {_MAX_LINE} characters")
 
 
-def _tick(columns: _Columns, row: list[str], number: int) -> Tick:
+def _tick(columns: _Columns, row: list[str], number: int) -> TelemetrySample:
     if len(row) != len(columns):
         raise Damaged(f"row {number} of {TELEMETRY_FILE} has {len(row)} cells for {len(columns)} columns")
     try:
@@ -103,9 +103,9 @@ def _tick(columns: _Columns, row: list[str], number: int) -> Tick:
     return tick
 
 
-def _possible(columns: _Columns, row: list[str]) -> Tick:
+def _possible(columns: _Columns, row: list[str]) -> TelemetrySample:
     """A tick without what its row holds that is no number or cannot be in its column."""
-    tick: Tick = {}
+    tick: TelemetrySample = {}
     wrong = 0
     for (name, read), cell in zip(columns, row, strict=True):
         if not cell or read is None:
@@ -127,7 +127,7 @@ def _is_plain(cell: str) -> bool:
     return "_" not in cell and cell.isascii()
 
 
-def impossible(tick: Tick) -> list[str]:
+def impossible(tick: TelemetrySample) -> list[str]:
     """The columns of a tick whose cell held no number, or one that cannot be."""
     wrong = int(tick.get(IMPOSSIBLE, 0))
     return [column.name for place, column in enumerate(COLUMNS) if wrong >> place & 1]

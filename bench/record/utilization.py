@@ -12,7 +12,7 @@ from statistics import median
 
 from bench.record.model import Evaluation, PhaseSpan
 from bench.record.telemetry import REASON_BITS, Sampling, Spread, Usage
-from bench.record.ticks import IMPOSSIBLE, Tick, impossible
+from bench.record.ticks import IMPOSSIBLE, TelemetrySample, impossible
 
 #: Quantities of a Usage that a tick holds as they are.
 _READ = (
@@ -105,7 +105,7 @@ class Ticks:
         #: When power was read (ns), and what it was.
         self.power: tuple[array[float], array[float]] = (array("d"), array("d"))
 
-    def take(self, tick: Tick) -> None:
+    def take(self, tick: TelemetrySample) -> None:
         """Count one more tick, later than those before it."""
         self.ticks += 1
         self.columns.update(tick)
@@ -130,13 +130,13 @@ class Ticks:
         place = bisect_right(self._begins, t_ns) - 1
         return self._spans[place][2] if place >= 0 and t_ns <= self._spans[place][1] else None
 
-    def _take_own(self, tick: Tick) -> None:
+    def _take_own(self, tick: TelemetrySample) -> None:
         for name in ("cost_us", "took_us", "late_ms"):
             if name in tick:
                 self._own[name].append(tick[name])
         self._own["due_ns"].append(tick["t_ns"] - 1e6 * tick.get("late_ms", 0.0))
 
-    def _take_training(self, tick: Tick, training: int) -> None:
+    def _take_training(self, tick: TelemetrySample, training: int) -> None:
         for tally in (self._all, self._each[training]):
             tally.ticks += 1
             for name in _READ:
@@ -147,7 +147,7 @@ class Ticks:
             for name, bit in REASON_BITS.items():
                 self._reasons[name] += bool(int(tick["event_reasons"]) & bit)
 
-    def _take_cores(self, tick: Tick, training: int | None) -> None:
+    def _take_cores(self, tick: TelemetrySample, training: int | None) -> None:
         """Cores are CPU seconds a second from one tick to the next; both must lie in training, else it is not its own.
 
         The machine's own times are read less often than the trainer's, so each has its own tick before.

@@ -20,13 +20,13 @@ from bench.record.run_ticks import RunTicks
 from bench.report import ablation as ablation_report
 from bench.report import console, html, tables
 from bench.report import ranking as ranking_report
-from bench.rules import judged
+from bench.rules import with_verdict
 from bench.system.paths import display_path
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from bench.record.ticks import Tick
+    from bench.record.ticks import TelemetrySample
 
 
 def write_tables(folder: Path, cost_per_hour: float | None = None) -> tuple[Record, ...]:
@@ -35,7 +35,7 @@ def write_tables(folder: Path, cost_per_hour: float | None = None) -> tuple[Reco
     ``cost_per_hour`` (US dollars) is said now; without it the campaign's own claim holds.
     """
     stored = records_on_disk.load_campaign(folder)
-    records = tuple(judged(record) for record in stored.records)
+    records = tuple(with_verdict(record) for record in stored.records)
     made = campaign_tables(records, stored.seeds, price(stored.claims) if cost_per_hour is None else cost_per_hour)
     put_tables(folder, made)
     return records
@@ -60,10 +60,10 @@ def write_all(
 ) -> tuple[tuple[Record, ...], str]:
     """Write the tables and the page of a campaign: the judged records they are made of, and where the page is.
 
-    The records are folded ``anew``, as a DAWNBench pair may be made of them.
+    The records are folded ``rebuild``, as a DAWNBench pair may be made of them.
     """
-    stored = records_on_disk.load_campaign(folder, anew=True)
-    records = tuple(judged(record) for record in stored.records)
+    stored = records_on_disk.load_campaign(folder, rebuild=True)
+    records = tuple(with_verdict(record) for record in stored.records)
     made = campaign_tables(records, stored.seeds, price(stored.claims))
     put_tables(folder, made)
     return records, write_page(stored, records, made, price(stored.claims), notes_on(records))
@@ -88,7 +88,7 @@ def write_page(
     return f"Charts and tables on one page: {display_path(path)}"
 
 
-def ticks_of(campaign: records_on_disk.StoredCampaign) -> Mapping[int | None, Sequence[Tick]]:
+def ticks_of(campaign: records_on_disk.StoredCampaign) -> Mapping[int | None, Sequence[TelemetrySample]]:
     """What the sampler read, by seed, as it is asked for."""
     return RunTicks({run.record.seed: run.folder / records_on_disk.TELEMETRY_FILE for run in campaign.runs})
 
@@ -166,4 +166,4 @@ def show_ablation(folder: Path, out: TextIO) -> None:
 
 def _judged_ablation(folder: Path) -> tuple[records_on_disk.StoredAblation, dict[str, tuple[Record, ...]]]:
     stored, records = records_on_disk.load_ablation(folder)
-    return stored, {name: tuple(judged(record) for record in each) for name, each in records.items()}
+    return stored, {name: tuple(with_verdict(record) for record in each) for name, each in records.items()}

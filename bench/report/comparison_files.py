@@ -20,7 +20,7 @@ from bench.record.files import load_versioned
 from bench.record.stalls import STALLS_FILE
 from bench.report import comparison as shown
 from bench.report import console, html, tables
-from bench.rules import judged
+from bench.rules import with_verdict
 from bench.system.paths import PUBLISHED
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def _campaign(name: str, folder: Path, described: str) -> Side:
 
 def _judged(records: Iterable[Record]) -> tuple[Record, ...]:
 
-    return tuple(map(judged, records))
+    return tuple(map(with_verdict, records))
 
 
 def _others(folders: Sequence[Path]) -> list[tuple[Record, ...]]:

@@ -56,7 +56,7 @@ class Check:
     advice: str
 
 
-def examine(facts: Facts) -> tuple[Check, ...]:
+def run_preflight(facts: Facts) -> tuple[Check, ...]:
     """What every rule that concerns this machine finds on it before a run."""
     asked = [(rule, rule.before(facts)) for rule in RULE_LIST if rule.before is not None]
     return tuple(
@@ -64,7 +64,7 @@ def examine(facts: Facts) -> tuple[Check, ...]:
     )
 
 
-def judge(record: Record) -> Verdict:
+def verdict_of(record: Record) -> Verdict:
     """The verdict on a record: the worst level any rule found, with every finding; notes leave a clean run clean."""
     found = [(rule, rule.after(record)) for rule in RULE_LIST if rule.after is not None]
     reasons = tuple(
@@ -76,6 +76,6 @@ def judge(record: Record) -> Verdict:
     return Verdict(RULES, level, reasons)
 
 
-def judged(record: Record) -> Record:
+def with_verdict(record: Record) -> Record:
     """The record with its verdict."""
-    return replace(record, verdict=judge(record))
+    return replace(record, verdict=verdict_of(record))

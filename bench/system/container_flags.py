@@ -181,7 +181,7 @@ def _refused(what: str) -> UsageError:
     return UsageError(one_line(f"DOCKER_FLAGS has {what}."))
 
 
-def told(words: Sequence[str]) -> tuple[str, ...]:
+def redacted_flags(words: Sequence[str]) -> tuple[str, ...]:
     """The flags as a record may tell them, a word each. Raises UsageError as ``read`` does."""
     return tuple(flag.told for flag in read(words))
 

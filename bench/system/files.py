@@ -33,7 +33,7 @@ _ADVICE = {
 
 
 @contextlib.contextmanager
-def disk_trouble_told(path: Path) -> Iterator[None]:
+def wrap_disk_errors(path: Path) -> Iterator[None]:
     """Turn an OSError met while writing to ``path`` into EnvironmentProblem: one sentence with what to do about it."""
     try:
         yield
@@ -66,7 +66,7 @@ def replace_file(path: Path, content: str | bytes, durable: bool = True) -> None
     take it (an old file stays as it was), DataError where a folder below the results is a link.
     """
     data = content.encode("utf-8") if isinstance(content, str) else content
-    with disk_trouble_told(path), _folder_of(path) as folder:
+    with wrap_disk_errors(path), _folder_of(path) as folder:
         if _holds(folder, path.name, data):
             return
         # A name that nobody can know before: what may lie in wait there would be written to.

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bench.errors import EnvironmentProblem, Refused
-from bench.system.files import disk_trouble_told
+from bench.system.files import wrap_disk_errors
 
 FOLDER_LOCK = ".lock"
 
@@ -24,7 +24,7 @@ def held(path: Path, what: str) -> Iterator[None]:
     """
     descriptor = _locked(path, what)
     try:
-        with disk_trouble_told(path):
+        with wrap_disk_errors(path):
             os.ftruncate(descriptor, 0)
             os.write(descriptor, f"{os.getpid()}\n".encode())
         yield

@@ -6,7 +6,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.system.files import disk_trouble_told
+from bench.system.files import wrap_disk_errors
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 RESULTS = CHECKOUT / "results"
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def make_folder(folder: Path) -> None:
     """Make the folder of what is to be run. Raises EnvironmentProblem where the disk does not take it."""
-    with disk_trouble_told(folder):
+    with wrap_disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
 
 

@@ -67,7 +67,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 _DEEPEST = 20
 
 
-def told(text: str, identity: Identity) -> str:
+def redact(text: str, identity: Identity) -> str:
     """``text`` as it may be published, the words that tell whose machine it is replaced one by one."""
     if _SHA256.fullmatch(text):
         return text
@@ -83,23 +83,23 @@ def told(text: str, identity: Identity) -> str:
     return identity.withheld_in(_DOMAIN.sub(WITHHELD, text))
 
 
-def told_event(body: dict[str, Any], identity: Identity) -> dict[str, Any]:
+def redact_event(body: dict[str, Any], identity: Identity) -> dict[str, Any]:
     """An event of a trainer, as JSON, with every text in it, keys too, as it may be published; numbers as they are."""
-    return {told(name, identity): _told_value(name, value, identity, 1) for name, value in body.items()}
+    return {redact(name, identity): _told_value(name, value, identity, 1) for name, value in body.items()}
 
 
 def _told_value(name: str, value: Any, identity: Identity, depth: int) -> Any:
     if isinstance(value, str):
         if name.endswith("version") and VERSION.fullmatch(value):
             return value
-        return told(without_uuids(value) if name == "uuid" else value, identity)
+        return redact(without_uuids(value) if name == "uuid" else value, identity)
     if not isinstance(value, (dict, list)):
         return value
     if depth > _DEEPEST:
         return WITHHELD
     if isinstance(value, list):
         return [_told_value(name, each, identity, depth + 1) for each in value]
-    return {told(key, identity): _told_value(key, each, identity, depth + 1) for key, each in value.items()}
+    return {redact(key, identity): _told_value(key, each, identity, depth + 1) for key, each in value.items()}
 
 
 def _last_part(path: str) -> str:

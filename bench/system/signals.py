@@ -97,7 +97,7 @@ class SignalPipe:
 
 
 @contextmanager
-def asked_politely() -> Iterator[None]:
+def interrupt_on_stop_signals() -> Iterator[None]:
     """Within ``with``, SIGTERM and SIGHUP raise KeyboardInterrupt as Ctrl-C does, where they are not ignored.
 
     Whatever error comes after one is the interrupt's: in the middle of an import it may surface as another exception.

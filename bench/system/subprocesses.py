@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 
-def call(argv: Sequence[str], cwd: Path) -> int:
+def run_attached(argv: Sequence[str], cwd: Path) -> int:
     """Run a command that shares our terminal, such as a download, to its end.
 
     Returns its exit code, or 128 + the signal that ended it.
@@ -19,7 +19,7 @@ def call(argv: Sequence[str], cwd: Path) -> int:
     return _code(subprocess.run(list(argv), cwd=cwd, check=False).returncode)
 
 
-def call_heard(argv: Sequence[str], cwd: Path, *, echo: bool = False) -> tuple[int, str]:
+def run_with_stderr(argv: Sequence[str], cwd: Path, *, echo: bool = False) -> tuple[int, str]:
     """``call``, with what the command writes on standard error returned; on the terminal it is shown to who wants an
     ``echo``.
     """
@@ -38,7 +38,7 @@ def _code(returncode: int) -> int:
 
 
 @dataclass(frozen=True)
-class Heard:
+class CompletedCommand:
     """How a program ended, and what it wrote on standard output and error."""
 
     exit_code: int
@@ -46,14 +46,16 @@ class Heard:
     err: str
 
 
-def hear(argv: Sequence[str], seconds: float, env: Mapping[str, str] | None = None) -> Heard:
+def run_captured(argv: Sequence[str], seconds: float, env: Mapping[str, str] | None = None) -> CompletedCommand:
     """What a program says, and how it ends, in our environment or in ``env``. Raises what ``ask`` raises."""
     with _asked(argv, subprocess.PIPE, env) as popen:
         out, err = _told(popen, argv, seconds)
-        return Heard(_code(popen.returncode), out.decode("utf-8", "replace"), (err or b"").decode("utf-8", "replace"))
+        return CompletedCommand(
+            _code(popen.returncode), out.decode("utf-8", "replace"), (err or b"").decode("utf-8", "replace")
+        )
 
 
-def ask(argv: Sequence[str], seconds: float) -> str:
+def capture_stdout(argv: Sequence[str], seconds: float) -> str:
     """What a program writes on standard output, whatever its exit status.
 
     Raises OSError where it cannot be started, TimeoutError where it takes longer than ``seconds``; it is killed then,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.record.telemetry import COLUMNS
-from bench.system.files import creating, disk_trouble_told
+from bench.system.files import creating, wrap_disk_errors
 
 
 class TelemetryFile:
@@ -22,7 +22,7 @@ class TelemetryFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.impossible: Counter[str] = Counter()
-        with disk_trouble_told(path):
+        with wrap_disk_errors(path):
             self._stream = open(  # noqa: SIM115 (closed in close)
                 path, "x", encoding="ascii", newline="", opener=creating
             )
@@ -38,11 +38,11 @@ class TelemetryFile:
         self._write(row)
 
     def _write(self, row: Sequence[object]) -> None:
-        with disk_trouble_told(self.path):
+        with wrap_disk_errors(self.path):
             self._writer.writerow(row)
             self._stream.flush()
 
     def close(self) -> None:
         """Close the file. What the disk did not take is told by then."""
-        with disk_trouble_told(self.path):
+        with wrap_disk_errors(self.path):
             self._stream.close()

@@ -31,7 +31,7 @@ from bench.probes.gpu import (
 )
 from bench.probes.gpu.energy import EnergyStep
 from bench.probes.ownership import Owner
-from bench.probes.process_tree import Family
+from bench.probes.process_tree import ProcessTree
 from bench.system.env_snapshot import hashed
 from bench.telemetry.schedule import Clocks
 
@@ -81,14 +81,14 @@ class Card(Protocol):
 
 
 @dataclass(frozen=True)
-class Chosen:
+class GpuSelection:
     """The card to sample and its ``role``: it ``trains``, or is only ``watched`` while a CPU does."""
 
     uuid: str
     role: str = "trains"
 
 
-class WatchedCard:
+class GpuSource:
     """The chosen card, or none; ``why_none`` is one clause or sentence where nothing of a card is read.
 
     ``lost`` is what the driver said last, empty while all is well. No call raises anything, and none but ``prepare``
@@ -97,7 +97,7 @@ class WatchedCard:
 
     def __init__(
         self,
-        chosen: Chosen | None,
+        chosen: GpuSelection | None,
         why_none: str = "",
         open_card: Callable[[str], Card] = open_card,
         root: Path = Path("/"),
@@ -174,15 +174,17 @@ class WatchedCard:
     def _submit(self, function: Callable[[], T], until_ns: int | None = None) -> Call[T]:
         return self._driver.submit(function, self._clocks.now, self._clocks.cpu, until_ns)
 
-    def values(self, reading: Call[Sample] | None, family: Family | None, young: bool) -> tuple[Any, ...]:
-        """The card's cells of a row, empty where nothing came; ``young`` as long as the trainer cannot be on it yet."""
+    def values(self, reading: Call[Sample] | None, family: ProcessTree | None, before_start: bool) -> tuple[Any, ...]:
+        """The card's cells of a row, empty where nothing came; ``before_start`` as long as the trainer cannot be on it
+        yet.
+        """
         sample = self._answer(reading)
         if sample is None:
             return _NO_VALUES
         on_card = sample.processes
         if on_card is None:
             return (*_VALUES(sample), None, None)
-        return (*_VALUES(sample), len(on_card), self._foreign(on_card, family, young))
+        return (*_VALUES(sample), len(on_card), self._foreign(on_card, family, before_start))
 
     def counters(self, reading: Call[Counters] | None) -> Counters:
         """The counters that were read, all of them missing where nothing came."""
@@ -246,13 +248,13 @@ class WatchedCard:
             },
         }
 
-    def _foreign(self, on_card: tuple[int, ...], family: Family | None, young: bool) -> int | None:
+    def _foreign(self, on_card: tuple[int, ...], family: ProcessTree | None, before_start: bool) -> int | None:
         """How many of the card's processes are not the trainer's; None where that cannot be told, as of a list on which
         not even the trainer ever was.
         """
         if not self._told_by_pids:
             # In a namespace of our own the driver's numbers mean nothing to us, so they can only be counted.
-            ours = 0 if young or not self._trains or self._earlier.issuperset(on_card) else 1
+            ours = 0 if before_start or not self._trains or self._earlier.issuperset(on_card) else 1
             self._shows_trainer = self._shows_trainer or bool(ours)
             return len(on_card) - ours if on_card else self._none
         if family is None:

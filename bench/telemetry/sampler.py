@@ -25,12 +25,12 @@ from typing import Any
 from bench import protocol
 from bench.probes import gpu
 from bench.probes.load import Load
-from bench.probes.process_tree import Family
+from bench.probes.process_tree import ProcessTree
 from bench.record import STAMP_TOLERANCE_NS
 from bench.record.counter_snapshots import possible
 from bench.record.telemetry import TELEMETRY_FILE
 from bench.telemetry.csv_writer import TelemetryFile
-from bench.telemetry.gpu_source import Card, Chosen, WatchedCard
+from bench.telemetry.gpu_source import Card, GpuSelection, GpuSource
 from bench.telemetry.schedule import Clocks, Cost, Schedule
 
 #: NVML's own utilisation period is 1/6 s to 1 s, by product: more ticks would read the same values again.
@@ -67,7 +67,7 @@ class _Row:
     late_ms: float
     cost_us: float
     took_us: float
-    young: bool
+    before_start: bool
     reading: gpu.Call[gpu.Sample] | None
     host: tuple[Any, ...]
 
@@ -110,7 +110,7 @@ class Samplers:
 
     def __init__(
         self,
-        chosen: Chosen | None = None,
+        chosen: GpuSelection | None = None,
         why_no_gpu: str = "",
         *,
         off: bool = False,
@@ -120,11 +120,11 @@ class Samplers:
         clocks: Clocks = Clocks(),  # noqa: B008 (frozen)
         driver: gpu.DriverThread = gpu.DRIVER,
     ) -> None:
-        self._card = WatchedCard(chosen, why_no_gpu, open_card, root, clocks, driver)
+        self._card = GpuSource(chosen, why_no_gpu, open_card, root, clocks, driver)
         self._off, self._period_ns, self._root, self._clocks = off, round(period_seconds * 1e9), root, clocks
 
     def make(self) -> Sampler:
-        """A sampler for one run, to be given to ``bench.launch.launch.run``; one run at a time."""
+        """A sampler for one run, to be given to ``bench.launch.launch.launch``; one run at a time."""
         return Sampler(self._card, self._off, self._period_ns, self._root, self._clocks)
 
     def close(self) -> None:
@@ -143,14 +143,14 @@ class Samplers:
 class Sampler:
     """The sampler of one run (``bench.launch.launch.Sampler``). Raises EnvironmentProblem where the disk is full."""
 
-    def __init__(self, card: WatchedCard, off: bool, period_ns: int, root: Path, clocks: Clocks) -> None:
+    def __init__(self, card: GpuSource, off: bool, period_ns: int, root: Path, clocks: Clocks) -> None:
         self._card, self._off, self._root, self._clocks = card, off, root, clocks
         self._schedule = Schedule(period_ns)
         self._cost = Cost(clocks)
         self._open = ExitStack()
         self._load: Load | None = None
         self._file: TelemetryFile | None = None
-        self._family: Family | None = None
+        self._family: ProcessTree | None = None
         self._write: Write = _write_nothing
         self._lost_told = False
         self._row: _Row | None = None
@@ -180,7 +180,7 @@ class Sampler:
     def began(self, pid: int, is_client: bool = False) -> None:
         """The trainer's process, or its client, has this number; its accounts are opened before it can end."""
         if not self._off:
-            self._family = Family(pid, self._root, is_client)
+            self._family = ProcessTree(pid, self._root, is_client)
             self._open.callback(self._family.close)
 
     def account(self) -> tuple[float | None, int | None]:
@@ -240,7 +240,7 @@ class Sampler:
         row, self._row = self._row, None
         if row is not None and self._file is not None:
             cost_us = row.cost_us + _cpu_us(row.reading)
-            card = self._card.values(row.reading, self._family, row.young)
+            card = self._card.values(row.reading, self._family, row.before_start)
             self._file.write((row.began_ns, row.late_ms, cost_us, row.took_us, *card, *row.host))
 
     def _edge(self, name: str, epoch: float | None = None, received_ns: int | None = None) -> None:
@@ -302,7 +302,7 @@ class Sampler:
 
     def _absent(self, load: Load) -> tuple[str, ...]:
         """Names of what this machine does not show; of a process, ours stands for the trainer's."""
-        ourselves = Family(os.getpid(), self._root)
+        ourselves = ProcessTree(os.getpid(), self._root)
         shown = {
             "trainer_cpu_seconds": ourselves.cpu_seconds(),
             "trainer_memory_bytes": ourselves.resident_bytes(),

@@ -21,7 +21,7 @@ CUTMIX = CONTROLS.index("cutmix")
 
 
 @dataclass(frozen=True)
-class Sums:
+class EpochStats:
     """What an epoch gave: steps and images trained, loss summed over images, images classified rightly while training.
 
     ``waits_us`` holds the microseconds each step waited for its batch, or is empty where there is no host input to
@@ -59,7 +59,7 @@ class Loop(Protocol):
     def load(self, dataset: Dataset) -> None:
         """Put the dataset where the input reads it."""
 
-    def run(self, epoch: int, seed: int) -> Sums:
+    def run(self, epoch: int, seed: int) -> EpochStats:
         """Train epoch 1, 2, ... and return when its sums have reached the host."""
 
 

@@ -15,7 +15,7 @@ from resnet9.input.base_loop import (
     FLIP_STREAM,
     SHUFFLE_STREAM,
     Epochs,
-    Sums,
+    EpochStats,
     Tensor,
     random_examples,
     stream,
@@ -121,7 +121,7 @@ class DeviceLoop(Epochs):
         # The copy to the device is asynchronous; reading a byte of each back waits for it.
         int(self.images[-1, -1, -1, -1]), int(self._labels[-1])
 
-    def run(self, epoch: int, seed: int) -> Sums:
+    def run(self, epoch: int, seed: int) -> EpochStats:
         steps = self.steps_of(epoch)
         rows = self.controls[steps.start : steps.stop]
         edge = min(max(self.frozen_after, steps.start), steps.stop)
@@ -132,4 +132,4 @@ class DeviceLoop(Epochs):
         ]
         # The one read of the epoch, after all of it has been asked for.
         loss_sum, correct = tf.add_n(parts).numpy()
-        return Sums(len(steps), len(steps) * self.recipe.batch, float(loss_sum), int(correct))
+        return EpochStats(len(steps), len(steps) * self.recipe.batch, float(loss_sum), int(correct))

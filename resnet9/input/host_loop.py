@@ -17,7 +17,7 @@ from resnet9.input.base_loop import (
     FLIP_STREAM,
     SHUFFLE_STREAM,
     Epochs,
-    Sums,
+    EpochStats,
     Tensor,
     random_examples,
     stream,
@@ -127,7 +127,7 @@ class HostLoop(_HostSteps):
         data = order.batch(recipe.batch, drop_remainder=True).take(len(steps)).enumerate()
         return data.map(prepare, num_parallel_calls=threads, deterministic=True)
 
-    def _train(self, steps: range, rows: np.ndarray, bodies: list[bool], seed: int) -> Sums:
+    def _train(self, steps: range, rows: np.ndarray, bodies: list[bool], seed: int) -> EpochStats:
         waits_us: list[float] = []
         levels: list[int] = []
         looks = waits.looks(len(steps))
@@ -149,7 +149,7 @@ class HostLoop(_HostSteps):
 
         loss_sum, correct = self._trained(rows, bodies, pull)
         images = len(steps) * self.recipe.batch
-        return Sums(len(steps), images, loss_sum, correct, waits_us, levels, BUFFER_BATCHES)
+        return EpochStats(len(steps), images, loss_sum, correct, waits_us, levels, BUFFER_BATCHES)
 
     def warm_up(self, seed: int) -> None:
         self._keep(*random_examples(self.train_images, seed))
@@ -165,7 +165,7 @@ class HostLoop(_HostSteps):
         with tf.device(CPU):
             self.images, self._labels = tf.constant(images), tf.constant(labels)
 
-    def run(self, epoch: int, seed: int) -> Sums:
+    def run(self, epoch: int, seed: int) -> EpochStats:
         return self._train(*self._course(epoch), seed)
 
 
@@ -204,6 +204,6 @@ class MemoryLoop(_HostSteps):
         ready = iter(self._batches)
         return self._trained(rows, bodies, lambda: next(ready))
 
-    def run(self, epoch: int, seed: int) -> Sums:
+    def run(self, epoch: int, seed: int) -> EpochStats:
         steps, rows, bodies = self._course(epoch)
-        return Sums(len(steps), len(steps) * self.recipe.batch, *self._train(rows, bodies))
+        return EpochStats(len(steps), len(steps) * self.recipe.batch, *self._train(rows, bodies))

@@ -10,11 +10,11 @@ likeness in the other), augmentation from stateless random numbers keyed by (see
 
 from __future__ import annotations
 
-from resnet9.input.base_loop import Loop, Sums
+from resnet9.input.base_loop import EpochStats, Loop
 from resnet9.input.device_loop import DeviceLoop
 from resnet9.input.host_loop import HostLoop, MemoryLoop
 
-__all__ = ["INPUTS", "LOOPS", "DeviceLoop", "HostLoop", "Loop", "MemoryLoop", "Sums"]
+__all__ = ["INPUTS", "LOOPS", "DeviceLoop", "EpochStats", "HostLoop", "Loop", "MemoryLoop"]
 
 #: The inputs that train, by the name on the command line.
 LOOPS: dict[str, type[DeviceLoop] | type[HostLoop]] = {"device": DeviceLoop, "host": HostLoop}

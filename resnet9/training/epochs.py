@@ -15,13 +15,13 @@ from resnet9.training.epoch_table import EpochTable
 from resnet9.training.phases import PhaseLog
 
 if TYPE_CHECKING:
-    from resnet9.input.loops import DeviceLoop, HostLoop, MemoryLoop, Sums
+    from resnet9.input.loops import DeviceLoop, EpochStats, HostLoop, MemoryLoop
     from resnet9.optim.step import TrainingStep
     from resnet9.training.evaluation import Evaluation
 
 
 @dataclass(frozen=True)
-class Parts:
+class Components:
     """What the phases before the first epoch have made."""
 
     step: TrainingStep
@@ -41,13 +41,13 @@ class _Judged:
     classes: bytes
 
 
-class Course:
+class TrainingRun:
     """One run over the whole schedule of its recipe, from the first ``train_k`` to the end of the last evaluation.
 
     ``views`` ``last``: a recipe that declares views is judged with them after its last epoch; ``every``: after each.
     """
 
-    def __init__(self, parts: Parts, target_percent: float, views: str, writer: Writer, phases: PhaseLog) -> None:
+    def __init__(self, parts: Components, target_percent: float, views: str, writer: Writer, phases: PhaseLog) -> None:
         self._parts, self._target, self._views = parts, target_percent, views
         self._writer, self._phases = writer, phases
         self._recipe = parts.step.recipe
@@ -99,12 +99,12 @@ class Course:
         self._print(number, sums, train_seconds, test_seconds, found)
         return found[-1].correct
 
-    def _train(self, number: int, seed: int) -> Sums:
+    def _train(self, number: int, seed: int) -> EpochStats:
         sums = self._parts.loop.run(number, seed)
         self._check(sums.mean_loss, self._parts.loop.epoch_label(number))
         return sums
 
-    def _evaluate(self, view: str, sums: Sums, epoch: float) -> _Judged:
+    def _evaluate(self, view: str, sums: EpochStats, epoch: float) -> _Judged:
         classes, loss = self._parts.evaluation.run(view)
         self._check(loss, epoch)
         return _Judged(view, int((classes == self._parts.test_labels).sum()), loss, classes.tobytes())
@@ -128,7 +128,7 @@ class Course:
             f"{what}: the training has diverged", "try PRECISION=fp32, or a lower learning rate in the recipe"
         )
 
-    def _report(self, judged: _Judged, sums: Sums, epoch: float, last: bool = False) -> None:
+    def _report(self, judged: _Judged, sums: EpochStats, epoch: float, last: bool = False) -> None:
         # In whole numbers, as the harness asks it: a float would miss 94.04 % of 10,000 by its last digit.
         crosses = 100 * judged.correct >= Fraction(repr(float(self._target))) * self._total and not self._reached
         self._reached |= crosses
@@ -142,7 +142,9 @@ class Course:
         work = (sums.steps, sums.images) if first else (0, 0)
         self._writer.emit(Epoch(epoch, *work, sums.mean_loss, judged.correct, self._total, view=judged.view))
 
-    def _print(self, number: int, sums: Sums, train_seconds: float, test_seconds: float, found: list[_Judged]) -> None:
+    def _print(
+        self, number: int, sums: EpochStats, train_seconds: float, test_seconds: float, found: list[_Judged]
+    ) -> None:
         loop = self._parts.loop
         self._seconds += train_seconds
         self._table.row(

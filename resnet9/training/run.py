@@ -14,7 +14,7 @@ from resnet9.data import dataset, sources
 from resnet9.device import build, devices
 from resnet9.errors import EnvironmentProblem, TrainerError, TrainingFailed
 from resnet9.recipe import Recipe
-from resnet9.training.epochs import Course, Parts
+from resnet9.training.epochs import Components, TrainingRun
 from resnet9.training.phases import PhaseLog
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def _train(request: Request, device: Device, writer: Writer, phases: PhaseLog) -
         parts.loop.load(data)
         parts.step.measure_whitening(parts.loop.images)
         parts.evaluation.load(data.test_images, data.test_labels)
-        accuracies.append(Course(parts, target, request.views, writer, phases).run(request.seed + run))
+        accuracies.append(TrainingRun(parts, target, request.views, writer, phases).run(request.seed + run))
         if run + 1 == request.runs:
             phases.close()
         writer.emit(Done("done", events=writer.events + 1, emit_ns=writer.emit_ns))
@@ -123,7 +123,7 @@ def _hello(request: Request, device: Device, input_name: str, data: Dataset, tar
     )
 
 
-def _compile(recipe: Recipe, device: Device, input_name: str, data: Dataset) -> Parts:
+def _compile(recipe: Recipe, device: Device, input_name: str, data: Dataset) -> Components:
     """Build the net and run every compiled function once on random data of the dataset's shapes."""
     from resnet9.input.loops import INPUTS
     from resnet9.optim.step import Settings, TrainingStep, compute_dtype, loss_scale
@@ -146,7 +146,7 @@ def _compile(recipe: Recipe, device: Device, input_name: str, data: Dataset) -> 
     step.is_finite()
     step.swap_average()  # there and back
     step.swap_average()
-    return Parts(step, loop, evaluation, data.test_labels, device.precision)
+    return Components(step, loop, evaluation, data.test_labels, device.precision)
 
 
 def run(request: Request) -> int:

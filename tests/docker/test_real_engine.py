@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from bench.containers import catalog, launch_spec, registry, spec
-from bench.containers.launch_spec import Placed
+from bench.containers.launch_spec import ContainerTarget
 from bench.containers.spec import Choice, Inspected, Mount
 from tests.docker.conftest import DOCKER, REGISTRY, ROOT, Engine, build, make
 from tests.support import fake_nvml
@@ -55,10 +55,10 @@ def record(out: Path) -> dict[str, Any]:
     return loaded
 
 
-def placed(engine: Engine) -> Placed:
+def placed(engine: Engine) -> ContainerTarget:
     """The place of runs in the image `cpu`, as the harness would make it."""
     inspected = Inspected(engine.docker("image", "inspect", "--format", "{{.Id}}", CPU.locator).stdout.strip())
-    return Placed(spec.Engine(DOCKER, "test"), Choice(CPU, "a test"), inspected, spec.STANDIN, "test")
+    return ContainerTarget(spec.Engine(DOCKER, "test"), Choice(CPU, "a test"), inspected, spec.STANDIN, "test")
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from bench.protocol import EVENTS_VARIABLE
-from bench.record.build import fold
+from bench.record.build import build_record
 from bench.record.clocks import CLOCKS, cumulative_seconds
 from resnet9 import recipe as recipes
 from resnet9.data import dataset, sources
@@ -74,7 +74,7 @@ def ours(recipe: str, place: Place, runs: int = 1, seed: int = 0) -> list[dict[s
 
 def times(recipe: str, events: list[dict[str, Any]]) -> dict[str, Any]:
     """What one run took: every clock at the target and at the end, compile seconds, and achieved TFLOP/s."""
-    record = fold([json.dumps(event) for event in events])
+    record = build_record([json.dumps(event) for event in events])
     resolved, trained = recipes.load(recipe), sum(each.images for each in record.epochs)
     found: dict[str, Any] = {"accuracy_percent": record.epochs[-1].accuracy_percent, "precision": record.precision}
     for name, clock in CLOCKS.items():

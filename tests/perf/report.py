@@ -34,7 +34,7 @@ class Measured:
     """One process: its runs, whether their records were folded anew, its life, its CPU time, its largest memory."""
 
     runs: int
-    anew: bool
+    rebuild: bool
     seconds: float
     cpu_seconds: float
     peak_bytes: int
@@ -63,10 +63,10 @@ def tables(campaign: Path) -> None:
     """Everything of a report but what it prints, draws and publishes."""
     from bench.record import load_campaign, write_run
     from bench.report import campaign_files
-    from bench.rules import judged
+    from bench.rules import with_verdict
 
     stored = load_campaign(campaign)
-    records = tuple(judged(run.record) for run in stored.runs)
+    records = tuple(with_verdict(run.record) for run in stored.runs)
     for run, record in zip(stored.runs, records, strict=True):
         write_run(run, record, durable=False)
     campaign_files.put_tables(campaign, campaign_files.campaign_tables(records, stored.seeds))
@@ -74,7 +74,7 @@ def tables(campaign: Path) -> None:
 
 def measure(campaign: Path, runs: int) -> Measured:
     """The tables of a campaign of ``runs`` runs, made by a process of its own."""
-    anew = not (seed_folder(campaign, 0) / SEAL_FILE).exists()
+    rebuild = not (seed_folder(campaign, 0) / SEAL_FILE).exists()
     began = time.monotonic()
     child = subprocess.Popen([sys.executable, "-m", "tests.perf.report", "--tables", str(campaign)], cwd=ROOT)
     _, status, usage = os.wait4(child.pid, 0)
@@ -82,18 +82,18 @@ def measure(campaign: Path, runs: int) -> Measured:
     child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode:
         raise SystemExit(f"perf: the tables of {campaign} ended with exit code {child.returncode}")
-    return Measured(runs, anew, seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
+    return Measured(runs, rebuild, seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
 
 
 def report(found: Sequence[Measured]) -> str:
     """The measurements as a table, and by which power of the number of runs the CPU time beyond the smallest grows."""
     lines = ["  runs  records   seconds   CPU s  CPU ms/run  memory MiB"]
     for each in found:
-        how, per_run = "anew" if each.anew else "again", 1000 * each.cpu_seconds / each.runs
+        how, per_run = "anew" if each.rebuild else "again", 1000 * each.cpu_seconds / each.runs
         times = f"{each.seconds:9.2f} {each.cpu_seconds:7.2f}  {per_run:10.2f}"
         lines.append(f"{each.runs:6,}  {how:7} {times}  {each.peak_bytes / 2**20:10,.0f}")
-    for anew, how in ((True, "anew"), (False, "again")):
-        side = [each for each in found if each.anew == anew]
+    for rebuild, how in ((True, "anew"), (False, "again")):
+        side = [each for each in found if each.rebuild == rebuild]
         if len(side) >= 3:
             lines.append(f"{how}: CPU time grows with the runs to the power of {growth(side):.2f} (1 is linear)")
     return "\n".join(lines)

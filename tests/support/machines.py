@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bench.record.telemetry import COLUMNS
-from bench.record.ticks import Tick
+from bench.record.ticks import TelemetrySample
 
 NS = 1_000_000_000
 Spans = Sequence[tuple[int, int]]
@@ -76,13 +76,13 @@ class Machine:
         idle_ns = end_ns - begin_ns - trained_ns
         return round((self.training_watts * trained_ns + self.idle_watts * idle_ns) / 1e6)
 
-    def ticks(self, spawned_ns: int, exited_ns: int, training: Spans) -> list[Tick]:
+    def ticks(self, spawned_ns: int, exited_ns: int, training: Spans) -> list[TelemetrySample]:
         """The ticks of a run: one a period from its spawn to its exit; of the whole machine on every second one."""
         period_ns, late_ns = round(self.period_ms * 1e6), round(self.late_ms * 1e6)
         times = range(spawned_ns + late_ns, exited_ns, period_ns)
         return [self._tick(number, t_ns, spawned_ns, training) for number, t_ns in enumerate(times)]
 
-    def _tick(self, number: int, t_ns: int, spawned_ns: int, training: Spans) -> Tick:
+    def _tick(self, number: int, t_ns: int, spawned_ns: int, training: Spans) -> TelemetrySample:
         seconds = (t_ns - spawned_ns) / NS
         trains = any(begin <= t_ns <= end for begin, end in training)
         tick = {
@@ -110,7 +110,7 @@ class Machine:
         return {name: value for name, value in tick.items() if self.every_tick.get(name, value) is not None}
 
 
-def telemetry_text(ticks: Sequence[Tick]) -> str:
+def telemetry_text(ticks: Sequence[TelemetrySample]) -> str:
     """``telemetry.csv`` of these ticks."""
     out = io.StringIO()
     writer = csv.DictWriter(out, [column.name for column in COLUMNS], lineterminator="\n")

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from bench.record import TELEMETRY_FILE, Record, StoredAblation, Variant, fold, seed_folder, write_ablation
-from bench.record.ticks import Tick
+from bench.record import TELEMETRY_FILE, Record, StoredAblation, Variant, build_record, seed_folder, write_ablation
+from bench.record.ticks import TelemetrySample
 from tests.support.machines import Machine, telemetry_text
 
 NS = 1_000_000_000
@@ -59,7 +59,7 @@ class Run:
         """``events.jsonl`` as it is on disk."""
         return "".join(json.dumps(line) + "\n" for line in self.lines())
 
-    def ticks(self) -> list[Tick] | None:
+    def ticks(self) -> list[TelemetrySample] | None:
         """The rows of ``telemetry.csv``; None without a machine that was watched."""
         if self.machine is None:
             return None
@@ -71,7 +71,7 @@ class Run:
 
     def record(self) -> Record:
         """The record of the run, without a verdict."""
-        return fold(self.lines(), telemetry=self.ticks())
+        return build_record(self.lines(), telemetry=self.ticks())
 
 
 class _Teller:

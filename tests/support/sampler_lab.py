@@ -13,7 +13,7 @@ from typing import Any
 from bench import protocol
 from bench.probes.gpu import Before, Counters, DriverThread, Gpu, Sample
 from bench.probes.gpu.energy import EnergyStep
-from bench.telemetry.gpu_source import Chosen
+from bench.telemetry.gpu_source import GpuSelection
 from bench.telemetry.sampler import Sampler, Samplers
 from bench.telemetry.schedule import Clocks
 from tests.support.made_up_kernel import machine, process
@@ -122,7 +122,7 @@ class Lab:
         (self.root / "proc/self/ns").mkdir()
         (self.root / "proc/self/ns/pid").symlink_to(namespace)
 
-    def samplers(self, chosen: Chosen | None = Chosen("GPU-1234"), **how: Any) -> Samplers:  # noqa: B008 (frozen)
+    def samplers(self, chosen: GpuSelection | None = GpuSelection("GPU-1234"), **how: Any) -> Samplers:  # noqa: B008 (frozen)
         how = {"clocks": self.time.clocks, "driver": self.driver, **how}
         return Samplers(chosen, open_card=self._open, root=self.root, **how)
 

@@ -17,7 +17,7 @@ from bench.__main__ import main
 from bench.containers import selection
 from bench.launch import trainer_command
 from bench.probes.device import device as find_device
-from bench.probes.gpu import Gpu, Sight
+from bench.probes.gpu import Gpu, GpuInventory
 from resnet9 import recipe
 from resnet9.data import sources
 
@@ -92,7 +92,7 @@ HIDDEN = "No GPU here: CUDA_VISIBLE_DEVICES='' hides it (type `unset CUDA_VISIBL
 def hide_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have a machine with one GPU, and a variable left over that hides it."""
     card = Gpu(0, "GPU-0000", "Tesla V100", None, "550.54", "12.4", (7, 0))
-    monkeypatch.setattr(selection, "find_device", partial(find_device, look=lambda: Sight((card,))))
+    monkeypatch.setattr(selection, "find_device", partial(find_device, look=lambda: GpuInventory((card,))))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
 
 

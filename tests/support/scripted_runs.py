@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from bench import protocol
-from bench.launch.launch import Job
+from bench.launch.launch import RunSpec
 from bench.launch.monitor import Limits
-from bench.record.expected_run import Asked
+from bench.record.expected_run import ExpectedRun
 
 TRAINER = Path(__file__).with_name("scripted_trainer.py")
 ROOT = TRAINER.parents[2]
@@ -24,26 +24,26 @@ SHORT = Limits(start_seconds=20, silence_seconds=20, exit_seconds=20, grace_seco
 IMPATIENT = replace(SHORT, orphan_seconds=0)
 
 
-def job(folder: Path, *steps: list[Any], **asked: Any) -> Job:
+def job(folder: Path, *steps: list[Any], **asked: Any) -> RunSpec:
     """A run of the scripted trainer that takes these steps; ``asked`` is what differs from seed 3 at 94 %."""
-    return Job(
+    return RunSpec(
         # -I -S: half the start-up time, and proof that the protocol needs nothing installed.
         argv=[sys.executable, "-I", "-S", str(TRAINER), json.dumps(steps)],
         shown=["python", "scripted_trainer.py"],
         env={"PATH": os.environ["PATH"]},
         cwd=ROOT,
         folder=folder / "seed-003",
-        asked=Asked(**{"seed": 3, "target_percent": 94.0, "test_labels": LABELS, **asked}),
+        asked=ExpectedRun(**{"seed": 3, "target_percent": 94.0, "test_labels": LABELS, **asked}),
         fingerprint={"os": "any"},
     )
 
 
-def events(work: Job) -> list[dict[str, Any]]:
+def events(work: RunSpec) -> list[dict[str, Any]]:
     """Every line of the run's events, decoded."""
     return [json.loads(line) for line in (work.folder / "events.jsonl").read_text().splitlines()]
 
 
-def of_kind(work: Job, kind: str) -> list[dict[str, Any]]:
+def of_kind(work: RunSpec, kind: str) -> list[dict[str, Any]]:
     """The run's events of one kind."""
     return [each for each in events(work) if each["event"] == kind]
 

@@ -57,7 +57,7 @@ def events() -> str:
 class Scripted:
     def __init__(self) -> None:
         self.stream = None
-        self.greeted = False
+        self.hello_received = False
         self.marked_ns = time.monotonic_ns()
 
     def write(self, data: bytes) -> None:
@@ -70,7 +70,7 @@ class Scripted:
         self.write(json.dumps(body).encode() + b"\n")
 
     def hello(self, fields: dict | None = None) -> None:
-        self.greeted = True
+        self.hello_received = True
         self.event({"event": "hello", "seed": int(os.environ["BENCH_SEED"]), **HELLO, **(fields or {})})
 
     def phase(self, fields: dict) -> None:
@@ -85,7 +85,7 @@ class Scripted:
         self.event({"event": "done", "status": "done", **(fields or {})})
 
     def run(self, epochs: int, correct: int) -> None:
-        if not self.greeted:
+        if not self.hello_received:
             self.hello({"recipe": {**RECIPE, "epochs": epochs}})
         self.phase({"name": "import"})
         for number in range(1, epochs + 1):

@@ -23,7 +23,7 @@ from bench.analysis.figures.shape import (
     Target,
 )
 from bench.record import Record
-from bench.record.ticks import Tick
+from bench.record.ticks import TelemetrySample
 
 __all__ = [
     "BAR",
@@ -45,7 +45,7 @@ __all__ = [
 ]
 
 
-def campaign(records: Sequence[Record], ticks: Mapping[int | None, Sequence[Tick]]) -> tuple[Figure, ...]:
+def campaign(records: Sequence[Record], ticks: Mapping[int | None, Sequence[TelemetrySample]]) -> tuple[Figure, ...]:
     """The figures of a campaign, from its judged records and the rows of ``telemetry.csv`` by seed."""
     return (
         accuracy.of_campaign(records),

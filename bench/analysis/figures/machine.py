@@ -10,7 +10,7 @@ from bench.analysis import telemetry
 from bench.analysis.figures.names import seed_name
 from bench.analysis.figures.shape import LINE, CloseUp, Figure, Mark, Numbers, Panel, Series
 from bench.record import Record, Spread
-from bench.record.ticks import Tick
+from bench.record.ticks import TelemetrySample
 
 #: More points than this cannot be told apart on a screen.
 MOST_POINTS = 300
@@ -26,15 +26,15 @@ class _Line:
 
     name: str
     panel: str
-    points: Callable[[Sequence[Tick]], Points]
+    points: Callable[[Sequence[TelemetrySample]], Points]
     high: float | None = None
 
 
-def _read(column: str, unit: float = 1.0) -> Callable[[Sequence[Tick]], Points]:
+def _read(column: str, unit: float = 1.0) -> Callable[[Sequence[TelemetrySample]], Points]:
     return lambda ticks: [(each["t_ns"], each[column] / unit) for each in ticks if column in each]
 
 
-def _trainer_cores(ticks: Sequence[Tick]) -> Points:
+def _trainer_cores(ticks: Sequence[TelemetrySample]) -> Points:
     """Cores the trainer kept busy between two ticks, at the later one."""
     known = [(each["t_ns"], each["trainer_cpu_seconds"]) for each in ticks if "trainer_cpu_seconds" in each]
     return [
@@ -44,7 +44,7 @@ def _trainer_cores(ticks: Sequence[Tick]) -> Points:
     ]
 
 
-def _other_cores(ticks: Sequence[Tick]) -> Points:
+def _other_cores(ticks: Sequence[TelemetrySample]) -> Points:
     """Cores everything else kept busy; both times are read together less often than the trainer's alone."""
     names = ("t_ns", "system_busy_seconds", "trainer_cpu_seconds")
     known = [tuple(each[name] for name in names) for each in ticks if all(name in each for name in names)]
@@ -81,7 +81,7 @@ _IN_TABLE = (
 )
 
 
-def of_runs(records: Sequence[Record], ticks: Mapping[int | None, Sequence[Tick]]) -> Figure:
+def of_runs(records: Sequence[Record], ticks: Mapping[int | None, Sequence[TelemetrySample]]) -> Figure:
     """The timelines of every run, one run shown at a time; ``ticks`` are the rows of ``telemetry.csv`` by seed."""
     read = [_Watched.of(each, ticks.get(each.seed, ())) for each in records if each.spawned_ns is not None]
     watched = [each for each in read if each.points]
@@ -115,7 +115,7 @@ class _Watched:
     thinned: bool
 
     @classmethod
-    def of(cls, record: Record, ticks: Sequence[Tick]) -> _Watched:
+    def of(cls, record: Record, ticks: Sequence[TelemetrySample]) -> _Watched:
         read = {line.name: line.points(ticks) for line in (*_CARD, *_HOST)}
         points = {name: thinned(each) for name, each in read.items() if each}
         return cls(record, points, any(len(read[name]) > len(kept) for name, kept in points.items()))

@@ -13,7 +13,7 @@ from bench.cli.options.numbers import Number
 from bench.launch import kernel_cache
 
 if TYPE_CHECKING:
-    from bench.launch.conditions import RunProtocol
+    from bench.launch.conditions import RunConditions
 
 _MOST_WARM_UPS = 100
 _LONGEST_IDLE_SECONDS = 86_400.0
@@ -72,12 +72,12 @@ def _added(command: Callable[..., Any], idle: _options.Decorator) -> Callable[..
 def of(
     warm_up: int | None, idle: float | None, cache: str | None, telemetry: str | None,
     environ: Mapping[str, str] = os.environ,
-) -> RunProtocol:  # fmt: skip
+) -> RunConditions:  # fmt: skip
     """The protocol that was asked for. Raises UsageError for a contradiction."""
-    from bench.launch.conditions import RunProtocol
+    from bench.launch.conditions import RunConditions
 
     kernel_cache.check(cache or "kept", environ)
-    return RunProtocol(
+    return RunConditions(
         warm_up=1 if warm_up is None else warm_up,
         idle_seconds=0.0 if idle is None else idle,
         kernel_cache=cache or "kept",

@@ -10,7 +10,7 @@ from bench.probes.gpu.before import Before
 from bench.probes.gpu.binding import WrongBinding, binding
 from bench.probes.gpu.bounds import NUMBERS
 from bench.probes.gpu.card import Card, open_card
-from bench.probes.gpu.devices import Gpu, LostGpu, Sight, look
+from bench.probes.gpu.devices import Gpu, GpuInventory, LostGpu, discover
 from bench.probes.gpu.driver_thread import DRIVER, Call, DriverThread, in_driver_thread
 from bench.probes.gpu.energy import EnergyStep
 from bench.probes.gpu.facts import CardFacts, facts
@@ -33,19 +33,19 @@ __all__ = [
     "DriverThread",
     "EnergyStep",
     "Gpu",
+    "GpuInventory",
     "GpuLost",
     "GpuProblem",
     "LostGpu",
     "NoPermission",
     "Sample",
-    "Sight",
     "WrongBinding",
     "binding",
     "choose",
+    "discover",
     "facts",
     "first_visible",
     "hidden_by",
     "in_driver_thread",
-    "look",
     "open_card",
 ]

@@ -55,7 +55,7 @@ class LostGpu:
 
 
 @dataclass(frozen=True)
-class Sight:
+class GpuInventory:
     """The GPUs seen, and where there are none, ``why_none`` in one clause. ``lost`` are those that do not answer."""
 
     gpus: tuple[Gpu, ...]
@@ -64,7 +64,7 @@ class Sight:
 
 
 @in_driver_thread("looking for GPUs")
-def look() -> Sight:
+def discover() -> GpuInventory:
     """Every GPU the driver shows, in PCI bus order, or why there is none.
 
     Raises DriverMismatch, NoPermission, GpuLost or GpuProblem where a driver is there and does not answer as it should,
@@ -75,7 +75,7 @@ def look() -> Sight:
         with session() as nvml:
             return _sight(nvml)
     except Absent as absence:
-        return Sight((), str(absence))
+        return GpuInventory((), str(absence))
 
 
 def parent_of(slice_uuid: str) -> str | None:
@@ -196,7 +196,7 @@ def _slot(nvml: Any, number: int) -> _Slot:
         return replace(slot, problem=problem)
 
 
-def _sight(nvml: Any) -> Sight:
+def _sight(nvml: Any) -> GpuInventory:
     gpus: list[Gpu] = []
     lost: list[LostGpu] = []
     first: Absent | GpuProblem | None = None
@@ -210,4 +210,4 @@ def _sight(nvml: Any) -> Sight:
             lost.append(LostGpu(index, slot.uuid, problem.why if isinstance(problem, GpuProblem) else str(problem)))
     if first is not None and not gpus:
         raise first
-    return Sight(tuple(gpus), None if gpus else "the NVIDIA driver shows no GPU", tuple(lost))
+    return GpuInventory(tuple(gpus), None if gpus else "the NVIDIA driver shows no GPU", tuple(lost))

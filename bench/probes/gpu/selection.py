@@ -9,7 +9,7 @@ from itertools import takewhile
 from typing import Any
 
 from bench.errors import EnvironmentProblem
-from bench.probes.gpu.devices import NO_NAME, Gpu, LostGpu, Sight, parent_in_name, parent_of
+from bench.probes.gpu.devices import NO_NAME, Gpu, GpuInventory, LostGpu, parent_in_name, parent_of
 from bench.probes.gpu.nvml import GpuLost
 
 #: How the names of a GPU and of a slice of one (MIG) begin.
@@ -37,7 +37,7 @@ def hidden_by(cuda_visible_devices: str | None) -> str | None:
 
 
 def choose(
-    sight: Sight,
+    sight: GpuInventory,
     device: str = "auto",
     cuda_visible_devices: str | None = None,
     parent_of: Callable[[str], str | None] = parent_of,
@@ -71,7 +71,7 @@ def choose(
     raise EnvironmentProblem(f"No one GPU here is {named}: choose of {known}, or type DEVICE=cpu.")
 
 
-def _of_slice(sight: Sight, wanted: str, parent_of: Callable[[str], str | None]) -> Gpu:
+def _of_slice(sight: GpuInventory, wanted: str, parent_of: Callable[[str], str | None]) -> Gpu:
     if len(sight.gpus) == 1 and not sight.lost:
         return sight.gpus[0]
     parent = parent_of(wanted) or parent_in_name(wanted)
@@ -89,13 +89,13 @@ def _of_slice(sight: Sight, wanted: str, parent_of: Callable[[str], str | None])
     )
 
 
-def _only(sight: Sight, is_it: Callable[[Gpu | LostGpu], bool]) -> Gpu | LostGpu | None:
+def _only(sight: GpuInventory, is_it: Callable[[Gpu | LostGpu], bool]) -> Gpu | LostGpu | None:
     every: tuple[Gpu | LostGpu, ...] = (*sight.gpus, *sight.lost)
     found = [each for each in every if is_it(each)]
     return found[0] if len(found) == 1 else None
 
 
-def _common(sight: Sight, name: str) -> Any:
+def _common(sight: GpuInventory, name: str) -> Any:
     values = {getattr(each, name) for each in sight.gpus}
     return values.pop() if len(values) == 1 else None
 

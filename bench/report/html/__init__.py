@@ -19,7 +19,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from bench.analysis import figures, frames
 from bench.errors import EnvironmentProblem
 from bench.record import Record, StoredCampaign, replace_file
-from bench.record.ticks import Tick
+from bench.record.ticks import TelemetrySample
 from bench.report.html import cells, data, fingerprint, headline, provenance
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def write_campaign(
     runs: pd.DataFrame,
     summary: pd.DataFrame,
     *,
-    ticks: Mapping[int | None, Sequence[Tick]] | None = None,
+    ticks: Mapping[int | None, Sequence[TelemetrySample]] | None = None,
     notes: Sequence[str] = (),
     rank: Sequence[tuple[str, str]] = (),
 ) -> None:
@@ -60,7 +60,7 @@ def campaign_page(
     runs: pd.DataFrame,
     summary: pd.DataFrame,
     *,
-    ticks: Mapping[int | None, Sequence[Tick]] | None = None,
+    ticks: Mapping[int | None, Sequence[TelemetrySample]] | None = None,
     notes: Sequence[str] = (),
     rank: Sequence[tuple[str, str]] = (),
 ) -> str:

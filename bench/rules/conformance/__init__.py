@@ -2,15 +2,15 @@
 
 from bench.rules.conformance.hints import hints
 from bench.rules.conformance.rules import RULES, SECONDS_TO_END, findings
-from bench.rules.conformance.shape import BROKEN, HINT, KEPT, UNSEEN, Finding, Seen, Start, Starts
+from bench.rules.conformance.shape import FAIL, HINT, NOT_TESTED, PASS, Finding, Seen, Start, Starts
 
 __all__ = [
-    "BROKEN",
+    "FAIL",
     "HINT",
-    "KEPT",
+    "NOT_TESTED",
+    "PASS",
     "RULES",
     "SECONDS_TO_END",
-    "UNSEEN",
     "Finding",
     "Seen",
     "Start",

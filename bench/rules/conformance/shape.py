@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.record import Record
-from bench.record.expected_run import Asked
+from bench.record.expected_run import ExpectedRun
 
 #: A rule is kept, broken, or unseen where no start came far enough to tell; a hint is no rule.
-KEPT, BROKEN, UNSEEN, HINT = "kept", "broken", "unseen", "hint"
+PASS, FAIL, NOT_TESTED, HINT = "kept", "broken", "unseen", "hint"
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Start:
     greeting, is the time from SIGTERM to its end.
     """
 
-    asked: Asked
+    asked: ExpectedRun
     record: Record
     events: tuple[dict[str, Any], ...]
     left_running: tuple[str, ...] = ()

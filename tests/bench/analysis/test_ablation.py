@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from bench.analysis import ablation
-from bench.record import Record, StoredAblation, fold
-from bench.rules import judged
+from bench.record import Record, StoredAblation, build_record
+from bench.rules import with_verdict
 from tests.support.records import Run, changed, finals, variant
 from tests.support.records import ablation as declared
 
@@ -115,7 +115,7 @@ def test_the_base_is_a_row_that_compares_itself_with_nothing() -> None:
 
 def test_an_invalid_run_counts_nowhere_and_is_counted_as_left_out() -> None:
     stored = declared(variant("base"), variant("other", "base"))
-    lying = [fold(changed(run.lines(), "harness_recount", correct=1)) for run in finals(99.0)]
+    lying = [build_record(changed(run.lines(), "harness_recount", correct=1)) for run in finals(99.0)]
     base = row(stored, {"base": [*lying, *records(base=finals(*BASE))["base"]]}, "base")
 
     assert (base["runs"], base["left_out"]) == (4, 1)
@@ -123,7 +123,7 @@ def test_an_invalid_run_counts_nowhere_and_is_counted_as_left_out() -> None:
 
 
 def test_a_recipe_with_views_is_judged_by_them() -> None:
-    record = judged(finals(94.0)[0].record())
+    record = with_verdict(finals(94.0)[0].record())
     last = record.epochs[-1]
     # Whether the judged view comes before the plain one or after it.
     viewed = replace(record, epochs=(*record.epochs[:-1], replace(last, view="flip", correct=9450), last))

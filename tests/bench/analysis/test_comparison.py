@@ -26,7 +26,7 @@ from bench.analysis.effect import interval_text
 from bench.analysis.fixed_work import Work
 from bench.errors import Refused, UsageError
 from bench.record import Record
-from bench.rules import judged
+from bench.rules import with_verdict
 from tests.support.records import NS, Run
 
 EVEN = (10.0, 10.05, 9.95, 10.02, 9.98)
@@ -41,7 +41,7 @@ def side(name: str, times: Sequence[float], seeds: Sequence[int] | None = None, 
             seed=index if seeds is None else seeds[index], train_seconds=seconds,
             spawned_ns=(place + index * 1_000) * NS, **changes,
         )  # fmt: skip
-        records.append(judged(run.record()))
+        records.append(with_verdict(run.record()))
     return Side(name, f"configuration {name}", tuple(records))
 
 
@@ -182,7 +182,7 @@ def test_a_miss_is_compared_like_any_run_and_counted_as_none_that_reached() -> N
 
 def test_runs_that_do_not_count_are_named() -> None:
     one = side("A", EVEN)
-    failed = judged(Run(seed=7, status="failed", spawned_ns=77 * NS, correct=(4000,)).record())
+    failed = with_verdict(Run(seed=7, status="failed", spawned_ns=77 * NS, correct=(4000,)).record())
     comparison = compare([replace(one, records=(*one.records, failed)), side("B", EVEN)])
     assert any("left out of A: seed 7 (failed)" in note for note in comparison.notes)
     assert list(table(comparison)["left_out"]) == [1, 0]

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from bench.analysis import energy, frames
-from bench.record import Record, fold
+from bench.record import Record, build_record
 from tests.support.machines import NS, Machine
 from tests.support.records import Run
 
@@ -78,7 +78,7 @@ def test_an_energy_to_the_target_that_was_not_read_says_so() -> None:
     lines = run.lines()
     index = [i for i, line in enumerate(lines) if line.get("edge") == "train_k"][3]
     lines[index] = {**lines[index], "energy_mj": None}
-    row = frames.runs([fold(lines, telemetry=run.ticks())]).iloc[0]
+    row = frames.runs([build_record(lines, telemetry=run.ticks())]).iloc[0]
     assert (row["energy_joules"], pd.isna(row["energy_to_target_joules"])) == (16_100.0, True)
     assert row["energy_note"] == "the energy was not read at the end of the training that reached the target"
 

@@ -10,8 +10,8 @@ import pytest
 
 from bench.analysis import evidence
 from bench.analysis.evidence import Published
-from bench.record import Record, fold
-from bench.rules import judged
+from bench.record import Record, build_record
+from bench.rules import with_verdict
 from tests.support.records import NS, Run, changed
 
 PAGE24 = Published("page24", "ab" * 32, "plain", 94.08)
@@ -30,7 +30,7 @@ def records(*finals: int, **changes: Any) -> list[Record]:
         )
         for seed, final in enumerate(finals)
     ]  # fmt: skip
-    return [judged(run.record()) for run in made]
+    return [with_verdict(run.record()) for run in made]
 
 
 def published(record: Record | None, seed: int, **changes: Any) -> evidence.Run:
@@ -115,7 +115,7 @@ GOOD = records(9400, 9420, 9410)
 THIRD = replace(Run(), seed=2, correct=(4000, 8000, 9000, 9100, 9410), spawned_ns=3000 * NS, start=COMMITTED)
 
 
-def with_third(third: evidence.Run) -> evidence.Evidence:
+def with_third(third: evidence.Run) -> evidence.Reproduction:
     """The evidence of two good runs and another."""
     (found,) = evidence.gather([published(GOOD[0], 0), published(GOOD[1], 1), third], [PAGE24])
     return found
@@ -176,13 +176,13 @@ def test_code_that_nobody_can_get_and_copies_do_not_count_and_are_told(run: evid
 @pytest.mark.parametrize(("digest", "left_out"), [(sha256(predicted(2)), {}), (sha256(predicted(1)), {"invalid": 1})])
 def test_the_predictions_are_those_that_the_harness_counted(digest: Any, left_out: dict[str, int]) -> None:
     lines = THIRD.lines()
-    record = judged(fold(changed(lines, "harness_recount", -1, predictions_sha256=digest.hexdigest())))
+    record = with_verdict(build_record(changed(lines, "harness_recount", -1, predictions_sha256=digest.hexdigest())))
     assert with_third(published(record, 2)).left_out == left_out
 
 
 def test_an_edited_accuracy_is_no_evidence() -> None:
     lines = THIRD.lines()
-    edited = judged(fold(changed(lines, "epoch", -1, correct=9900)))
+    edited = with_verdict(build_record(changed(lines, "epoch", -1, correct=9900)))
     assert with_third(published(edited, 2)).left_out == {"invalid": 1}
 
 

@@ -8,14 +8,14 @@ import pytest
 
 from bench.analysis import first_run
 from bench.record import Record
-from bench.rules import judged
+from bench.rules import with_verdict
 from tests.support.records import Run
 
 
 def runs(*epoch_seconds: float, warm_up: bool = True) -> list[Record]:
     """Runs made one after the other, of five epochs each."""
     return [
-        judged(
+        with_verdict(
             Run(
                 seed=seed,
                 train_seconds=seconds,

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from bench.analysis import censored, frames
 from bench.analysis.columns import EPOCHS, RUNS, SUMMARY
-from bench.record import fold
+from bench.record import build_record
 from tests.bench.record.test_build import HOSTILE_LINES, REAL_LINES, bent_lines
 from tests.support.records import Run, changed, five_seeds
 
@@ -72,7 +72,7 @@ def test_several_runs_in_one_process_have_no_time() -> None:
 
 
 def test_what_is_not_known_is_missing_and_never_zero() -> None:
-    row = frames.runs([fold([])]).iloc[0]
+    row = frames.runs([build_record([])]).iloc[0]
     known = {name for name in row.index if not pd.isna(row[name])}
     assert known == {"status", "verdict", "verdict_reasons", "rules", "clocks", "telemetry_note"}
 
@@ -81,7 +81,7 @@ def test_throughput_leaves_the_first_epoch_out_where_it_says_warm() -> None:
     lines = Run().lines()
     first = next(i for i, line in enumerate(lines) if line.get("name") == "train_k")
     lines[first] = {**lines[first], "begin_ns": lines[first]["begin_ns"] - 10_000_000_000}
-    row = frames.runs([fold(lines)]).iloc[0]
+    row = frames.runs([build_record(lines)]).iloc[0]
     assert row["images_per_second"] == 5 * 49_664 / 60
     assert row["warm_images_per_second"] == 4 * 49_664 / 40
 
@@ -100,7 +100,7 @@ def test_every_evaluation_has_a_row_with_the_clock_at_it() -> None:
 
 def test_names_from_outside_become_single_printable_lines() -> None:
     lines = changed(Run().lines(), "hello", device={"kind": "cpu", "name": "a\nb\x1b[31m", "uuid": ""})
-    assert frames.runs([fold(lines)]).iloc[0]["device"] == "a b [31m"
+    assert frames.runs([build_record(lines)]).iloc[0]["device"] == "a b [31m"
 
 
 def test_the_summary_of_five_seeds_keeps_the_miss() -> None:
@@ -186,9 +186,9 @@ def test_configurations_are_not_mixed() -> None:
 
 def test_a_run_that_never_said_what_it_is_stands_with_the_others() -> None:
     silent = [line for line in CRASH.lines() if line["event"].startswith("harness_")]
-    one = frames.summary(frames.runs([Run().record(), fold(silent)]))
+    one = frames.summary(frames.runs([Run().record(), build_record(silent)]))
     assert (len(one), one.iloc[0]["unfinished"], one.iloc[0]["recipe"]) == (1, 1, "page24")
-    two = frames.summary(frames.runs([Run().record(), Run(recipe="smoke").record(), fold(silent)]))
+    two = frames.summary(frames.runs([Run().record(), Run(recipe="smoke").record(), build_record(silent)]))
     assert list(two["unfinished"]) == [0, 0, 1]
 
 
@@ -205,7 +205,7 @@ def test_a_miss_whose_length_is_unknown_leaves_the_expected_time_unknown() -> No
 @settings(max_examples=20)
 @given(st.lists(st.lists(REAL_LINES | bent_lines() | HOSTILE_LINES, max_size=20), max_size=3))
 def test_no_records_break_the_frames(many: list[list[Any]]) -> None:
-    records = [fold(lines) for lines in many]
+    records = [build_record(lines) for lines in many]
     runs = frames.runs(records)
     assert len(runs) == len(records)
     assert frames.summary(runs)[["runs", "invalid", "unfinished"]].sum().sum() == len(records)

@@ -22,14 +22,14 @@ from bench.analysis.columns import VERSION_COLUMN, VERSIONS
 from bench.record import CAMPAIGN_FILE, RECORD_FILE, Record, claims, load_ablation, load_campaign, seed_folder
 from bench.record.stalls import load_stalls
 from bench.report import ab_files, campaign_files, tables
-from bench.rules import judged
+from bench.rules import with_verdict
 
 PUBLISHED = Path(__file__).parents[3] / "results" / "published"
 CAMPAIGNS = sorted(path.parent for path in PUBLISHED.rglob(CAMPAIGN_FILE) if (path.parent / "runs.csv").is_file())
 
 
 def made_from(folder: Path) -> Sequence[Record]:
-    return [judged(record) for record in load_campaign(folder, anew=True).records]
+    return [with_verdict(record) for record in load_campaign(folder, rebuild=True).records]
 
 
 def rows(text: str) -> list[dict[str, str]]:
@@ -82,7 +82,9 @@ def test_every_other_table_is_that_of_its_runs(path: Path) -> None:
     folder = path.parent
     if path.name == "ablation.csv":
         stored, records = load_ablation(folder)
-        assert_current(path, ablation.table(stored, {name: list(map(judged, each)) for name, each in records.items()}))
+        assert_current(
+            path, ablation.table(stored, {name: list(map(with_verdict, each)) for name, each in records.items()})
+        )
     elif path.name == "comparison.csv":
         comparison = ab_files.compared(folder)
         assert comparison is not None

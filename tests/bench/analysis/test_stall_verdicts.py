@@ -13,9 +13,9 @@ import pytest
 from bench.analysis import stalls
 from bench.analysis.stalls import INPUT_BOUND, NOT_INPUT_BOUND
 from bench.launch import launch
-from bench.record import EVENTS_FILE, Record, fold_file
-from bench.record.expected_run import Asked
-from bench.rules import judged
+from bench.record import EVENTS_FILE, Record, build_record_from
+from bench.record.expected_run import ExpectedRun
+from bench.rules import with_verdict
 from resnet9.data import synthetic
 
 ROOT = Path(__file__).parents[3]
@@ -32,10 +32,12 @@ def trained(folder: Path, **asked: Any) -> Record:
     told = {"input": "host", "images": 64 * STEPS, "recipe": TINY, **asked}
     argv = [sys.executable, "-m", "tests.resnet9.slowed_trainer", json.dumps(told)]
     labels = synthetic.make().test_labels.tobytes()
-    job = launch.Job(argv, argv, dict(os.environ), ROOT, folder, Asked(seed=0, target_percent=94.0, test_labels=labels))
-    outcome = launch.run(job)
+    job = launch.RunSpec(
+        argv, argv, dict(os.environ), ROOT, folder, ExpectedRun(seed=0, target_percent=94.0, test_labels=labels)
+    )
+    outcome = launch.launch(job)
     assert outcome.status == "done", (outcome, (folder / launch.LOG_FILE).read_text()[-2000:])
-    return judged(fold_file(folder / EVENTS_FILE))
+    return with_verdict(build_record_from(folder / EVENTS_FILE))
 
 
 def whole(host: Record, memory: Record | None = None) -> Any:

@@ -11,8 +11,8 @@ import pytest
 
 from bench.analysis import stalls
 from bench.analysis.stalls import INPUT_BOUND, NOT_ENOUGH, NOT_INPUT_BOUND, Cost
-from bench.record import Record, fold
-from bench.rules import judged
+from bench.record import Record, build_record
+from bench.rules import with_verdict
 from tests.support.records import Run
 
 UNKNOWN = Cost(math.nan, math.nan, math.nan)
@@ -37,7 +37,7 @@ def run(
             waits = {"epoch": line["epoch"], "edges_us": [1e3], "counts": [0, 10], "floor_us": 100.0}
             lines.append({**line, "event": "waits", **waits, "sum_us": 1e6 * stalled + 1000.0, **looks})
         lines.append(line)
-    return judged(fold(lines))
+    return with_verdict(build_record(lines))
 
 
 def pairs(host: list[float], memory: list[float], **witness: Any) -> dict[str, list[Record]]:

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from bench.analysis import frames
-from bench.record import Record, fold
+from bench.record import Record, build_record
 from tests.support.machines import Machine
 from tests.support.records import Run
 
@@ -28,7 +28,7 @@ def waits(epoch: float, sum_us: float, **more: Any) -> dict[str, Any]:
 
 def waited(*lines: dict[str, Any], **changes: Any) -> Record:
     told = Run(**changes).lines()
-    return fold([*told[:-1], *lines, told[-1]])
+    return build_record([*told[:-1], *lines, told[-1]])
 
 
 def test_a_run_has_what_its_machine_did_in_training() -> None:

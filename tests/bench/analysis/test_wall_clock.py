@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from bench.analysis import frames, wall_clock
-from bench.record import fold
+from bench.record import build_record
 from tests.support.records import NS, Run
 
 #: Wall clock before the first epoch of a made run: all that happens once.
@@ -79,7 +79,7 @@ def test_a_campaign_lasts_from_its_start_to_the_end_of_its_last_run_with_its_ses
 
 def test_a_run_that_was_killed_counts_to_the_last_thing_heard_of_it() -> None:
     lines = [line for line in session(0, began=990, spawned=1000).lines() if line["event"] != "harness_end"]
-    seconds = wall_clock.sessions_seconds([fold(lines)])
+    seconds = wall_clock.sessions_seconds([build_record(lines)])
     assert seconds == pytest.approx(10 + ONCE + 5 * 12 + 0.5, abs=0.1)
 
 

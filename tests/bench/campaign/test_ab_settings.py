@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.campaign.ab_settings import SETTINGS, Told, read
+from bench.campaign.ab_settings import SETTINGS, ArmSettings, read
 from bench.errors import UsageError
 from bench.system.identity import Identity
 
@@ -23,7 +23,7 @@ def test_words_are_split_as_a_shell_does_into_options_and_variables() -> None:
 
 
 def test_no_words_are_nothing_of_its_own() -> None:
-    assert read("A", " \n", NOBODY) == Told() and Told().threads is None
+    assert read("A", " \n", NOBODY) == ArmSettings() and ArmSettings().threads is None
 
 
 @pytest.mark.parametrize("value", ["auto", "host", "device"])

@@ -11,7 +11,7 @@ import pytest
 from bench.campaign import pairs
 from bench.campaign.campaign import Configuration
 from bench.errors import Refused
-from bench.launch.conditions import RunProtocol
+from bench.launch.conditions import RunConditions
 from bench.record.ab import StoredAB, StoredSide
 from tests.support.records import Run
 
@@ -22,8 +22,8 @@ USUAL = Configuration(
 NOTHING = StoredSide({}, {}, {})
 WANTED = StoredAB(1, "smoke", "synthetic", None, (0, 1, 2, 3), replace(NOTHING, settings={"THREADS": "1"}), NOTHING)
 SIDES = {
-    "a": pairs.Side(replace(USUAL, threads=1), RunProtocol(), {"net": "resnet9"}),
-    "b": pairs.Side(USUAL, RunProtocol(kernel_cache="cold"), {"net": "resnet9"}),
+    "a": pairs.Side(replace(USUAL, threads=1), RunConditions(), {"net": "resnet9"}),
+    "b": pairs.Side(USUAL, RunConditions(kernel_cache="cold"), {"net": "resnet9"}),
 }
 NOW = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
 

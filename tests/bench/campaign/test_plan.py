@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from bench.campaign import plan
-from bench.campaign.plan import Wishes
+from bench.campaign.plan import RunOptions
 from bench.errors import EnvironmentProblem, UsageError
 from bench.probes import host
 from bench.probes.device import CPU, Device
 from bench.probes.device import device as find_device
-from bench.probes.gpu import Gpu, GpuLost, LostGpu, Sight
-from bench.telemetry.gpu_source import Chosen
+from bench.probes.gpu import Gpu, GpuInventory, GpuLost, LostGpu
+from bench.telemetry.gpu_source import GpuSelection
 
 CARDS = tuple(
     Gpu(index, f"GPU-{index}000-aa", name, 2**34, "550.54", "12.4", (7, 0))
@@ -23,19 +23,19 @@ GPU = Device("gpu", "GPU-0000-aa", "Tesla V100 x", "Tesla V100")
 NO_GPU = Device("cpu", "cpu", "cpu", "cpu", "the driver is missing")
 
 
-def cards() -> Sight:
-    return Sight(CARDS)
+def cards() -> GpuInventory:
+    return GpuInventory(CARDS)
 
 
-def beside_a_lost_one() -> Sight:
-    return Sight(CARDS[1:], lost=(LostGpu(0, None, "the driver answers code 15"),))
+def beside_a_lost_one() -> GpuInventory:
+    return GpuInventory(CARDS[1:], lost=(LostGpu(0, None, "the driver answers code 15"),))
 
 
-def no_cards() -> Sight:
-    return Sight((), "there is no NVIDIA driver library")
+def no_cards() -> GpuInventory:
+    return GpuInventory((), "there is no NVIDIA driver library")
 
 
-def never() -> Sight:
+def never() -> GpuInventory:
     raise AssertionError("DEVICE=cpu must not touch the driver")
 
 
@@ -70,7 +70,7 @@ def test_what_identifies_a_gpu_in_files_does_not_tell_its_uuid() -> None:
 
 
 def test_a_slice_of_a_gpu_is_passed_on_by_its_own_name() -> None:
-    one = Sight(CARDS[:1])
+    one = GpuInventory(CARDS[:1])
 
     assert find_device("MIG-77", lambda: one, {}).asked == "MIG-77"
     assert find_device("auto", lambda: one, {"CUDA_VISIBLE_DEVICES": "MIG-78,MIG-79"}).asked == "MIG-78"
@@ -84,7 +84,7 @@ def test_a_slice_beside_other_gpus_is_passed_on_and_unwatched_only_where_nobody_
     assert device.name == ("NVIDIA H200" if older else "NVIDIA GPU")
     watched = plan.watched(None, device, never)
     if older:
-        assert (watched.chosen, watched.notice) == (Chosen(f"MIG-{older}"), "")
+        assert (watched.chosen, watched.notice) == (GpuSelection(f"MIG-{older}"), "")
     else:
         assert (watched.chosen, watched.why_none) == (None, device.unwatched)
         assert device.unwatched in watched.notice
@@ -177,35 +177,37 @@ def test_a_device_that_is_none_is_told_with_the_nearest(asked: str, meant: str |
 @pytest.mark.parametrize(
     ("wishes", "where", "recipe"),
     [
-        (Wishes(), GPU, "resnet9"),
-        (Wishes(), NO_GPU, "smoke"),
-        (Wishes(data="synthetic"), NO_GPU, "smoke"),
-        (Wishes(recipe="keras24"), NO_GPU, "keras24"),
-        (Wishes(recipe="keras24"), GPU, "keras24"),
-        (Wishes(smoke=True), GPU, "smoke"),
-        (Wishes(smoke=True, data="/cifar"), NO_GPU, "smoke"),
-        (Wishes(smoke=True, recipe="smoke"), GPU, "smoke"),
+        (RunOptions(), GPU, "resnet9"),
+        (RunOptions(), NO_GPU, "smoke"),
+        (RunOptions(data="synthetic"), NO_GPU, "smoke"),
+        (RunOptions(recipe="keras24"), NO_GPU, "keras24"),
+        (RunOptions(recipe="keras24"), GPU, "keras24"),
+        (RunOptions(smoke=True), GPU, "smoke"),
+        (RunOptions(smoke=True, data="/cifar"), NO_GPU, "smoke"),
+        (RunOptions(smoke=True, recipe="smoke"), GPU, "smoke"),
     ],
 )
-def test_the_recipe_is_what_was_asked_or_what_the_machine_can_do(wishes: Wishes, where: Device, recipe: str) -> None:
+def test_the_recipe_is_what_was_asked_or_what_the_machine_can_do(
+    wishes: RunOptions, where: Device, recipe: str
+) -> None:
     assert plan.recipe_name(wishes, where) == recipe
 
 
 def test_data_for_the_smoke_check_is_a_misunderstanding_and_told() -> None:
     with pytest.raises(UsageError, match=r"no use for DATA=/cifar; leave DATA out, or add RECIPE=speedrun SEEDS=1"):
-        plan.recipe_name(Wishes(data="/cifar"), NO_GPU)
+        plan.recipe_name(RunOptions(data="/cifar"), NO_GPU)
 
 
 def test_the_smoke_check_with_another_recipe_is_a_contradiction() -> None:
     with pytest.raises(UsageError, match=r"leave RECIPE=page24 out or type make bench"):
-        plan.recipe_name(Wishes(smoke=True, recipe="page24"), GPU)
+        plan.recipe_name(RunOptions(smoke=True, recipe="page24"), GPU)
 
 
 # The rest
 
 
 def test_a_gpu_gets_five_seeds_on_cifar10_with_the_input_on_the_device() -> None:
-    todo = plan.complete(Wishes(), GPU, "page24", "cifar10")
+    todo = plan.complete(RunOptions(), GPU, "page24", "cifar10")
 
     assert (todo.seeds, todo.data, todo.input, todo.precision, todo.notice) == (
         (0, 1, 2, 3, 4),
@@ -227,7 +229,7 @@ def test_the_trainer_gets_the_cpus_that_a_container_can_keep_busy(
 
 
 def test_a_cpu_gets_two_seeds_of_smoke_and_is_told_what_they_are_not() -> None:
-    todo = plan.complete(Wishes(), NO_GPU, "smoke", "synthetic")
+    todo = plan.complete(RunOptions(), NO_GPU, "smoke", "synthetic")
 
     assert (todo.seeds, todo.data, todo.input) == ((0, 1), "synthetic", "host")
     assert todo.notice == (
@@ -239,25 +241,25 @@ def test_a_cpu_gets_two_seeds_of_smoke_and_is_told_what_they_are_not() -> None:
 
 
 def test_smoke_on_a_gpu_says_how_to_get_a_result_there() -> None:
-    assert plan.complete(Wishes(smoke=True), GPU, "smoke", "synthetic").notice.endswith("result: make bench.")
+    assert plan.complete(RunOptions(smoke=True), GPU, "smoke", "synthetic").notice.endswith("result: make bench.")
 
 
 def test_the_notice_is_about_the_data_and_not_about_the_recipe() -> None:
-    on_cifar10 = plan.complete(Wishes(recipe="smoke", data="/cifar"), CPU, "smoke", "synthetic")
-    on_stand_in = plan.complete(Wishes(recipe="page24", data="synthetic"), CPU, "page24", "cifar10")
+    on_cifar10 = plan.complete(RunOptions(recipe="smoke", data="/cifar"), CPU, "smoke", "synthetic")
+    on_stand_in = plan.complete(RunOptions(recipe="page24", data="synthetic"), CPU, "page24", "cifar10")
 
     assert (on_cifar10.data, on_cifar10.notice) == ("/cifar", "")
     assert on_stand_in.notice.startswith("This checks the harness on a built-in stand-in")
 
 
 def test_a_recipe_on_a_cpu_is_trained_on_cifar10() -> None:
-    todo = plan.complete(Wishes(recipe="page24"), NO_GPU, "page24", "cifar10")
+    todo = plan.complete(RunOptions(recipe="page24"), NO_GPU, "page24", "cifar10")
 
     assert (todo.data, len(todo.seeds), todo.notice) == (None, 5, "")
 
 
 def test_what_was_asked_for_is_kept() -> None:
-    wishes = Wishes("page24", "3,1", "/cifar", "host", "fp32", "gpu", 3)
+    wishes = RunOptions("page24", "3,1", "/cifar", "host", "fp32", "gpu", 3)
 
     todo = plan.complete(wishes, GPU, "page24", "cifar10")
 
@@ -265,13 +267,13 @@ def test_what_was_asked_for_is_kept() -> None:
 
 
 def test_auto_input_is_the_default() -> None:
-    assert plan.complete(Wishes(input="auto"), GPU, "page24", "cifar10").input == "device"
+    assert plan.complete(RunOptions(input="auto"), GPU, "page24", "cifar10").input == "device"
 
 
 def test_the_smoke_check_leaves_the_persons_data_alone() -> None:
-    assert plan.complete(Wishes(smoke=True, data="/cifar"), GPU, "smoke", "synthetic").data == "synthetic"
+    assert plan.complete(RunOptions(smoke=True, data="/cifar"), GPU, "smoke", "synthetic").data == "synthetic"
 
 
 def test_seeds_are_checked() -> None:
     with pytest.raises(UsageError, match="twice"):
-        plan.complete(Wishes(seeds="1,1"), GPU, "page24", "cifar10")
+        plan.complete(RunOptions(seeds="1,1"), GPU, "page24", "cifar10")

@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 from bench.campaign.preflight import gather, packages_unlike_lock
-from bench.launch.launch import Heard
-from bench.rules import Data, examine
+from bench.rules import Data, run_preflight
+from bench.system.subprocesses import CompletedCommand
 
 
-def no_answer(argv: Sequence[str], seconds: float, env: Mapping[str, str] | None = None) -> Heard:
+def no_answer(argv: Sequence[str], seconds: float, env: Mapping[str, str] | None = None) -> CompletedCommand:
     """A program that writes nothing."""
-    return Heard(0, "", "")
+    return CompletedCommand(0, "", "")
 
 
 def test_packages_are_compared_with_their_lock(tmp_path: Path) -> None:
@@ -36,16 +36,16 @@ def test_packages_are_compared_with_their_lock(tmp_path: Path) -> None:
 def test_this_machine_is_looked_at_without_starting_more_than_it_was_given(tmp_path: Path) -> None:
     asked = []
 
-    def hear(argv: Sequence[str], seconds: float, env: Mapping[str, str] | None = None) -> Heard:
+    def hear(argv: Sequence[str], seconds: float, env: Mapping[str, str] | None = None) -> CompletedCommand:
         asked.append(argv[0])
-        return Heard(0, f"framework-answer {json.dumps({'version': '9.9', 'gpus': []})}", "")
+        return CompletedCommand(0, f"framework-answer {json.dumps({'version': '9.9', 'gpus': []})}", "")
 
     facts = gather(tmp_path, tmp_path / "not/there/yet", "auto", Data("missing", ""), hear)
     assert asked == [sys.executable]  # and no git, as there is no checkout
     assert (facts.tensorflow_version, facts.tensorflow_gpus, facts.python) == ("9.9", 0, sys.version_info[:2])
     assert facts.results_writable
     assert facts.free_bytes > 0
-    assert {"python", "memory", "cpu-contention"} <= {each.rule for each in examine(facts)}
+    assert {"python", "memory", "cpu-contention"} <= {each.rule for each in run_preflight(facts)}
     assert not (tmp_path / "not").exists()
 
 

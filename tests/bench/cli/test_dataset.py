@@ -12,7 +12,7 @@ import pytest
 from bench.__main__ import main
 from bench.campaign import dataset as _dataset
 from bench.campaign import parquet
-from bench.launch import launch
+from bench.system import subprocesses
 from resnet9.data import dataset, fetch
 from resnet9.data.official import PYTHON
 from resnet9.errors import DataError
@@ -84,7 +84,7 @@ def test_what_is_not_there_is_refused_and_made_by_nobody(tmp_path: Path, named: 
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     made: list[list[str]] = []
-    monkeypatch.setattr(launch, "call", lambda argv, cwd: made.append(list(argv)) or 3)
+    monkeypatch.setattr(subprocesses, "run_attached", lambda argv, cwd: made.append(list(argv)) or 3)
     return made
 
 

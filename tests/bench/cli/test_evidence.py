@@ -16,7 +16,7 @@ from bench.campaign import plan, reproductions
 from bench.cli.evidence import command
 from bench.errors import DataError
 from bench.record import load_run, seal, seed_folder, write_run
-from bench.rules import judged
+from bench.rules import with_verdict
 from resnet9 import recipe as recipes
 from tests.support.records import NS, Run, finals, write_campaign
 
@@ -126,14 +126,14 @@ def test_a_damaged_file_is_one_sentence_in_a_report(
 ) -> None:
     monkeypatch.setattr(reproductions, "REPRODUCED_FILE", tmp_path / "reproduced.json")
     (tmp_path / "reproduced.json").write_text(content)
-    records = [judged(run.record()) for run in air94_runs(94.0)]
+    records = [with_verdict(run.record()) for run in air94_runs(94.0)]
     with pytest.raises(DataError, match=r"^reproduced\.json cannot be read .*; type `python -m bench evidence`\.$"):
         reproductions.notes(records)
 
 
 def test_a_forged_record_is_no_evidence(tmp_path: Path) -> None:
     place = seed_folder(write_published(tmp_path / "c", air94_runs(94.0)), 0)
-    write_run(run := load_run(place), judged(run.record))
+    write_run(run := load_run(place), with_verdict(run.record))
     body = (place / "record.json").read_bytes().replace(b'"correct": 9400', b'"correct": 9900')
     (place / "record.json").write_bytes(body)
     (place / "record.sha256").write_text(seal.text(place, seal.sources(place), body))

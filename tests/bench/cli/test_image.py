@@ -193,9 +193,9 @@ def test_a_shell_wants_a_terminal(engine: Path, tmp_path: Path, capfd: pytest.Ca
 GPU = Device("gpu", "GPU-1", "NVIDIA H200 1", "NVIDIA H200")
 
 
-def placed(mode: str = "native", name: str = "25.02", pinning: str = "pinned") -> launch_spec.Placed:
+def placed(mode: str = "native", name: str = "25.02", pinning: str = "pinned") -> launch_spec.ContainerTarget:
     choice = Choice(catalog.read().find(name), "a test", Fit("native", mode))
-    return launch_spec.Placed(Engine("docker", "27"), choice, Inspected("sha256:1"), pinning, "owner", "GPU-1")
+    return launch_spec.ContainerTarget(Engine("docker", "27"), choice, Inspected("sha256:1"), pinning, "owner", "GPU-1")
 
 
 def answer(**changes: Any) -> dict[str, Any]:

@@ -24,11 +24,11 @@ from bench.campaign import plan
 from bench.probes.device import device as find_device
 from bench.containers import selection
 from bench.errors import BenchError
-asked = selection.Asked(**json.loads(sys.argv[1]))
+asked = selection.ContainerOptions(**json.loads(sys.argv[1]))
 try:
     device = find_device(None)
-    found = selection.settle(asked, device)
-    wanted = plan.complete(plan.Wishes(), device, plan.recipe_name(plan.Wishes(), device), "cifar10")
+    found = selection.resolve(asked, device)
+    wanted = plan.complete(plan.RunOptions(), device, plan.recipe_name(plan.RunOptions(), device), "cifar10")
     print(json.dumps({"said": found.said, "image": found.choice and found.choice.image.name, "toolkit": found.toolkit,
                       "recipe": wanted.recipe, "seeds": wanted.seeds}))
 except BenchError as problem:
@@ -128,36 +128,39 @@ def test_native_as_asked_for_is_said_on_a_gpu_and_no_engine_is_asked(tmp_path: P
 
 def test_a_cpu_is_native_unless_told_and_nothing_is_said_of_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert selection.settle(selection.Asked(), CPU) == selection.Settled()
-    assert selection.settle(selection.Asked("auto"), CPU, own=True) == selection.Settled()
+    assert selection.resolve(selection.ContainerOptions(), CPU) == selection.ContainerChoice()
+    assert selection.resolve(selection.ContainerOptions("auto"), CPU, own=True) == selection.ContainerChoice()
     with pytest.raises(EnvironmentProblem, match="no `docker` on PATH"):
-        selection.settle(selection.Asked("container"), CPU)
+        selection.resolve(selection.ContainerOptions("container"), CPU)
 
 
 def test_a_gpu_that_nvml_does_not_show_cannot_be_handed_on(monkeypatch: pytest.MonkeyPatch) -> None:
     hidden = Device("gpu", "gpu", "gpu", "gpu", unwatched="there is no NVIDIA driver library")
-    assert "has no UUID to hand it on by" in selection.settle(selection.Asked(), hidden).said
+    assert "has no UUID to hand it on by" in selection.resolve(selection.ContainerOptions(), hidden).said
     with pytest.raises(EnvironmentProblem, match="has no UUID"):
-        selection.settle(selection.Asked("container"), hidden)
+        selection.resolve(selection.ContainerOptions("container"), hidden)
 
 
 def test_in_the_image_that_holds_harness_and_trainer_it_has_been_decided(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BENCH_IMAGE", "nvcr.io/nvidia/tensorflow:25.02-tf2-py3@sha256:0")
-    assert selection.settle(selection.Asked(), Device("gpu", "GPU-1", "k", "NVIDIA H200")) == selection.Settled()
+    assert (
+        selection.resolve(selection.ContainerOptions(), Device("gpu", "GPU-1", "k", "NVIDIA H200"))
+        == selection.ContainerChoice()
+    )
 
 
 def test_an_image_that_is_none_is_told_before_any_trouble_with_the_engine() -> None:
     with pytest.raises(UsageError, match=r"there is no image '25\.2'"):
-        selection.settle(selection.Asked("container", "25.2", docker="no-such-engine"), CPU)
+        selection.resolve(selection.ContainerOptions("container", "25.2", docker="no-such-engine"), CPU)
 
 
 def test_what_contradicts_itself_is_a_usage_error() -> None:
     with pytest.raises(UsageError, match="leave IMAGE=cpu or WHERE out"):
-        selection.settle(selection.Asked("native", "cpu"), CPU)
+        selection.resolve(selection.ContainerOptions("native", "cpu"), CPU)
     with pytest.raises(UsageError, match="runs where you start it"):
-        selection.settle(selection.Asked(None, "cpu"), CPU, own=True)
+        selection.resolve(selection.ContainerOptions(None, "cpu"), CPU, own=True)
     with pytest.raises(UsageError, match="leave it out"):
-        selection.explicitly(selection.Asked("native"))
+        selection.explicitly(selection.ContainerOptions("native"))
 
 
 @pytest.mark.skipif(engine.has_cdi(), reason="this machine describes GPUs by CDI; run the tests where none does")

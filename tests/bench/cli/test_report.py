@@ -20,7 +20,7 @@ from bench.record import load_run, read, seal
 from bench.record.claims import Claims
 from bench.record.stalls import StoredStalls, write_stalls
 from bench.report import campaign_files, tables
-from bench.rules import judged
+from bench.rules import with_verdict
 from resnet9 import recipe
 from tests.support.machines import Machine
 from tests.support.records import (
@@ -358,7 +358,7 @@ def test_the_pair_of_a_recipe_of_ones_own_is_that_which_its_run_wrote(
     table = asdict(replace(recipe.load("air94"), name="my:mine", label_smoothing=0.05))
     runs = [Run(recipe="my:mine")]
     folder = write_campaign(tmp_path / "c", runs, recipe=table)
-    judged_runs = [judged(run.record()) for run in runs]
+    judged_runs = [with_verdict(run.record()) for run in runs]
     claims = Claims("A", "a@example.org", "1 V100")
     publish.write_dawnbench(tmp_path / "run", judged_runs, claims, table, "x", plan=[0], allow_unverified_data=False)
 
@@ -509,7 +509,7 @@ def test_a_forged_record_has_no_better_place(forged: Path, bench: Callable[..., 
 
 def test_the_tables_at_the_end_of_a_campaign_go_by_no_seal(forged: Path) -> None:
     (record,), _ = campaign_files.write_all(forged)
-    assert record == judged(Run().record())
+    assert record == with_verdict(Run().record())
 
 
 def read_json(path: Path) -> Any:

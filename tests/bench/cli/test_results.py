@@ -17,7 +17,7 @@ from bench.errors import Refused
 from bench.record import Record
 from bench.record.claims import Claims
 from bench.report import run_line
-from bench.rules import judged
+from bench.rules import with_verdict
 from resnet9 import recipe
 from tests.support.records import Run
 
@@ -38,7 +38,7 @@ CLAIMS = Claims("Ada Lovelace", "ada@example.org", "1 V100 / 61 GB / 8 CPU")
 
 
 def records(*runs: Run) -> list[Record]:
-    return [judged(run.record()) for run in runs]
+    return [with_verdict(run.record()) for run in runs]
 
 
 def pair(folder: Path, results: list[Record], claims: Claims = CLAIMS, allowed: bool = False) -> str:
@@ -66,7 +66,7 @@ def written(folder: Path) -> dict[str, object]:
     ],
 )
 def test_a_run_is_told_in_a_line_its_time_with_its_clock(run: Run, line: str) -> None:
-    assert run_line.line(judged(run.record())) == line
+    assert run_line.line(with_verdict(run.record())) == line
 
 
 def viewed(run: Run, more: int, epoch: float | None = None) -> Record:
@@ -75,7 +75,7 @@ def viewed(run: Run, more: int, epoch: float | None = None) -> Record:
     last = made.epochs[-1]
     plain = replace(last, epoch=last.epoch if epoch is None else epoch)
     six = replace(plain, view="six", correct=last.correct + more, steps=0, images=0)
-    return judged(replace(made, epochs=(*made.epochs[:-1], plain, six), recipe={**made.recipe, "view": "six"}))
+    return with_verdict(replace(made, epochs=(*made.epochs[:-1], plain, six), recipe={**made.recipe, "view": "six"}))
 
 
 def test_a_run_judged_in_views_is_told_with_its_plain_accuracy() -> None:
@@ -85,7 +85,7 @@ def test_a_run_judged_in_views_is_told_with_its_plain_accuracy() -> None:
 
 
 def test_both_accuracies_are_in_the_tables() -> None:
-    frame = frames.runs([viewed(Run(), 7), judged(Run().record())])
+    frame = frames.runs([viewed(Run(), 7), with_verdict(Run().record())])
 
     assert list(frame["final_accuracy_percent"]) == [95.07, 95.0]
     assert list(frame["final_plain_accuracy_percent"]) == [95.0, 95.0]
@@ -266,7 +266,7 @@ def test_the_pair_says_whether_accuracy_was_measured_with_test_time_augmentation
     table = {**asdict(recipe.load("page24")), "views": "six", "views_share": 0.25}
 
     publish.write_dawnbench(
-        tmp_path, [judged(record)], CLAIMS, table, "results/x", plan=[0], allow_unverified_data=False
+        tmp_path, [with_verdict(record)], CLAIMS, table, "results/x", plan=[0], allow_unverified_data=False
     )
 
     misc = written(tmp_path)["misc"]

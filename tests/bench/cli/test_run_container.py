@@ -13,7 +13,7 @@ import pytest
 from bench.campaign import runner
 from bench.campaign.plan import Plan
 from bench.containers import catalog, selection, spec
-from bench.containers.launch_spec import Placed
+from bench.containers.launch_spec import ContainerTarget
 from bench.launch import launch
 from bench.probes.device import Device
 from tests.support import fake_engine
@@ -292,7 +292,7 @@ def test_a_trainer_that_finds_no_gpu_in_its_container_is_told_with_what_mends_th
     choice = spec.Choice(catalog.read().find("25.02"), "a test")
     inspected = spec.Inspected("sha256:1")
     engine = spec.Engine(program, "27", is_podman=program == "podman")
-    placed = Placed(engine, choice, inspected, spec.PINNED, "owner", "GPU-1")
+    placed = ContainerTarget(engine, choice, inspected, spec.PINNED, "owner", "GPU-1")
     todo = Plan("hive", (0,), None, "device", "auto", Device("gpu", "GPU-1", "k", "n"), 1, placed=placed)
     failed = launch.Outcome("failed", "the NVIDIA driver shows no GPU; see what nvidia-smi says", 4)
 

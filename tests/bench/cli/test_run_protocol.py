@@ -18,7 +18,7 @@ from bench import rules
 from bench.analysis import frames
 from bench.campaign import records
 from bench.launch import conditions, kernel_cache
-from bench.record import Record, fold_file, load_campaign
+from bench.record import Record, build_record_from, load_campaign
 from tests.support.scripted_bench import Bench, installed
 
 WARM_UP_SEED = 10**9
@@ -42,7 +42,7 @@ class Warm(Bench):
         return [request.seed for request in self.requests]
 
     def record(self, seed: int) -> Record:
-        return fold_file(self.folder / f"seed-{seed:03d}" / "events.jsonl")
+        return build_record_from(self.folder / f"seed-{seed:03d}" / "events.jsonl")
 
     def warm_ups(self) -> list[str]:
         return sorted(path.name for path in self.folder.glob("warm-up*"))
@@ -80,7 +80,7 @@ def test_a_campaign_begins_with_a_run_that_is_in_no_table(bench: Warm) -> None:
 def test_every_record_tells_what_came_before_it(bench: Warm) -> None:
     bench()
 
-    warm_up, counted = fold_file(bench.folder / "warm-up" / "events.jsonl"), bench.record(0)
+    warm_up, counted = build_record_from(bench.folder / "warm-up" / "events.jsonl"), bench.record(0)
     assert warm_up.seed == WARM_UP_SEED
     began_ns = warm_up.circumstances["session_began_ns"]
     assert warm_up.circumstances == {
@@ -105,7 +105,7 @@ def test_a_warm_up_is_ended_when_it_has_lasted_long_enough_and_counts_as_made(
 
     assert (code, err) == (0, "")
     assert "warm-up  over after " in out
-    assert fold_file(bench.folder / "warm-up" / "events.jsonl").status == "cut_short"
+    assert build_record_from(bench.folder / "warm-up" / "events.jsonl").status == "cut_short"
     assert bench.record(0).circumstances["warm_up"] is True
 
 

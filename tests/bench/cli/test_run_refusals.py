@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from bench.launch import launch
-from bench.system import locks
+from bench.system import locks, subprocesses
 from resnet9.data import dataset, sources
 from tests.support.scripted_bench import Bench, installed, stand_in
 
@@ -69,7 +68,7 @@ def test_cifar10_that_is_not_there_is_downloaded_and_a_failure_ends_with_its_exi
 ) -> None:
     asked: list[Any] = []
     monkeypatch.setattr(dataset, "DEFAULT_FOLDER", Path.cwd() / "data")
-    monkeypatch.setattr(launch, "call", lambda argv, cwd: asked.append(list(argv)) or 4)
+    monkeypatch.setattr(subprocesses, "run_attached", lambda argv, cwd: asked.append(list(argv)) or 4)
 
     with pytest.raises(SystemExit) as ended:
         bench("--recipe", "page24")

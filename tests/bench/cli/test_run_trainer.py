@@ -15,8 +15,8 @@ import pytest
 
 from bench.__main__ import main
 from bench.cli import run
-from bench.record import fingerprint_keys, fold_file, load_campaign
-from bench.rules import judged
+from bench.record import build_record_from, fingerprint_keys, load_campaign
+from bench.rules import with_verdict
 from resnet9.data import dataset, sources, synthetic
 from tests.support.scripted_command import HIDDEN, hide_a_gpu
 
@@ -138,7 +138,7 @@ def test_an_input_called_memory_is_a_word_of_its_own(bench: Bench) -> None:
 
     assert bench("--data", "synthetic", "--seeds", "1")[0] == 0
 
-    record = judged(fold_file(bench.folders[0] / "seed-000" / "events.jsonl"))
+    record = with_verdict(build_record_from(bench.folders[0] / "seed-000" / "events.jsonl"))
     assert record.input == "memory" and record.verdict is not None
     assert "memory-input" not in [each.rule for each in record.verdict.reasons]
 

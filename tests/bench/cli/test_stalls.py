@@ -18,7 +18,7 @@ from bench.errors import Refused
 from bench.launch import trainer_command
 from bench.record.claims import Claims
 from bench.record.stalls import read_stalls
-from bench.rules import judged
+from bench.rules import with_verdict
 from tests.support import fake_engine
 from tests.support.records import Run
 from tests.support.scripted_command import ScriptedCommand, greeting, installed
@@ -252,7 +252,7 @@ def test_a_recipe_of_one_epoch_is_refused_in_a_sentence(bench: Bench) -> None:
 
 
 def test_a_run_of_the_control_is_no_result_and_makes_no_entry(tmp_path: Path) -> None:
-    record = judged(Run(hello={"input": "memory"}).record())
+    record = with_verdict(Run(hello={"input": "memory"}).record())
     assert record.verdict is not None and record.verdict.level == "invalid"
     assert [each.rule for each in record.verdict.reasons if each.level == "invalid"] == ["memory-input"]
     trusted = replace(record, verdict=replace(record.verdict, level="clean"))

@@ -13,8 +13,8 @@ from bench.containers import engine
 from bench.containers.catalog import Image
 from bench.containers.spec import Engine, Inspected
 from bench.errors import EnvironmentProblem
-from bench.launch import launch
-from bench.launch.launch import Heard
+from bench.system import subprocesses
+from bench.system.subprocesses import CompletedCommand
 from tests.bench.probes.test_host import plant
 
 DIGEST = f"sha256:{'a' * 64}"
@@ -38,16 +38,16 @@ class Answering:
     """Says always the same, and keeps what it was asked."""
 
     def __init__(self, said: object = "", exit_code: int = 0, err: str = "") -> None:
-        self.heard = Heard(exit_code, said if isinstance(said, str) else json.dumps(said), err)
+        self.heard = CompletedCommand(exit_code, said if isinstance(said, str) else json.dumps(said), err)
         self.asked: list[list[str]] = []
 
-    def __call__(self, argv: Sequence[str], seconds: float) -> Heard:
+    def __call__(self, argv: Sequence[str], seconds: float) -> CompletedCommand:
         self.asked.append(list(argv))
         return self.heard
 
 
-def raising(error: Exception) -> Callable[[Sequence[str], float], Heard]:
-    def hear(argv: Sequence[str], seconds: float) -> Heard:
+def raising(error: Exception) -> Callable[[Sequence[str], float], CompletedCommand]:
+    def hear(argv: Sequence[str], seconds: float) -> CompletedCommand:
         raise error
 
     return hear
@@ -100,8 +100,8 @@ def test_an_engine_that_tells_little_is_one_all_the_same() -> None:
 
 @pytest.mark.parametrize(("there", "refused"), [("ssh://me@far", True), ("tcp://far:2375", True), ("unix:///x", False)])
 def test_a_context_that_leads_to_another_machine_is_refused(there: str, refused: bool) -> None:
-    def hear(argv: Sequence[str], seconds: float) -> Heard:
-        return Heard(0, there if "context" in argv else '{"ServerVersion": "27"}', "")
+    def hear(argv: Sequence[str], seconds: float) -> CompletedCommand:
+        return CompletedCommand(0, there if "context" in argv else '{"ServerVersion": "27"}', "")
 
     if refused:
         with pytest.raises(EnvironmentProblem, match="docker context use default"):
@@ -113,9 +113,11 @@ def test_a_context_that_leads_to_another_machine_is_refused(there: str, refused:
 
 def test_an_engine_is_asked_as_a_program(path: Path) -> None:
     (path / "docker").write_text('#!/bin/sh\necho \'{"ServerVersion": "27.3.1"}\'; echo WARNING: no swap limit >&2\n')
-    assert engine.find("docker", launch.hear, {}) == Engine("docker", "27.3.1")
+    assert engine.find("docker", subprocesses.run_captured, {}) == Engine("docker", "27.3.1")
     (path / "docker").write_text("#!/no/such/interpreter\n")
-    assert "`docker info` cannot be started (No such file" in refusal(engine.find, "docker", launch.hear, {})
+    assert "`docker info` cannot be started (No such file" in refusal(
+        engine.find, "docker", subprocesses.run_captured, {}
+    )
 
 
 @pytest.mark.parametrize(

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from bench.containers import catalog, launch_spec, spec
-from bench.containers.launch_spec import Placed
+from bench.containers.launch_spec import ContainerTarget
 from bench.containers.spec import Choice, Engine, Inspected
 from bench.launch import trainer_command
 from bench.system.paths import CHECKOUT
 
 CPU = catalog.read().find("cpu")
-PLACED = Placed(
+PLACED = ContainerTarget(
     Engine("docker", "27.1"),
     Choice(CPU, "a test"),
     Inspected("sha256:1", (), {"b": "2", "a": "1"}, {"PATH": "/opt/trainer/bin", "TF_X": "image's"}),

@@ -12,7 +12,7 @@ import pytest
 from bench.campaign import campaign
 from bench.campaign.campaign import Campaign, Configuration
 from bench.errors import Refused
-from bench.launch.conditions import UNSTATED, RunProtocol, WarmUp, warm_up_limits, warm_up_seed
+from bench.launch.conditions import UNSTATED, RunConditions, WarmUp, warm_up_limits, warm_up_seed
 from bench.launch.launch import Outcome
 from bench.launch.monitor import Limits
 from bench.record import load_campaign
@@ -25,15 +25,17 @@ CONFIGURATION = Configuration(
     input="host", precision="auto", device="cpu", trainer="resnet9", target_percent=94.0, threads=2,
 )  # fmt: skip
 NOW = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
-COOLED = RunProtocol(idle_seconds=30.0)
+COOLED = RunConditions(idle_seconds=30.0)
 
 
-def choose(results: Path, protocol: RunProtocol, out: Path | None = None, seeds: tuple[int, ...] = (0, 1)) -> Campaign:
+def choose(
+    results: Path, protocol: RunConditions, out: Path | None = None, seeds: tuple[int, ...] = (0, 1)
+) -> Campaign:
     later = NOW + timedelta(hours=len(list(results.iterdir())))
     return campaign.choose(results, out, CONFIGURATION, seeds, Claims(), "cpu", later, protocol)
 
 
-def begun(results: Path, protocol: RunProtocol, done: tuple[int, ...] = (0,)) -> Campaign:
+def begun(results: Path, protocol: RunConditions, done: tuple[int, ...] = (0,)) -> Campaign:
     """A campaign on disk with these seeds done."""
     new = choose(results, protocol)
     new.folder.mkdir()
@@ -59,9 +61,9 @@ def test_the_protocol_is_in_campaign_json_and_read_back(tmp_path: Path) -> None:
 
 
 def test_a_campaign_of_another_protocol_is_not_continued(tmp_path: Path) -> None:
-    old = begun(tmp_path, RunProtocol())
+    old = begun(tmp_path, RunConditions())
 
-    assert choose(tmp_path, RunProtocol()).folder == old.folder
+    assert choose(tmp_path, RunConditions()).folder == old.folder
     assert choose(tmp_path, COOLED).folder != old.folder
 
 
@@ -69,25 +71,25 @@ def test_out_that_was_begun_under_another_protocol_is_refused_with_both_values(t
     old = begun(tmp_path, COOLED)
 
     with pytest.raises(Refused, match=r"another protocol: idle_seconds 30.0 instead of 0.0; name another folder"):
-        choose(tmp_path, RunProtocol(), out=old.folder)
+        choose(tmp_path, RunConditions(), out=old.folder)
 
 
 def test_a_finished_campaign_may_be_shown_whatever_its_protocol_was(tmp_path: Path) -> None:
     old = begun(tmp_path, COOLED, done=(0, 1))
 
-    found = choose(tmp_path, RunProtocol(), out=old.folder)
+    found = choose(tmp_path, RunConditions(), out=old.folder)
 
     assert (found.left(), found.protocol) == ((), COOLED)
 
 
 def test_a_campaign_that_states_no_protocol_is_none_of_todays(tmp_path: Path) -> None:
-    old = begun(tmp_path, RunProtocol(warm_up=0))
+    old = begun(tmp_path, RunConditions(warm_up=0))
     body = json.loads((old.folder / "campaign.json").read_text())
     del body["protocol"]
     (old.folder / "campaign.json").write_text(json.dumps(body))
 
     assert campaign.read(old.folder).protocol == UNSTATED
-    assert choose(tmp_path, RunProtocol(warm_up=0)).folder != old.folder
+    assert choose(tmp_path, RunConditions(warm_up=0)).folder != old.folder
 
 
 # The warm-up run
@@ -109,7 +111,7 @@ def test_a_warm_up_has_the_limits_of_the_other_runs_and_an_end() -> None:
 
 
 def test_a_warm_up_is_in_no_table_and_an_older_one_is_kept_aside(tmp_path: Path) -> None:
-    made = begun(tmp_path, RunProtocol())
+    made = begun(tmp_path, RunConditions())
     run(made.make_room_to_warm_up(), 9, "cut_short")
     (made.folder / "warm-up" / ".record.json.12.part").touch()
 
@@ -155,15 +157,18 @@ def test_two_warm_ups_that_fail_end_a_campaign_that_made_no_run() -> None:
 @pytest.mark.parametrize(
     ("protocol", "words"),
     [
-        (RunProtocol(), "1 warm-up run first, 0 s idle between runs, kernel cache kept"),
-        (RunProtocol(0, 2.5, "cold"), "no warm-up run first, 2.5 s idle between runs, kernel cache empty at each run"),
+        (RunConditions(), "1 warm-up run first, 0 s idle between runs, kernel cache kept"),
         (
-            RunProtocol(2, telemetry=False),
+            RunConditions(0, 2.5, "cold"),
+            "no warm-up run first, 2.5 s idle between runs, kernel cache empty at each run",
+        ),
+        (
+            RunConditions(2, telemetry=False),
             "2 warm-up runs first, 0 s idle between runs, kernel cache kept, telemetry off",
         ),
     ],
 )
-def test_the_protocol_in_words(protocol: RunProtocol, words: str) -> None:
+def test_the_protocol_in_words(protocol: RunConditions, words: str) -> None:
     assert protocol.sentence() == words
 
 
@@ -176,4 +181,4 @@ def test_the_protocol_in_words(protocol: RunProtocol, words: str) -> None:
     ],
 )
 def test_what_is_warmed_up_is_told_where_there_are_sides(warm_up: int, begin: str) -> None:
-    assert RunProtocol(warm_up=warm_up).sentence("each side").startswith(begin)
+    assert RunConditions(warm_up=warm_up).sentence("each side").startswith(begin)

@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from bench.launch import launch
-from bench.launch.launch import Job, Outcome
-from bench.record import fold_file
+from bench.launch.launch import Outcome, RunSpec
+from bench.record import build_record_from
+from bench.system import subprocesses
 from tests.support.scripted_runs import ROOT, SHORT, Hears, events, gone, job, of_kind, wait_until
 
 # An honest run
@@ -23,7 +24,7 @@ from tests.support.scripted_runs import ROOT, SHORT, Hears, events, gone, job, o
 def test_an_honest_run_is_done_and_its_events_are_kept_as_they_came(tmp_path: Path) -> None:
     work = job(tmp_path, ["print", "hello, log"], ["run", 3, 19])
 
-    outcome = launch.run(work, limits=SHORT)
+    outcome = launch.launch(work, limits=SHORT)
 
     assert outcome == Outcome("done", "", exit_code=0, signal=None)
     kinds = [each["event"] for each in events(work)]
@@ -37,7 +38,7 @@ def test_an_honest_run_is_done_and_its_events_are_kept_as_they_came(tmp_path: Pa
 def test_the_first_line_tells_what_was_asked_and_the_last_what_it_cost(tmp_path: Path) -> None:
     work = job(tmp_path, ["run", 2, 19])
 
-    launch.run(work, limits=SHORT)
+    launch.launch(work, limits=SHORT)
 
     start, end = events(work)[0], events(work)[-1]
     assert (start["seed"], start["target_percent"], start["test_images"]) == (3, 94.0, 20)
@@ -56,9 +57,9 @@ def test_the_first_line_tells_what_was_asked_and_the_last_what_it_cost(tmp_path:
 def test_the_record_folded_from_the_events_agrees(tmp_path: Path) -> None:
     work = job(tmp_path, ["run", 2, 19])
 
-    launch.run(work, limits=SHORT)
+    launch.launch(work, limits=SHORT)
 
-    record = fold_file(work.folder / "events.jsonl")
+    record = build_record_from(work.folder / "events.jsonl")
     assert (record.status, record.seed, record.crossing_index) == ("done", 3, 1)
     assert [(each.correct, each.total, each.index) for each in record.recounts] == [(19, 20, 1)]
     assert record.malformed_lines == 0
@@ -67,7 +68,7 @@ def test_the_record_folded_from_the_events_agrees(tmp_path: Path) -> None:
 def test_events_are_stamped_when_they_come(tmp_path: Path) -> None:
     work = job(tmp_path, ["hello"], ["sleep", 0.1], ["event", {"event": "warning", "message": "m"}], ["run", 1, 1])
 
-    launch.run(work, limits=SHORT)
+    launch.launch(work, limits=SHORT)
 
     late_ms = [(each["received_ns"] - each["t_ns"]) / 1e6 for each in events(work) if "t_ns" in each]
     assert all(0 <= late < 50 for late in late_ms), late_ms
@@ -76,9 +77,9 @@ def test_events_are_stamped_when_they_come(tmp_path: Path) -> None:
 def test_the_trainer_gets_the_variables_of_the_protocol_and_nothing_that_was_not_given(tmp_path: Path) -> None:
     work = job(tmp_path)
     script = "import json, os; print(json.dumps(dict(os.environ)))"
-    work = Job(**{**vars(work), "argv": [sys.executable, "-I", "-S", "-c", script], "env": {"TF_X": "1"}})
+    work = RunSpec(**{**vars(work), "argv": [sys.executable, "-I", "-S", "-c", script], "env": {"TF_X": "1"}})
 
-    launch.run(work, limits=SHORT)
+    launch.launch(work, limits=SHORT)
 
     env = json.loads((work.folder / "trainer.log").read_text())
     env.pop("LC_CTYPE", None)  # Python sets this one itself where there is no locale.
@@ -96,7 +97,7 @@ def test_observers_hear_every_event_and_are_called_when_they_asked_to_be(tmp_pat
     hears, ticks = Hears(), Hears(every_ns=20_000_000)
     work = job(tmp_path, ["run", 1, 19], ["sleep", 0.15])
 
-    launch.run(work, [hears, ticks], SHORT)
+    launch.launch(work, [hears, ticks], SHORT)
 
     assert hears.kinds == ["hello", "phase", "phase", "phase", "epoch", "done"]
     assert len(hears.ticks) == 1
@@ -109,7 +110,7 @@ def test_lines_of_many_kilobytes_and_lines_in_pieces_arrive_whole(tmp_path: Path
     long = [["raw", begin], ["raw", "x" * 1000, 200], ["raw", end]]
     work = job(tmp_path, ["hello"], *long, ["raw", begin], ["sleep", 0.02], ["raw", "y"], ["raw", end], ["run", 1, 1])
 
-    launch.run(work, limits=SHORT)
+    launch.launch(work, limits=SHORT)
 
     assert [each["message"][:1] for each in of_kind(work, "warning")] == ["x", "y"]
     assert len(of_kind(work, "warning")[0]["message"]) == 200_000
@@ -118,7 +119,7 @@ def test_lines_of_many_kilobytes_and_lines_in_pieces_arrive_whole(tmp_path: Path
 def test_fields_the_protocol_does_not_know_are_kept_in_the_events(tmp_path: Path) -> None:
     work = job(tmp_path, ["hello", {"motto": "faster"}])
 
-    launch.run(work, limits=SHORT)
+    launch.launch(work, limits=SHORT)
 
     assert of_kind(work, "hello")[0]["motto"] == "faster"
 
@@ -127,7 +128,7 @@ def test_fields_the_protocol_does_not_know_are_kept_in_the_events(tmp_path: Path
 def test_the_parent_sleeps_while_the_trainer_works(tmp_path: Path, fifo: list[Any]) -> None:
     work = job(tmp_path, ["hello"], *fifo, ["sleep", 0.5])
 
-    launch.run(work, limits=SHORT)
+    launch.launch(work, limits=SHORT)
 
     end = events(work)[-1]
     assert end["harness_voluntary_switches"] < 50
@@ -137,7 +138,7 @@ def test_the_parent_sleeps_while_the_trainer_works(tmp_path: Path, fifo: list[An
 def test_no_epoch_at_all_is_enough_where_only_the_greeting_was_wanted(tmp_path: Path) -> None:
     work = job(tmp_path, ["hello"], ["sleep"])
 
-    outcome = launch.run(work, limits=replace(SHORT, enough_epochs=0))
+    outcome = launch.launch(work, limits=replace(SHORT, enough_epochs=0))
 
     assert (outcome.status, outcome.signal) == ("cut_short", signal.SIGTERM)
     assert [each["event"] for each in events(work)] == ["harness_start", "hello", "harness_end"]
@@ -165,8 +166,8 @@ class JumpingClock(Hears):
 def test_an_epoch_may_take_most_of_an_hour_and_not_more(tmp_path: Path) -> None:
     patient, impatient = JumpingClock([59]), JumpingClock([59, 2])
 
-    done = launch.run(job(tmp_path / "a", ["hello"], ["sleep", 0.2], ["done"]), [patient], clock=patient)
-    hung = launch.run(job(tmp_path / "b", ["hello"], ["sleep"]), [impatient], clock=impatient)
+    done = launch.launch(job(tmp_path / "a", ["hello"], ["sleep", 0.2], ["done"]), [patient], clock=patient)
+    hung = launch.launch(job(tmp_path / "b", ["hello"], ["sleep"]), [impatient], clock=impatient)
 
     assert done.status == "done"
     assert hung == Outcome("timed_out", "the trainer wrote no event for 3600 s", signal=signal.SIGTERM)
@@ -176,11 +177,11 @@ def test_a_machine_without_room_for_a_process_is_a_failed_run(tmp_path: Path) ->
     def no_room(*_: Any) -> launch.Child:
         raise OSError(11, "Resource temporarily unavailable")
 
-    outcome = launch.run(job(tmp_path), limits=SHORT, spawner=no_room)
+    outcome = launch.launch(job(tmp_path), limits=SHORT, spawner=no_room)
 
     assert outcome.status == "failed"
     assert "Resource temporarily unavailable" in outcome.reason
-    assert fold_file(tmp_path / "seed-003" / "events.jsonl").status == "failed"
+    assert build_record_from(tmp_path / "seed-003" / "events.jsonl").status == "failed"
 
 
 # Other programs
@@ -189,21 +190,21 @@ def test_a_machine_without_room_for_a_process_is_a_failed_run(tmp_path: Path) ->
 def test_an_answer_is_what_a_program_wrote_whatever_its_exit_status() -> None:
     script = "import sys; print('said'); print('noise', file=sys.stderr); sys.exit(3)"
 
-    assert launch.ask([sys.executable, "-S", "-c", script], 20) == "said\n"
+    assert subprocesses.capture_stdout([sys.executable, "-S", "-c", script], 20) == "said\n"
 
 
 def test_a_program_that_gives_no_answer_is_killed_with_its_children(tmp_path: Path) -> None:
     with pytest.raises(TimeoutError, match=r"sh took longer than 0.3 s"):
-        launch.ask(["sh", "-c", f"sleep 1000 & echo $! > {tmp_path}/pid; wait"], 0.3)
+        subprocesses.capture_stdout(["sh", "-c", f"sleep 1000 & echo $! > {tmp_path}/pid; wait"], 0.3)
 
     wait_until(lambda: gone(int((tmp_path / "pid").read_text())))
 
 
 def test_a_program_that_is_not_there_is_an_os_error() -> None:
     with pytest.raises(FileNotFoundError):
-        launch.ask(["no-such-program"], 1)
+        subprocesses.capture_stdout(["no-such-program"], 1)
 
 
 def test_a_call_answers_with_the_exit_code_or_the_signal() -> None:
-    assert launch.call([sys.executable, "-S", "-c", "raise SystemExit(3)"], ROOT) == 3
-    assert launch.call([sys.executable, "-S", "-c", "import os; os.kill(os.getpid(), 15)"], ROOT) == 143
+    assert subprocesses.run_attached([sys.executable, "-S", "-c", "raise SystemExit(3)"], ROOT) == 3
+    assert subprocesses.run_attached([sys.executable, "-S", "-c", "import os; os.kill(os.getpid(), 15)"], ROOT) == 143

@@ -13,9 +13,9 @@ import pytest
 from bench import protocol
 from bench.errors import EnvironmentProblem
 from bench.launch import launch
-from bench.launch.launch import Job, Outcome
+from bench.launch.launch import Outcome, RunSpec
 from bench.launch.monitor import Limits
-from bench.record import fold_file
+from bench.record import build_record_from
 from tests.support.scripted_runs import IMPATIENT, SHORT, Hears, events, gone, job, of_kind
 
 # A trainer that does not do what it should
@@ -42,7 +42,7 @@ from tests.support.scripted_runs import IMPATIENT, SHORT, Hears, events, gone, j
 def test_a_line_that_is_no_event_stops_the_run(tmp_path: Path, line: list[Any], why: str) -> None:
     work = job(tmp_path, ["hello"], line)
 
-    outcome = launch.run(work, limits=SHORT)
+    outcome = launch.launch(work, limits=SHORT)
 
     assert outcome.status == "failed"
     assert outcome.reason.startswith("the trainer wrote a line that is no event: ")
@@ -55,7 +55,7 @@ def test_a_line_that_is_no_event_stops_the_run(tmp_path: Path, line: list[Any], 
 def test_of_much_garbage_the_first_line_is_kept(tmp_path: Path) -> None:
     work = job(tmp_path, ["hello"], ["raw", "first\n"], ["raw", "more\n", 1000])
 
-    launch.run(work, limits=SHORT)
+    launch.launch(work, limits=SHORT)
 
     assert [each["line"] for each in of_kind(work, "harness_malformed")] == ["first"]
 
@@ -82,7 +82,7 @@ def test_an_event_that_no_honest_run_sends_stops_the_run(
 ) -> None:
     work = job(tmp_path, *steps, ["sleep"], **asked)
 
-    outcome = launch.run(work, limits=SHORT)
+    outcome = launch.launch(work, limits=SHORT)
 
     assert (outcome.status, outcome.signal) == ("failed", signal.SIGTERM)
     assert says in outcome.reason
@@ -91,7 +91,7 @@ def test_an_event_that_no_honest_run_sends_stops_the_run(
 def test_a_crash_is_told_with_the_last_line_of_its_log(tmp_path: Path) -> None:
     work = job(tmp_path, ["hello"], ["epoch", {"epoch": 1}], ["print", "Traceback"], ["no_such_step"])
 
-    outcome = launch.run(work, limits=SHORT)
+    outcome = launch.launch(work, limits=SHORT)
 
     assert (outcome.status, outcome.exit_code) == ("failed", 1)
     assert outcome.reason == (
@@ -112,7 +112,7 @@ def test_a_crash_is_told_with_the_last_line_of_its_log(tmp_path: Path) -> None:
     ],
 )
 def test_a_trainer_that_ends_without_finishing_has_failed(tmp_path: Path, steps: list[Any], reason: str) -> None:
-    outcome = launch.run(job(tmp_path, *steps), limits=SHORT)
+    outcome = launch.launch(job(tmp_path, *steps), limits=SHORT)
 
     assert outcome.status == "failed"
     assert reason in outcome.reason
@@ -122,15 +122,15 @@ def test_the_trainers_own_reason_is_told_and_its_exit_code_kept(tmp_path: Path) 
     error = {"event": "error", "message": "libcudnn.so.9\n\x1b[31mdid not load", "hint": "DEVICE=cpu uses the CPU"}
     work = job(tmp_path, ["event", error], ["exit", 4])
 
-    outcome = launch.run(work, limits=SHORT)
+    outcome = launch.launch(work, limits=SHORT)
 
     assert outcome == Outcome("failed", "libcudnn.so.9 [31mdid not load; DEVICE=cpu uses the CPU", exit_code=4)
 
 
 def test_a_program_that_does_not_exist_is_a_failed_run_with_a_record(tmp_path: Path) -> None:
-    work = Job(**{**vars(job(tmp_path)), "argv": ["no-such-trainer"]})
+    work = RunSpec(**{**vars(job(tmp_path)), "argv": ["no-such-trainer"]})
 
-    outcome = launch.run(work, limits=SHORT)
+    outcome = launch.launch(work, limits=SHORT)
 
     assert outcome == Outcome("failed", "cannot start no-such-trainer (No such file or directory)")
     assert [each["event"] for each in events(work)] == ["harness_start", "harness_end"]
@@ -155,7 +155,7 @@ def test_a_program_that_does_not_exist_is_a_failed_run_with_a_record(tmp_path: P
 def test_a_trainer_that_hangs_is_stopped(tmp_path: Path, steps: list[Any], limits: Limits, reason: str) -> None:
     work = job(tmp_path, *steps)
 
-    outcome = launch.run(work, limits=limits)
+    outcome = launch.launch(work, limits=limits)
 
     assert outcome == Outcome("timed_out", reason, signal=signal.SIGTERM)
     assert events(work)[-1]["status"] == "timed_out"
@@ -164,7 +164,7 @@ def test_a_trainer_that_hangs_is_stopped(tmp_path: Path, steps: list[Any], limit
 def test_a_trainer_that_ignores_the_request_to_end_is_killed(tmp_path: Path) -> None:
     work = job(tmp_path, ["ignore_sigterm"], ["hello"], ["sleep"])
 
-    outcome = launch.run(work, limits=Limits(silence_seconds=0.05, grace_seconds=0.05))
+    outcome = launch.launch(work, limits=Limits(silence_seconds=0.05, grace_seconds=0.05))
 
     assert (outcome.status, outcome.signal) == ("timed_out", signal.SIGKILL)
 
@@ -177,22 +177,22 @@ def test_what_a_trainer_leaves_behind_is_killed_and_told(tmp_path: Path, steps: 
     files = [tmp_path / f"pid-{number}" for number in range(len(steps))]
     work = job(tmp_path, *([step, str(file)] for step, file in zip(steps, files, strict=True)), ["run", 1, 1])
 
-    outcome = launch.run(work, limits=IMPATIENT)
+    outcome = launch.launch(work, limits=IMPATIENT)
 
     pids = [int(file.read_text()) for file in files]
     assert outcome.status == "done"
     assert sorted(each.pid for each in outcome.left_running) == sorted(pids)
     assert all(map(gone, pids))
-    assert fold_file(work.folder / "events.jsonl").leftover_processes == len(steps)
+    assert build_record_from(work.folder / "events.jsonl").leftover_processes == len(steps)
 
 
 def test_a_child_that_ends_because_the_trainer_has_is_waited_for(tmp_path: Path) -> None:
     work = job(tmp_path, ["tracker"], ["run", 1, 1])
 
-    outcome = launch.run(work, limits=SHORT)
+    outcome = launch.launch(work, limits=SHORT)
 
     assert (outcome.status, outcome.left_running) == ("done", ())
-    assert fold_file(work.folder / "events.jsonl").leftover_processes == 0
+    assert build_record_from(work.folder / "events.jsonl").leftover_processes == 0
 
 
 def test_ctrl_c_ends_the_wait_for_what_is_left(tmp_path: Path) -> None:
@@ -211,7 +211,7 @@ def test_ctrl_c_ends_the_wait_for_what_is_left(tmp_path: Path) -> None:
 
     work = job(tmp_path, ["daemon", str(tmp_path / "pid")], ["run", 1, 1])
 
-    outcome = launch.run(work, limits=replace(SHORT, orphan_seconds=1000), sampler=AtTheEnd())
+    outcome = launch.launch(work, limits=replace(SHORT, orphan_seconds=1000), sampler=AtTheEnd())
 
     assert (outcome.status, len(outcome.left_running)) == ("interrupted", 1)
 
@@ -225,7 +225,7 @@ def test_a_daemon_does_not_outlive_a_run_that_the_disk_ends(tmp_path: Path) -> N
     work = job(tmp_path, ["daemon", str(pid_file)], ["hello"], ["sleep"])
 
     with pytest.raises(EnvironmentProblem):
-        launch.run(work, [FullDisk()], SHORT)
+        launch.launch(work, [FullDisk()], SHORT)
 
     assert gone(int(pid_file.read_text()))
 
@@ -238,9 +238,9 @@ WARNING = '{"v":1,"event":"warning","run":0,"t_ns":1,"message":"slow step"}\n'
 def test_of_a_flood_of_warnings_a_thousand_are_written_and_the_others_counted(tmp_path: Path) -> None:
     work = job(tmp_path, ["hello"], ["raw", WARNING, 1200], ["run", 1, 1])
 
-    outcome = launch.run(work, limits=SHORT)
+    outcome = launch.launch(work, limits=SHORT)
 
-    record = fold_file(work.folder / "events.jsonl")
+    record = build_record_from(work.folder / "events.jsonl")
     assert outcome.status == "done"
     assert len(of_kind(work, "warning")) == 1000
     assert events(work)[-1]["dropped_warnings"] == 200
@@ -259,7 +259,7 @@ def test_a_flood_of_events_stops_the_run_and_is_not_listened_to(tmp_path: Path, 
     line = begin + '"correct":1,"view":"plain",' + f'"x":"{"x" * 2500}",' + end
     work = job(tmp_path, ["hello"], ["raw", line, 20_000], ["done"])
 
-    outcome = launch.run(work, limits=limits)
+    outcome = launch.launch(work, limits=limits)
 
     assert (outcome.status, outcome.reason, outcome.signal) == ("failed", reason, signal.SIGTERM)
     assert len(of_kind(work, "epoch")) <= 500
@@ -269,7 +269,7 @@ def test_a_flood_of_events_stops_the_run_and_is_not_listened_to(tmp_path: Path, 
 def test_the_harness_sleeps_while_a_flood_waits_for_its_end(tmp_path: Path) -> None:
     work = job(tmp_path, ["ignore_sigterm"], ["hello"], ["raw", WARNING, 1_000_000], ["sleep"])
 
-    launch.run(work, limits=Limits(most_events=100, grace_seconds=0.5))
+    launch.launch(work, limits=Limits(most_events=100, grace_seconds=0.5))
 
     end = events(work)[-1]
     assert end["harness_cpu_seconds"] < 0.25

@@ -10,7 +10,7 @@ import pytest
 
 from bench import record
 from bench.launch import launch
-from bench.launch.launch import Job
+from bench.launch.launch import RunSpec
 from bench.system.hashing import hashed
 from bench.system.identity import Identity
 from tests.support.scripted_runs import SHORT, Hears, job, of_kind
@@ -28,13 +28,13 @@ TELLING = {
 }
 
 
-def telling(tmp_path: Path, *steps: list[Any]) -> Job:
+def telling(tmp_path: Path, *steps: list[Any]) -> RunSpec:
     return replace(job(tmp_path, *steps), identity=ALICE)
 
 
-def written(work: Job) -> str:
+def written(work: RunSpec) -> str:
     """Everything that was written down of the run, its trainer's own log apart."""
-    shown = record.fold_file(work.folder / record.EVENTS_FILE)
+    shown = record.build_record_from(work.folder / record.EVENTS_FILE)
     return (work.folder / "events.jsonl").read_text() + str(shown)
 
 
@@ -44,7 +44,7 @@ def test_no_word_of_a_trainer_tells_whose_machine_it_is(tmp_path: Path) -> None:
         tmp_path, ["hello", TELLING], ["event", warning], ["print", "at '/home/alice/data.bin'"], ["exit", 1]
     )
 
-    launch.run(work, limits=SHORT)
+    launch.launch(work, limits=SHORT)
 
     told = written(work)
     assert not ALICE.is_told_by(told)
@@ -71,7 +71,7 @@ def test_no_word_of_a_trainer_tells_whose_machine_it_is(tmp_path: Path) -> None:
 def test_no_failure_tells_whose_machine_it_is(tmp_path: Path, steps: list[list[Any]]) -> None:
     work = telling(tmp_path, ["hello"], *steps)
 
-    launch.run(work, limits=SHORT)
+    launch.launch(work, limits=SHORT)
 
     assert of_kind(work, "harness_end")[0]["status"] == "failed"
     assert not ALICE.is_told_by(written(work))
@@ -80,7 +80,7 @@ def test_no_failure_tells_whose_machine_it_is(tmp_path: Path, steps: list[list[A
 def test_a_program_that_does_not_exist_is_told_without_its_folder(tmp_path: Path) -> None:
     work = replace(telling(tmp_path), argv=["/home/alice/nothing"])
 
-    launch.run(work, limits=SHORT)
+    launch.launch(work, limits=SHORT)
 
     assert of_kind(work, "harness_end")[0]["reason"] == "cannot start nothing (No such file or directory)"
 
@@ -89,7 +89,7 @@ def test_who_looks_on_and_who_asked_are_told_the_trainers_own_words(tmp_path: Pa
     work = telling(tmp_path, ["hello"], ["event", {"event": "error", "message": "no /home/alice/x"}], ["exit", 2])
     heard = Hears()
 
-    outcome = launch.run(work, [heard], SHORT)
+    outcome = launch.launch(work, [heard], SHORT)
 
     assert outcome.reason == "no /home/alice/x"
     assert heard.kinds == ["hello", "error"]

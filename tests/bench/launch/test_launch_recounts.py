@@ -11,8 +11,8 @@ import pytest
 
 from bench import protocol
 from bench.launch import launch
-from bench.launch.verifier import Referee
-from bench.record.expected_run import Asked
+from bench.launch.verifier import EventVerifier
+from bench.record.expected_run import ExpectedRun
 from tests.support.scripted_runs import LABELS, SHORT, Hears, events, job, of_kind
 
 
@@ -30,7 +30,7 @@ def test_the_crossing_and_the_last_evaluation_are_recounted(tmp_path: Path) -> N
     heard = tmp_path / "heard"
     work = job(tmp_path, ["hello"], *crossing, ["wait", str(heard)], *between, *last, ["done"])
 
-    outcome = launch.run(work, [Hears("epoch", heard.touch)], SHORT)
+    outcome = launch.launch(work, [Hears("epoch", heard.touch)], SHORT)
 
     assert outcome.status == "done"
     assert [(each["epoch"], each["correct"], each["total"]) for each in of_kind(work, "harness_recount")] == [
@@ -46,7 +46,7 @@ def test_the_crossing_and_the_last_evaluation_are_recounted(tmp_path: Path) -> N
 def test_a_trainer_that_stops_early_has_its_last_evaluation_recounted_at_done(tmp_path: Path) -> None:
     work = job(tmp_path, ["hello"], ["predictions", 12, 20], ["epoch", {"epoch": 1.4, "correct": 12}], ["done"])
 
-    outcome = launch.run(work, limits=SHORT)
+    outcome = launch.launch(work, limits=SHORT)
 
     assert outcome.status == "done"
     assert [each["correct"] for each in of_kind(work, "harness_recount")] == [12]
@@ -66,7 +66,7 @@ def test_an_accuracy_its_predictions_do_not_give_fails_the_run_and_is_kept(
 ) -> None:
     work = job(tmp_path, ["hello"], *predictions, ["epoch", {"epoch": 3, "correct": 19}], ["done"])
 
-    outcome = launch.run(work, limits=SHORT)
+    outcome = launch.launch(work, limits=SHORT)
 
     assert outcome.status == "failed"
     assert outcome.reason.startswith("after epoch 3 the trainer claims 19 of 20 test images correct, but ")
@@ -81,7 +81,7 @@ def test_of_two_accuracies_that_are_not_believed_the_first_is_told(tmp_path: Pat
         tmp_path, ["hello"], ["epoch", {"epoch": 1, "correct": 19}], ["epoch", {"epoch": 3, "correct": 1}], ["done"]
     )
 
-    outcome = launch.run(work, limits=SHORT)
+    outcome = launch.launch(work, limits=SHORT)
 
     assert outcome.reason.startswith("after epoch 1 the trainer claims 19 of 20")
     assert len(of_kind(work, "harness_recount")) == 2
@@ -92,8 +92,8 @@ def test_predictions_without_an_end_are_not_read(tmp_path: Path) -> None:
     folder.mkdir()
     with open(folder / "predictions.u8", "wb") as stream:
         stream.truncate(100 << 30)
-    asked = Asked(0, 94.0, test_labels=LABELS)
-    referee = Referee(asked, folder)
+    asked = ExpectedRun(0, 94.0, test_labels=LABELS)
+    referee = EventVerifier(asked, folder)
     referee.fault(greeting())
     found = referee.recount(protocol.Epoch(1, 1, 1, 0.0, 20, 20, "plain"))
     assert found is not None
@@ -104,7 +104,7 @@ def test_predictions_without_an_end_are_not_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero"), Path.mkdir])
 def test_predictions_that_are_no_file_are_not_waited_for(tmp_path: Path, make: Any) -> None:
     make(tmp_path / "predictions.u8")
-    referee = Referee(Asked(0, 94.0, test_labels=LABELS), tmp_path)
+    referee = EventVerifier(ExpectedRun(0, 94.0, test_labels=LABELS), tmp_path)
     referee.fault(greeting())
     found = referee.recount(protocol.Epoch(1, 1, 1, 0.0, 20, 20, "plain"))
     assert found is not None

@@ -14,7 +14,7 @@ import pytest
 from bench import protocol
 from bench.errors import EnvironmentProblem
 from bench.launch import launch
-from bench.record import fold_file
+from bench.record import build_record_from
 from bench.telemetry.sampler import Samplers
 from tests.support.scripted_runs import SHORT, events, gone, job, of_kind
 
@@ -62,7 +62,7 @@ class Notes:
 def test_a_sampler_is_told_of_the_whole_run_in_order(tmp_path: Path) -> None:
     work, sampler = job(tmp_path, ["hello"], ["done"]), Notes()
 
-    launch.run(work, limits=SHORT, sampler=sampler)
+    launch.launch(work, limits=SHORT, sampler=sampler)
 
     heard = [name for name in sampler.calls if name not in ("hello", "done")]
     assert heard[:4] == ["prepare", "began", "tick", "ended"]
@@ -72,7 +72,7 @@ def test_a_sampler_is_told_of_the_whole_run_in_order(tmp_path: Path) -> None:
 def test_a_sampler_reads_the_end_of_a_process_that_is_not_reaped_yet(tmp_path: Path) -> None:
     sampler = Notes()
 
-    launch.run(job(tmp_path, ["run", 1, 19]), limits=SHORT, sampler=sampler)
+    launch.launch(job(tmp_path, ["run", 1, 19]), limits=SHORT, sampler=sampler)
 
     assert sampler.state_at_the_end == "Z"
 
@@ -80,7 +80,7 @@ def test_a_sampler_reads_the_end_of_a_process_that_is_not_reaped_yet(tmp_path: P
 def test_what_a_sampler_says_before_the_run_stands_before_its_first_line(tmp_path: Path) -> None:
     work = job(tmp_path, ["run", 1, 19])
 
-    launch.run(work, limits=SHORT, sampler=Notes())
+    launch.launch(work, limits=SHORT, sampler=Notes())
 
     first, second = events(work)[:2]
     assert (first["event"], second["event"]) == ("harness_sampler", "harness_start")
@@ -92,7 +92,7 @@ def test_a_full_disk_met_by_the_sampler_leaves_no_process(tmp_path: Path, call: 
     sampler = Notes(fails=call)
 
     with pytest.raises(EnvironmentProblem, match="No space left"):
-        launch.run(job(tmp_path, ["hello"], ["sleep"]), limits=SHORT, sampler=sampler)
+        launch.launch(job(tmp_path, ["hello"], ["sleep"]), limits=SHORT, sampler=sampler)
 
     assert sampler.calls[-1] == "ended"
     assert sampler.pid is None or gone(sampler.pid)
@@ -101,7 +101,7 @@ def test_a_full_disk_met_by_the_sampler_leaves_no_process(tmp_path: Path, call: 
 def test_a_sampler_is_closed_where_the_trainer_cannot_be_started(tmp_path: Path) -> None:
     work, sampler = replace(job(tmp_path), argv=["/nowhere/python"]), Notes()
 
-    outcome = launch.run(work, limits=SHORT, sampler=sampler)
+    outcome = launch.launch(work, limits=SHORT, sampler=sampler)
 
     assert outcome.reason == "cannot start /nowhere/python (No such file or directory)"
     assert "began" not in sampler.calls and sampler.calls[-1] == "ended"
@@ -114,7 +114,7 @@ def test_a_run_is_sampled_from_its_start_to_its_end(tmp_path: Path) -> None:
     work = job(tmp_path, ["run", 2, 19])
 
     with Samplers(why_no_gpu="the test wants none", period_seconds=0.01) as samplers:
-        launch.run(work, limits=SHORT, sampler=samplers.make())
+        launch.launch(work, limits=SHORT, sampler=samplers.make())
 
     (line,) = of_kind(work, "harness_sampler")
     assert (line["period_ms"], line["gpu"], line["why_no_gpu"], line["off"]) == (10, None, "the test wants none", False)
@@ -132,10 +132,10 @@ def test_the_cpu_time_at_the_exit_is_what_the_kernel_says_when_it_reaps(tmp_path
     work = job(tmp_path, ["run", 2, 19])
 
     with Samplers() as samplers:
-        launch.run(work, limits=SHORT, sampler=samplers.make())
+        launch.launch(work, limits=SHORT, sampler=samplers.make())
 
     exit_ = next(edge for edge in of_kind(work, "harness_edge") if edge["edge"] == "exit")
-    counted = fold_file(work.folder / "events.jsonl").trainer_cpu_seconds
+    counted = build_record_from(work.folder / "events.jsonl").trainer_cpu_seconds
     tick = 1 / os.sysconf("SC_CLK_TCK")  # user and system time are rounded down, each by itself
     assert exit_["trainer_cpu_seconds"] == pytest.approx(counted, abs=2 * tick)
 
@@ -144,7 +144,7 @@ def test_telemetry_that_is_off_leaves_one_line_and_no_file(tmp_path: Path) -> No
     work = job(tmp_path, ["run", 1, 19])
 
     with Samplers(off=True) as samplers:
-        outcome = launch.run(work, limits=SHORT, sampler=samplers.make())
+        outcome = launch.launch(work, limits=SHORT, sampler=samplers.make())
 
     assert outcome.status == "done"
     assert [line["off"] for line in of_kind(work, "harness_sampler")] == [True]
@@ -158,24 +158,24 @@ def test_telemetry_that_is_off_leaves_one_line_and_no_file(tmp_path: Path) -> No
 def test_a_run_that_trained_enough_is_cut_short_politely(tmp_path: Path) -> None:
     work = job(tmp_path, ["hello"], ["epoch", {"epoch": 1}], ["epoch", {"epoch": 2}], ["sleep"])
 
-    outcome = launch.run(work, limits=replace(SHORT, enough_epochs=2))
+    outcome = launch.launch(work, limits=replace(SHORT, enough_epochs=2))
 
     assert (outcome.status, outcome.signal) == ("cut_short", 15)
     assert outcome.reason.startswith("2 epochs and ")
-    record = fold_file(work.folder / "events.jsonl")
+    record = build_record_from(work.folder / "events.jsonl")
     assert (record.status, len(record.epochs), record.reached) == ("cut_short", 2, False)
 
 
 def test_a_run_shorter_than_enough_ends_by_itself(tmp_path: Path) -> None:
     work = job(tmp_path, ["run", 2, 19])
 
-    assert launch.run(work, limits=replace(SHORT, enough_epochs=3)).status == "done"
-    assert fold_file(work.folder / "events.jsonl").status == "done"
+    assert launch.launch(work, limits=replace(SHORT, enough_epochs=3)).status == "done"
+    assert build_record_from(work.folder / "events.jsonl").status == "done"
 
 
 def test_a_run_goes_on_until_it_lasted_long_enough(tmp_path: Path) -> None:
     work = job(tmp_path, ["run", 2, 19])
 
-    outcome = launch.run(work, limits=replace(SHORT, enough_epochs=1, enough_seconds=1000))
+    outcome = launch.launch(work, limits=replace(SHORT, enough_epochs=1, enough_seconds=1000))
 
     assert outcome.status == "done"

@@ -15,7 +15,7 @@ from bench.errors import EnvironmentProblem
 from bench.launch import launch
 from bench.launch.launch import Outcome
 from bench.launch.monitor import Limits
-from bench.record import fold_file
+from bench.record import build_record_from
 from tests.support.scripted_runs import ROOT, SHORT, Hears, gone, job, wait_until
 
 # Being stopped
@@ -36,10 +36,10 @@ def test_a_signal_ends_the_trainer_and_everything_is_written(
     work = job(tmp_path, ["hello"], ["epoch", {"epoch": 1}], ["sleep"])
     observer = Hears("epoch", lambda: os.kill(os.getpid(), number))
 
-    outcome = launch.run(work, [observer], SHORT)
+    outcome = launch.launch(work, [observer], SHORT)
 
     assert outcome == Outcome("interrupted", reason, signal=signal.SIGTERM)
-    record = fold_file(work.folder / "events.jsonl")
+    record = build_record_from(work.folder / "events.jsonl")
     assert (record.status, record.reason, len(record.epochs)) == ("interrupted", reason, 1)
     assert signal.getsignal(number) is before
 
@@ -53,7 +53,7 @@ def test_a_second_ctrl_c_kills_at_once(tmp_path: Path) -> None:
 
     work = job(tmp_path, ["ignore_sigterm"], ["hello"], ["sleep"])
 
-    outcome = launch.run(work, [TwiceImpatient()], Limits(grace_seconds=1000))
+    outcome = launch.launch(work, [TwiceImpatient()], Limits(grace_seconds=1000))
 
     assert (outcome.status, outcome.signal) == ("interrupted", signal.SIGKILL)
 
@@ -69,11 +69,11 @@ def test_a_second_ctrl_c_ends_a_harness_that_is_busy_with_what_it_heard(tmp_path
 
     work = job(tmp_path, ["ignore_sigterm"], ["hello"], ["epoch", {"epoch": 1}], ["sleep"])
 
-    outcome = launch.run(work, [Hears("epoch", compute)], Limits(grace_seconds=1000))
+    outcome = launch.launch(work, [Hears("epoch", compute)], Limits(grace_seconds=1000))
 
     assert reached == ["first"]
     assert (outcome.status, outcome.signal) == ("interrupted", signal.SIGKILL)
-    record = fold_file(work.folder / "events.jsonl")
+    record = build_record_from(work.folder / "events.jsonl")
     assert (record.status, record.malformed_lines, len(record.epochs)) == ("interrupted", 0, 1)
 
 
@@ -87,7 +87,7 @@ def test_ctrl_c_while_a_trainer_is_being_stopped_is_an_interruption(tmp_path: Pa
 
     work = job(tmp_path, ["ignore_sigterm"], ["hello"], ["raw", "garbage\n"], ["sleep"])
 
-    outcome = launch.run(work, [Impatient()], Limits(grace_seconds=0.2))
+    outcome = launch.launch(work, [Impatient()], Limits(grace_seconds=0.2))
 
     assert (outcome.status, outcome.reason) == ("interrupted", "stopped by Ctrl-C")
 
@@ -96,7 +96,7 @@ def test_nohup_is_respected(tmp_path: Path) -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         observer = Hears("hello", lambda: os.kill(os.getpid(), signal.SIGHUP))
-        outcome = launch.run(job(tmp_path, ["run", 1, 1]), [observer], SHORT)
+        outcome = launch.launch(job(tmp_path, ["run", 1, 1]), [observer], SHORT)
     finally:
         signal.signal(signal.SIGHUP, before)
 
@@ -113,10 +113,10 @@ import sys
 sys.path.insert(0, {str(ROOT)!r})
 from pathlib import Path
 from bench.launch import launch
-from bench.launch.verifier import Asked
+from bench.record.expected_run import ExpectedRun
 f = {fields!r}
-f.update(cwd=Path(f["cwd"]), folder=Path(f["folder"]), asked=Asked(**f["asked"]))
-launch.run(launch.Job(**f))
+f.update(cwd=Path(f["cwd"]), folder=Path(f["folder"]), asked=ExpectedRun(**f["asked"]))
+launch.launch(launch.RunSpec(**f))
 """
     harness = subprocess.Popen([sys.executable, "-c", program])
     try:
@@ -128,7 +128,7 @@ launch.run(launch.Job(**f))
         harness.wait()
 
     wait_until(lambda: gone(int(pid_file.read_text())))
-    record = fold_file(work.folder / "events.jsonl")
+    record = build_record_from(work.folder / "events.jsonl")
     assert (record.status, record.reason) == ("interrupted", "the harness was stopped before the run ended")
     assert record.hellos == 1
 
@@ -140,12 +140,12 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
 
     with pytest.raises(EnvironmentProblem, match=r"cannot write to .*seed-003 \(Not a directory\).*OUT=/path"):
-        launch.run(job(tmp_path / "file", ["run", 1, 1]))
+        launch.launch(job(tmp_path / "file", ["run", 1, 1]))
 
 
 def test_a_path_too_long_is_told(tmp_path: Path) -> None:
     with pytest.raises(EnvironmentProblem, match=r"File name too long.*shorter path"):
-        launch.run(job(tmp_path / ("x" * 300), ["run", 1, 1]))
+        launch.launch(job(tmp_path / ("x" * 300), ["run", 1, 1]))
 
 
 def test_a_file_system_without_fifos_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,7 +155,7 @@ def test_a_file_system_without_fifos_is_told(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(os, "mkfifo", refused)
 
     with pytest.raises(EnvironmentProblem, match=r"cannot make the FIFO .*Operation not supported.*local disk.*OUT=/"):
-        launch.run(job(tmp_path, ["run", 1, 1]))
+        launch.launch(job(tmp_path, ["run", 1, 1]))
 
 
 def test_a_full_disk_stops_the_trainer_and_keeps_what_was_written(tmp_path: Path) -> None:
@@ -167,9 +167,9 @@ def test_a_full_disk_stops_the_trainer_and_keeps_what_was_written(tmp_path: Path
     resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
     try:
         with pytest.raises(EnvironmentProblem, match=r"cannot write to .*events.jsonl \(File too large\).*OUT=/path"):
-            launch.run(work, limits=SHORT)
+            launch.launch(work, limits=SHORT)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
     assert gone(int(pid_file.read_text()))
-    assert fold_file(work.folder / "events.jsonl").status == "interrupted"
+    assert build_record_from(work.folder / "events.jsonl").status == "interrupted"

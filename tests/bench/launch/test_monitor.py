@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from bench import protocol
-from bench.launch.event_log import Journal
+from bench.launch.event_log import EventLog
 from bench.launch.fifo import Fifo
-from bench.launch.monitor import Limits, Watch
-from bench.launch.verifier import Referee
-from bench.record.expected_run import Asked
+from bench.launch.monitor import Limits, TrainerMonitor
+from bench.launch.verifier import EventVerifier
+from bench.record.expected_run import ExpectedRun
 from bench.system.signals import SignalPipe
 from tests.bench.launch.test_verifier import epoch, hello
 
@@ -46,24 +46,24 @@ class Wakes:
 
 
 @pytest.fixture
-def parts(tmp_path: Path) -> Iterator[tuple[Fifo, SignalPipe, Journal, Referee]]:
+def parts(tmp_path: Path) -> Iterator[tuple[Fifo, SignalPipe, EventLog, EventVerifier]]:
     with (
         closing(Fifo(tmp_path)) as fifo,
         SignalPipe() as signals,
-        closing(Journal(tmp_path / "events.jsonl")) as journal,
+        closing(EventLog(tmp_path / "events.jsonl")) as journal,
     ):
-        yield fifo, signals, journal, Referee(Asked(0, 94.0), tmp_path)
+        yield fifo, signals, journal, EventVerifier(ExpectedRun(0, 94.0), tmp_path)
 
 
-def watched(parts: tuple[Fifo, SignalPipe, Journal, Referee], process: Wedged, limits: Limits) -> Watch:
+def watched(parts: tuple[Fifo, SignalPipe, EventLog, EventVerifier], process: Wedged, limits: Limits) -> TrainerMonitor:
     fifo, signals, journal, referee = parts
-    watch = Watch(process, fifo, signals, journal, referee, [Wakes()], limits, time.monotonic_ns)
-    watch.until_ended()
+    watch = TrainerMonitor(process, fifo, signals, journal, referee, [Wakes()], limits, time.monotonic_ns)
+    watch.wait_until_exit()
     return watch
 
 
 def test_a_process_that_survives_its_kill_is_waited_for_asleep(
-    parts: tuple[Fifo, SignalPipe, Journal, Referee],
+    parts: tuple[Fifo, SignalPipe, EventLog, EventVerifier],
 ) -> None:
     process = Wedged(0.3)
 
@@ -74,7 +74,7 @@ def test_a_process_that_survives_its_kill_is_waited_for_asleep(
     assert process.asked < 40
 
 
-def test_the_sleep_is_never_cut_short_of_what_is_due(parts: tuple[Fifo, SignalPipe, Journal, Referee]) -> None:
+def test_the_sleep_is_never_cut_short_of_what_is_due(parts: tuple[Fifo, SignalPipe, EventLog, EventVerifier]) -> None:
     process = Wedged(0.3)
 
     watched(parts, process, Limits())
@@ -123,7 +123,7 @@ class Passes:
     ],
 )
 def test_a_run_is_ended_at_the_first_epoch_with_which_both_are_enough(
-    parts: tuple[Fifo, SignalPipe, Journal, Referee], enough_epochs: float, enough_seconds: float, reason: str
+    parts: tuple[Fifo, SignalPipe, EventLog, EventVerifier], enough_epochs: float, enough_seconds: float, reason: str
 ) -> None:
     fifo, signals, journal, referee = parts
     process, clock = Obedient(), Passes(10)
@@ -131,23 +131,25 @@ def test_a_run_is_ended_at_the_first_epoch_with_which_both_are_enough(
         events = (hello(epochs=9), *(epoch(number, 1) for number in (1, 2, 3, 4)))
         stream.write("".join(protocol.encode(event) + "\n" for event in events))
     limits = Limits(grace_seconds=1000, enough_epochs=enough_epochs, enough_seconds=enough_seconds)
-    watch = Watch(process, fifo, signals, journal, referee, [clock], limits, clock)
+    watch = TrainerMonitor(process, fifo, signals, journal, referee, [clock], limits, clock)
 
-    watch.until_ended()
+    watch.wait_until_exit()
 
     assert watch.stopped == ("cut_short", reason)
     assert process.signals == [signal.SIGTERM]
 
 
-def test_a_wish_to_stop_says_more_than_that_enough_was_seen(parts: tuple[Fifo, SignalPipe, Journal, Referee]) -> None:
+def test_a_wish_to_stop_says_more_than_that_enough_was_seen(
+    parts: tuple[Fifo, SignalPipe, EventLog, EventVerifier],
+) -> None:
     fifo, signals, journal, referee = parts
     process, clock = Obedient(), Passes(10)
     with open(fifo.path, "w") as stream:
         stream.write(protocol.encode(hello()) + "\n" + protocol.encode(epoch(1, 1)) + "\n")
-    watch = Watch(process, fifo, signals, journal, referee, [clock], Limits(enough_epochs=1), clock)
+    watch = TrainerMonitor(process, fifo, signals, journal, referee, [clock], Limits(enough_epochs=1), clock)
     signal.raise_signal(signal.SIGINT)
 
-    watch.until_ended()
+    watch.wait_until_exit()
 
     assert watch.stopped == ("interrupted", "stopped by Ctrl-C")
 
@@ -180,13 +182,13 @@ class Dawdles:
 
 
 def test_what_came_while_the_harness_was_busy_is_written_down_as_its_own_lateness(
-    parts: tuple[Fifo, SignalPipe, Journal, Referee],
+    parts: tuple[Fifo, SignalPipe, EventLog, EventVerifier],
 ) -> None:
     fifo, signals, journal, referee = parts
     clock = Dawdles(fifo)
-    watch = Watch(Obedient(), fifo, signals, journal, referee, [clock], Limits(enough_epochs=0), clock)
+    watch = TrainerMonitor(Obedient(), fifo, signals, journal, referee, [clock], Limits(enough_epochs=0), clock)
 
-    watch.until_ended()
+    watch.wait_until_exit()
 
     busy, heard = [json.loads(line) for line in journal.path.read_text().splitlines()]
     assert (busy["event"], heard["event"]) == ("harness_busy", "hello")
@@ -195,15 +197,15 @@ def test_what_came_while_the_harness_was_busy_is_written_down_as_its_own_latenes
 
 
 def test_event_that_comes_late_to_a_harness_that_listens_is_written_down_alone(
-    parts: tuple[Fifo, SignalPipe, Journal, Referee],
+    parts: tuple[Fifo, SignalPipe, EventLog, EventVerifier],
 ) -> None:
     fifo, signals, journal, referee = parts
     clock = Dawdles(fifo)
     with open(fifo.path, "w") as stream:
         body = json.loads(protocol.encode(hello(epochs=1)))
         stream.write(json.dumps({**body, "t_ns": clock.now_ns - 100_000_000}) + "\n")
-    watch = Watch(Obedient(), fifo, signals, journal, referee, [clock], Limits(enough_epochs=0), clock)
+    watch = TrainerMonitor(Obedient(), fifo, signals, journal, referee, [clock], Limits(enough_epochs=0), clock)
 
-    watch.until_ended()
+    watch.wait_until_exit()
 
     assert [json.loads(line)["event"] for line in journal.path.read_text().splitlines()] == ["hello"]

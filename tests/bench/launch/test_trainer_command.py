@@ -7,7 +7,7 @@ import pytest
 
 from bench.errors import Refused
 from bench.launch import custom_trainer, kernel_cache, trainer_command
-from bench.launch.trainer_command import Given, Request
+from bench.launch.trainer_command import Request, TrainerContext
 from bench.system.hashing import hashed
 from bench.system.paths import CHECKOUT
 
@@ -90,8 +90,8 @@ def own(folder: Path) -> custom_trainer.Program:
     return custom_trainer.read("./train.sh --fast", folder, "")
 
 
-def given(device: str = "cpu") -> Given:
-    return Given("/data/cifar", "canonical", Path("/data/cifar10.u8"), 10_000, device, 2)
+def given(device: str = "cpu") -> TrainerContext:
+    return TrainerContext("/data/cifar", "canonical", Path("/data/cifar10.u8"), 10_000, device, 2)
 
 
 def test_an_own_program_is_told_the_rest_of_the_request_in_variables(tmp_path: Path) -> None:

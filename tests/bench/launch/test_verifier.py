@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench import protocol
-from bench.launch.verifier import Referee
+from bench.launch.verifier import EventVerifier
 from bench.record import Evaluation
-from bench.record.expected_run import Asked
+from bench.record.expected_run import ExpectedRun
 
 LABELS = bytes(range(10)) * 2
 
@@ -39,7 +39,7 @@ def epoch(number: float, correct: int, total: int = 20, view: str = "plain") -> 
 
 def recounted(folder: Path, *events: protocol.Event, target: float = 94.0) -> list[int]:
     """The indices of the events after which predictions were counted."""
-    referee = Referee(Asked(0, target, test_labels=LABELS), folder)
+    referee = EventVerifier(ExpectedRun(0, target, test_labels=LABELS), folder)
     found = []
     for index, event in enumerate(events):
         assert referee.fault(event) == ""
@@ -75,7 +75,7 @@ def test_done_without_an_evaluation_recounts_nothing(tmp_path: Path) -> None:
 
 
 def test_without_labels_nothing_is_recounted(tmp_path: Path) -> None:
-    referee = Referee(Asked(0, 94.0), tmp_path)
+    referee = EventVerifier(ExpectedRun(0, 94.0), tmp_path)
     referee.fault(hello())
 
     assert referee.recount(epoch(3, 19)) is None
@@ -93,7 +93,7 @@ def test_the_referee_and_the_record_agree_on_what_a_crossing_is(total: int, corr
 
 def test_an_honest_recount_has_no_fault(tmp_path: Path) -> None:
     (tmp_path / "predictions.u8").write_bytes(LABELS[:19] + b"\xff")
-    referee = Referee(Asked(0, 94.0, test_labels=LABELS), tmp_path)
+    referee = EventVerifier(ExpectedRun(0, 94.0, test_labels=LABELS), tmp_path)
     referee.fault(hello())
 
     recount = referee.recount(epoch(1, 19))
@@ -104,7 +104,7 @@ def test_an_honest_recount_has_no_fault(tmp_path: Path) -> None:
 
 def test_predictions_that_are_no_plain_file_are_a_fault_and_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "predictions.u8")
-    referee = Referee(Asked(0, 94.0, test_labels=LABELS), tmp_path)
+    referee = EventVerifier(ExpectedRun(0, 94.0, test_labels=LABELS), tmp_path)
     referee.fault(hello())
 
     recount = referee.recount(epoch(1, 19))
@@ -115,14 +115,14 @@ def test_predictions_that_are_no_plain_file_are_a_fault_and_not_waited_for(tmp_p
 
 @pytest.mark.parametrize("event", [protocol.Error("no GPU"), protocol.Warning("slow disk")])
 def test_a_trainer_that_cannot_begin_may_say_so_before_hello(tmp_path: Path, event: protocol.Event) -> None:
-    assert Referee(Asked(0, 94.0), tmp_path).fault(event) == ""
+    assert EventVerifier(ExpectedRun(0, 94.0), tmp_path).fault(event) == ""
 
 
 # The data a trainer says it trains on
 
 
 def data_fault(sha256: str, state: str, asked_state: str = "canonical") -> str:
-    referee = Referee(Asked(0, 94.0, dataset_sha256="d" * 64, dataset_state=asked_state), Path())
+    referee = EventVerifier(ExpectedRun(0, 94.0, dataset_sha256="d" * 64, dataset_state=asked_state), Path())
     return referee.fault(replace(hello(), dataset={"name": "cifar10", "sha256": sha256, "state": state}))
 
 

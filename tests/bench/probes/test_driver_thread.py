@@ -95,7 +95,7 @@ def test_looking_for_gpus_and_their_facts_can_be_given_up(hang: Hang, monkeypatc
     stuck.abandon(stuck.submit(hang))
 
     with pytest.raises(DriverHangs):
-        gpu.look()
+        gpu.discover()
     with pytest.raises(DriverHangs):
         gpu.facts("GPU-1")
 

@@ -10,29 +10,29 @@ from pathlib import Path
 
 import pytest
 
-from bench.launch import launch
-from bench.launch.launch import Heard
 from bench.probes import git
 from bench.probes.git import Checkout, look
-from bench.probes.hearing import Hear
+from bench.probes.hearing import RunCaptured
+from bench.system import subprocesses
+from bench.system.subprocesses import CompletedCommand
 
 ENVIRONMENT = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "GIT_CONFIG_NOSYSTEM": "1"}
 as_root = pytest.mark.skipif(os.getuid() != 0, reason="only root can give a file to another user")
 
 
-def answers(exit_code: int = 0, out: str = "", err: str = "") -> Hear:
+def answers(exit_code: int = 0, out: str = "", err: str = "") -> RunCaptured:
     """A git that ends so."""
 
-    def hear(argv: Sequence[str], seconds: float, env: Mapping[str, str] | None = None) -> Heard:
-        return Heard(exit_code, out, err)
+    def hear(argv: Sequence[str], seconds: float, env: Mapping[str, str] | None = None) -> CompletedCommand:
+        return CompletedCommand(exit_code, out, err)
 
     return hear
 
 
-def fails(error: Exception) -> Hear:
+def fails(error: Exception) -> RunCaptured:
     """A git that cannot be asked."""
 
-    def hear(argv: Sequence[str], seconds: float, env: Mapping[str, str] | None = None) -> Heard:
+    def hear(argv: Sequence[str], seconds: float, env: Mapping[str, str] | None = None) -> CompletedCommand:
         raise error
 
     return hear
@@ -62,7 +62,7 @@ def head(folder: Path) -> str:
 
 
 def test_a_committed_checkout_is_clean_and_names_its_commit(checkout: Path) -> None:
-    assert look(checkout, launch.hear, ENVIRONMENT) == Checkout(head(checkout), False)
+    assert look(checkout, subprocesses.run_captured, ENVIRONMENT) == Checkout(head(checkout), False)
 
 
 def test_a_shallow_clone_names_its_commit(checkout: Path, tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ def test_a_shallow_clone_names_its_commit(checkout: Path, tmp_path: Path) -> Non
     clone = ["git", "clone", "-q", "--depth", "1", checkout.as_uri(), str(shallow)]
     subprocess.run(clone, check=True, env=ENVIRONMENT)
 
-    assert look(shallow, launch.hear, ENVIRONMENT) == Checkout(head(checkout), False)
+    assert look(shallow, subprocesses.run_captured, ENVIRONMENT) == Checkout(head(checkout), False)
 
 
 @pytest.mark.parametrize(
@@ -87,13 +87,13 @@ def test_a_shallow_clone_names_its_commit(checkout: Path, tmp_path: Path) -> Non
 def test_dirty_means_a_change_outside_results(checkout: Path, path: str, dirty: bool) -> None:
     (checkout / path).parent.mkdir(parents=True, exist_ok=True)
     (checkout / path).write_text("changed")
-    assert look(checkout, launch.hear, ENVIRONMENT).dirty is dirty
+    assert look(checkout, subprocesses.run_captured, ENVIRONMENT).dirty is dirty
 
 
 def test_settings_that_hide_new_files_hide_none(checkout: Path) -> None:
     subprocess.run(["git", "-C", str(checkout), "config", "status.showUntrackedFiles", "no"], check=True)
     (checkout / "new.py").touch()
-    assert look(checkout, launch.hear, ENVIRONMENT).dirty is True
+    assert look(checkout, subprocesses.run_captured, ENVIRONMENT).dirty is True
 
 
 def test_a_program_that_the_checkouts_settings_name_is_not_started(checkout: Path, tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_a_program_that_the_checkouts_settings_name_is_not_started(checkout: Pat
     configure = ["git", "-C", str(checkout), "config", "core.fsmonitor", str(program)]
     subprocess.run(configure, check=True, env=ENVIRONMENT)
 
-    assert look(checkout, launch.hear, ENVIRONMENT) == Checkout(head(checkout), False)
+    assert look(checkout, subprocesses.run_captured, ENVIRONMENT) == Checkout(head(checkout), False)
     assert not started.exists()
 
 
@@ -118,26 +118,26 @@ def test_a_submodule_that_settings_leave_out_is_looked_at(checkout: Path, tmp_pa
         ["commit", "-q", "-m", "with a part"],
     ):
         subprocess.run(["git", *who, *command], cwd=checkout, check=True, env=ENVIRONMENT)
-    assert look(checkout, launch.hear, ENVIRONMENT).dirty is False
+    assert look(checkout, subprocesses.run_captured, ENVIRONMENT).dirty is False
 
     (checkout / "part" / ".gitignore").write_text("changed")
-    assert look(checkout, launch.hear, ENVIRONMENT).dirty is True
+    assert look(checkout, subprocesses.run_captured, ENVIRONMENT).dirty is True
 
 
 def test_variables_of_another_repository_are_not_followed(checkout: Path, tmp_path: Path) -> None:
     other = repository(tmp_path / "other")
     (other / "new.py").touch()
     led = {"GIT_DIR": str(other / ".git"), "GIT_WORK_TREE": str(other), "GIT_INDEX_FILE": str(tmp_path / "none")}
-    assert look(checkout, launch.hear, ENVIRONMENT | led) == Checkout(head(checkout), False)
+    assert look(checkout, subprocesses.run_captured, ENVIRONMENT | led) == Checkout(head(checkout), False)
 
 
 def test_a_folder_inside_somebody_elses_repository_has_no_commit(checkout: Path) -> None:
     inside = checkout / "unpacked"
     inside.mkdir()
-    assert look(inside, launch.hear, {}).problem == git.NO_REPOSITORY
+    assert look(inside, subprocesses.run_captured, {}).problem == git.NO_REPOSITORY
 
     (inside / ".git").mkdir()  # of which git makes nothing, and goes on in the folder above
-    found = look(inside, launch.hear, ENVIRONMENT)
+    found = look(inside, subprocesses.run_captured, ENVIRONMENT)
     assert (found.commit, found.dirty, found.problem) == (None, None, git.UNREADABLE)
 
 
@@ -159,7 +159,7 @@ def test_a_checkout_of_another_user_is_told_with_gits_reason_and_what_to_type(ch
     for path in (checkout, *checkout.rglob("*")):
         os.chown(path, 12345, 12345)
 
-    found = look(checkout, launch.hear, ENVIRONMENT)
+    found = look(checkout, subprocesses.run_captured, ENVIRONMENT)
 
     assert (found.commit, found.dirty, found.problem) == (None, None, git.OTHER_OWNER)
     assert "dubious ownership" in found.reason
@@ -188,7 +188,7 @@ def lead_nowhere(folder: Path) -> None:
 def test_a_damaged_repository_is_not_known_to_be_clean(checkout: Path, harm: Callable[[Path], None]) -> None:
     harm(checkout / ".git")
 
-    found = look(checkout, launch.hear, ENVIRONMENT)
+    found = look(checkout, subprocesses.run_captured, ENVIRONMENT)
 
     assert (found.commit, found.dirty, found.problem) == (None, None, git.UNREADABLE)
     assert found.reason
@@ -214,7 +214,7 @@ COMMIT = f"# branch.oid {'c' * 40}\n# branch.head main\n"
         (fails(TimeoutError("git took longer")), git.TIMEOUT, "longer than 30 s"),
     ],
 )  # fmt: skip
-def test_what_git_does_not_say_is_not_known(checkout: Path, hear: Hear, problem: str, reason: str) -> None:
+def test_what_git_does_not_say_is_not_known(checkout: Path, hear: RunCaptured, problem: str, reason: str) -> None:
     found = look(checkout, hear, ENVIRONMENT)
 
     assert (found.commit, found.dirty, found.problem) == (None, None, problem)

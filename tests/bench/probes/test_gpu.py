@@ -19,7 +19,7 @@ import dataclasses, json, sys
 from bench.probes import gpu
 from bench.errors import EnvironmentProblem
 try:
-    print(json.dumps(dataclasses.asdict(gpu.look())))
+    print(json.dumps(dataclasses.asdict(gpu.discover())))
 except EnvironmentProblem as problem:
     print(json.dumps({"raised": type(problem).__name__, "message": str(problem), "exit_code": problem.exit_code}))
 """

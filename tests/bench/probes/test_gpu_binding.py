@@ -79,7 +79,7 @@ def test_a_package_that_cannot_read_a_card_still_shows_it_so_that_it_can_train(
     driver: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     packages(tmp_path, monkeypatch, "pynvml", "8.0.4", UNOFFICIAL)
-    (sight,) = fake_nvml.answers(driver, None, "gpu.look()")
+    (sight,) = fake_nvml.answers(driver, None, "gpu.discover()")
     (card,) = sight["gpus"]
     assert (card["name"], card["uuid"]) == ("Tesla V100-SXM2-16GB", "GPU-aaaaaaaa-0000")
     assert (card["memory_bytes"], card["driver_version"]) == (None, None)

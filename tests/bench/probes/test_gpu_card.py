@@ -333,7 +333,7 @@ def test_the_card_is_found_by_its_uuid_whatever_the_library_counts(driver: Path)
         "card.sample().gpu_power_watts",
         "gpu.open_card('GPU-bbbbbbbb-0000').sample().gpu_power_watts",
         "card.gpu.index",
-        "[each.uuid for each in gpu.look().gpus]",
+        "[each.uuid for each in gpu.discover().gpus]",
     )
     assert (mine, other) == (222.0, 111.0)
     assert (index, told) == (1, ["GPU-bbbbbbbb-0000", UUID])
@@ -411,7 +411,7 @@ def test_how_coarse_the_energy_counter_is_can_be_seen_by_watching_it(driver: Pat
 
 def test_looking_for_gpus_leaves_an_opened_card_open_and_closing_it_twice_does_no_harm(driver: Path) -> None:
     lines = ("gpu 0 utilisation 90",)
-    first, _, second, *_ = ask(driver, lines, TICK, "gpu.look()", TICK, "card.close()", "card.close()")
+    first, _, second, *_ = ask(driver, lines, TICK, "gpu.discover()", TICK, "card.close()", "card.close()")
     assert first == second
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.errors import EnvironmentProblem
-from bench.probes.gpu import Gpu, GpuLost, LostGpu, Sight, choose, first_visible, hidden_by
+from bench.probes.gpu import Gpu, GpuInventory, GpuLost, LostGpu, choose, first_visible, hidden_by
 from resnet9.device import driver as trainers_driver
 from tests.support import fake_nvml
 
@@ -19,7 +19,7 @@ def gpu(index: int, uuid: str, name: str = "V100") -> Gpu:
 
 
 ONE, OTHER = gpu(0, "GPU-aaaa"), gpu(1, "GPU-abbb")
-TWO = Sight((ONE, OTHER))
+TWO = GpuInventory((ONE, OTHER))
 SLICE = "MIG-11111111-2222-3333-4444-555555555555"
 
 
@@ -117,12 +117,14 @@ def test_a_gpu_that_is_not_exactly_one_is_refused_with_those_there_are(device: s
 
 
 def test_without_gpus_none_is_chosen() -> None:
-    assert choose(Sight(()), "GPU-aaaa") is None
+    assert choose(GpuInventory(()), "GPU-aaaa") is None
 
 
 # Beside a lost one
 
-LOST = Sight((gpu(1, "GPU-abbb"), gpu(2, "GPU-cccc")), lost=(LostGpu(0, None, "code 15"), LostGpu(3, "GPU-dddd", "x")))
+LOST = GpuInventory(
+    (gpu(1, "GPU-abbb"), gpu(2, "GPU-cccc")), lost=(LostGpu(0, None, "code 15"), LostGpu(3, "GPU-dddd", "x"))
+)
 
 
 @pytest.mark.parametrize(
@@ -158,7 +160,7 @@ def never(slice_uuid: str) -> str | None:
 
 
 def test_a_slice_of_the_only_gpu_is_that_gpu() -> None:
-    assert choose(Sight((ONE,)), "auto", "MIG-1234", never) is ONE
+    assert choose(GpuInventory((ONE,)), "auto", "MIG-1234", never) is ONE
 
 
 @pytest.mark.parametrize(("device", "variable"), [(SLICE, None), ("auto", f"{SLICE},MIG-2"), ("gpu", SLICE)])
@@ -171,7 +173,7 @@ def test_a_slice_by_its_older_name_is_of_the_gpu_in_it() -> None:
 
 
 def test_a_slice_of_nobody_knows_which_gpu_has_what_all_have_in_common() -> None:
-    mixed = Sight((ONE, gpu(1, "GPU-abbb", "A100")))
+    mixed = GpuInventory((ONE, gpu(1, "GPU-abbb", "A100")))
     assert choose(TWO, SLICE, None, {}.get) == Gpu(None, SLICE, "V100", None, "550.54", "12.4", (7, 0))
     unnamed = choose(mixed, SLICE, None, {SLICE: "GPU-not-here"}.get)
     assert unnamed == Gpu(None, SLICE, "NVIDIA GPU", None, "550.54", "12.4", (7, 0))
@@ -180,7 +182,7 @@ def test_a_slice_of_nobody_knows_which_gpu_has_what_all_have_in_common() -> None
 def test_a_slice_of_a_lost_gpu_is_lost() -> None:
     with pytest.raises(GpuLost):
         choose(LOST, SLICE, None, {SLICE: "GPU-dddd"}.get)
-    one_left = Sight((ONE,), lost=LOST.lost)
+    one_left = GpuInventory((ONE,), lost=LOST.lost)
     assert choose(one_left, SLICE, None, {}.get) == Gpu(None, SLICE, "V100", None, "550.54", "12.4", (7, 0))
 
 

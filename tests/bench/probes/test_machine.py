@@ -13,21 +13,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.launch import launch
-from bench.launch.launch import Heard
 from bench.probes import gpu, machine
 from bench.probes.machine import fingerprint, installed_lock, package_version
 from bench.record.fingerprint_keys import check
+from bench.system import subprocesses
 from bench.system.env_snapshot import WITHHELD, Identity, hashed
+from bench.system.subprocesses import CompletedCommand
 from tests.bench.probes.test_host import plant
 
 
-def hear(argv: Sequence[str], seconds: float, env: Mapping[str, str] | None = None) -> Heard:
+def hear(argv: Sequence[str], seconds: float, env: Mapping[str, str] | None = None) -> CompletedCommand:
     """Starts the program for real, as ``bench.launch.launch`` will."""
-    return launch.hear(argv, seconds, env)
+    return subprocesses.run_captured(argv, seconds, env)
 
 
-def no_command(argv: Sequence[str], seconds: float, env: Mapping[str, str] | None = None) -> Heard:
+def no_command(argv: Sequence[str], seconds: float, env: Mapping[str, str] | None = None) -> CompletedCommand:
     """A machine without git."""
     raise FileNotFoundError(argv[0])
 
@@ -69,10 +69,10 @@ def test_this_machines_fingerprint_keeps_to_the_registry_and_to_json(tmp_path: P
 V100 = gpu.Gpu(0, "GPU-aaaa", "V100", 2**34, "550.54.15", None, (7, 0))
 
 
-def seen(answer: gpu.Sight | Exception, **options: Any) -> dict[str, Any]:
+def seen(answer: gpu.GpuInventory | Exception, **options: Any) -> dict[str, Any]:
     """The fingerprint where the driver answers so."""
 
-    def look() -> gpu.Sight:
+    def look() -> gpu.GpuInventory:
         if isinstance(answer, Exception):
             raise answer
         return answer
@@ -83,7 +83,7 @@ def seen(answer: gpu.Sight | Exception, **options: Any) -> dict[str, Any]:
 
 
 def test_the_gpu_of_the_run_is_told_apart_and_not_named(tmp_path: Path) -> None:
-    found = seen(gpu.Sight((V100,)), environ={"CUDA_CACHE_PATH": str(tmp_path)})
+    found = seen(gpu.GpuInventory((V100,)), environ={"CUDA_CACHE_PATH": str(tmp_path)})
     assert (found["gpu.count"], found["gpu.name"], found["gpu.compute_capability"]) == (1, "V100", "7.0")
     assert (found["gpu.uuid_hash"], found["gpu.cuda_driver_version"]) == (hashed("GPU-aaaa"), None)
     assert "aaaa" not in json.dumps(found).replace(hashed("GPU-aaaa"), "")
@@ -94,11 +94,11 @@ def test_the_gpu_of_the_run_is_told_apart_and_not_named(tmp_path: Path) -> None:
 def test_a_cache_with_kernels_is_warm_unless_it_is_off(tmp_path: Path, disabled: str, state: str) -> None:
     (tmp_path / "0").mkdir()
     environ = {"CUDA_CACHE_PATH": str(tmp_path), "CUDA_CACHE_DISABLE": disabled}
-    assert seen(gpu.Sight((V100,)), environ=environ)["cache.cuda_kernels"] == state
+    assert seen(gpu.GpuInventory((V100,)), environ=environ)["cache.cuda_kernels"] == state
 
 
 def test_a_run_on_the_cpu_has_no_gpu_and_the_machine_still_has_it() -> None:
-    found = seen(gpu.Sight((V100,)), device="cpu")
+    found = seen(gpu.GpuInventory((V100,)), device="cpu")
     assert (found["gpu.count"], found["gpu.name"], found["gpu.uuid_hash"]) == (1, None, None)
     assert found["cache.cuda_kernels"] is None
 
@@ -109,7 +109,7 @@ def test_a_driver_that_does_not_work_leaves_the_gpus_unknown_and_says_so() -> No
 
 
 def test_a_gpu_that_is_not_there_does_not_stop_the_fingerprint() -> None:
-    found = seen(gpu.Sight((V100,)), device="GPU-zzzz")
+    found = seen(gpu.GpuInventory((V100,)), device="GPU-zzzz")
     assert (found["gpu.count"], found["gpu.name"]) == (1, None)
 
 
@@ -157,9 +157,9 @@ def test_an_image_is_told_by_name_and_digest_and_never_by_its_registry(image: st
 
 
 def test_the_kernel_cache_is_looked_for_in_the_trainers_home(tmp_path: Path) -> None:
-    assert seen(gpu.Sight((V100,)), environ={"HOME": str(tmp_path)})["cache.cuda_kernels"] == "cold"
+    assert seen(gpu.GpuInventory((V100,)), environ={"HOME": str(tmp_path)})["cache.cuda_kernels"] == "cold"
     (tmp_path / ".nv/ComputeCache/0").mkdir(parents=True)
-    assert seen(gpu.Sight((V100,)), environ={"HOME": str(tmp_path)})["cache.cuda_kernels"] == "warm"
+    assert seen(gpu.GpuInventory((V100,)), environ={"HOME": str(tmp_path)})["cache.cuda_kernels"] == "warm"
 
 
 HOST, USER = "quasar7", "qmallory"
@@ -180,7 +180,9 @@ def test_a_whole_fingerprint_of_a_hostile_machine_tells_no_name_address_or_path(
     card = replace(V100, name=f"V100 of {HOST}", driver_version=f"550-{USER}", uuid=f"GPU-{HOST}")
     found = fingerprint(
         Path(f"/home/{USER}/checkout"),
-        lambda argv, seconds, env=None: Heard(0, f"version 1.2.3-{USER}\n# branch.oid {HOST}\n", f"fatal: {HOST}"),
+        lambda argv, seconds, env=None: CompletedCommand(
+            0, f"version 1.2.3-{USER}\n# branch.oid {HOST}\n", f"fatal: {HOST}"
+        ),
         image=f"{HOST}.example.edu/{USER}/{USER}s-image:{HOST}@{DIGEST}",
         root=root,
         prefix=tmp_path,
@@ -193,7 +195,7 @@ def test_a_whole_fingerprint_of_a_hostile_machine_tells_no_name_address_or_path(
             "NCCL_SOCKET": "10.1.2.3:4000",
         },
         identity=Identity.of(f"{HOST}.example.edu", USER, f"/home/{USER}"),
-        look=lambda: gpu.Sight((card,)),
+        look=lambda: gpu.GpuInventory((card,)),
     )
     told = json.dumps(found).lower()
     assert HOST not in told

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench.probes.ownership import Owner, Ownership
-from bench.probes.process_tree import Family
+from bench.probes.process_tree import ProcessTree
 from tests.support.made_up_kernel import process
 
 OURS, ANOTHERS = "BENCH_EVENTS=/runs/1/events.fifo", "BENCH_EVENTS=/runs/11/events.fifo"
@@ -44,7 +44,7 @@ def started(request: pytest.FixtureRequest) -> Iterator[tuple[int, int]]:
 
 def test_a_child_of_another_thread_is_the_trainers_though_it_is_not_followed(started: tuple[int, int]) -> None:
     trainer, child = started
-    family = Family(trainer)
+    family = ProcessTree(trainer)
     family.refresh()
 
     assert child not in family.pids

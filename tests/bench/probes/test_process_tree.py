@@ -6,14 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-from bench.probes.process_tree import HELD_OPEN, MOST_DESCENDANTS, Family
+from bench.probes.process_tree import HELD_OPEN, MOST_DESCENDANTS, ProcessTree
 from tests.support.made_up_kernel import end, process
 
 
 def test_time_is_that_of_the_process_and_of_children_waited_for(tmp_path: Path) -> None:
     process(tmp_path, 10, (100, 20, 300, 4))
 
-    family = Family(10, tmp_path)
+    family = ProcessTree(10, tmp_path)
 
     assert family.cpu_seconds() == 4.24
     assert family.resident_bytes() == 25 * os.sysconf("SC_PAGE_SIZE")
@@ -24,7 +24,7 @@ def test_live_descendants_count_from_the_next_look_on(tmp_path: Path) -> None:
     process(tmp_path, 11, (50, 0, 0, 0), children=(13,))
     process(tmp_path, 12, (5, 0, 0, 0))
     process(tmp_path, 13, (1, 0, 0, 0))
-    family = Family(10, tmp_path)
+    family = ProcessTree(10, tmp_path)
 
     assert family.cpu_seconds() == 1.0
     family.refresh()
@@ -35,7 +35,7 @@ def test_live_descendants_count_from_the_next_look_on(tmp_path: Path) -> None:
 def test_a_child_that_was_waited_for_is_never_counted_twice(tmp_path: Path) -> None:
     process(tmp_path, 10, (100, 0, 0, 0), children=(11,))
     process(tmp_path, 11, (50, 0, 0, 0))
-    family = Family(10, tmp_path)
+    family = ProcessTree(10, tmp_path)
     family.refresh()
     assert family.cpu_seconds() == 1.5
 
@@ -50,7 +50,7 @@ def test_a_child_whose_parent_ended_is_still_the_trainers(tmp_path: Path) -> Non
     process(tmp_path, 10, (0, 0, 0, 0), children=(11,))
     process(tmp_path, 11, (0, 0, 0, 0), children=(12,))
     process(tmp_path, 12, (70, 0, 0, 0))
-    family = Family(10, tmp_path)
+    family = ProcessTree(10, tmp_path)
     family.refresh()
 
     end(tmp_path, 11)
@@ -64,7 +64,7 @@ def test_a_child_whose_parent_ended_is_still_the_trainers(tmp_path: Path) -> Non
 def test_nothing_is_known_of_a_process_that_is_gone(tmp_path: Path) -> None:
     process(tmp_path, 10, (100, 0, 0, 0), children=(11,))
     process(tmp_path, 11, (50, 0, 0, 0))
-    family = Family(10, tmp_path)
+    family = ProcessTree(10, tmp_path)
     family.refresh()
     end(tmp_path, 10)
     (tmp_path / "proc/10/statm").write_text("0 0 0 0 0 0 0\n")
@@ -76,7 +76,7 @@ def test_bytes_from_a_disk_are_those_of_the_family(tmp_path: Path) -> None:
     process(tmp_path, 10, (0, 0, 0, 0), children=(11, 12), disk_bytes=4096)
     process(tmp_path, 11, (0, 0, 0, 0), disk_bytes=512)
     process(tmp_path, 12, (0, 0, 0, 0))
-    family = Family(10, tmp_path)
+    family = ProcessTree(10, tmp_path)
     family.refresh()
 
     assert family.disk_bytes() == 4608
@@ -85,20 +85,20 @@ def test_bytes_from_a_disk_are_those_of_the_family(tmp_path: Path) -> None:
 def test_bytes_are_unknown_where_the_process_may_not_be_asked(tmp_path: Path) -> None:
     process(tmp_path, 10, (0, 0, 0, 0))
 
-    assert Family(10, tmp_path).disk_bytes() is None
+    assert ProcessTree(10, tmp_path).disk_bytes() is None
 
 
 def descriptors() -> int:
     return len(os.listdir("/proc/self/fd"))
 
 
-def with_children(root: Path, count: int) -> Family:
+def with_children(root: Path, count: int) -> ProcessTree:
     """A process that has spent a second with so many children that have spent a hundredth each."""
     children = tuple(range(11, 11 + count))
     process(root, 10, (100, 0, 0, 0), children=children)
     for pid in children:
         process(root, pid, (1, 0, 0, 0))
-    family = Family(10, root)
+    family = ProcessTree(10, root)
     family.refresh()
     return family
 
@@ -142,7 +142,7 @@ def test_without_descriptors_time_is_unknown_and_nobody_is_taken_for_gone(tmp_pa
     resource.setrlimit(resource.RLIMIT_NOFILE, (3, limits[1]))  # those that are open stay so
     try:
         family.refresh()
-        lacking = family.cpu_seconds(), family.disk_bytes(), Family(10, tmp_path).cpu_seconds()
+        lacking = family.cpu_seconds(), family.disk_bytes(), ProcessTree(10, tmp_path).cpu_seconds()
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
@@ -152,7 +152,7 @@ def test_without_descriptors_time_is_unknown_and_nobody_is_taken_for_gone(tmp_pa
 
 def test_a_real_child_is_found_and_read_until_it_is_reaped() -> None:
     before = len(list(Path("/proc/self/fd").iterdir()))
-    family = Family(os.getpid())
+    family = ProcessTree(os.getpid())
     with subprocess.Popen([sys.executable, "-I", "-S", "-c", "input()"], stdin=subprocess.PIPE) as child:
         family.refresh()
         assert child.pid in family.pids
@@ -164,7 +164,7 @@ def test_a_real_child_is_found_and_read_until_it_is_reaped() -> None:
 
 def test_the_account_of_a_zombie_can_still_be_read() -> None:
     child = subprocess.Popen([sys.executable, "-I", "-S", "-c", "sum(range(3_000_000))"])
-    family = Family(child.pid)
+    family = ProcessTree(child.pid)
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
 
     seconds, memory, disk = family.cpu_seconds(), family.resident_bytes(), family.disk_bytes()
@@ -182,13 +182,13 @@ def test_the_account_of_a_zombie_can_still_be_read() -> None:
 EVENTS = "BENCH_EVENTS=/bench/run-0123/events.fifo"
 
 
-def contained(root: Path) -> Family:
+def contained(root: Path) -> ProcessTree:
     """The family of a client, 10, whose trainer is in a container: its first process, 50, and its own child, 51."""
     process(root, 10, (7, 0, 0, 0), environ=EVENTS, session=10)
     process(root, 50, (1, 0, 0, 0), children=(51,), environ=EVENTS, session=50)
     process(root, 51, (400, 50, 0, 0), environ=EVENTS, session=50)
     process(root, 60, (900, 0, 0, 0), environ=EVENTS.replace("0123", "4567"), session=60)
-    return Family(10, root, is_client=True)
+    return ProcessTree(10, root, is_client=True)
 
 
 def test_of_a_client_nothing_is_told_until_the_container_is_found(tmp_path: Path) -> None:
@@ -209,7 +209,7 @@ def test_a_client_that_was_only_being_put_in_place_is_asked_again(tmp_path: Path
     contained(tmp_path)
     shown = environ.read_bytes()
     environ.write_bytes(b"")
-    family = Family(10, tmp_path, is_client=True)
+    family = ProcessTree(10, tmp_path, is_client=True)
     environ.write_bytes(shown)
     family.refresh()
     assert family.pids == {10, 50, 51}
@@ -246,7 +246,7 @@ def test_a_process_of_this_machine_is_found_as_one_of_a_container_would_be() -> 
 
     client, trainer = start(), start()
     try:
-        family = Family(client.pid, is_client=True)
+        family = ProcessTree(client.pid, is_client=True)
         family.refresh()
         assert trainer.pid in family.pids
         assert (family.peak_bytes() or 0) > 30_000_000

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.record import Evaluation, PhaseSpan, Record, fold
+from bench.record import Evaluation, PhaseSpan, Record, build_record
 from bench.record.clocks import (
     CLOCKS,
     HEADLINE,
@@ -114,21 +114,21 @@ def test_training_announced_only_after_its_evaluation_still_counts() -> None:
     index = next(i for i, line in enumerate(lines) if line["event"] == "epoch" and line["epoch"] == 4)
     rest = [line for line in lines if line not in late]
     reordered = [*rest[: index - 1], *late, *rest[index - 1 :]]
-    assert to_target_seconds(HEADLINE, fold(reordered)) == 41.5
+    assert to_target_seconds(HEADLINE, build_record(reordered)) == 41.5
 
 
 def test_training_under_a_later_epochs_name_is_charged_all_the_same() -> None:
     lines = changed(Run(eval_seconds=0.0).lines(), "phase", 12, epoch=99)
-    assert fold(lines).phases[12].end_ns == fold(lines).epochs[3].at_ns
-    assert to_target_seconds(HEADLINE, fold(lines)) == 41.5
+    assert build_record(lines).phases[12].end_ns == build_record(lines).epochs[3].at_ns
+    assert to_target_seconds(HEADLINE, build_record(lines)) == 41.5
 
 
 def test_an_evaluation_announced_before_its_training_ended_is_charged_for_it() -> None:
     lines = Run().lines()
     at_ns = next(line["t_ns"] for line in lines if line["event"] == "epoch" and line["epoch"] == 4)
     early = changed(lines, "epoch", 3, t_ns=at_ns - 5 * NS)
-    assert to_target_seconds(HEADLINE, fold(early)) == 41.5
-    assert to_target_seconds(CLOCKS["wall"], fold(early)) == 73.5
+    assert to_target_seconds(HEADLINE, build_record(early)) == 41.5
+    assert to_target_seconds(CLOCKS["wall"], build_record(early)) == 73.5
 
 
 def test_sums_are_exact_nanoseconds() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bench.errors import DataError, EnvironmentProblem
-from bench.record import fold_file, load_campaign, read, replace_file, write
+from bench.record import build_record_from, load_campaign, read, replace_file, write
 from tests.support.records import Run, write_campaign
 
 
@@ -111,7 +111,7 @@ def test_a_seed_that_has_not_begun_is_left_out(tmp_path: Path) -> None:
 def test_the_folder_names_the_seed_of_a_run_that_said_nothing(tmp_path: Path) -> None:
     folder = write_campaign(tmp_path / "c", [Run(seed=6)])
     (folder / "seed-006" / "events.jsonl").write_text("")
-    assert fold_file(folder / "seed-006" / "events.jsonl").seed == 6
+    assert build_record_from(folder / "seed-006" / "events.jsonl").seed == 6
 
 
 @pytest.mark.parametrize("make", [lambda p: None, lambda p: p.write_text("x"), lambda p: p.mkdir()])
@@ -125,4 +125,4 @@ def test_a_folder_that_is_no_campaign_is_refused_in_one_sentence(tmp_path: Path,
 def test_events_that_cannot_be_read_are_named(tmp_path: Path) -> None:
     os.makedirs(tmp_path / "seed-000" / "events.jsonl")
     with pytest.raises(DataError, match=r"cannot read .*events\.jsonl"):
-        fold_file(tmp_path / "seed-000" / "events.jsonl")
+        build_record_from(tmp_path / "seed-000" / "events.jsonl")

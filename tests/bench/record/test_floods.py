@@ -16,11 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.analysis import frames
-from bench.record import PhaseSpan, fold
-from bench.record.counter_snapshots import Edge, amounts
+from bench.record import PhaseSpan, build_record
+from bench.record.counter_snapshots import CounterSnapshot, amounts
 from bench.record.model import Evaluation
 from bench.record.utilization import Training, trainings
-from bench.rules import judged
+from bench.rules import with_verdict
 from tests.support.machines import Machine
 from tests.support.records import Run
 
@@ -96,7 +96,7 @@ def steps(work: Callable[[], object]) -> int:
 
 
 def everything(lines: list[dict[str, Any]], ticks: Any) -> None:
-    record = judged(fold(lines, telemetry=ticks))
+    record = with_verdict(build_record(lines, telemetry=ticks))
     frames.summary(frames.runs([record]))
     frames.epochs([record])
 
@@ -134,7 +134,7 @@ def test_each_training_belongs_to_the_first_evaluation_that_is_not_before_it(
 
 @given(st.lists(st.dictionaries(st.sampled_from("abc"), st.integers(0, 9)), max_size=6))
 def test_each_counter_grows_by_itself(read: list[dict[str, int]]) -> None:
-    edges = [Edge("x", t_ns * 1_000_000_000, lost_ns=each) for t_ns, each in enumerate(read)]
+    edges = [CounterSnapshot("x", t_ns * 1_000_000_000, lost_ns=each) for t_ns, each in enumerate(read)]
     found = amounts(edges, lambda each: each.lost_ns)
     for name in "abc":
         known = [(t, each[name]) for t, each in enumerate(read) if name in each]
@@ -150,5 +150,5 @@ def test_a_recount_is_of_the_nearest_evaluation_of_its_epoch_before_it() -> None
     lines = flood("views", 3)
     own = {"event": "harness_recount", "epoch": 5, "correct": 9500, "total": 10_000, "received_ns": 1}
     first = next(index for index, line in enumerate(lines) if line["event"] == "epoch")
-    record = fold([*lines[: first + 1], own, *lines[first + 1 : -1], own, {**own, "epoch": 4}, lines[-1]])
+    record = build_record([*lines[: first + 1], own, *lines[first + 1 : -1], own, {**own, "epoch": 4}, lines[-1]])
     assert [(each.epoch, each.index) for each in record.recounts] == [(5, 0), (5, 2), (4, None)]

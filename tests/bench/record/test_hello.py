@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.record import fold
+from bench.record import build_record
 from tests.support.records import Run
 
 #: What every made run has of its machine.
@@ -32,4 +32,4 @@ def test_what_a_trainer_does_not_say_or_says_wrongly_is_not_there() -> None:
 
 
 def test_a_run_that_never_greets_has_the_fingerprint_of_the_machine_alone() -> None:
-    assert fold(line for line in Run().lines() if line["event"] != "hello").fingerprint == MACHINE
+    assert build_record(line for line in Run().lines() if line["event"] != "hello").fingerprint == MACHINE

@@ -25,7 +25,7 @@ from bench.record import (
     load_campaign,
     replace_file,
 )
-from bench.rules import judged
+from bench.rules import with_verdict
 from tests.support.machines import Machine
 from tests.support.records import Run, write_campaign
 
@@ -165,7 +165,7 @@ def test_a_run_with_damaged_files_stays_in_the_table(folder: Path, data: st.Data
     end = data.draw(st.integers(begin, len(whole)))
     path.write_bytes(whole[:begin] + data.draw(st.binary(max_size=40)) + whole[end:])
     try:
-        records = tuple(judged(each) for each in load_campaign(folder).records)
+        records = tuple(with_verdict(each) for each in load_campaign(folder).records)
     except DataError as why:
         assume("is of seed" not in str(why))  # The damage may make it another seed's, which is told.
         raise

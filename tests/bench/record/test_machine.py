@@ -15,9 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.record import Telemetry, Usage, fold
+from bench.record import Telemetry, Usage, build_record
 from bench.record.telemetry import SILENT
-from bench.record.ticks import Tick, ticks
+from bench.record.ticks import TelemetrySample, ticks
 from bench.system import json_schema
 from tests.bench.record.test_build import HOSTILE_LINES, JSON_VALUES, REAL_LINES, bent_lines
 from tests.support.machines import Machine, telemetry_text
@@ -67,7 +67,7 @@ def test_a_tick_on_the_edge_of_an_epoch_is_in_it() -> None:
 def test_an_epoch_evaluated_after_several_has_the_ticks_of_them_all() -> None:
     run = Run(machine=Machine())
     lines = [line for line in run.lines() if not (line["event"] == "epoch" and line["epoch"] in (2, 3))]
-    found = fold(lines, telemetry=run.ticks()).telemetry
+    found = build_record(lines, telemetry=run.ticks()).telemetry
     assert [(each.epoch, each.ticks, each.train_joules) for each in found.epochs] == [
         (1, 20, 2500.0), (4, 60, 7500.0), (5, 20, 2500.0)
     ]  # fmt: skip
@@ -101,8 +101,8 @@ def test_a_machine_whose_times_are_not_to_be_read_has_no_others() -> None:
 
 def test_cpu_time_that_goes_back_is_left_out() -> None:
     seconds = iter([1.0, 2.0, 1.5, 2.5])
-    ticks: list[Tick] = [{"t_ns": (1026 + k) * NS, "trainer_cpu_seconds": next(seconds)} for k in range(4)]
-    cores = fold(Run().lines(), telemetry=ticks).telemetry.training.trainer_cpu_cores
+    ticks: list[TelemetrySample] = [{"t_ns": (1026 + k) * NS, "trainer_cpu_seconds": next(seconds)} for k in range(4)]
+    cores = build_record(Run().lines(), telemetry=ticks).telemetry.training.trainer_cpu_cores
     assert cores is not None
     assert (cores.ticks, cores.mean) == (2, 1.0)
 
@@ -127,16 +127,16 @@ def test_missed_ticks_are_the_gaps_in_the_schedule() -> None:
     ticks = run.ticks()
     assert ticks is not None
     late = {**ticks[50], "late_ms": 480.0, "t_ns": ticks[50]["t_ns"] + 479_000_000}
-    found = fold(run.lines(), telemetry=[*ticks[:20], *ticks[23:50], late, *ticks[51:]]).telemetry
+    found = build_record(run.lines(), telemetry=[*ticks[:20], *ticks[23:50], late, *ticks[51:]]).telemetry
     assert found.sampling.missed == 3  # One that came late was not missed.
 
 
 @pytest.mark.parametrize(("counts", "most"), [([0, 2, 1], 2), ([0, 0, 0], 0), ([None, None, None], None)])
 def test_foreign_processes_are_the_most_that_were_seen(counts: list[int | None], most: int | None) -> None:
-    ticks: list[Tick] = [
+    ticks: list[TelemetrySample] = [
         {"t_ns": (1026 + k) * NS, **({} if n is None else {"foreign_processes": n})} for k, n in enumerate(counts)
     ]
-    assert fold(Run().lines(), telemetry=ticks).telemetry.foreign_processes == most
+    assert build_record(Run().lines(), telemetry=ticks).telemetry.foreign_processes == most
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ def test_each_epoch_says_what_its_energy_can_be_off_by() -> None:
 def test_an_epoch_evaluated_after_several_is_off_by_the_edges_of_them_all() -> None:
     run = Run(machine=Machine())
     lines = [line for line in run.lines() if not (line["event"] == "epoch" and line["epoch"] in (2, 3))]
-    found = fold(lines, telemetry=run.ticks()).telemetry
+    found = build_record(lines, telemetry=run.ticks()).telemetry
     assert [each.train_uncertainty_joules for each in found.epochs] == [10.0, 30.0, 10.0]
 
 
@@ -188,7 +188,7 @@ def test_edges_that_were_read_late_are_not_those_of_an_epoch() -> None:
     lines = run.lines()
     index = [i for i, line in enumerate(lines) if line.get("edge") == "train_k"][2]
     lines[index] = {**lines[index], "t_ns": lines[index]["t_ns"] + 1_100_000_000}
-    found = fold(lines, telemetry=run.ticks()).telemetry
+    found = build_record(lines, telemetry=run.ticks()).telemetry
     assert [each.train_joules for each in found.epochs] == [2500.0, 2500.0, None, 2500.0, 2500.0]
     assert [each.train_uncertainty_joules for each in found.epochs] == [10.0, 10.0, None, 10.0, 10.0]
 
@@ -198,7 +198,7 @@ def test_an_edge_that_was_read_late_does_not_tell_the_energy_to_the_target() -> 
     lines = run.lines()
     index = [i for i, line in enumerate(lines) if line.get("edge") == "train_k"][3]
     lines[index] = {**lines[index], "t_ns": lines[index]["t_ns"] + 1_100_000_000}
-    energy = fold(lines, telemetry=run.ticks()).telemetry.energy
+    energy = build_record(lines, telemetry=run.ticks()).telemetry.energy
     assert (energy.run_joules, energy.to_target_joules) == (16_100.0, None)
 
 
@@ -208,7 +208,7 @@ def test_counter_that_cannot_be_is_missing_and_counted_and_no_line_that_the_trai
     lines = run.lines()
     index = max(i for i, line in enumerate(lines) if line.get("edge") == "exit")
     lines[index] = {**lines[index], "energy_mj": energy_mj}
-    record = fold([json.dumps(line).encode() for line in lines], telemetry=run.ticks())
+    record = build_record([json.dumps(line).encode() for line in lines], telemetry=run.ticks())
     assert (record.malformed_lines, record.telemetry.impossible) == (0, {"energy_mj": 1})
     assert (record.telemetry.energy.run_joules, record.telemetry.energy.to_target_joules) == (None, 13_150.0)
     assert record.telemetry.energy.why_empty == "the energy counter was not read at the run's end"
@@ -218,7 +218,7 @@ def test_counter_that_cannot_be_is_missing_and_counted_and_no_line_that_the_trai
                                   {"read_bytes": 2**64 - 4096}, {"pressure_seconds": {"cpu": 2.0**70}}])  # fmt: skip
 def test_every_other_counter_that_cannot_be_is_missing_likewise(edge: dict[str, Any]) -> None:
     run = run_with(**edge)
-    record = fold([json.dumps(line).encode() for line in run.lines()], telemetry=run.ticks())
+    record = build_record([json.dumps(line).encode() for line in run.lines()], telemetry=run.ticks())
     assert (record.malformed_lines, record.telemetry.energy.run_joules) == (0, 16_100.0)
     assert record.telemetry.impossible == {next(iter(edge)): 21}  # of as many edges
     json.loads(json_schema.dump(record))
@@ -230,7 +230,7 @@ def test_counter_that_jumps_further_than_a_card_could_take_it_tells_no_energy() 
     places = [i for i, line in enumerate(lines) if "edge" in line]
     for i in places[10:]:
         lines[i] = {**lines[i], "energy_mj": lines[i]["energy_mj"] + 10**12}
-    found = fold(lines, telemetry=run.ticks()).telemetry
+    found = build_record(lines, telemetry=run.ticks()).telemetry
     assert (found.energy.run_joules, found.energy.why_empty) == (
         None,
         "the energy counter made a jump that no card could",
@@ -260,7 +260,9 @@ CALLS = dict.fromkeys(("power", "event_reasons", "processes", "energy", "tempera
 def test_a_call_that_answered_once_and_never_in_the_run_is_told(changes: dict[str, Any], silent: set[str]) -> None:
     run = Run(machine=Machine(calls=CALLS, **changes))
     text = telemetry_text(run.ticks() or [])
-    found = fold([json.dumps(line).encode() for line in run.lines()], telemetry=ticks(io.StringIO(text))).telemetry
+    found = build_record(
+        [json.dumps(line).encode() for line in run.lines()], telemetry=ticks(io.StringIO(text))
+    ).telemetry
     assert {name for name, why in found.gpu["calls"].items() if why == SILENT} == silent
     assert {why for name, why in found.gpu["calls"].items() if name not in silent} == {"yes"}
 
@@ -269,15 +271,15 @@ def test_nothing_is_said_of_the_calls_of_a_lost_card_or_of_one_without_ticks() -
     run = Run(machine=Machine(calls=CALLS, every_tick={"event_reasons": None}))
     lost = [*run.lines(), {"event": "harness_gpu_lost", "t_ns": 1, "why": "gone"}]
     refused = Run(machine=Machine(calls={"power": "no permission"}, every_tick={"gpu_power_watts": None}))
-    assert fold(lost, telemetry=run.ticks()).telemetry.gpu["calls"] == CALLS
-    assert fold(run.lines(), telemetry=None).telemetry.gpu["calls"] == CALLS
-    assert fold(refused.lines(), telemetry=refused.ticks()).telemetry.gpu["calls"] == {"power": "no permission"}
+    assert build_record(lost, telemetry=run.ticks()).telemetry.gpu["calls"] == CALLS
+    assert build_record(run.lines(), telemetry=None).telemetry.gpu["calls"] == CALLS
+    assert build_record(refused.lines(), telemetry=refused.ticks()).telemetry.gpu["calls"] == {"power": "no permission"}
 
 
 def test_what_the_sampler_left_empty_is_counted_with_what_the_file_holds() -> None:
     run = Run(machine=Machine())
     lines = [*run.lines(), {"event": "harness_impossible", "counts": {"gpu_power_watts": 7, "sm_clock_mhz": "x"}}]
-    assert fold(lines, telemetry=run.ticks()).telemetry.impossible == {"gpu_power_watts": 7}
+    assert build_record(lines, telemetry=run.ticks()).telemetry.impossible == {"gpu_power_watts": 7}
 
 
 @pytest.mark.parametrize(("gpu", "joules"), [
@@ -309,7 +311,7 @@ def test_steps_under_a_load_that_was_not_read_are_not_known() -> None:
 def test_a_counter_that_went_back_was_reset() -> None:
     run = Run(machine=Machine())
     lines = changed(run.lines(), "harness_edge", 8, energy_mj=5)
-    found = fold(lines, telemetry=run.ticks()).telemetry
+    found = build_record(lines, telemetry=run.ticks()).telemetry
     assert (found.energy.run_joules, found.energy.to_target_joules) == (None, None)
     assert found.energy.why_empty == "the energy counter was reset during the run"
     assert [each.train_joules for each in found.epochs] == [None] * 5
@@ -326,8 +328,8 @@ def test_without_a_counter_power_is_summed_and_the_source_says_so() -> None:
 def test_power_between_two_ticks_is_a_straight_line() -> None:
     run = replace(Run(machine=Machine(counter=False)), correct=(9500,), epochs=1)
     watts = {1030: 100.0, 1032: 300.0}  # 86 s would be too long to draw: the run ends after 38 s.
-    ticks: list[Tick] = [{"t_ns": second * NS, "gpu_power_watts": value} for second, value in watts.items()]
-    energy = fold(run.lines(), telemetry=ticks).telemetry.energy
+    ticks: list[TelemetrySample] = [{"t_ns": second * NS, "gpu_power_watts": value} for second, value in watts.items()]
+    energy = build_record(run.lines(), telemetry=ticks).telemetry.energy
     assert energy.run_joules == 30 * 100 + 2 * 200 + 6 * 300  # Held at 100 W before, rising for 2 s, held at 300 W.
 
 
@@ -343,7 +345,7 @@ def test_energy_that_is_not_known_says_why(machine: Machine, why: str) -> None:
 
 def test_a_run_whose_end_was_not_read_has_no_energy() -> None:
     run = Run(machine=Machine())
-    energy = fold(without(run.lines(), "exit"), telemetry=run.ticks()).telemetry.energy
+    energy = build_record(without(run.lines(), "exit"), telemetry=run.ticks()).telemetry.energy
     assert (energy.run_joules, energy.why_empty) == (None, "the energy counter was not read at the run's end")
     assert energy.to_target_joules == 13_150.0
 
@@ -352,7 +354,7 @@ def test_a_card_that_was_lost_marks_the_run_and_keeps_what_was_read() -> None:
     run = Run(machine=Machine())
     lost = {"event": "harness_gpu_lost", "t_ns": 1_080 * NS, "why": "Unknown Error"}
     lines = changed(run.lines(), "harness_edge", -1, energy_mj=None)
-    found = fold([*lines[:-1], lost, lines[-1]], telemetry=run.ticks()).telemetry
+    found = build_record([*lines[:-1], lost, lines[-1]], telemetry=run.ticks()).telemetry
     assert found.gpu_lost == "Unknown Error"
     assert (found.energy.run_joules, found.energy.why_empty) == (None, "the GPU was lost: Unknown Error")
     assert found.training.ticks == 100
@@ -375,13 +377,13 @@ def test_what_the_trainer_read_from_disk_is_all_of_its_own_counter() -> None:
     run = Run(machine=Machine())
     lines = changed(run.lines(), "harness_edge", 0, read_bytes=None)  # Before the spawn there is no process to ask.
     lines = changed(lines, "harness_edge", 1, read_bytes=50_000)
-    assert fold(lines, telemetry=run.ticks()).telemetry.read_bytes == 86_000
+    assert build_record(lines, telemetry=run.ticks()).telemetry.read_bytes == 86_000
 
 
 def test_the_temperature_at_the_start_is_that_of_the_first_tick_where_the_edge_has_none() -> None:
     run = Run(machine=Machine())
     lines = changed(run.lines(), "harness_edge", 0, temperature_celsius=None)
-    assert fold(lines, telemetry=run.ticks()).telemetry.start_temperature_celsius == 50
+    assert build_record(lines, telemetry=run.ticks()).telemetry.start_temperature_celsius == 50
 
 
 @pytest.mark.parametrize("name", ["swapped_bytes", "throttled_seconds", "steal_seconds", "pressure_seconds", "lost_ns"])
@@ -416,7 +418,7 @@ def test_a_run_without_a_card_keeps_what_the_host_said() -> None:
 
 def test_telemetry_that_was_switched_off_says_so() -> None:
     lines = Run(machine=Machine(sampler={"off": True})).lines()
-    found = fold([line for line in lines if line["event"] != "harness_edge"]).telemetry
+    found = build_record([line for line in lines if line["event"] != "harness_edge"]).telemetry
     assert found.sampling.off
     assert found.sampling.why_no_ticks == ""
     assert {each.why_empty for each in found.epochs} == {"telemetry was off"}
@@ -441,7 +443,7 @@ def bent_machine_lines(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @st.composite
-def odd_ticks(draw: st.DrawFn) -> list[Tick]:
+def odd_ticks(draw: st.DrawFn) -> list[TelemetrySample]:
     """Ticks such as a file can hold: at increasing times, with any finite numbers."""
     names = ["late_ms", "cost_us", "gpu_power_watts", "event_reasons", "trainer_cpu_seconds", "system_busy_seconds"]
     number = st.floats(-(2.0**62), 2.0**62) | st.integers(-(2**62), 2**62)
@@ -450,8 +452,10 @@ def odd_ticks(draw: st.DrawFn) -> list[Tick]:
 
 
 @given(st.lists(bent_machine_lines() | MACHINE_LINES | REAL_LINES | bent_lines() | HOSTILE_LINES), odd_ticks())
-def test_nothing_breaks_the_folding_and_what_it_gives_can_be_written(lines: list[Any], ticks: list[Tick]) -> None:
-    found = fold(lines, telemetry=ticks)
+def test_nothing_breaks_the_folding_and_what_it_gives_can_be_written(
+    lines: list[Any], ticks: list[TelemetrySample]
+) -> None:
+    found = build_record(lines, telemetry=ticks)
     # A text may well hold the letters; a number that is none may not be there.
     json.loads(json_schema.dump(found), parse_constant=pytest.fail)
     assert found.telemetry.energy.run_joules is None or math.isfinite(found.telemetry.energy.run_joules)

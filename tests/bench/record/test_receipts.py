@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.record import Record, fold
+from bench.record import Record, build_record
 from bench.record.receipts import Receipts
-from bench.rules import judge
+from bench.rules import verdict_of
 from tests.support.machines import Machine
 from tests.support.records import NS, Run
 
@@ -32,11 +32,11 @@ def received(late_ms: float, *busy_ms: tuple[float, float], took_us: float = 0.0
     ]
     before = max((tick for tick in ticks if tick["t_ns"] <= claimed_ns), key=lambda tick: tick["t_ns"])
     before["took_us"] = took_us
-    return fold([*lines[:index], *busy, *lines[index:]], telemetry=ticks)
+    return build_record([*lines[:index], *busy, *lines[index:]], telemetry=ticks)
 
 
 def rules(record: Record) -> set[str]:
-    return {reason.rule for reason in judge(record).reasons}
+    return {reason.rule for reason in verdict_of(record).reasons}
 
 
 def test_lateness_that_nothing_explains_is_the_trainers() -> None:
@@ -54,7 +54,7 @@ def test_lateness_while_the_harness_was_busy_is_its_own(busy: list[tuple[float, 
     assert (record.stamps.late_over_50ms, record.stamps.late_by_harness) == (0, 1)
     assert 30 <= record.stamps.worst_harness_late_ms <= 40
     assert "heard-late" in rules(record) and "stamps" not in rules(record)
-    assert judge(record).level == judge(received(0)).level
+    assert verdict_of(record).level == verdict_of(received(0)).level
 
 
 def test_what_the_harness_does_not_explain_is_still_the_trainers() -> None:
@@ -75,8 +75,8 @@ def test_line_without_times_explains_nothing() -> None:
     run = Run()
     lines = [{"event": "harness_busy"}, {"event": "harness_busy", "begin_ns": 9, "end_ns": 3}, *run.lines()]
 
-    assert fold(lines).stamps == fold(run.lines()).stamps
-    assert fold(lines).malformed_lines == 0
+    assert build_record(lines).stamps == build_record(run.lines()).stamps
+    assert build_record(lines).malformed_lines == 0
 
 
 @given(

@@ -16,13 +16,13 @@ from bench.record import (
     SEAL_FILE,
     TELEMETRY_FILE,
     StoredRun,
-    fold_file,
+    build_record_from,
     load_campaign,
     load_run,
     seal,
     write_run,
 )
-from bench.rules import judged
+from bench.rules import with_verdict
 from tests.support.machines import Machine
 from tests.support.records import Run, write_campaign
 
@@ -32,7 +32,7 @@ PUBLISHED = Path(__file__).parents[3] / "results" / "published"
 def sealed(place: Path) -> StoredRun:
     """The run in a folder after its record was folded, judged, written and sealed."""
     run = load_run(place)
-    write_run(run, judged(run.record))
+    write_run(run, with_verdict(run.record))
     return load_run(place)
 
 
@@ -50,7 +50,7 @@ def place(tmp_path: Path) -> Path:
 ])  # fmt: skip
 def test_a_sealed_record_is_the_fold_of_its_events(tmp_path: Path, run: Run) -> None:
     place = write_campaign(tmp_path / "c", [run]) / "seed-000"
-    folded = judged(fold_file(place / EVENTS_FILE))
+    folded = with_verdict(build_record_from(place / EVENTS_FILE))
     assert sealed(place) == StoredRun(place, folded, seal.sources(place), sealed=True)
 
 
@@ -62,7 +62,7 @@ def test_published_records_are_read_as_they_are_folded(tmp_path: Path, campaign:
     for original in places:
         place = tmp_path / original.name
         shutil.copytree(original, place)
-        assert sealed(place).record == judged(fold_file(place / EVENTS_FILE))
+        assert sealed(place).record == with_verdict(build_record_from(place / EVENTS_FILE))
 
 
 @pytest.mark.parametrize("name", [EVENTS_FILE, TELEMETRY_FILE, RECORD_FILE, SEAL_FILE])
@@ -78,7 +78,7 @@ def test_a_record_edited_by_hand_is_not_believed(place: Path) -> None:
     assert path.read_text() != text
     run = load_run(place)
     assert [each.correct for each in run.record.epochs] == [4000, 9000, 9399, 9400, 9500]
-    write_run(run, judged(run.record))
+    write_run(run, with_verdict(run.record))
     assert path.read_text() == text
 
 
@@ -121,14 +121,14 @@ def test_a_run_that_went_on_while_it_was_folded_is_not_sealed(tmp_path: Path) ->
     run = load_run(place)
     with open(place / EVENTS_FILE, "a") as stream:
         stream.write("{}\n")
-    write_run(run, judged(run.record))
+    write_run(run, with_verdict(run.record))
     assert not (place / SEAL_FILE).exists()
 
 
 def test_a_run_whose_record_is_on_disk_is_not_written_again(place: Path) -> None:
     before = {each: each.stat().st_mtime_ns for each in place.iterdir()}
     run = load_run(place)
-    write_run(run, judged(run.record))
+    write_run(run, with_verdict(run.record))
     assert {each: each.stat().st_mtime_ns for each in place.iterdir()} == before
 
 
@@ -160,12 +160,12 @@ def test_a_sealed_record_that_cannot_be_is_folded_anew(place: Path) -> None:
 
 def test_a_campaign_gives_the_same_records_sealed_or_not(tmp_path: Path) -> None:
     folder = write_campaign(tmp_path / "c", [Run(seed=seed, machine=Machine()) for seed in (3, 1)])
-    anew = load_campaign(folder)
-    for run in anew.runs:
+    rebuild = load_campaign(folder)
+    for run in rebuild.runs:
         sealed(run.folder)
     again = load_campaign(folder)
-    assert [run.sealed for run in (*anew.runs, *again.runs)] == [False, False, True, True]
-    assert again.records == tuple(judged(each) for each in anew.records)
+    assert [run.sealed for run in (*rebuild.runs, *again.runs)] == [False, False, True, True]
+    assert again.records == tuple(with_verdict(each) for each in rebuild.records)
 
 
 def forged(place: Path) -> None:
@@ -179,16 +179,16 @@ def forged(place: Path) -> None:
 def test_a_forged_seal_is_believed_only_where_seals_are(place: Path) -> None:
     forged(place)
     assert load_run(place).record.epochs[-1].correct == 9900
-    run = load_run(place, anew=True)
+    run = load_run(place, rebuild=True)
     assert (run.sealed, run.record.epochs[-1].correct) == (False, 9500)
-    (found,) = load_campaign(place.parent, anew=True).records
+    (found,) = load_campaign(place.parent, rebuild=True).records
     assert found.epochs[-1].correct == 9500
 
 
 def test_what_is_read_anew_replaces_a_forged_record(place: Path) -> None:
     good = (place / RECORD_FILE).read_bytes()
     forged(place)
-    run = load_run(place, anew=True)
-    write_run(run, judged(run.record))
+    run = load_run(place, rebuild=True)
+    write_run(run, with_verdict(run.record))
     assert (place / RECORD_FILE).read_bytes() == good
     assert load_run(place).record.epochs[-1].correct == 9500

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.record import Telemetry, fold_file
+from bench.record import Telemetry, build_record_from
 from bench.record.telemetry import COLUMNS
 from bench.record.ticks import Damaged, impossible, read
 from bench.telemetry.csv_writer import TelemetryFile
@@ -131,7 +131,7 @@ def test_no_cell_but_the_time_makes_a_row_unusable(tmp_path_factory: pytest.Temp
 
 def fold_file_of(folder: Path, text: str) -> Telemetry:
     file(folder, text)
-    return fold_file(folder / "events.jsonl").telemetry
+    return build_record_from(folder / "events.jsonl").telemetry
 
 
 @given(st.lists(st.none() | st.integers() | st.floats(), min_size=len(COLUMNS) - 1, max_size=len(COLUMNS) - 1))
@@ -155,7 +155,7 @@ def test_a_damaged_file_gives_no_telemetry_and_the_record_says_so(tmp_path: Path
     ticks = RUN.ticks()
     assert ticks is not None
     file(tmp_path, telemetry_text(ticks) + "1,2,3\n")
-    telemetry = fold_file(tmp_path / "events.jsonl").telemetry
+    telemetry = build_record_from(tmp_path / "events.jsonl").telemetry
     assert (telemetry.sampling.ticks, telemetry.training.ticks) == (0, 0)
     why = "row 174 of telemetry.csv has 3 cells for 23 columns"
     assert telemetry.sampling.why_no_ticks == why
@@ -165,7 +165,7 @@ def test_a_damaged_file_gives_no_telemetry_and_the_record_says_so(tmp_path: Path
 
 def test_a_file_that_is_not_there_is_told_where_a_sampler_ran(tmp_path: Path) -> None:
     (tmp_path / "events.jsonl").write_text(RUN.text())
-    assert fold_file(tmp_path / "events.jsonl").telemetry.sampling.why_no_ticks == "there is no telemetry.csv"
+    assert build_record_from(tmp_path / "events.jsonl").telemetry.sampling.why_no_ticks == "there is no telemetry.csv"
 
 
 @given(st.binary(max_size=300) | st.lists(st.sampled_from([HEADER, "t_ns", *",\n\r\"'x-10.e9\0"])).map("".join))
@@ -173,4 +173,4 @@ def test_no_file_breaks_the_reading(tmp_path_factory: pytest.TempPathFactory, co
     folder = tmp_path_factory.mktemp("hostile")
     (folder / "events.jsonl").write_text(RUN.text())
     file(folder, content)
-    fold_file(folder / "events.jsonl")
+    build_record_from(folder / "events.jsonl")

@@ -10,7 +10,7 @@ import pytest
 from bench.analysis import ablation as compared
 from bench.record import Reason, StoredAblation, Verdict
 from bench.report import ablation as shown
-from bench.rules import judged
+from bench.rules import with_verdict
 from tests.support.records import Run, ablation, finals, variant
 
 STORED = ablation(
@@ -96,7 +96,7 @@ def test_the_stand_in_is_no_answer_about_cifar10() -> None:
 
 def test_runs_that_are_suspect_or_of_two_machines_are_told() -> None:
     elsewhere = [replace(run, start={"fingerprint": {"cpu.model": f"CPU {run.seed}"}}) for run in finals(94.0, 94.1)]
-    records = {"base": [judged(run.record()) for run in elsewhere]}
+    records = {"base": [with_verdict(run.record()) for run in elsewhere]}
     records["smooth"] = [
         replace(records["base"][0], verdict=Verdict(1, "suspect", (Reason("load", "suspect", "busy"),)))
     ]

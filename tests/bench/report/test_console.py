@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.analysis import frames
-from bench.record import Record, fold
+from bench.record import Record, build_record
 from bench.report import console
-from bench.rules import judged
+from bench.rules import with_verdict
 from tests.support.records import Run, changed, five_seeds
 
 MISS = Run(seed=1, correct=(1, 2, 3, 4, 9399))
@@ -21,7 +21,7 @@ CRASH = Run(seed=2, correct=(4000, 9000), status="failed")
 
 
 def render(*runs: Run | Record, width: int = 120, colour: bool = False, notes: tuple[str, ...] = ()) -> str:
-    records = [judged(run.record() if isinstance(run, Run) else run) for run in runs]
+    records = [with_verdict(run.record() if isinstance(run, Run) else run) for run in runs]
     table = frames.runs(records)
     return console.render(records, table, frames.summary(table), notes, width, colour)
 
@@ -124,7 +124,7 @@ def test_nothing_but_crashes_have_no_headline() -> None:
 
 
 def test_a_run_of_which_nothing_is_known_is_dashes() -> None:
-    assert words(render(fold([])), "-").startswith("- interrupted - - -")
+    assert words(render(build_record([])), "-").startswith("- interrupted - - -")
 
 
 def test_the_stand_in_is_told_for_what_it_is() -> None:
@@ -171,7 +171,7 @@ def test_colour_is_for_terminals() -> None:
 def test_words_of_a_trainer_cannot_steer_the_terminal() -> None:
     warning = {"v": 1, "event": "warning", "run": 0, "t_ns": 0, "message": "\x1b[2Jboo [bold]x[/bold]"}
     lines = changed(Run().lines(), "hello", device={"kind": "cpu", "name": "\x1b]0;x\x07", "uuid": ""})
-    text = render(fold([warning, *lines]))
+    text = render(build_record([warning, *lines]))
     assert "\x1b" not in text
     assert "\x07" not in text
     assert "boo [bold]x[/bold]" in text
@@ -187,7 +187,7 @@ class Terminal(io.TextIOWrapper):
 def test_any_encoding_can_show_it(encoding: str, kind: type[io.TextIOWrapper], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "100")
     lines = changed(Run().lines(), "hello", recipe={**Run().lines()[2]["recipe"], "name": "✓"})
-    records = [judged(fold(lines)), *(judged(Run(seed=seed).record()) for seed in (1, 2))]
+    records = [with_verdict(build_record(lines)), *(with_verdict(Run(seed=seed).record()) for seed in (1, 2))]
     table = frames.runs(records)
     raw = io.BytesIO()
     out = kind(raw, encoding=encoding)
@@ -223,7 +223,7 @@ def test_no_color_is_honoured(monkeypatch: pytest.MonkeyPatch, value: str | None
     monkeypatch.delenv("NO_COLOR", raising=False)
     if value is not None:
         monkeypatch.setenv("NO_COLOR", value)
-    records = [judged(Run().record())]
+    records = [with_verdict(Run().record())]
     runs = frames.runs(records)
     out = Written()
     console.show(records, runs, frames.summary(runs), out)

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from bench.analysis import frames
-from bench.record import Record, fold
+from bench.record import Record, build_record
 from bench.report import console, machine_lines
-from bench.rules import judged
+from bench.rules import with_verdict
 from tests.support.machines import Machine
 from tests.support.records import Run
 
@@ -18,7 +18,7 @@ WATCHED = Run(machine=Machine())
 
 
 def render(*records: Record, cost_per_hour: float | None = None, width: int = 160) -> str:
-    told = [judged(record) for record in records]
+    told = [with_verdict(record) for record in records]
     table = frames.runs(told, cost_per_hour)
     return console.render(told, table, frames.summary(table), (), width)
 
@@ -39,7 +39,9 @@ def waited(sum_us: float, **changes: Any) -> Record:
     run = Run(**changes)
     counts = {"epoch": 2.0, "edges_us": [1e3], "counts": [90, 7], "floor_us": 200.0, "sum_us": sum_us}
     told = run.lines()
-    return fold([*told[:-1], {"v": 1, "event": "waits", "run": 0, "t_ns": told[-1]["received_ns"], **counts}, told[-1]])
+    return build_record(
+        [*told[:-1], {"v": 1, "event": "waits", "run": 0, "t_ns": told[-1]["received_ns"], **counts}, told[-1]]
+    )
 
 
 def test_the_card_its_energy_and_what_both_are_of_are_told() -> None:

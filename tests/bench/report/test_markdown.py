@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from bench.analysis import frames
 from bench.report import markdown
-from bench.rules import judged
+from bench.rules import with_verdict
 from tests.support.records import Run, five_seeds
 
 
 def text(runs: list[Run], title: str = "page24 on a CPU", plan: Sequence[int] = (), **more: list[str]) -> str:
-    records = tuple(judged(run.record()) for run in runs)
+    records = tuple(with_verdict(run.record()) for run in runs)
     table = frames.runs(records)
     return markdown.text(title, records, table, frames.summary(table, plan), **more)
 

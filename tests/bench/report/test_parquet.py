@@ -13,7 +13,7 @@ from bench.analysis import frames
 from bench.analysis.columns import FILES
 from bench.errors import EnvironmentProblem
 from bench.report import parquet, tables
-from bench.rules import judged
+from bench.rules import with_verdict
 from tests.support.machines import Machine
 from tests.support.records import Run, five_seeds
 
@@ -27,7 +27,7 @@ RUNS = [
 
 
 def made() -> dict[str, pd.DataFrame]:
-    records = tuple(judged(run.record()) for run in RUNS)
+    records = tuple(with_verdict(run.record()) for run in RUNS)
     runs = frames.runs(records, 3.06)
     return {"runs": runs, "epochs": frames.epochs(records), "summary": frames.summary(runs)}
 

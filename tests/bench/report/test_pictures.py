@@ -12,7 +12,7 @@ from bench.analysis import figures
 from bench.analysis.figures import BAR, INTERVAL, LINE, POINTS, CloseUp, Figure, Mark, Panel, Series, Target
 from bench.errors import EnvironmentProblem
 from bench.report import pictures
-from bench.rules import judged
+from bench.rules import with_verdict
 from tests.support.machines import Machine
 from tests.support.records import Run, five_seeds
 
@@ -20,7 +20,7 @@ CSS = Path(pictures.__file__).parent / "html" / "page.css"
 
 
 def of_runs(runs: list[Run]) -> tuple[Figure, ...]:
-    records = tuple(judged(run.record()) for run in runs)
+    records = tuple(with_verdict(run.record()) for run in runs)
     return figures.campaign(records, {run.seed: run.ticks() or [] for run in runs})
 
 

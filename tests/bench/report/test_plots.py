@@ -9,7 +9,7 @@ import pytest
 from matplotlib.axes import Axes
 
 from bench.errors import EnvironmentProblem, UsageError
-from bench.record import Record, fold
+from bench.record import Record, build_record
 from bench.report import plots
 from tests.support.records import Run, five_seeds
 
@@ -100,7 +100,7 @@ def test_another_ending_is_refused_with_those_that_work(tmp_path: Path) -> None:
         plots.write(RECORDS, tmp_path / "a.jpg")
 
 
-@pytest.mark.parametrize("records", [[], [fold([])]])
+@pytest.mark.parametrize("records", [[], [build_record([])]])
 def test_nothing_to_draw_is_told(tmp_path: Path, records: list[Record]) -> None:
     with pytest.raises(UsageError, match="nothing to draw yet"):
         plots.write(records, tmp_path / "a.svg")

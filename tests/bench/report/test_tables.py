@@ -16,9 +16,9 @@ from bench.analysis import comparison_table, frames, stalls
 from bench.analysis.columns import EPOCHS, FILES, RUNS, SUMMARY
 from bench.analysis.comparison import Side, compare
 from bench.errors import DataError, EnvironmentProblem
-from bench.record import fold
+from bench.record import build_record
 from bench.report import tables
-from bench.rules import judged
+from bench.rules import with_verdict
 from tests.support.machines import Machine, telemetry_text
 from tests.support.records import Run, ablation, finals, five_seeds, variant
 
@@ -33,7 +33,7 @@ def row(path: Path, number: int = 1) -> dict[str, str]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    records = [*(run.record() for run in five_seeds()), fold([], seed=9)]
+    records = [*(run.record() for run in five_seeds()), build_record([], seed=9)]
     runs = frames.runs(records)
     tables.write(runs, tmp_path / "runs.csv")
     tables.write(frames.epochs(records), tmp_path / "epochs.csv")
@@ -57,7 +57,7 @@ def comparison_frame() -> pd.DataFrame:
         runs = [Run(seed=seed, train_seconds=10 + slower + seed / 100) for seed in range(5)]
         place = 1_000_000_000_000 * (1 + len(sides))
         made = [replace(run, spawned_ns=place + run.seed * 1_000_000_000_000 // 10) for run in runs]
-        sides.append(Side(name, "<b>two, words</b>", tuple(judged(run.record()) for run in made)))
+        sides.append(Side(name, "<b>two, words</b>", tuple(with_verdict(run.record()) for run in made)))
     return comparison_table.table(compare(sides))
 
 
@@ -73,7 +73,7 @@ def test_what_is_read_back_is_what_was_written(folder: Path, file: str) -> None:
     assert len(frame) > 0
     text = tables.text(frame, file)
     assert text == (folder / file).read_text()
-    records = [*(run.record() for run in five_seeds()), fold([], seed=9)]
+    records = [*(run.record() for run in five_seeds()), build_record([], seed=9)]
     made = {
         "runs.csv": frames.runs(records),
         "epochs.csv": frames.epochs(records),
@@ -87,7 +87,7 @@ def test_what_is_read_back_is_what_was_written(folder: Path, file: str) -> None:
 
 
 def test_a_miss_is_inf_and_an_unknown_is_empty(tmp_path: Path) -> None:
-    tables.write(frames.runs([MISS.record(), fold([])]), tmp_path / "runs.csv")
+    tables.write(frames.runs([MISS.record(), build_record([])]), tmp_path / "runs.csv")
     assert row(tmp_path / "runs.csv", 1)["dawnbench_seconds"] == "inf"
     assert row(tmp_path / "runs.csv", 1)["reached_epoch"] == ""
     unknown = row(tmp_path / "runs.csv", 2)

@@ -11,10 +11,10 @@ import pytest
 
 from bench.campaign import plan
 from bench.probes.device import Device
-from bench.probes.gpu import LOST_TIME_FIELDS, Gpu, Sight
-from bench.record import LEVELS, Record, WaitHistogram, fold_file
+from bench.probes.gpu import LOST_TIME_FIELDS, Gpu, GpuInventory
+from bench.record import LEVELS, Record, WaitHistogram, build_record_from
 from bench.record.telemetry import DIVIDED, REASON_BITS, SILENT, EpochUsage, Sampling, Spread, Telemetry, Usage
-from bench.rules import LEVELS_OF_RULES, RULE_LIST, RULES, judge
+from bench.rules import LEVELS_OF_RULES, RULE_LIST, RULES, verdict_of
 from bench.rules.card import THROTTLES
 from bench.rules.claims import CLAIMS
 from bench.system.hashing import hashed
@@ -183,19 +183,19 @@ FOUND: list[tuple[Record, str, str, str]] = [
 
 
 def test_a_run_that_nothing_disturbed_is_clean() -> None:
-    verdict = judge(QUIET)
+    verdict = verdict_of(QUIET)
     assert (verdict.level, verdict.reasons) == ("clean", ())
 
 
 @pytest.mark.parametrize("before", [{"utilisation_percent": 10, "memory_bytes": 1 << 30}, {}, None, "at rest"])
 def test_a_card_at_rest_or_of_which_nothing_is_known_is_not_in_use(before: Any) -> None:
-    assert judge(telemetry(gpu=card(before=before))).reasons == ()
+    assert verdict_of(telemetry(gpu=card(before=before))).reasons == ()
 
 
 def test_a_card_that_is_only_watched_may_be_used_by_others() -> None:
     busy = {"utilisation_percent": 97, "memory_bytes": 60 * 10**9}
     watched = telemetry(gpu=card(before=busy, role="watched", calls={"processes": "yes"}), foreign_processes=None)
-    assert judge(watched).reasons == ()
+    assert verdict_of(watched).reasons == ()
 
 
 @pytest.mark.parametrize("pinning", ["pinned", "built", "digested"])
@@ -204,14 +204,14 @@ def test_a_run_in_an_image_that_is_known_and_runs_natively_is_clean(pinning: str
         image="tensorflow:25.02@sha256:0", image__pinning=pinning, image__cuda_mode="native", image__gpu_code="native",
         build__cuda_driver="13.0", gpu__cuda_driver_version="13.0",
     )  # fmt: skip
-    assert judge(known).reasons == ()
+    assert verdict_of(known).reasons == ()
 
 
 @pytest.mark.parametrize(("record", "rule", "level", "evidence"), FOUND)
 def test_each_disturbance_is_found_alone_and_with_what_to_do(
     record: Record, rule: str, level: str, evidence: str
 ) -> None:
-    verdict = judge(record)
+    verdict = verdict_of(record)
     assert [(each.rule, each.level) for each in verdict.reasons] == [(rule, level)]
     assert verdict.reasons[0].advice
     assert re.search(evidence, verdict.reasons[0].evidence)
@@ -230,7 +230,7 @@ def test_each_disturbance_is_found_alone_and_with_what_to_do(
 )
 def test_advice_is_about_containers_only_where_the_run_was_made_in_one(facts: dict[str, str], inside: bool) -> None:
     troubled = telemetry(gpu_lost="gone", throttled_seconds=9.0, host_absent=("swapped_bytes",))
-    reasons = judge(replace(troubled, fingerprint={**troubled.fingerprint, **facts})).reasons
+    reasons = verdict_of(replace(troubled, fingerprint={**troubled.fingerprint, **facts})).reasons
     assert {each.rule for each in reasons} == {"gpu-lost", "cpu-limit", "unreadable"}
     assert {"container" in each.advice for each in reasons} == {inside}
 
@@ -238,8 +238,10 @@ def test_advice_is_about_containers_only_where_the_run_was_made_in_one(facts: di
 @pytest.mark.parametrize(("asked", "leave_away"), [("none", True), (None, False), ("7", False)])
 def test_leaving_watch_none_away_is_advised_only_where_it_was_typed(asked: str | None, leave_away: bool) -> None:
     unknown_slice = Device("gpu", "MIG-1", "V100", "V100", unwatched="nobody knows its GPU")
-    why = plan.watched(asked, unknown_slice, lambda: Sight((Gpu(0, UUID, "V100", None, None, None, None),))).why_none
-    (reason,) = judge(telemetry(gpu={}, why_no_gpu=why)).reasons
+    why = plan.watched(
+        asked, unknown_slice, lambda: GpuInventory((Gpu(0, UUID, "V100", None, None, None, None),))
+    ).why_none
+    (reason,) = verdict_of(telemetry(gpu={}, why_no_gpu=why)).reasons
     assert (reason.rule, "WATCH=none" in reason.advice) == ("gpu-unwatched", leave_away)
     assert ("make doctor" in reason.advice) == (not leave_away)
 
@@ -294,26 +296,28 @@ def test_a_rule_that_judges_a_run_has_a_level_and_advice_and_every_rule_a_thresh
     ],
 )  # fmt: skip
 def test_what_is_below_a_threshold_or_not_this_runs_is_not_held_against_it(record: Record) -> None:
-    assert judge(record).reasons == ()
+    assert verdict_of(record).reasons == ()
 
 
 @pytest.mark.parametrize("counter", ["thermal", "power_brake", "software_power_cap"])
 def test_a_counter_that_stands_still_does_not_overrule_what_was_seen_at_the_ticks(counter: str) -> None:
     seen = {"power_brake": 1.0, "hardware_slowdown": 1.0}
-    (reason,) = judge(telemetry(lost_seconds={counter: 0.0}, reason_shares=seen)).reasons
+    (reason,) = verdict_of(telemetry(lost_seconds={counter: 0.0}, reason_shares=seen)).reasons
     assert reason.rule == "throttled"
     assert "hardware slowdown at 100 % of the ticks in training" in reason.evidence
     assert "power brake at 100 % of the ticks in training" in reason.evidence
 
 
 def test_ticks_that_missed_it_do_not_overrule_a_counter() -> None:
-    (reason,) = judge(telemetry(lost_seconds={"thermal": 8.6}, reason_shares=dict.fromkeys(REASON_BITS, 0.0))).reasons
+    (reason,) = verdict_of(
+        telemetry(lost_seconds={"thermal": 8.6}, reason_shares=dict.fromkeys(REASON_BITS, 0.0))
+    ).reasons
     assert (reason.rule, "ticks" in reason.evidence) == ("throttled", False)
 
 
 def test_two_witnesses_of_one_cause_are_told_together() -> None:
     both = telemetry(lost_seconds={"power_brake": 43.0}, reason_shares={"power_brake": 0.5, "hardware_thermal": 0.01})
-    (reason,) = judge(both).reasons
+    (reason,) = verdict_of(both).reasons
     assert reason.evidence == (
         "the GPU slowed itself down: power brake for 43.0 s of its life of 86.0 s by the driver's counter and at 50 % "
         "of the ticks in training"
@@ -328,16 +332,16 @@ def test_the_harness_is_not_its_own_disturbance() -> None:
     other = telemetry(training=Usage(200, other_cpu_cores=spread(2.1)))
     life_seconds = (other.life_ns or 0) / 1e9
     own = replace(other.harness, cpu_seconds=0.2 * life_seconds)
-    assert judge(replace(other, harness=own)).reasons == ()
+    assert verdict_of(replace(other, harness=own)).reasons == ()
 
 
 def test_a_record_older_than_telemetry_is_not_blamed_for_having_none() -> None:
     old = replace(Run().record(), telemetry=Telemetry(), device={"kind": "gpu", "name": "V100", "uuid": UUID})
-    assert judge(old).reasons == ()
+    assert verdict_of(old).reasons == ()
 
 
 @pytest.mark.parametrize(
     "events", sorted(PUBLISHED.glob("**/seed-*/events.jsonl"))[:: max(1, len(list(PUBLISHED.glob("**/seed-*"))) // 8)]
 )
 def test_published_runs_can_be_judged_by_rules_made_after_them(events: Path) -> None:
-    assert {each.rule for each in judge(fold_file(events)).reasons} <= {rule.name for rule in RULE_LIST}
+    assert {each.rule for each in verdict_of(build_record_from(events)).reasons} <= {rule.name for rule in RULE_LIST}

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bench.probes.gpu.binding import OLDEST, TOO_NEW
-from bench.rules import FAIL, OK, RULE_LIST, WARN, CardState, Check, Data, Facts, examine
+from bench.rules import FAIL, OK, RULE_LIST, WARN, CardState, Check, Data, Facts, run_preflight
 
 CALLS = {"power": "yes", "processes": "yes", "lost_thermal": "yes", "lost_power_brake": "missing in the driver"}
 CARD = CardState("V100", 0, 35, True, True, True, False, 300, 300, 1530, 1530, CALLS)
@@ -64,12 +64,12 @@ BROKEN_TENSORFLOW = facts(tensorflow_version=None, tensorflow_gpus=None, tensorf
 
 
 def check(found: Facts, rule: str) -> Check | None:
-    return next((each for each in examine(found) if each.rule == rule), None)
+    return next((each for each in run_preflight(found) if each.rule == rule), None)
 
 
 def test_a_machine_that_will_do_gets_no_advice() -> None:
-    assert {(each.verdict, each.advice) for each in examine(GOOD)} == {(OK, "")}
-    assert {(each.verdict, each.advice) for each in examine(NO_GPU)} == {(OK, "")}
+    assert {(each.verdict, each.advice) for each in run_preflight(GOOD)} == {(OK, "")}
+    assert {(each.verdict, each.advice) for each in run_preflight(NO_GPU)} == {(OK, "")}
 
 
 def test_every_rule_answers_under_a_name_and_a_title_of_its_own() -> None:
@@ -153,13 +153,13 @@ def test_what_is_wrong_is_said_with_what_to_do(
     assert seen.verdict == verdict
     assert evidence in seen.value
     assert advice in seen.advice
-    assert [each.rule for each in examine(found) if each.verdict == FAIL and each.rule != rule] == []
+    assert [each.rule for each in run_preflight(found) if each.verdict == FAIL and each.rule != rule] == []
 
 
 @pytest.mark.parametrize("found", [each for each, *_ in WRONG if each.container_kind == "none"])
 def test_outside_a_container_no_advice_is_about_containers(found: Facts) -> None:
     if not found.place_problem:  # of a machine where one was to be used
-        assert [each.advice for each in examine(found) if "container" in each.advice] == []
+        assert [each.advice for each in run_preflight(found) if "container" in each.advice] == []
 
 
 def test_every_rule_asked_before_a_run_has_a_test() -> None:

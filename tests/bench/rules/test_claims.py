@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.record import LEVELS, Malformed, Record, Remark, fold
-from bench.rules import RULES, judge, judged
+from bench.record import LEVELS, Malformed, Record, Remark, build_record
+from bench.rules import RULES, verdict_of, with_verdict
 from bench.rules.claims import CLAIMS
 from tests.bench.record.test_build import HOSTILE_LINES, REAL_LINES, bent_lines
 from tests.support.records import NS, Run, changed
@@ -115,13 +115,13 @@ FINDINGS: list[tuple[str, str, Callable[[Lines], Lines], str]] = [
 
 def test_an_honest_run_is_clean() -> None:
     for run in (Run(), Run(correct=(1, 2, 3, 4, 5)), Run(checkpoint_seconds=1.0, final_eval_seconds=3.0)):
-        verdict = judge(run.record())
+        verdict = verdict_of(run.record())
         assert (verdict.rules, verdict.level, verdict.reasons) == (RULES, "clean", ())
 
 
 @pytest.mark.parametrize(("rule", "level", "change", "evidence"), FINDINGS)
 def test_each_rule_finds_what_it_is_for(rule: str, level: str, change: Callable[[Lines], Lines], evidence: str) -> None:
-    verdict = judge(fold(change(Run().lines())))
+    verdict = verdict_of(build_record(change(Run().lines())))
     reason = next(each for each in verdict.reasons if each.rule == rule)
     assert reason.level == level
     assert reason.advice
@@ -141,7 +141,7 @@ def test_each_rule_finds_what_it_is_for(rule: str, level: str, change: Callable[
     lambda lines: changed(lines, "hello", recipe={**lines[2]["recipe"], "epochs": 5.0}),
 ])  # fmt: skip
 def test_what_an_honest_run_may_do_is_not_held_against_it(change: Callable[[Lines], Lines]) -> None:
-    assert judge(fold(change(Run().lines()))).reasons == ()
+    assert verdict_of(build_record(change(Run().lines()))).reasons == ()
 
 
 def test_every_rule_on_claims_has_a_test_here() -> None:
@@ -150,9 +150,9 @@ def test_every_rule_on_claims_has_a_test_here() -> None:
 
 def test_the_worst_reason_gives_the_level_and_notes_give_none() -> None:
     lines = dataset("synthetic")(Run().lines())
-    assert judge(fold(lines)).level == "clean"
-    assert judge(fold(without(lines, "done"))).level == "suspect"
-    worst = judge(fold(without(changed(lines, "hello", seed=9), "done")))
+    assert verdict_of(build_record(lines)).level == "clean"
+    assert verdict_of(build_record(without(lines, "done"))).level == "suspect"
+    worst = verdict_of(build_record(without(changed(lines, "hello", seed=9), "done")))
     assert worst.level == "invalid"
     assert [each.level for each in worst.reasons] == ["invalid", "suspect", "note"]
 
@@ -161,33 +161,33 @@ def test_a_loss_that_is_no_number_is_found_in_what_the_trainer_garbled() -> None
     record = replace(
         Run().record(), malformed=(Malformed("", "a number is NaN, which is no JSON number"),), malformed_lines=1
     )
-    assert judge(record).level == "invalid"
+    assert verdict_of(record).level == "invalid"
     *epochs, last = Run().record().epochs
-    assert judge(replace(Run().record(), epochs=(*epochs, replace(last, loss=math.inf)))).level == "invalid"
+    assert verdict_of(replace(Run().record(), epochs=(*epochs, replace(last, loss=math.inf)))).level == "invalid"
 
 
 def test_a_phase_that_runs_backwards_is_found_wherever_it_comes_from() -> None:
     first, *rest = Run().record().phases
     backwards = replace(first, begin_ns=first.end_ns, end_ns=first.begin_ns)
-    assert judge(replace(Run().record(), phases=(backwards, *rest))).level == "invalid"
+    assert verdict_of(replace(Run().record(), phases=(backwards, *rest))).level == "invalid"
 
 
 def test_more_warnings_are_counted() -> None:
     record = replace(Run().record(), warnings=(Remark("a"), Remark("b"), Remark("c")))
-    assert judge(record).reasons[0].evidence == "the trainer warns: a (and 2 more)"
+    assert verdict_of(record).reasons[0].evidence == "the trainer warns: a (and 2 more)"
 
 
 def test_a_failed_run_is_not_blamed_for_the_time_it_did_not_get_to() -> None:
-    names = [each.rule for each in judge(Run(correct=(9500, 9000), status="failed").record()).reasons]
+    names = [each.rule for each in verdict_of(Run(correct=(9500, 9000), status="failed").record()).reasons]
     assert names == ["finished"]
 
 
 def test_a_record_keeps_its_verdict() -> None:
-    record = judged(Run().record())
-    assert record.verdict == judge(record)
+    record = with_verdict(Run().record())
+    assert record.verdict == verdict_of(record)
 
 
 @given(st.lists(REAL_LINES | bent_lines() | HOSTILE_LINES, max_size=30))
 def test_no_record_is_beyond_judgement(lines: list[Any]) -> None:
-    record: Record = fold(lines)
-    assert judge(record).level in LEVELS
+    record: Record = build_record(lines)
+    assert verdict_of(record).level in LEVELS

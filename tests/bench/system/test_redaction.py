@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from bench.system.hashing import hashed
 from bench.system.identity import Identity
-from bench.system.redaction import told, told_event
+from bench.system.redaction import redact, redact_event
 
 ALICE = Identity.of("gpubox7.lab.example.edu", "alice", "/home/alice")
 PUBLISHED = Path(__file__).parents[3] / "results" / "published"
@@ -41,7 +41,7 @@ UUID = "aaaaaaaa-0000-1111-2222-333333333333"
     ],
 )
 def test_words_that_tell_nobody_stay_as_they_are(words: str) -> None:
-    assert told(words, ALICE) == words
+    assert redact(words, ALICE) == words
 
 
 @pytest.mark.parametrize(
@@ -66,11 +66,11 @@ def test_words_that_tell_nobody_stay_as_they_are(words: str) -> None:
     ],
 )
 def test_a_word_that_tells_more_is_replaced_and_its_sentence_stays(words: str, shown: str) -> None:
-    assert told(words, ALICE) == shown
+    assert redact(words, ALICE) == shown
 
 
 def test_a_home_with_a_space_in_it_is_a_home() -> None:
-    assert told("cannot open /home/al x/data.bin", Identity.of("/home/al x")) == "cannot open data.bin"
+    assert redact("cannot open /home/al x/data.bin", Identity.of("/home/al x")) == "cannot open data.bin"
 
 
 def test_every_text_of_an_event_is_told_and_no_number_touched() -> None:
@@ -82,7 +82,7 @@ def test_every_text_of_an_event_is_told_and_no_number_touched() -> None:
         "device": {"kind": "gpu", "uuid": "GPU-abc"},
         "build": {"/home/bob/key": "x", "cuda_version": "12.8.0.38", "prefix": "/home/bob/env"},
     }
-    assert told_event(body, ALICE) == {
+    assert redact_event(body, ALICE) == {
         "event": "hello",
         "trainer": "t of (withheld)",
         "seed": 7,
@@ -97,26 +97,26 @@ def test_no_word_that_our_own_trainer_has_published_is_changed(identity: Identit
     lines = [line for path in PUBLISHED.rglob("events.jsonl") for line in path.read_text().splitlines()]
     events = [json.loads(line) for line in lines]
     assert any(event["event"] == "hello" for event in events)
-    assert [event for event in events if told_event(event, identity) != event] == []
+    assert [event for event in events if redact_event(event, identity) != event] == []
 
 
 def test_no_log_that_is_published_tells_more_than_a_record() -> None:
     lines = {line for path in PUBLISHED.rglob("trainer.log") for line in path.read_text().splitlines()}
-    assert [line for line in lines if told(line, ALICE) != line] == []
+    assert [line for line in lines if redact(line, ALICE) != line] == []
 
 
 def test_an_event_deeper_than_any_honest_one_does_not_exhaust_the_stack() -> None:
     body: dict[str, Any] = {}
     for _ in range(900):
         body = {"x": body}
-    assert str(told_event(body, ALICE)).count("x") == 21
+    assert str(redact_event(body, ALICE)).count("x") == 21
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("pattern", ["a", "/", "a.", "a@", "'/", "1.2.", "a:", "~", "a-", " -I", "GPU-", "a://", "../"])
 def test_the_longest_line_that_is_read_is_told_within_seconds(pattern: str) -> None:
     began = time.process_time()
-    told(pattern * (1_000_000 // len(pattern)), ALICE)
+    redact(pattern * (1_000_000 // len(pattern)), ALICE)
     assert time.process_time() - began < 20  # far from the hours of a pattern that goes back over its text
 
 
@@ -125,7 +125,7 @@ pieces = st.sampled_from(["alice", "gpubox7", "/home/alice", "/home/bob/x", "10.
 
 @given(st.lists(pieces | st.text(max_size=5), max_size=10).map(" ".join))
 def test_no_text_tells_the_names_and_what_was_told_is_told_alike_again(text: str) -> None:
-    shown = told(text, ALICE)
+    shown = redact(text, ALICE)
     assert not ALICE.is_told_by(shown)
     assert "10.0.0.7" not in shown
     assert UUID not in shown

@@ -56,7 +56,7 @@ def test_afterwards_everything_is_as_it_was(mine: list[int]) -> None:
 
 @pytest.mark.parametrize("number", signals.STOPPING)
 def test_between_runs_a_wish_to_stop_is_an_interrupt(mine: list[int], number: signal.Signals) -> None:
-    with pytest.raises(KeyboardInterrupt), signals.asked_politely():
+    with pytest.raises(KeyboardInterrupt), signals.interrupt_on_stop_signals():
         os.kill(os.getpid(), number)
     os.kill(os.getpid(), number)
 
@@ -72,18 +72,18 @@ def interrupted_import() -> None:
 
 
 def test_an_error_that_an_interrupt_left_behind_is_the_interrupt(mine: list[int]) -> None:
-    with pytest.raises(KeyboardInterrupt), signals.asked_politely():
+    with pytest.raises(KeyboardInterrupt), signals.interrupt_on_stop_signals():
         interrupted_import()
 
 
 def test_an_error_without_an_interrupt_is_itself(mine: list[int]) -> None:
-    with pytest.raises(SystemError), signals.asked_politely():
+    with pytest.raises(SystemError), signals.interrupt_on_stop_signals():
         raise SystemError("a bug")
 
 
 def test_what_is_ignored_stays_ignored(mine: list[int]) -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    with signals.asked_politely(), SignalPipe() as pipe:
+    with signals.interrupt_on_stop_signals(), SignalPipe() as pipe:
         os.kill(os.getpid(), signal.SIGHUP)
         assert pipe.take() == []
     os.kill(os.getpid(), signal.SIGHUP)

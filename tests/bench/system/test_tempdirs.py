@@ -75,11 +75,11 @@ def test_what_a_living_process_uses_stays() -> None:
 
 def test_a_folder_that_is_not_locked_yet_is_left_alone(tmp_path: Path) -> None:
     with tempdirs.folder() as made:
-        young = tmp_path / f"{made.name}x"
-        young.mkdir()
+        before_start = tmp_path / f"{made.name}x"
+        before_start.mkdir()
 
     with tempdirs.folder():
-        assert young.is_dir()
+        assert before_start.is_dir()
 
 
 def test_a_link_is_not_followed(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench.probes.gpu import GpuLost, GpuProblem
-from bench.telemetry.gpu_source import Chosen
+from bench.telemetry.gpu_source import GpuSelection
 from bench.telemetry.sampler import Sampler
 from tests.support.made_up_kernel import process
 from tests.support.sampler_lab import HOST_PIDS, START_NS, TRAINER, Lab, phase
@@ -199,7 +199,7 @@ def test_somebody_elses_process_is_foreign_on_a_list_that_lacks_the_trainer(tmp_
 
 def test_an_empty_list_of_a_card_that_is_only_watched_is_none(lab: Lab) -> None:
     lab.card.processes = ()
-    lab.tick(lab.begin(lab.samplers(Chosen("GPU-1234", role="watched"))))
+    lab.tick(lab.begin(lab.samplers(GpuSelection("GPU-1234", role="watched"))))
 
     assert lab.column("foreign_processes") == ["0"]
 
@@ -228,7 +228,7 @@ def test_where_numbers_mean_nothing_all_but_one_are_foreign_once_the_trainer_is_
 def test_a_card_that_is_only_watched_has_no_process_of_ours(tmp_path: Path) -> None:
     lab = Lab(tmp_path, namespace="pid:[4026532198]")
     lab.card.processes = (900,)
-    sampler = lab.begin(lab.samplers(Chosen("GPU-1234", role="watched")))
+    sampler = lab.begin(lab.samplers(GpuSelection("GPU-1234", role="watched")))
     lab.tick(sampler, ticks=11)
 
     assert lab.lines[0]["gpu"]["role"] == "watched"

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from bench.record import fold_file
+from bench.record import build_record_from
 from tests.support import fake_nvml
 from tests.support.scripted_runs import ROOT
 
@@ -22,12 +22,12 @@ import sys
 from pathlib import Path
 from bench.launch import launch
 from bench.telemetry.sampler import Samplers
-from bench.telemetry.gpu_source import Chosen
+from bench.telemetry.gpu_source import GpuSelection
 from tests.support.scripted_runs import SHORT, job
 
 work = job(Path(sys.argv[1]), ["hello"], ["sleep", float(sys.argv[3])], ["run", 1, 19])
-with Samplers(Chosen(sys.argv[2])) as samplers:
-    print(launch.run(work, limits=SHORT, sampler=samplers.make()).status)
+with Samplers(GpuSelection(sys.argv[2])) as samplers:
+    print(launch.launch(work, limits=SHORT, sampler=samplers.make()).status)
 """
 
 
@@ -101,5 +101,5 @@ def test_a_call_that_does_not_come_back_holds_neither_the_run_nor_its_record(tmp
     assert "energy_mj" not in [line for line in lines if line["event"] == "harness_edge"][-1]
     assert float(max(rows, key=lambda row: float(row["late_ms"]))["late_ms"]) < 100
     assert (rows[-1]["sm_clock_mhz"], rows[-1]["trainer_memory_bytes"] != "") == ("", True)
-    record = fold_file(folder / "events.jsonl")
+    record = build_record_from(folder / "events.jsonl")
     assert (record.status, record.stamps.late_over_50ms, record.telemetry.energy.run_joules) == ("done", 0, None)

@@ -8,7 +8,7 @@ from bench.protocol import Writer
 from resnet9.errors import TrainingFailed
 from resnet9.input.loops import LOOPS
 from resnet9.optim.step import Settings, compute_dtype, loss_scale
-from resnet9.training.epochs import Course, Parts
+from resnet9.training.epochs import Components, TrainingRun
 from resnet9.training.evaluation import Evaluation
 from resnet9.training.phases import PhaseLog
 from tests.resnet9.narrow import a_step, coloured, flat, knots, narrow, row
@@ -44,7 +44,9 @@ def test_an_overflow_ends_the_run_with_the_scale_and_what_to_do(name):
     evaluation = Evaluation(step.net, len(data.test_labels), tf.float16, xla=False)
     evaluation.load(data.test_images, data.test_labels)
     writer = Writer(None)
-    course = Course(Parts(step, loop, evaluation, data.test_labels, "fp16"), 94.0, "last", writer, PhaseLog(writer))
+    course = TrainingRun(
+        Components(step, loop, evaluation, data.test_labels, "fp16"), 94.0, "last", writer, PhaseLog(writer)
+    )
     sentence = r"after epoch 1: fp16 has overflowed \(loss scale 1e\+09\), or .*; try PRECISION=bf16 or fp32"
     with pytest.raises(TrainingFailed, match=sentence):
         course.run(0)

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from bench.analysis import figures
 from bench.analysis.comparison import Side
 from bench.analysis.figures import accuracy, machine, phases, sides, waits
-from bench.record import Record, fold
+from bench.record import Record, build_record
 from bench.record.clocks import CLOCKS, HEADLINE, fixed_work_seconds
-from bench.record.ticks import Tick
-from bench.rules import judged
+from bench.record.ticks import TelemetrySample
+from bench.rules import with_verdict
 from tests.support.machines import Machine
 from tests.support.records import Run, changed, five_seeds
 
@@ -31,7 +31,7 @@ def with_waits(run: Run, **body: Any) -> Record:
     for epoch in range(1, len(run.correct) + 1):
         place = next(i for i, line in enumerate(lines) if line["event"] == "epoch" and line["epoch"] == epoch)
         lines.insert(place, {**lines[place], "event": "waits", **told})
-    return judged(fold(lines))
+    return with_verdict(build_record(lines))
 
 
 def series(figure: figures.Figure, name: str, choice: str = "") -> figures.Series:
@@ -105,14 +105,16 @@ def test_the_life_of_a_run_is_the_sum_of_its_phases() -> None:
 
 def test_the_median_is_of_the_runs_that_count() -> None:
     runs = [Run(seed=seed, train_seconds=seconds) for seed, seconds in enumerate((10.0, 11.0, 30.0))]
-    figure = phases.of_epochs([judged(each.record()) for each in (*runs, replace(CRASH, seed=3, train_seconds=99))])
+    figure = phases.of_epochs(
+        [with_verdict(each.record()) for each in (*runs, replace(CRASH, seed=3, train_seconds=99))]
+    )
     assert figure.choices == (phases.MEDIAN, "seed 0", "seed 1", "seed 2", "seed 3")
     assert series(figure, "training", phases.MEDIAN).y == (11.0,) * 5
     assert series(figure, "training", "seed 3").y == (99.0, 99.0)
 
 
 def test_one_run_needs_no_median_and_no_choice() -> None:
-    figure = phases.of_epochs([judged(Run().record())])
+    figure = phases.of_epochs([with_verdict(Run().record())])
     assert figure.choices == ()
     assert series(figure, "training", "seed 0").y == (10.0,) * 5
 
@@ -129,7 +131,9 @@ def test_a_phase_that_a_run_has_not_is_missing_and_not_zero() -> None:
 
 
 def of_machine(*runs: Run) -> figures.Figure:
-    return machine.of_runs([judged(each.record()) for each in runs], {each.seed: each.ticks() or [] for each in runs})
+    return machine.of_runs(
+        [with_verdict(each.record()) for each in runs], {each.seed: each.ticks() or [] for each in runs}
+    )
 
 
 def test_a_card_has_its_timelines_with_the_epochs_marked() -> None:
@@ -213,7 +217,7 @@ def test_the_floor_stands_where_it_lies_between_the_edges() -> None:
     ],
 )
 def test_without_waits_a_sentence_says_why(record: Record, sentence: str) -> None:
-    figure = waits.of_runs([judged(record)])
+    figure = waits.of_runs([with_verdict(record)])
     assert sentence in figure.empty
     assert figure.series == ()
 
@@ -222,7 +226,7 @@ def test_without_waits_a_sentence_says_why(record: Record, sentence: str) -> Non
 
 
 def side(name: str, *runs: Run) -> Side:
-    return Side(name, name, tuple(judged(each.record()) for each in runs))
+    return Side(name, name, tuple(with_verdict(each.record()) for each in runs))
 
 
 def test_a_side_has_a_dot_for_each_run_that_is_compared_and_its_mean() -> None:
@@ -253,15 +257,15 @@ def test_the_epochs_of_a_side_are_medians_over_its_runs() -> None:
         (),
         (CRASH.record(),),
         (replace(CRASH, correct=()).record(),),
-        (fold(Run().lines()[:1]),),
+        (build_record(Run().lines()[:1]),),
         (replace(Run().record(), seed=None),),
-        (fold([line for line in Run().lines() if line["event"] != "phase"]),),
-        (fold(changed(Run().lines(), "hello", recipe={})),),
+        (build_record([line for line in Run().lines() if line["event"] != "phase"]),),
+        (build_record(changed(Run().lines(), "hello", recipe={})),),
     ],
 )
 def test_every_figure_has_something_to_draw_or_says_why_not(records: tuple[Record, ...]) -> None:
-    ticks: dict[int | None, list[Tick]] = {}
-    drawn = (*figures.campaign([judged(each) for each in records], ticks), *figures.comparison([]))
+    ticks: dict[int | None, list[TelemetrySample]] = {}
+    drawn = (*figures.campaign([with_verdict(each) for each in records], ticks), *figures.comparison([]))
     for figure in drawn:
         assert bool(figure.series) != bool(figure.empty), figure.key
         assert {each.choice for each in figure.series} <= {"", *figure.choices} or not figure.choices
@@ -278,7 +282,7 @@ def test_fixed_work_of_a_side_is_that_of_the_train_clock() -> None:
 
 
 def test_only_whole_epochs_are_times_of_an_epoch() -> None:
-    record = judged(Run().record())
+    record = with_verdict(Run().record())
     one, two, *_, last = record.epochs
     part = replace(last, epoch=2.59, train_seconds=1.0)
     beside = replace(two, view="flip", train_seconds=0.0)
@@ -293,11 +297,11 @@ def test_only_whole_epochs_are_times_of_an_epoch() -> None:
 def test_evaluations_every_few_epochs_tell_no_time_of_one() -> None:
     record = Run().record()
     rare = replace(record, epochs=tuple(replace(each, epoch=5 * each.epoch) for each in record.epochs))
-    figure = sides.epoch_times([Side("A", "A", (judged(rare),))])
+    figure = sides.epoch_times([Side("A", "A", (with_verdict(rare),))])
     assert not figure.series and "evaluated after each epoch" in figure.empty
 
 
 def test_epochs_that_are_sums_of_floats_are_whole() -> None:
     record = Run().record()
     odd = replace(record, epochs=tuple(replace(each, epoch=each.epoch + 1e-9) for each in record.epochs))
-    assert len(sides.epoch_times([Side("A", "A", (judged(odd),))]).series[0].x) == 5
+    assert len(sides.epoch_times([Side("A", "A", (with_verdict(odd),))]).series[0].x) == 5

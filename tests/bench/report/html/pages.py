@@ -11,9 +11,9 @@ from typing import Any
 from bench.analysis import frames
 from bench.analysis.comparison import Side, compare
 from bench.record import Record, StoredCampaign
-from bench.record.ticks import Tick
+from bench.record.ticks import TelemetrySample
 from bench.report import html
-from bench.rules import judged
+from bench.rules import with_verdict
 from tests.support.machines import Machine
 from tests.support.records import Run
 
@@ -39,8 +39,8 @@ def stored(runs: Sequence[Run | Record], **changes: Any) -> StoredCampaign:
 
 def of(*runs: Run | Record, notes: Sequence[str] = (), rank: Sequence[tuple[str, str]] = (), **changes: Any) -> str:
     """The page of a campaign of these runs."""
-    records = [judged(each.record() if isinstance(each, Run) else each) for each in runs]
-    ticks: dict[int | None, Sequence[Tick]] = {
+    records = [with_verdict(each.record() if isinstance(each, Run) else each) for each in runs]
+    ticks: dict[int | None, Sequence[TelemetrySample]] = {
         each.seed: found for each in runs if isinstance(each, Run) and (found := each.ticks())
     }
     table = frames.runs(records)
@@ -55,7 +55,7 @@ def of_sides(*sides: Sequence[Run], names: Sequence[str] = "ABCDEF") -> str:
     for place, (name, runs) in enumerate(zip(names, sides, strict=False)):
         # No run stands on two sides, so each side has a time of its own.
         shifted = [replace(each, spawned_ns=each.spawned_ns + place) for each in runs]
-        made.append(Side(name, f"the side {name}", tuple(judged(each.record()) for each in shifted)))
+        made.append(Side(name, f"the side {name}", tuple(with_verdict(each.record()) for each in shifted)))
     return html.comparison_page(compare(made))
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bench.analysis import frames
-from bench.rules import judged
+from bench.rules import with_verdict
 from tests.bench.report.html import pages
 from tests.support.machines import Machine
 from tests.support.records import Run, five_seeds
@@ -125,7 +125,7 @@ def test_a_hostile_name_is_text_in_the_chart_too(opened: Callable[..., Opened]) 
 
 def test_hovering_tells_the_values_of_epochs_csv(opened: Callable[..., Opened]) -> None:
     record = Run(train_seconds=10.0123456).record()
-    epoch = frames.epochs([judged(record)]).iloc[2]
+    epoch = frames.epochs([with_verdict(record)]).iloc[2]
     found = opened(pages.of(record))
     found.drawn()
     place = """([x, y]) => {

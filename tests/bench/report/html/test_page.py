@@ -16,9 +16,9 @@ from bench.analysis import frames
 from bench.analysis.comparison import Side, compare
 from bench.analysis.fixed_work import Work
 from bench.errors import EnvironmentProblem
-from bench.record import Record, fold
+from bench.record import Record, build_record
 from bench.report import html, tables
-from bench.rules import judged
+from bench.rules import with_verdict
 from tests.bench.report.html import pages
 from tests.support.machines import Machine
 from tests.support.records import Run, changed, five_seeds
@@ -68,7 +68,7 @@ def test_the_headline_has_every_time_with_its_clock_and_how_sure_it_is() -> None
 def test_the_table_of_runs_has_the_values_of_runs_csv() -> None:
     runs = [pages.watched(seed, train_seconds=10 + seed / 7) for seed in range(3)] + [MISS, CRASH]
     runs = [replace(each, seed=place) for place, each in enumerate(runs)]
-    made = frames.runs([judged(each.record()) for each in runs])
+    made = frames.runs([with_verdict(each.record()) for each in runs])
     written = list(csv.DictReader(io.StringIO(tables.text(made, "runs.csv"))))
     shown = pages.seeds_of(pages.of(*runs))
     titles = {heading.title: heading.name for heading in html.cells.of_runs(made).headings}
@@ -84,7 +84,7 @@ def test_an_unknown_value_is_an_empty_cell_and_a_miss_is_told() -> None:
 
 def test_curves_are_the_values_of_epochs_csv() -> None:
     record = Run().record()
-    epochs = frames.epochs([judged(record)])
+    epochs = frames.epochs([with_verdict(record)])
     accuracy = figures_in(pages.of(record))["accuracy"]
     curve = accuracy["series"][0]  # type: ignore[index]
     assert accuracy["xs"][curve["x"]] == list(epochs["dawnbench_seconds"])  # type: ignore[index]
@@ -159,8 +159,8 @@ ODD: dict[str, tuple[Run | Record, ...]] = {
     "all missed": (replace(MISS, seed=0), MISS),
     "one epoch": (Run(epochs=1, correct=(9500,)),),
     "all invalid": (Run(seed=3, hello={"seed": 9}),),
-    "no phases": (fold([line for line in Run().lines() if line["event"] != "phase"]),),
-    "nothing but a start": (fold(Run().lines()[:1]),),
+    "no phases": (build_record([line for line in Run().lines() if line["event"] != "phase"]),),
+    "nothing but a start": (build_record(Run().lines()[:1]),),
     "no seed": (replace(Run().record(), seed=None),),
     "telemetry off": (Run(machine=Machine(sampler={"off": True})),),
     "no card": (pages.watched(machine=Machine(gpu=False)),),
@@ -194,7 +194,7 @@ def test_waits_are_drawn_with_their_floor() -> None:
     for epoch in (1, 2, 3):
         place = next(i for i, line in enumerate(lines) if line["event"] == "epoch" and line["epoch"] == epoch)
         lines.insert(place, {**changed(lines, "epoch")[place], "event": "waits", "epoch": epoch, **pages.WAITS})
-    waits = figures_in(pages.of(fold(lines)))["waits"]
+    waits = figures_in(pages.of(build_record(lines)))["waits"]
     assert waits["series"][0]["y"] == [2, 180, 10, 2]  # type: ignore[index]
     assert waits["marks"][0][1] == "floor 20 us"  # type: ignore[index]
 
@@ -278,7 +278,7 @@ def test_the_same_records_give_the_same_bytes() -> None:
 
 
 def test_the_page_is_written_whole(tmp_path: Path) -> None:
-    records = [judged(Run().record())]
+    records = [with_verdict(Run().record())]
     runs = frames.runs(records)
     html.write_campaign(tmp_path / html.PAGE_FILE, pages.stored([Run()]), records, runs, frames.summary(runs))
     text = (tmp_path / html.PAGE_FILE).read_text()
@@ -295,7 +295,7 @@ def test_without_plotly_a_sentence_says_what_to_type(monkeypatch: pytest.MonkeyP
 
 def ended(runs: list[Run], epochs: int) -> Side:
     """A side of an A/B that ends each run after some epochs."""
-    records = [judged(replace(each, correct=each.correct[:epochs], status="cut_short").record()) for each in runs]
+    records = [with_verdict(replace(each, correct=each.correct[:epochs], status="cut_short").record()) for each in runs]
     return Side("A", "the side A", tuple(records), Work(epochs, 1 if epochs > 1 else 0))
 
 
@@ -312,7 +312,7 @@ def test_a_side_whose_runs_were_ended_says_so(epochs: int, told: str) -> None:
 def test_sides_of_different_recipes_did_not_the_same_work() -> None:
     other = {**Run().lines()[2]["recipe"], "name": "hive", "sha256": "cd" * 32}
     hive = [replace(each, hello={"recipe": other}, spawned_ns=each.spawned_ns + 1) for each in five_seeds()]
-    made = [Side(name, name, tuple(judged(each.record()) for each in runs)) for name, runs in
+    made = [Side(name, name, tuple(with_verdict(each.record()) for each in runs)) for name, runs in
             (("A", five_seeds()), ("B", hive))]  # fmt: skip
     text = html.comparison_page(compare(made, different_work=True))
     assert "training time of each one's own schedule, which is not the same work, target or not" in pages.words(text)

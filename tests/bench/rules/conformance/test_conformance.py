@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from bench.record import fold
-from bench.record.expected_run import Asked
+from bench.record import build_record
+from bench.record.expected_run import ExpectedRun
 from bench.rules import conformance
-from bench.rules.conformance import BROKEN, HINT, KEPT, UNSEEN, Finding, Start, Starts
+from bench.rules.conformance import FAIL, HINT, NOT_TESTED, PASS, Finding, Start, Starts
 from tests.support.records import NS, Run, changed
 
 Lines = list[dict[str, Any]]
-ASKED = Asked(0, 94.0, dataset_sha256="cd" * 32, dataset_state="canonical", device_kind="cpu")
+ASKED = ExpectedRun(0, 94.0, dataset_sha256="cd" * 32, dataset_state="canonical", device_kind="cpu")
 
 
 def told(run: Run = Run()) -> Lines:  # noqa: B008 (frozen)
@@ -24,9 +24,9 @@ def told(run: Run = Run()) -> Lines:  # noqa: B008 (frozen)
     return [begin, hello, *(line for line in lines[1:] if line is not hello)]
 
 
-def start(lines: Lines, asked: Asked = ASKED, **more: Any) -> Start:
+def start(lines: Lines, asked: ExpectedRun = ASKED, **more: Any) -> Start:
     events = tuple(line for line in lines if not line["event"].startswith("harness_"))
-    return Start(asked, fold(lines), events, **more)
+    return Start(asked, build_record(lines), events, **more)
 
 
 def stopped(**more: Any) -> Start:
@@ -48,7 +48,7 @@ def verdicts(starts: Starts) -> dict[str, str]:
 
 
 def broken(starts: Starts) -> list[str]:
-    return [rule for rule, verdict in verdicts(starts).items() if verdict == BROKEN]
+    return [rule for rule, verdict in verdicts(starts).items() if verdict == FAIL]
 
 
 def finding(rule: str, starts: Starts) -> Finding:
@@ -60,14 +60,14 @@ def without(lines: Lines, wanted: Callable[[dict[str, Any]], bool]) -> Lines:
 
 
 def test_an_honest_trainer_keeps_every_rule() -> None:
-    assert set(verdicts(whole(told())).values()) == {KEPT}
+    assert set(verdicts(whole(told())).values()) == {PASS}
 
 
 def test_every_rule_says_what_it_asks_and_a_broken_one_what_to_do() -> None:
     findings = conformance.findings(whole(without(told(), lambda line: line["event"] == "phase")))
 
     assert all(each.says for each in findings)
-    assert all(each.evidence and each.advice for each in findings if each.verdict == BROKEN)
+    assert all(each.evidence and each.advice for each in findings if each.verdict == FAIL)
     assert len({each.rule for each in findings}) == len(findings)
 
 
@@ -160,7 +160,7 @@ def test_a_hello_that_lacks_a_field_is_told_with_the_field() -> None:
 
     found = finding("greeting", Starts((start(lines),)))
 
-    assert (found.verdict, found.evidence) == (BROKEN, "its hello is not complete: event hello lacks 'xla'")
+    assert (found.verdict, found.evidence) == (FAIL, "its hello is not complete: event hello lacks 'xla'")
 
 
 def test_a_target_that_is_known_by_heart_is_found_out_by_the_second_run() -> None:
@@ -168,7 +168,7 @@ def test_a_target_that_is_known_by_heart_is_found_out_by_the_second_run() -> Non
 
     found = finding("request", whole(told(), told(heart)))
 
-    assert found.verdict == BROKEN
+    assert found.verdict == FAIL
     assert found.evidence == "seed 1: the trainer ran with a target of 94.0 %, not 47.0 %"
 
 
@@ -177,7 +177,7 @@ def test_a_trainer_that_vouches_for_nothing_trains_on_unverified_data() -> None:
 
     found = finding("data", Starts((start(_hello(dataset=unknown)(told())),)))
 
-    assert (found.verdict, found.evidence) == (KEPT, "it vouches for nothing: its results count as of unverified data")
+    assert (found.verdict, found.evidence) == (PASS, "it vouches for nothing: its results count as of unverified data")
 
 
 def test_two_seeds_that_train_alike_use_none() -> None:
@@ -185,7 +185,7 @@ def test_two_seeds_that_train_alike_use_none() -> None:
 
     found = finding("seeds", Starts((start(told()), second), stopped()))
 
-    assert (found.verdict, found.evidence) == (BROKEN, "seeds 0 and 1 gave the same losses and the same predictions")
+    assert (found.verdict, found.evidence) == (FAIL, "seeds 0 and 1 gave the same losses and the same predictions")
 
 
 def test_a_process_left_behind_is_named() -> None:
@@ -193,13 +193,13 @@ def test_a_process_left_behind_is_named() -> None:
 
     found = finding("processes", replace(starts, stopped=replace(stopped(), left_running=("loader (process 7)",))))
 
-    assert (found.verdict, found.evidence) == (BROKEN, "a second after its end there still ran loader (process 7)")
+    assert (found.verdict, found.evidence) == (FAIL, "a second after its end there still ran loader (process 7)")
 
 
 def test_a_trainer_that_had_to_be_killed_does_not_mind_sigterm() -> None:
     found = finding("sigterm", replace(whole(told()), stopped=stopped(signal=signal.SIGKILL)))
 
-    assert (found.verdict, found.evidence) == (BROKEN, "it still ran 5 s after SIGTERM and was killed")
+    assert (found.verdict, found.evidence) == (FAIL, "it still ran 5 s after SIGTERM and was killed")
 
 
 # What was not seen is not called kept
@@ -210,9 +210,9 @@ def test_a_trainer_that_never_said_a_word_has_shown_nothing() -> None:
     starts = Starts((start([told()[0], {**told()[-1], **end}]),))
 
     assert broken(starts) == ["greeting"]
-    assert verdicts(starts)["processes"] == KEPT
+    assert verdicts(starts)["processes"] == PASS
     others = {verdict for rule, verdict in verdicts(starts).items() if rule not in ("greeting", "processes")}
-    assert others == {UNSEEN}
+    assert others == {NOT_TESTED}
 
 
 def test_a_run_that_was_stopped_has_not_shown_how_it_would_have_ended() -> None:
@@ -222,11 +222,11 @@ def test_a_run_that_was_stopped_has_not_shown_how_it_would_have_ended() -> None:
     starts = Starts((start(lines),))
 
     assert broken(starts) == ["greeting"]
-    assert verdicts(starts)["end"] == UNSEEN
+    assert verdicts(starts)["end"] == NOT_TESTED
 
 
 def test_one_run_says_nothing_of_seeds() -> None:
-    assert verdicts(Starts((start(told()),), stopped()))["seeds"] == UNSEEN
+    assert verdicts(Starts((start(told()),), stopped()))["seeds"] == NOT_TESTED
 
 
 # Hints
