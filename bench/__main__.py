@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         streams.discard("stdout")  # Python flushes the stream once more when it exits.
         return _CLOSED_PIPE
     except OSError as error:
-        # The files that we write tell their own troubles, by name; what has none is our own output.
+        # Errors of files we write carry a file name; an error without one is of our own output.
         if error.errno not in _UNWRITABLE or error.filename is not None or os.environ.get("BENCH_DEBUG"):
             raise
         streams.discard("stdout")
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if message:
             print(message, file=sys.stderr, flush=True)
     except OSError:
-        streams.discard("stderr")  # Nobody can be told; the code stays.
+        streams.discard("stderr")  # stderr is gone; the exit code stays.
     return code
 
 

@@ -1,4 +1,4 @@
-"""The door between the harness and a trainer: events as JSON lines, version 1.
+"""The wire protocol between harness and trainer: events as JSON lines, version 1.
 
 A trainer is any program, in any language, that writes these events. The harness starts it with these variables:
 
@@ -11,8 +11,7 @@ A trainer is any program, in any language, that writes these events. The harness
 ``BENCH_STARTED_NS``
     when the harness started the process: where its first phase begins.
 
-A trainer that is not ours (``bench run --trainer``) is given the rest of the request in variables, too; ours is given
-it as words of its command:
+A custom trainer (``bench run --trainer``) receives the rest of the request in variables; the built-in one as arguments:
 
 ``BENCH_DATA``
     absolute path of the archive or folder that the harness has checked, or ``synthetic``.
@@ -31,7 +30,7 @@ it as words of its command:
 Every line has ``v`` (1), ``event``, ``run`` (index within the process, usually 0) and ``t_ns``. All times are
 nanoseconds of ``CLOCK_MONOTONIC``, which on Linux is one clock for every process of a machine, containers included.
 The fields of each event are the fields of the dataclasses below. Before the evaluation that crosses the target is
-announced, and again before the last one, the trainer writes ``predictions.u8`` (one class byte per test image) beside
+announced, and again before the last one, the trainer writes ``predictions.u8`` (one class byte per test image) next to
 the FIFO.
 
 Only the standard library is used here, so that a trainer can import this file inside any image.
@@ -71,7 +70,7 @@ DEVICE_KINDS = ("cpu", "gpu")
 MAX_LINE_BYTES = 1 << 20
 
 
-#: Numbers beyond these are nobody's seed, time or loss, and would not fit the tables they end up in.
+#: No seed, time or loss is beyond these, and such a number would not fit the tables.
 _WHOLE_END, _NUMBER_END = 2**63, 1e300
 
 
@@ -231,7 +230,7 @@ class Epoch:
         _one_of(self.view, VIEWS, "view")
 
 
-#: What tells the level of the prefetch buffer, in one epoch.
+#: The fields for the level of the prefetch buffer in one epoch.
 _LEVEL = ("level_samples", "level_mean", "level_capacity", "level_empty_share")
 
 
@@ -276,11 +275,11 @@ class Waits:
         _require(list(self.edges_us) == sorted(self.edges_us), "`edges_us` must increase")
 
     def _check_level(self) -> None:
-        told = [name for name in _LEVEL if getattr(self, name) is not None]
-        if not told:
+        given = [name for name in _LEVEL if getattr(self, name) is not None]
+        if not given:
             return
-        missing = [name for name in _LEVEL if name not in told]
-        _require(not missing, f"`{told[0]}` without {', '.join(missing)}: the level is told whole or not at all")
+        missing = [name for name in _LEVEL if name not in given]
+        _require(not missing, f"`{given[0]}` without {', '.join(missing)}: give all fields of the level or none")
         assert self.level_mean is not None and self.level_capacity is not None and self.level_empty_share is not None
         _whole(self.level_samples, "level_samples")
         _whole(self.level_capacity, "level_capacity")
@@ -441,7 +440,7 @@ class Writer:
         if path is None:
             return
         part = path.with_name(f".{path.name}.{os.urandom(8).hex()}.part")
-        with open(part, "xb") as stream:  # A new file under a name that nobody knew: no link in its place is followed.
+        with open(part, "xb") as stream:  # A new file under an unguessable name: no link in its place is followed.
             stream.write(classes)
         part.replace(path)
 

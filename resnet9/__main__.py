@@ -23,7 +23,7 @@ from resnet9.recipe import load, load_all
 
 #: What is trained and drawn where no recipe is named; the harness's own default on a GPU (bench.campaign.plan.FULL).
 DEFAULT = "resnet9"
-#: Beside the download: the content hash of the copy that was verified last.
+#: Next to the download: the content hash of the copy that was verified last.
 HASH_FILE = "canonical.sha256"
 #: What printing ends with: a full disk, a terminal that is gone, a file opened to be read.
 _UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
@@ -198,7 +198,7 @@ def _data(named: str | None) -> int:
         named = str(sources.download(named, folder))
     source = sources.find(named) if named != dataset.SYNTHETIC else None
     if source is not None and isinstance(source.form, Archive):
-        # Not by the unpacked copy beside it, which a run may read: this command is where bytes are verified.
+        # Not from the unpacked copy next to it, which a run may read: this command verifies bytes.
         with open(source.path, "rb") as file:
             archive.verify(file, source.path, source.form)
     data = sources.load(named)
@@ -262,7 +262,7 @@ def _printed() -> int:
 
 
 def _say(sentence: object) -> None:
-    with contextlib.suppress(OSError):  # Nobody can be told; the exit code stays.
+    with contextlib.suppress(OSError):  # stderr is gone; the exit code stays.
         print(f"resnet9: {sentence}", file=sys.stderr, flush=True)
 
 

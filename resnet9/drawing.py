@@ -179,7 +179,7 @@ def _draw_identity(axes: Any, box: Box, x: float, y: float) -> None:
 
 
 def augmented(recipe: Recipe, data: str | None, path: Path, rows: int = 6, columns: int = 9, seed: int = 0) -> None:
-    """Draw ``rows`` training images, each beside its augmented versions in ``columns`` - 1 epochs, exactly as the
+    """Draw ``rows`` training images, each next to its augmented versions in ``columns`` - 1 epochs, exactly as the
     trainer makes them; a column is a batch, with cutmix where the recipe comes to it.
     """
     import tensorflow as tf
@@ -227,15 +227,18 @@ def augmented(recipe: Recipe, data: str | None, path: Path, rows: int = 6, colum
 
 
 def _images(recipe: Recipe, data: str | None) -> dataset.Dataset:
-    """The dataset to show: what was asked for, else the recipe's own, else the stand-in for a download nobody asked
-    for.
+    """Return the dataset to show: the given one, else the recipe's own, else the synthetic one for a download that
+    nobody requested for.
     """
     if data is not None or recipe.dataset == dataset.SYNTHETIC:
         return sources.load(data or dataset.SYNTHETIC)
     try:
         return sources.load()
     except DataError:
-        print("CIFAR-10 is not here, so the built-in stand-in is shown; `make data` downloads it", file=sys.stderr)
+        print(
+            "CIFAR-10 not found: showing the synthetic dataset. Run `make data` to download it.",
+            file=sys.stderr,
+        )
         return sources.load(dataset.SYNTHETIC)
 
 

@@ -68,7 +68,7 @@ def command(
     watched = plan.watched(watch, trains_on)
     asked = selection.ContainerOptions(where, image, docker, docker_flags)
     wishes = plan.RunOptions(
-        chosen.asked(chosen.declaration.base), seeds or str(chosen.declaration.seeds), data,
+        chosen.locator(chosen.declaration.base), seeds or str(chosen.declaration.seeds), data,
         _input(chosen, input), precision, device, threads,
     )  # fmt: skip
     todo = plan.complete(wishes, trains_on, chosen.base.name, chosen.base.dataset)
@@ -118,10 +118,10 @@ def _plans(chosen: AblationSet, base: Plan) -> dict[str, Plan]:
     from dataclasses import replace
 
     variants = {
-        each.name: replace(base, recipe=chosen.asked(each.recipe), input=each.input or base.input)
+        each.name: replace(base, recipe=chosen.locator(each.recipe), input=each.input or base.input)
         for each in chosen.declaration.variants
     }
-    return {chosen.declaration.base: replace(base, recipe=chosen.asked(chosen.declaration.base)), **variants}
+    return {chosen.declaration.base: replace(base, recipe=chosen.locator(chosen.declaration.base)), **variants}
 
 
 def _stored(chosen: AblationSet, plans: dict[str, Plan], configuration: dict[str, object]) -> StoredAblation:

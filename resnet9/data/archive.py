@@ -77,7 +77,7 @@ def _read_members(
 
 
 def _check_extra(member: tarfile.TarInfo, path: Path, archive: Archive) -> None:
-    """The official archives hold their folder, a readme and the names of the classes beside the batches; nothing else
+    """The official archives hold their folder, a readme and the names of the classes next to the batches; nothing else
     may be there."""
     extras = {"readme.html", "batches.meta.txt", "batches.meta"}
     if member.isdir() and member.name == archive.folder:

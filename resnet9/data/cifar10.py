@@ -55,15 +55,15 @@ class Source:
 
 
 def find(where: Path, edition: Edition = CIFAR10) -> Source:
-    """The archive or folder at or in ``where``, found by name and size alone; an archive goes before a folder beside
-    it.
+    """The archive or folder at or in ``where``, found by name and size alone; an archive is preferred to a folder next
+    to it.
 
     Raises DataError where nothing is there that could be read.
     """
     try:
         if where.is_file():
             return Source(where, _archive_named(where, edition), Archive.state, (where,))
-        # An archive that was cut off goes after an unpacked folder beside it.
+        # An unpacked folder is preferred to a truncated archive next to it.
         found = _archive_in(where, edition) or _unpacked_in(where, edition) or _broken_archive_in(where, edition)
         if found is not None:
             return found
@@ -164,7 +164,7 @@ def load(where: Path, edition: Edition = CIFAR10) -> Dataset:
 
 
 def _read_archive(path: Path, known: Archive, edition: Edition, labels: np.ndarray, pixels: np.ndarray) -> str:
-    """Fill the arrays from an archive, or from the unpacked copy beside it, and return the content hash."""
+    """Fill the arrays from an archive, or from the unpacked copy next to it, and return the content hash."""
     size = path.stat().st_size
     if size == known.size_bytes:
         expected = unpacked.read(path.parent, known, labels, pixels)
@@ -213,7 +213,7 @@ def _verified(file: BinaryIO, path: Path, name: str, most: int, edition: Edition
 
 
 def _way_out(folder: Path, edition: Edition) -> str:
-    """What to type where an unpacked folder cannot be used; an archive beside it, or where Keras 3 has it, is named."""
+    """What to type if an unpacked folder cannot be used; an archive next to it or in the place of Keras 3, is named."""
     instead = f"DATA= the path of {PYTHON.name} or of an unpacked {BINARY.folder}"
     with contextlib.suppress(OSError):
         found = [near for parent in folder.resolve().parents[:2] if (near := _archive_in(parent, edition))]

@@ -1,6 +1,6 @@
 """CIFAR-10 converted from another form: an unpacked folder in the binary layout, its batches in the official order.
 
-``content.sha256`` beside the batches has the content hash that was written, and comes last: a folder without it, or
+``content.sha256`` next to the batches has the content hash that was written, and comes last: a folder without it, or
 with other bytes, is written again.
 """
 

@@ -1,4 +1,4 @@
-"""A dataset in memory, and the one function that finds it: real CIFAR-10 on disk or the built-in stand-in."""
+"""A dataset in memory: real CIFAR-10 or the synthetic one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 if TYPE_CHECKING:
     pass
 
-#: What stands for the built-in stand-in where a path could stand.
+#: The value of DATA= for the synthetic dataset.
 SYNTHETIC = "synthetic"
 #: The layout that the trainer does not read, and the harness converts.
 PARQUET = "parquet"

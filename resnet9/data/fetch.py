@@ -1,6 +1,6 @@
 """The official archive, downloaded: resumed after an interruption, verified, and never there half-written.
 
-Bytes gather in ``NAME.part`` beside the place of the archive. Only a file of the right size and checksum gets the
+Bytes are collected in ``NAME.part`` next to the archive. Only a file of the right size and checksum gets the
 archive's name, in one step. One process downloads into a folder at a time; another one waits, then finds the work done.
 """
 
@@ -140,13 +140,13 @@ def _request(address: str, begin: int = 0) -> urllib.request.Request:
 
 def progress() -> Report:
     """A report that prints a line on standard error each tenth of the way."""
-    told = -1
+    shown = -1
 
     def report(done: int, total: int) -> None:
-        nonlocal told
+        nonlocal shown
         tenth = 10 * done // max(total, 1)
-        if tenth != told:
-            told = tenth
+        if tenth != shown:
+            shown = tenth
             print(f"downloading CIFAR-10: {done / 1e6:.0f} of {total / 1e6:.0f} MB", file=sys.stderr, flush=True)
 
     return report
@@ -302,7 +302,7 @@ class _Download:
         if answer.status == http.client.PARTIAL_CONTENT:
             said = answer.headers.get("Content-Range", "")
             if not begin or said.strip() not in (f"bytes {begin}-{size - 1}/{size}", f"bytes {begin}-{size - 1}/*"):
-                raise _Unusable(f"asked for bytes from {begin:,} on, it answered with the range {said[:100]!r}")
+                raise _Unusable(f"a request for bytes from {begin:,} on was answered with the range {said[:100]!r}")
         elif answer.status != http.client.OK:
             raise self._give_up(f"it answered {answer.status}")
         else:

@@ -119,7 +119,7 @@ class Edition:
     """What a loader holds a dataset against; tests use small editions of their own.
 
     ``class_counts`` has one row a batch, in the order of ``BATCHES``: how many of its images are of each class. The
-    official training batches are drawn at random, so that each has counts of its own and can be told from the others.
+    official training batches are drawn at random, so that each has different counts and can be identified.
     ``batch_md5`` are the published MD5s of the pickled batches, ``canonical_sha256`` is the content hash, where it is
     known.
     """

@@ -69,7 +69,7 @@ def describe(where: str | Path | None = None, default: Path = DEFAULT_FOLDER) ->
     Raises DataError where nothing is there.
     """
     if where == SYNTHETIC:
-        return "the built-in stand-in for CIFAR-10"
+        return "the synthetic dataset"
     found = find(where, default)
     return f"CIFAR-10 at {found.path} ({found.form.title}, {found.state} once it has passed its checks)"
 

@@ -1,8 +1,8 @@
-"""A stand-in for CIFAR-10, drawn by this file: the same shapes and number of classes, no download.
+"""The synthetic dataset, drawn by this file: CIFAR-10's shapes and number of classes, no download.
 
 Each image shows one of ten figures, of random size, place and colour, over a smooth random background with dashes
 strewn about and noise on top. The figure is lighter or darker than what lies behind it with equal chance, so that no
-pixel alone tells anything about the class and a linear classifier on pixels stays near chance; a mirror image is of the
+pixel alone says anything about the class and a linear classifier on pixels stays near chance; a mirror image is of the
 same class. A result on it checks the harness and is no CIFAR-10 result.
 
 Every pixel comes from whole numbers: the raw stream of PCG64, which numpy promises never to change (NEP 19), and
@@ -92,8 +92,8 @@ class _Stream:
 
 
 def make(train: int = 5000, test: int = 2000, seed: int = SEED) -> Dataset:
-    """The stand-in: ``train`` + ``test`` images, as many of each class, in random order. Numbers must be multiples of
-    ten.
+    """Return the synthetic dataset: ``train`` + ``test`` images, as many of each class, in random order. Numbers must
+    be multiples of ten.
 
     The training images do not depend on ``test`` nor the test images on ``train``.
     """

@@ -1,4 +1,4 @@
-"""What a verified archive holds, kept unpacked beside it: the next run need not inflate 170 MB inside its clock.
+"""The content of a verified archive, unpacked next to it: the next run need not inflate 170 MB inside its clock.
 
 ``cifar10.u8`` is all labels, then all pixels, in the order of the content hash, so that ``sha256sum cifar10.u8`` gives
 that hash. ``cifar10.json`` says which archive it came from and what the hash must be. Both can be deleted at any time.

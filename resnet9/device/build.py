@@ -1,4 +1,4 @@
-"""What this TensorFlow was built from and with, in short texts that tell no folder of the machine that built it."""
+"""How this TensorFlow was built, in short texts without the folders of the machine that built it."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from typing import Any
 
 from resnet9.device import driver
 
-#: What TensorFlow says of its build that a reader of a result asks for; a build for CPUs has none but the first.
+#: The keys of TensorFlow's build information that are recorded; a CPU build has only the first.
 _ASKED = ("is_cuda_build", "cuda_version", "cudnn_version", "cpu_compiler")
 _ONEDNN = "TF_ENABLE_ONEDNN_OPTS"
 _FOLDERS = re.compile(r"(?:[^\s:=]*/)+([^\s:=/]*)")
 _LONGEST = 120
 
 
-def told(
+def describe(
     tf: Any,
     environ: Mapping[str, str] = os.environ,
     cuda_driver: Callable[[], str | None] = driver.cuda_version,
 ) -> dict[str, str]:
-    """The build of the module ``tf`` by name, as ``hello`` tells it; what it does not say is absent.
+    """Return the build of the module ``tf`` as ``hello`` carries it; unknown keys are absent.
 
     ``tensorflow_git`` and ``tensorflow_compiler`` are its commit and compiler, ``onednn`` is what TF_ENABLE_ONEDNN_OPTS
     asks for: on, off, or ``default``, which is on for x86 from TensorFlow 2.9 on. ``cuda_compute_capabilities`` are the

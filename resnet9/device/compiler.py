@@ -1,4 +1,4 @@
-"""What the compiler of a GPU's code is told, and what it still knows from earlier processes: the difference between a
+"""The settings of the GPU code compiler and its caches from earlier processes: the difference between a
 cold start and a warm one. Look before TensorFlow starts the device, which fills what it finds empty.
 """
 
@@ -29,7 +29,7 @@ class Compiler:
 NO_COMPILER = Compiler()
 
 
-def look(environ: Mapping[str, str]) -> Compiler:
+def inspect(environ: Mapping[str, str]) -> Compiler:
     """What holds for a GPU in a process with these variables (TensorFlow's flags; CUDA C++ Programming Guide)."""
     level = _flag(environ, "XLA_FLAGS", "xla_gpu_autotune_level")
     folder = _flag(environ, "TF_XLA_FLAGS", "tf_xla_persistent_cache_directory")

@@ -42,7 +42,7 @@ class Device:
     """What trains, and how: ``kind`` is ``cpu`` or ``gpu``, ``precision`` ``bf16``, ``fp16`` or ``fp32``.
 
     ``uuid`` is None for a CPU, and where it is not known. ``xla`` says whether functions are compiled by XLA, and
-    ``xla_flags`` what XLA_FLAGS asks of it, paths cut to their last part. ``compiler``: its autotuning, and its caches
+    ``xla_flags`` the words of XLA_FLAGS, paths cut to their last part. ``compiler``: its autotuning, and its caches
     as they were before the device started. TensorFlow sees no other GPU than this one.
     """
 
@@ -89,7 +89,7 @@ def select(
         environ["CUDA_VISIBLE_DEVICES"] = "-1"  # asking TensorFlow to hide its GPUs would first start a broken driver
     elif _is_uuid(kind):
         environ["CUDA_VISIBLE_DEVICES"] = kind
-    told = compiler.look(environ)
+    caches = compiler.inspect(environ)
     tf = import_tensorflow()
     if threads:
         tf.config.threading.set_intra_op_parallelism_threads(threads)
@@ -104,7 +104,7 @@ def select(
             details = tf.config.experimental.get_device_details(gpus[0])
             name = details.get("device_name") or "This GPU"
             precision = _precision(precision, name, gpu_precisions(details.get("compute_capability")))
-            return Device("gpu", name, _uuid_in_use(uuids, environ), precision, threads, True, xla_flags, told)
+            return Device("gpu", name, _uuid_in_use(uuids, environ), precision, threads, True, xla_flags, caches)
         _accept_no_gpu(kind, uuids, environ, lambda: why_unusable(tf) or complaint or _NO_REASON)
     name = cpu_name(cpuinfo)
     # Without XLA: on a CPU it would put its own code in the place of oneDNN's kernels.
@@ -132,13 +132,13 @@ def filter_products(kind: str, precision: str, cpuinfo: Path = CPUINFO) -> bool:
     return kind == "cpu" and precision == "bf16" and "amx_bf16" not in flags
 
 
-def _precision(asked: str, name: str, able: Sequence[str]) -> str:
-    """The precision asked for, ``auto`` being the first the device has. One it has not would be slower than fp32."""
-    if asked == "auto":
+def _precision(wanted: str, name: str, able: Sequence[str]) -> str:
+    """Return the precision; ``auto`` is the first the device has. One it lacks would be slower than fp32."""
+    if wanted == "auto":
         return able[0]
-    if asked not in able:
-        raise RecipeError(f"{name} has no {asked} arithmetic", f"choose PRECISION={' or '.join(able)}")
-    return asked
+    if wanted not in able:
+        raise RecipeError(f"{name} has no {wanted} arithmetic", f"choose PRECISION={' or '.join(able)}")
+    return wanted
 
 
 def cpu_name(cpuinfo: Path = CPUINFO) -> str:
@@ -185,7 +185,7 @@ def _uuid_in_use(uuids: Sequence[str], environ: Mapping[str, str]) -> str | None
 
 
 def _accept_no_gpu(kind: str, uuids: Sequence[str], environ: Mapping[str, str], why: Callable[[], str]) -> None:
-    """Return where the CPU may train instead. Raises EnvironmentProblem where a GPU was asked for or should be used."""
+    """Return where the CPU may train instead. Raises EnvironmentProblem where a GPU was requested or should be used."""
     first = _first_visible(environ)
     variable = f"CUDA_VISIBLE_DEVICES={shlex.quote(environ.get('CUDA_VISIBLE_DEVICES', ''))}"
     if kind == "auto" and first is None and uuids:

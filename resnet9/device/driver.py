@@ -1,7 +1,7 @@
 """What the NVIDIA driver shows to this process, and which library keeps TensorFlow from using it.
 
 TensorFlow says that it could not load some library and not which (tensorflow issues 63362 and 66987). So the libraries
-it opens are opened here in its order, by the loader's own search and from NVIDIA's wheels. Asked only after
+it opens are opened here in its order, by the loader's own search and from NVIDIA's wheels. Called only after
 TensorFlow was: a library that is once open would be found by TensorFlow too.
 """
 
@@ -35,7 +35,7 @@ _CUDA_ANSWERS = {
     "`systemctl status nvidia-fabricmanager` says active",
     34: "a stub library was loaded, which is made for linking alone: take .../stubs out of LD_LIBRARY_PATH",
     36: "the driver is too old for a call that was made: install a newer one",
-    46: "another process has the card for itself (exclusive compute mode), or nobody may compute on it: type "
+    46: "another process has the card for itself (exclusive compute mode), or compute is prohibited on it: type "
     "`nvidia-smi` to see which; `sudo nvidia-smi -c 0` sets the default mode",
     100: "it finds no GPU: see that CUDA_VISIBLE_DEVICES does not hide it, and that `nvidia-smi -L` lists it",
     101: "a GPU or a slice (MIG) cannot be used: type `nvidia-smi -L` to see which there are, and choose another one "
@@ -60,8 +60,8 @@ _CUDA_ANSWERS = {
 #: The same inside a container, whose devices can be gone while the host's work.
 _INSIDE_CONTAINER = {
     802: f"{_NO_FABRIC}: type `sudo systemctl start nvidia-fabricmanager` on the host, of its driver's own version",
-    803: "its version is not that of the loaded driver: start the container anew, or restart the host",
-    999: "start the container anew, or restart the host",
+    803: "its version is not that of the loaded driver: restart the container, or restart the host",
+    999: "restart the container, or restart the host",
 }
 #: What only containers have, by engine; the kernel's list of control groups names the others.
 _CONTAINER_FILES = (".dockerenv", "run/.containerenv", ".singularity.d")
@@ -70,10 +70,10 @@ _NO_PERMISSION = 4  # nvmlReturn_t
 
 
 def gpu_uuids(load: Load = ctypes.CDLL, root: Path = Path("/")) -> tuple[str, ...]:
-    """The UUIDs of the GPUs that the driver gives this process, in PCI bus order; empty text for one it does not tell,
+    """The UUIDs of the GPUs that the driver gives this process, in PCI bus order; empty text for one it does not give,
     as a GPU that is lost.
 
-    Asks libnvidia-ml.so.1. Where that does not answer, the nodes in /dev say whether a GPU was given, and /proc which.
+    Reads libnvidia-ml.so.1. Where that does not answer, the nodes in /dev say whether a GPU was given, and /proc which.
     """
     try:
         nvml = load("libnvidia-ml.so.1")
@@ -116,8 +116,8 @@ def _nvml_uuids(nvml: Any) -> tuple[str, ...]:
         answer = nvml.nvmlDeviceGetHandleByIndex_v2(ctypes.c_uint(index), ctypes.byref(handle))
         if answer == _NO_PERMISSION:
             continue  # counted, and not given to this container
-        told = answer == 0 and nvml.nvmlDeviceGetUUID(handle, text, ctypes.c_uint(len(text))) == 0
-        uuids.append(text.value.decode("ascii", "replace") if told else "")
+        known = answer == 0 and nvml.nvmlDeviceGetUUID(handle, text, ctypes.c_uint(len(text))) == 0
+        uuids.append(text.value.decode("ascii", "replace") if known else "")
     return tuple(uuids)
 
 
@@ -144,7 +144,7 @@ def _number(word: str) -> str | None:
 def why_unusable(tf: Any, load: Load = ctypes.CDLL, root: Path = Path("/")) -> str | None:
     """Why TensorFlow, the module ``tf``, lists no GPU though there is one: a clause, None where nothing is wrong."""
     if not tf.test.is_built_with_cuda():
-        return "this TensorFlow is built for the CPU alone, so its environment must be made anew"
+        return "this TensorFlow is built for the CPU alone, so its environment must be rebuilt"
     missing = first_missing_library(libraries_needed(tf.sysconfig.get_build_info()), load, wheel_folders())
     if missing is not None:
         return f"{missing[0]} failed to load ({missing[1]})"
@@ -158,7 +158,7 @@ def why_unusable(tf: Any, load: Load = ctypes.CDLL, root: Path = Path("/")) -> s
 
 
 def _name_of(cuda: Any, answer: int) -> str:
-    """The driver's own name of an answer, in brackets; empty where it does not tell."""
+    """The driver's own name of an answer, in brackets; empty where it has none."""
     name = ctypes.c_char_p()
     try:
         known = cuda.cuGetErrorName(ctypes.c_int(answer), ctypes.byref(name)) == 0

@@ -130,6 +130,6 @@ class DeviceLoop(Epochs):
             for body, part in ((True, range(steps.start, edge)), (False, range(edge, steps.stop)))
             if part
         ]
-        # The one read of the epoch, after all of it has been asked for.
+        # The only read of the epoch, after all of its work has been queued.
         loss_sum, correct = tf.add_n(parts).numpy()
         return EpochStats(len(steps), len(steps) * self.recipe.batch, float(loss_sum), int(correct))

@@ -111,7 +111,7 @@ class HostLoop(_HostSteps):
             flips = augment.alternating_flips(self.train_images, flips_key, epoch)
         if recipe.random_numbers == "per_epoch":
             whole = augment.fractions(recipe, self.steps_per_epoch * recipe.batch, tf.stack([key, begin]))
-        # As long in the last, shorter epoch as in the others: another shape would be traced anew.
+        # As long in the last, shorter epoch as in the others: another shape would be traced again.
         mixing = np.zeros(self.steps_per_epoch, bool)
         mixing[: len(steps)] = self.controls[steps.start : steps.stop, CUTMIX] > 0.5
         shared = (self.images, self._labels, tf.stack([key, steps.start, begin]), flips, whole, tf.constant(mixing))

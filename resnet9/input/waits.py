@@ -26,14 +26,14 @@ def histogram(waits_us: Sequence[float], edges_us: Sequence[float] = EDGES_US) -
 def looks(steps: int) -> frozenset[int]:
     """The pulls of an epoch, counted from 0, before which to look at the buffer: evenly spread, at most MOST_LOOKS.
 
-    Never the first: every epoch begins with an empty buffer, so that look would tell nothing. Its wait counts.
+    Never the first: every epoch begins with an empty buffer, so its level says nothing. Its wait counts.
     """
     apart = max(1, -(-(steps - 1) // MOST_LOOKS))
     return frozenset(range(apart, steps, apart))
 
 
 def event(epoch: float, waits_us: Sequence[float], levels: Sequence[int], capacity: int, floor_us: float) -> Waits:
-    """What the harness is told of an epoch's waits; without ``levels`` nothing is said of the buffer."""
+    """Return the event of an epoch's waits; without ``levels`` it leaves out the buffer."""
     waits = (epoch, list(EDGES_US), histogram(waits_us), floor_us, sum(waits_us))
     if not levels:
         return Waits(*waits)

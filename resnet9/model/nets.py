@@ -124,7 +124,7 @@ class Net(ABC):
         return [variable for block in self.blocks for variable in block.norm.statistics]
 
     def reset(self, seed: Tensor) -> None:
-        """Draw every kernel anew from ``seed`` (int32 scalar) and set the norms back: one seed, one net, XLA or not.
+        """Draw every kernel again from ``seed`` (int32 scalar) and set the norms back: one seed, one net, XLA or not.
 
         The filters of a whitening layer stay: they are measured on images, not drawn.
         """

@@ -58,7 +58,7 @@ def filters(recipe: Recipe, sums: np.ndarray, products: np.ndarray, patches: int
     if whitening.centred:
         moments -= np.outer(mean, mean)
     values, vectors = np.linalg.eigh(moments * patches / (patches - 1))
-    # The sign of an eigenvector is nobody's: the largest entry is made positive, so that every library gives one net.
+    # An eigenvector's sign is arbitrary: the largest entry is made positive, so that every library gives the same net.
     vectors = vectors * np.sign(vectors[np.abs(vectors).argmax(axis=0), np.arange(len(values))])
     # Columns, the largest eigenvalue first.
     whitened = (vectors / np.sqrt(np.maximum(values, 0.0) + whitening.epsilon))[:, ::-1]

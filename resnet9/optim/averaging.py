@@ -1,7 +1,7 @@
 """A moving average of everything a net has learned: weights and running statistics alike.
 
 With ``copy_back`` the net itself becomes the average (lookahead, Zhang et al. 2019); without, the net trains on and the
-average is what is judged (exponential moving average).
+average is what is evaluated (exponential moving average).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class Averaging:
     """The average of ``variables``, float32 of their shapes."""
 
     def __init__(self, average: Average, variables: list[tf.Variable]) -> None:
-        self.judged = not average.copy_back
+        self.evaluated = not average.copy_back
         self.copies_back = average.copy_back
         self.variables = variables
         self.averages = [

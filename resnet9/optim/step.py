@@ -57,7 +57,7 @@ class TrainingStep:
         self._finite = tf.function(self._all_finite, jit_compile=settings.xla, autograph=False)
         self._reset = tf.function(self._draw, jit_compile=settings.xla, autograph=False)
         self._swap = None
-        if self.averaging is not None and self.averaging.judged:
+        if self.averaging is not None and self.averaging.evaluated:
             self._swap = tf.function(self.averaging.swap, jit_compile=settings.xla, autograph=False)
 
     def _draw(self, seed: Tensor) -> None:
@@ -77,8 +77,8 @@ class TrainingStep:
     def is_finite(self) -> bool:
         """Whether every weight and running statistic is a number.
 
-        The loss alone does not tell: without XLA a max pool makes the lowest number there is of a NaN, and a ReLU makes
-        0 of that, so a net can be lost and its loss stay at ln 10.
+        The loss alone does not show it: without XLA a max pool makes the lowest number there is of a NaN, and a ReLU
+        makes 0 of that, so a net can be lost and its loss stay at ln 10.
         """
         return bool(self._finite())
 
@@ -88,7 +88,7 @@ class TrainingStep:
             self.net.whitening.measure(images, self.settings.xla)
 
     def swap_average(self) -> None:
-        """Exchange the weights trained and the average that is judged, where the recipe keeps one; again to go on."""
+        """Swap the trained weights and their average, where the recipe keeps one; call again to swap back."""
         if self._swap is not None:
             self._swap()
 

@@ -46,7 +46,7 @@ class Variant:
 class Declaration:
     """What a set compares, decided before anything runs.
 
-    ``proxy`` says what its small recipes stand for and what they cannot tell. ``spread_percent``: the standard
+    ``proxy`` says what its small recipes represent and what they cannot show. ``spread_percent``: the standard
     deviation of accuracy between seeds, in points, that is assumed, and ``spread_source`` where it comes from;
     ``throughput_spread``: that of images/s, relative. ``input`` None is the one that suits the machine.
     """
@@ -65,7 +65,7 @@ class Declaration:
 
 @dataclass(frozen=True)
 class AblationSet:
-    """A set as read and checked: ``place`` is how the trainer is told its file, ``recipes`` are by table."""
+    """A set as read and checked: ``place`` is the file as the trainer receives it, ``recipes`` are by table."""
 
     name: str
     place: str
@@ -77,7 +77,7 @@ class AblationSet:
         """The recipe that everything begins with."""
         return self.recipes[self.declaration.base]
 
-    def asked(self, table: str) -> str:
+    def locator(self, table: str) -> str:
         """The name by which the trainer finds the recipe of a table."""
         return f"{self.place}:{table}"
 

@@ -89,7 +89,7 @@ class Muon:
 class Average:
     """A moving average of weights and running statistics: after steps ``first``, ``first + every``, ... (counted from
     1; None: every) it keeps ``decay * (s / steps) ** power`` of itself. ``copy_back``: the net then becomes the average
-    (lookahead); else the average is what is judged (EMA).
+    (lookahead); else the average is what is evaluated (EMA).
     """
 
     every: int = whole(1, 100_000)

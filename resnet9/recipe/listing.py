@@ -14,12 +14,12 @@ _LEGEND = """
 TFLOP       arithmetic of the whole run: every training step, and the final evaluation in its view
 target      test accuracy that stops the clock, in percent
 published   accuracy in percent by the recipe's source, with the number of runs behind it (- is not given)
-view        how the final accuracy is judged: plain, flip (the mirror image too), six (shifted by a pixel as well)
+view        how the final accuracy is evaluated: plain, flip (the mirror image too), six (shifted by a pixel as well)
 reproduced  accuracy of the runs under results/published: their number, mean and standard deviation
             ({rule});
-            of our own recipes, which nobody else has published: the share of runs that reach the target
+            of our own recipes, published by no one else: the share of runs that reach the target
 
-python -m resnet9 show NAME tells the rest of a recipe, its layers and where its figures come from.
+python -m resnet9 show NAME shows the rest of a recipe, its layers and the sources of its figures.
 """
 
 

@@ -58,7 +58,7 @@ def parts(names: tuple[str, ...], kind: type) -> Any:
 
 
 def free(default: Any = MISSING) -> Any:
-    """A field for any JSON value; whoever reads it checks it."""
+    """A field for any JSON value; its reader checks it."""
     return _field(default, "free")
 
 

@@ -1,4 +1,4 @@
-"""The epochs of a run: train, evaluate, tell the harness and the person, in the order that keeps every time honest."""
+"""The epochs of a run: train, evaluate, report, in an order that keeps reporting outside the timed phases."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Components:
 
 
 @dataclass(frozen=True)
-class _Judged:
+class _Evaluated:
     """An evaluation: how many test images were classified rightly, the mean loss, and the classes as bytes."""
 
     view: str
@@ -44,7 +44,7 @@ class _Judged:
 class TrainingRun:
     """One run over the whole schedule of its recipe, from the first ``train_k`` to the end of the last evaluation.
 
-    ``views`` ``last``: a recipe that declares views is judged with them after its last epoch; ``every``: after each.
+    ``views`` ``last``: a recipe with test-time augmentation uses it after its last epoch; ``every``: after each.
     """
 
     def __init__(self, parts: Components, target_percent: float, views: str, writer: Writer, phases: PhaseLog) -> None:
@@ -58,7 +58,7 @@ class TrainingRun:
 
     def run(self, seed: int) -> float:
         """Train and evaluate every epoch; the running phase is ``exit`` when this returns. Returns the accuracy the
-        run is judged by, in percent. Raises TrainingFailed for a loss that is no number.
+        run reports, in percent. Raises TrainingFailed for a loss that is no number.
         """
         loop = self._parts.loop
         last = math.ceil(len(loop.rates) / loop.steps_per_epoch)
@@ -82,7 +82,9 @@ class TrainingRun:
         self._print(number, sums, train_seconds, test_seconds, found)
 
     def _last_epoch(self, number: int, seed: int) -> int:
-        """Like every other; the evaluation a recipe is judged by is a phase of its own. Returns what it got right."""
+        """Train and evaluate like any other epoch; the final evaluation is a phase of its own. Return its correct
+        count.
+        """
         epoch, sums = self._parts.loop.epoch_label(number), self._train(number, seed)
         viewed = self._recipe.views != "plain"
         train_seconds = self._phases.next("eval_k", epoch) if viewed else self._phases.next("final_eval")
@@ -91,7 +93,7 @@ class TrainingRun:
         found, test_seconds = [self._evaluate("plain", sums, epoch)], 0.0
         if viewed:
             test_seconds = self._phases.next("final_eval")
-            # Told before the views are computed: the harness reads these predictions before others take their place.
+            # Reported before the views are computed: the harness reads these predictions before they are overwritten.
             self._report(found[0], sums, epoch)
             found.append(self._evaluate(self._recipe.views, sums, epoch))
         test_seconds += self._phases.next("exit")
@@ -104,10 +106,10 @@ class TrainingRun:
         self._check(sums.mean_loss, self._parts.loop.epoch_label(number))
         return sums
 
-    def _evaluate(self, view: str, sums: EpochStats, epoch: float) -> _Judged:
+    def _evaluate(self, view: str, sums: EpochStats, epoch: float) -> _Evaluated:
         classes, loss = self._parts.evaluation.run(view)
         self._check(loss, epoch)
-        return _Judged(view, int((classes == self._parts.test_labels).sum()), loss, classes.tobytes())
+        return _Evaluated(view, int((classes == self._parts.test_labels).sum()), loss, classes.tobytes())
 
     def _check(self, loss: float, epoch: float) -> None:
         if not math.isfinite(loss):
@@ -128,22 +130,22 @@ class TrainingRun:
             f"{what}: the training has diverged", "try PRECISION=fp32, or a lower learning rate in the recipe"
         )
 
-    def _report(self, judged: _Judged, sums: EpochStats, epoch: float, last: bool = False) -> None:
-        # In whole numbers, as the harness asks it: a float would miss 94.04 % of 10,000 by its last digit.
-        crosses = 100 * judged.correct >= Fraction(repr(float(self._target))) * self._total and not self._reached
+    def _report(self, evaluated: _Evaluated, sums: EpochStats, epoch: float, last: bool = False) -> None:
+        # In integers, like the harness's own check: a float would miss 94.04 % of 10,000 by its last digit.
+        crosses = 100 * evaluated.correct >= Fraction(repr(float(self._target))) * self._total and not self._reached
         self._reached |= crosses
         if crosses or last:
-            self._writer.write_predictions(judged.classes)
-        # The work of an epoch is told once, with its first evaluation; another view of it is of the same weights.
-        first = judged.view == "plain"
+            self._writer.write_predictions(evaluated.classes)
+        # The steps of an epoch are reported once, with its first evaluation; another view uses the same weights.
+        first = evaluated.view == "plain"
         if sums.waits_us and first:
             floor_us = self._parts.loop.floor_us
             self._writer.emit(waits.event(epoch, sums.waits_us, sums.levels, sums.capacity, floor_us))
         work = (sums.steps, sums.images) if first else (0, 0)
-        self._writer.emit(Epoch(epoch, *work, sums.mean_loss, judged.correct, self._total, view=judged.view))
+        self._writer.emit(Epoch(epoch, *work, sums.mean_loss, evaluated.correct, self._total, view=evaluated.view))
 
     def _print(
-        self, number: int, sums: EpochStats, train_seconds: float, test_seconds: float, found: list[_Judged]
+        self, number: int, sums: EpochStats, train_seconds: float, test_seconds: float, found: list[_Evaluated]
     ) -> None:
         loop = self._parts.loop
         self._seconds += train_seconds

@@ -49,7 +49,7 @@ class Evaluation:
         #: How many images more views than one are spent on: all of them, or those the plain view is least sure of.
         self.chosen = flops.viewed_images(net.recipe, test_images)
         self._functions = {
-            view: tf.function(self._judge(view), jit_compile=xla, autograph=False)
+            view: tf.function(self._evaluator(view), jit_compile=xla, autograph=False)
             for view in dict.fromkeys(("plain", self.views))
         }
         self._images: Tensor = None
@@ -93,8 +93,10 @@ class Evaluation:
         _, logits = tf.while_loop(lambda i, _: i < batches, body, start, parallel_iterations=1)
         return tf.reshape(logits, [count, 10])
 
-    def _judge(self, view: str) -> Any:
-        def judge(images: Tensor, labels: Tensor, all_batches: Tensor, chosen_batches: Tensor) -> tuple[Tensor, Tensor]:
+    def _evaluator(self, view: str) -> Any:
+        def evaluate(
+            images: Tensor, labels: Tensor, all_batches: Tensor, chosen_batches: Tensor
+        ) -> tuple[Tensor, Tensor]:
             if self.chosen == self.test_images or view == "plain":
                 logits = self._logits(images, all_batches, view)
             else:
@@ -106,7 +108,7 @@ class Evaluation:
             loss = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.cast(labels, tf.int32), logits)
             return tf.argmax(logits, axis=1, output_type=tf.int32), tf.reduce_sum(loss)
 
-        return judge
+        return evaluate
 
     def run(self, view: str = "plain") -> tuple[np.ndarray, float]:
         """Class of every test image, uint8 [M], and the mean loss in ``plain`` or the recipe's own view; both are on

@@ -14,7 +14,7 @@ LONGEST_START_NS = 600_000_000_000
 
 
 class PhaseLog:
-    """Names what the process is doing, from its first instant; tells the harness about each phase when it has ended.
+    """Names what the process is doing from its start; reports each phase to the harness when it has ended.
 
     Phases that end before the harness has been greeted are held back until ``release``. What is printed and sent at
     the end of an epoch is charged to the phase that follows, so reporting never makes a training time shorter than it

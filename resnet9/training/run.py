@@ -1,4 +1,4 @@
-"""One training run from the first import to the last evaluation, phase by phase, told to the harness as it happens."""
+"""One training run from the first import to the last evaluation, phase by phase, reported to the harness."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ DEFAULT_INPUT = {"cpu": "host", "gpu": "device"}
 class Request:
     """What to train and how; ``data``, ``device``, ``precision`` and ``input`` as on the command line.
 
-    ``views``: a recipe that declares views is judged with them after its ``last`` epoch or after ``every`` one.
+    ``views``: a recipe with test-time augmentation uses it after its ``last`` epoch or after ``every`` one.
     ``runs`` above 1 trains seed, seed + 1, ... in this process: for statistics of the accuracy, never for a headline
     time.
     """
@@ -48,8 +48,8 @@ class Request:
 
 
 def train(request: Request, writer: Writer, phases: PhaseLog) -> None:
-    """Train ``request`` to the end of its schedule. Raises TrainerError with one sentence for anything a person can
-    mend.
+    """Train ``request`` to the end of its schedule. Raises TrainerError with one sentence for anything the user can
+    fix.
     """
     import tensorflow as tf
 
@@ -119,7 +119,7 @@ def _hello(request: Request, device: Device, input_name: str, data: Dataset, tar
         device={"kind": device.kind, "name": device.name, "uuid": device.uuid},
         threads=device.threads,
         xla={"on": device.xla, "flags": device.xla_flags, **asdict(device.compiler)},
-        build=build.told(tf),
+        build=build.describe(tf),
     )
 
 

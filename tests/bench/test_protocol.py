@@ -96,7 +96,10 @@ def changed(event, /, **fields):
         (changed(LEVEL, level_empty_share=-0.1), "`level_empty_share` must be at least 0"),
         (changed(LEVEL, level_empty_share=40), "at most 1, not 40"),
         (changed(LEVEL, level_samples=1.5), "`level_samples` must be a whole number"),
-        (changed(LEVEL, level_empty_share=None), "`level_samples` without level_empty_share: the level is told whole"),
+        (
+            changed(LEVEL, level_empty_share=None),
+            "`level_samples` without level_empty_share: give all fields of the level or none",
+        ),
         (changed(EVENTS[4], level_mean=1.0), "without level_samples, level_capacity, level_empty_share"),
         ('{"v":1,"event":"done","run":0,"t_ns":1}', "lacks 'status'"),
         ('{"v":1,"event":"done","status":"done"}', "lacks `run`"),

@@ -40,7 +40,7 @@ def archive_of_its_size(folder):
 
 
 def test_a_description_says_what_is_there_without_reading_it(tmp_path):
-    assert sources.describe("synthetic") == "the built-in stand-in for CIFAR-10"
+    assert sources.describe("synthetic") == "the synthetic dataset"
     (tmp_path / "data_batch_1.bin").write_bytes(b"")
     assert "an unpacked folder, unverified once" in sources.describe(tmp_path)
     archive_of_its_size(tmp_path)

@@ -21,7 +21,7 @@ CUDA = {
 
 
 def test_a_build_for_gpus_tells_its_cuda_and_of_a_path_only_the_last_part():
-    assert build.told(tensorflow(CUDA), {}, lambda: "12.8") == {
+    assert build.describe(tensorflow(CUDA), {}, lambda: "12.8") == {
         "is_cuda_build": "True",
         "cuda_version": "12.3",
         "cudnn_version": "8",
@@ -36,7 +36,7 @@ def test_a_build_for_gpus_tells_its_cuda_and_of_a_path_only_the_last_part():
 
 def test_what_a_build_for_cpus_does_not_know_is_absent():
     info = {"is_cuda_build": False, "cuda_version": None, "cudnn_version": ""}
-    told = build.told(tensorflow(info), {}, lambda: None)
+    told = build.describe(tensorflow(info), {}, lambda: None)
     assert told["is_cuda_build"] == "False" and not {
         "cuda_version",
         "cudnn_version",
@@ -47,11 +47,11 @@ def test_what_a_build_for_cpus_does_not_know_is_absent():
 
 @pytest.mark.parametrize(("value", "said"), [("0", "off"), ("false", "off"), ("1", "on"), ("", "default")])
 def test_onednn_is_what_its_variable_asks_for(value, said):
-    assert build.told(tensorflow({}), {"TF_ENABLE_ONEDNN_OPTS": value})["onednn"] == said
+    assert build.describe(tensorflow({}), {"TF_ENABLE_ONEDNN_OPTS": value})["onednn"] == said
 
 
 def test_a_text_is_short_and_tells_no_folder_wherever_it_stands_in_it():
-    told = build.told(tensorflow({}, git=b"v2", compiler="clang from /home/someone/llvm/bin:18 " + "x" * 300), {})
+    told = build.describe(tensorflow({}, git=b"v2", compiler="clang from /home/someone/llvm/bin:18 " + "x" * 300), {})
     assert told["tensorflow_git"] == "v2"
     assert told["tensorflow_compiler"].startswith("clang from bin:18 ") and len(told["tensorflow_compiler"]) <= 120
 
@@ -59,6 +59,6 @@ def test_a_text_is_short_and_tells_no_folder_wherever_it_stands_in_it():
 def test_this_tensorflow_tells_its_commit_and_its_compiler():
     import tensorflow as tf
 
-    told = build.told(tf)
+    told = build.describe(tf)
     assert told["tensorflow_git"] and told["tensorflow_compiler"] and told["is_cuda_build"] in ("True", "False")
     assert not any("/" in text for text in told.values())

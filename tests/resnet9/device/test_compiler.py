@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from resnet9.device.compiler import look
+from resnet9.device.compiler import inspect
 
 
 @pytest.mark.parametrize(
@@ -23,13 +23,13 @@ from resnet9.device.compiler import look
     ],
 )
 def test_the_autotune_level_is_the_last_one_given(tmp_path: Path, flags: str, level: str) -> None:
-    assert look({"XLA_FLAGS": flags, "HOME": str(tmp_path)}).autotune_level == level
+    assert inspect({"XLA_FLAGS": flags, "HOME": str(tmp_path)}).autotune_level == level
 
 
 def test_flags_may_be_in_a_file_as_for_xla_itself(tmp_path: Path) -> None:
     (tmp_path / "flags").write_text("--x=1\n--xla_gpu_autotune_level=3\n")
-    assert look({"XLA_FLAGS": str(tmp_path / "flags")}).autotune_level == "3"
-    assert look({"XLA_FLAGS": str(tmp_path / "no such file")}).autotune_level == "default"
+    assert inspect({"XLA_FLAGS": str(tmp_path / "flags")}).autotune_level == "3"
+    assert inspect({"XLA_FLAGS": str(tmp_path / "no such file")}).autotune_level == "default"
 
 
 @pytest.mark.parametrize(("files", "state"), [(None, "cold"), ([], "cold"), (["program"], "warm")])
@@ -40,19 +40,19 @@ def test_a_cache_is_warm_where_its_folder_holds_something(tmp_path: Path, files:
         for name in files:
             (folder / name).touch()
     persistent = {"TF_XLA_FLAGS": f"--y --tf_xla_persistent_cache_directory={folder}", "HOME": str(tmp_path)}
-    assert look(persistent).persistent_cache == state
-    assert look({"CUDA_CACHE_PATH": str(folder)}).kernel_cache == state
+    assert inspect(persistent).persistent_cache == state
+    assert inspect({"CUDA_CACHE_PATH": str(folder)}).kernel_cache == state
 
 
 def test_without_a_flag_there_is_no_persistent_cache_and_kernels_are_kept_at_home(tmp_path: Path) -> None:
-    assert look({"HOME": str(tmp_path)}).persistent_cache == "none"
+    assert inspect({"HOME": str(tmp_path)}).persistent_cache == "none"
     (tmp_path / ".nv" / "ComputeCache" / "1").mkdir(parents=True)
-    assert look({"HOME": str(tmp_path)}).kernel_cache == "warm"
-    assert look({"HOME": str(tmp_path), "CUDA_CACHE_DISABLE": "1"}).kernel_cache == "off"
-    assert look({"HOME": str(tmp_path), "CUDA_CACHE_DISABLE": "0"}).kernel_cache == "warm"
+    assert inspect({"HOME": str(tmp_path)}).kernel_cache == "warm"
+    assert inspect({"HOME": str(tmp_path), "CUDA_CACHE_DISABLE": "1"}).kernel_cache == "off"
+    assert inspect({"HOME": str(tmp_path), "CUDA_CACHE_DISABLE": "0"}).kernel_cache == "warm"
 
 
 def test_no_path_is_told(tmp_path: Path) -> None:
     flags = {"XLA_FLAGS": f"--xla_gpu_autotune_level={tmp_path}", "CUDA_CACHE_PATH": str(tmp_path)}
-    words = astuple(look({**flags, "TF_XLA_FLAGS": f"--tf_xla_persistent_cache_directory={tmp_path}"}))
+    words = astuple(inspect({**flags, "TF_XLA_FLAGS": f"--tf_xla_persistent_cache_directory={tmp_path}"}))
     assert not any(os.sep in word for word in words)

@@ -181,7 +181,7 @@ def test_a_driver_that_does_not_start_is_told_by_its_answer_with_what_to_type(
 def test_in_a_container_its_new_start_comes_first(tmp_path: Path, marker: str) -> None:
     (tmp_path / marker).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / marker).write_text("0::/kubepods/burstable/pod1\n")
-    assert all("start the container anew" in (told(answer, tmp_path) or "") for answer in (803, 999))
+    assert all("restart the container" in (told(answer, tmp_path) or "") for answer in (803, 999))
     assert "on the host" in (told(802, tmp_path) or "")
 
 

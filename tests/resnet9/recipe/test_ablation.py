@@ -34,7 +34,7 @@ def test_every_shipped_set_can_be_run(name):
     found = ablation.load(name)
     assert found.declaration.seeds >= 2
     for variant in found.declaration.variants:
-        assert recipes.load(found.asked(variant.recipe)).sha256 == found.recipes[variant.recipe].sha256
+        assert recipes.load(found.locator(variant.recipe)).sha256 == found.recipes[variant.recipe].sha256
         changes = found.changes(variant)
         assert changes
         # One change at a time: the epochs of the base, or nothing but other epochs.
@@ -80,7 +80,7 @@ def test_a_set_of_ones_own_is_named_by_its_path(tmp_path):
     assert found.changes(smooth) == ("label_smoothing 0.1 instead of 0.0",)
     assert found.changes(device) == ("input device instead of host",)
     assert found.changes(both) == ("activation celu instead of relu",)
-    assert recipes.load(found.asked("smooth")).name == "mine:smooth"
+    assert recipes.load(found.locator("smooth")).name == "mine:smooth"
 
 
 def test_the_hash_names_what_is_compared_and_not_its_prose(tmp_path):

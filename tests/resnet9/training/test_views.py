@@ -32,7 +32,7 @@ def images():
     return np.random.RandomState(0).randint(0, 256, (COUNT, 32, 32, 3), dtype=np.uint8)
 
 
-def judged(images, **changes):
+def evaluator(images, **changes):
     """Classes and loss by Evaluation, and the logits of every view, which numpy made."""
     net = nets.build(narrow("page24", **changes))
     net.reset(tf.constant(3))
@@ -53,7 +53,7 @@ def loss_of(logits):
 
 @pytest.mark.parametrize("views", SHARES)
 def test_logits_are_averaged_with_the_weight_of_each_view(images, views):
-    judge, logits = judged(images, views=views)
+    judge, logits = evaluator(images, views=views)
     expected = sum(share * logits[each] for each, share in SHARES[views].items())
     classes, loss = judge.run(views)
     np.testing.assert_array_equal(classes, expected.argmax(1))
@@ -64,7 +64,7 @@ def test_logits_are_averaged_with_the_weight_of_each_view(images, views):
 
 
 def test_equal_weights_count_every_view_alike(images):
-    judge, logits = judged(images, views="six", views_weights="equal")
+    judge, logits = evaluator(images, views="six", views_weights="equal")
     expected = sum(logits.values()) / 6
     classes, loss = judge.run("six")
     np.testing.assert_array_equal(classes, expected.argmax(1))
@@ -73,7 +73,7 @@ def test_equal_weights_count_every_view_alike(images):
 
 @pytest.mark.parametrize("share, chosen", [(0.25, 6), (0.5, 12), (0.0, 1)])
 def test_the_views_are_spent_on_the_images_the_plain_view_is_least_sure_of(images, share, chosen):
-    judge, logits = judged(images, views="six", views_share=share)
+    judge, logits = evaluator(images, views="six", views_share=share)
     plain = logits[0, False]
     likely = np.exp(plain - plain.max(1, keepdims=True))
     unsure = np.argsort((likely / likely.sum(1, keepdims=True)).max(1))[:chosen]
