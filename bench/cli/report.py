@@ -255,9 +255,10 @@ def _title(campaign: StoredCampaign) -> str:
 
 
 def _draw(campaign: StoredCampaign, records: tuple[Record, ...], path: Path) -> str:
-    from bench.report import plots
+    from bench.analysis.figures import accuracy
+    from bench.report import pictures
 
-    plots.write(records, path, _title(campaign))
+    pictures.write_one(accuracy.of_campaign(records), path, _title(campaign))
     return f"The picture is in {path}."
 
 

@@ -1,44 +1,51 @@
-"""The figures of the page as pictures, one file each, for who pastes them into a paper or an issue.
+"""The figures of the page as pictures, one file each, for papers and issues.
 
-Drawn with matplotlib from the same data that the page draws, in its colours, without a window and without global
-state. What the page shows on demand, another run or a closer look, is a file or a second column here.
+Drawn with matplotlib from the same Plotly figures that the page draws, without a window and without global state. What
+the page shows on demand, another run or a closer look, is a file or a second column here. The same figure gives the
+same bytes.
 """
 
 from __future__ import annotations
 
+import io
 import re
 import textwrap
-from collections.abc import Iterator, Sequence
+import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.analysis.figures import BAR, INTERVAL, LINE, CloseUp, Figure, Panel, Series
-from bench.errors import EnvironmentProblem, one_line
-from bench.report import plots
+from bench.analysis.figures import CloseUp, Figure, Part
+from bench.errors import EnvironmentProblem, UsageError, one_line
+from bench.record import replace_file
 from bench.system.files import make_folder
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Drawing
 
+FORMATS = ("svg", "png", "pdf")
 #: Pictures of one figure: who wants to see more of its runs has them on the page.
 MOST_CHOICES = 12
-_STATES = {"hit": "#0072b2", "miss": "#c44e00", "unfinished": "#6b7580"}
-_STATE_NAMES = {"hit": "reached the target", "miss": "missed the target", "unfinished": "did not finish"}
-_SIDES = ("#0072b2", "#c44e00", "#00805b", "#a8487f", "#8a6d00", "#4b4f9e")
-_PHASES = {
-    "import": "#8b96a1", "device_init": "#b7c0c9", "data_load": "#e69f00", "compile": "#cc79a7", "build": "#6f4e7c",
-    "preprocess": "#f0e442", "train_k": "#0072b2", "wait": "#d55e00", "eval_k": "#009e73", "checkpoint_k": "#56b4e9",
-    "final_eval": "#6cc5aa", "exit": "#3f4852",
+_INK, _MUTED, _GRID = "#1f2933", "#66727f", "#e4e7eb"
+_STYLE: dict[Any, Any] = {
+    "font.family": ["DejaVu Sans"], "font.size": 10, "text.color": _INK, "axes.labelcolor": _INK,
+    "axes.edgecolor": _MUTED, "xtick.color": _MUTED, "ytick.color": _MUTED,
+    # Names are a trainer's or a driver's own: a `$` in one begins no formula.
+    "text.parse_math": False,
 }  # fmt: skip
-_OTHER = "#7d8794"
+_MARKS = {"circle": "o", "square": "s", "diamond": "D", "triangle-up": "^", "cross": "P", "star": "*", "x": "X"}
+_DASHES: dict[str, Any] = {
+    "solid": "-", "dash": "--", "dot": ":", "dashdot": "-.", "longdash": (0, (5, 4)), "longdashdot": (0, (8, 3, 2, 3)),
+}  # fmt: skip
+_HATCHES = {"/": "///", "\\": "\\\\\\", ".": "..", "x": "xx", "-": "--"}
 
 
 def write(figures: Sequence[Figure], folder: Path, form: str, of_what: str = "") -> tuple[list[Path], list[str]]:
-    """Draw every figure into ``folder`` as ``KEY.svg`` or ``KEY-CHOICE.svg``, or in another of ``plots.FORMATS``.
+    """Draw every figure into ``folder`` as ``KEY.svg`` or ``KEY-CHOICE.svg``, or in another of ``FORMATS``.
 
-    The files, and what has no picture or not all of them, in sentences. Raises EnvironmentProblem where the disk does
-    not take one.
+    Return the files, and what has no picture or not all of them, in sentences. Raises EnvironmentProblem where the disk
+    does not take one.
     """
     try:
         make_folder(folder, exist_ok=True)
@@ -51,7 +58,7 @@ def write(figures: Sequence[Figure], folder: Path, form: str, of_what: str = "")
             continue
         for choice in figure.choices[:MOST_CHOICES] or ("",):
             path = folder / f"{'-'.join(filter(None, (figure.key, _slug(choice))))}.{form}"
-            plots.save(draw(figure, choice, of_what), path)
+            write_one(figure, path, of_what, choice)
             files.append(path)
         more = len(figure.choices) - MOST_CHOICES
         if more > 0:
@@ -63,143 +70,172 @@ def _slug(words: str) -> str:
     return "-".join(re.findall(r"[a-z0-9]+", words.lower()))
 
 
+def write_one(figure: Figure, path: Path, of_what: str = "", choice: str = "") -> None:
+    """Draw a figure into ``path``, whose ending says the format, one of ``FORMATS``.
+
+    Raises UsageError for another ending or where there is nothing to draw, EnvironmentProblem for a full disk.
+    """
+    form, out = path.suffix.lstrip(".").lower(), io.BytesIO()
+    if form not in FORMATS:
+        endings = ", ".join(f".{each}" for each in FORMATS)
+        raise UsageError(f"{path.name!r} names no picture format. Use one of the endings {endings}.")
+    if figure.empty:
+        raise UsageError(f"There is nothing to draw. {figure.empty}")
+    import matplotlib
+
+    undated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(form, {})
+    with matplotlib.rc_context({"svg.hashsalt": "bench"}), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # A letter without a glyph is drawn as a box, which says enough.
+        draw(figure, choice, of_what).savefig(out, format=form, dpi=160, metadata=undated)
+    replace_file(path, out.getvalue())
+
+
 def draw(figure: Figure, choice: str = "", of_what: str = "") -> Drawing:
-    """One figure, as it is while ``choice`` is chosen; a part of it that is worth a closer look stands beside it."""
+    """Return a figure as it is while ``choice`` is chosen, with its close-up next to it."""
     import matplotlib
     from matplotlib.figure import Figure as Drawing
 
+    data = [each for each in figure.data if each.get("meta", {}).get("choice", choice) == choice]
+    panels = [name.replace("axis", "") for name in figure.layout if name.startswith("yaxis")]
     close = next((each for each in figure.close_ups if each.choice in ("", choice)), None)
-    width, height = (12 if close else 9), 1.3 + (3.7 if len(figure.panels) == 1 else 1.55 * len(figure.panels))
-    # Names are a trainer's or a driver's own: a `$` in one begins no formula.
-    style: dict[Any, Any] = {**plots.STYLE, "text.parse_math": False}
-    with matplotlib.rc_context(style):
+    width, height = (12 if close else 9), 1.3 + (3.7 if len(panels) == 1 else 1.55 * len(panels))
+    with matplotlib.rc_context(_STYLE):
         drawing = Drawing(figsize=(width, height), facecolor="white", layout="constrained")
-        rows = drawing.subplots(len(figure.panels), 2 if close else 1, squeeze=False, sharex="col")
-        for place, (row, panel) in enumerate(zip(rows, figure.panels, strict=True)):
-            shown = [each for each in figure.series if each.panel == place and each.choice in ("", choice)]
+        grid = drawing.subplots(len(panels), 2 if close else 1, squeeze=False, sharex="col")
+        for panel, row in zip(panels, grid, strict=True):
             for axes in row:
-                _draw_panel(axes, figure, panel, shown, choice)
-            _name(drawing, row[0], shown, beside=len(figure.panels) == 1)
-            row[0].set_ylabel(figure.x_title if figure.horizontal else panel.y_title)
+                _draw_panel(axes, figure.layout, panel, [each for each in data if each["yaxis"] == panel], choice)
+            row[0].set_ylabel(_axis(figure.layout, panel)["title"]["text"])
             if close:
-                _look_closer(row[1], row[0], close)
-        _label_marks(rows[0][-1], figure, choice)
+                _zoom(row[1], row[0], close)
         if close:
-            rows[0][1].set_title(close.label, loc="left", fontsize=9.5)
-        for axes in rows[-1]:
-            axes.set_xlabel(figure.panels[-1].y_title if figure.horizontal else figure.x_title)
+            grid[0][1].set_title(close.label, loc="left", fontsize=9.5, pad=14)  # Room for words.
+        for axes in grid[-1]:
+            axes.set_xlabel(figure.layout["xaxis"]["title"]["text"])
+        _write_words(grid, figure.layout, choice)
+        _add_legend(drawing, data)
         what = ", ".join(filter(None, (one_line(of_what), choice)))
         drawing.suptitle("\n".join(filter(None, (figure.title, what))), x=0.01, ha="left", fontsize=11)
         caption = textwrap.fill(figure.caption, 180 if close else 135)
-        drawing.supxlabel(caption, x=0.01, ha="left", fontsize=8, color=plots.MUTED)
+        drawing.supxlabel(caption, x=0.01, ha="left", fontsize=8, color=_MUTED)
     return drawing
 
 
-def _draw_panel(axes: Axes, figure: Figure, panel: Panel, shown: Sequence[Series], choice: str) -> None:
-    names = list(dict.fromkeys(x for each in shown for x in each.x if isinstance(x, str)))
-    ends: dict[float, float] = {}
-    for number, each in enumerate(shown):
-        places = [names.index(x) if isinstance(x, str) else x for x in each.x]
-        colour = _colour(each, number)
-        if each.kind == BAR:
-            _draw_bars(axes, figure, each, places, ends, colour)
-        elif each.kind == LINE:
-            small: dict[str, Any] = {"marker": "o", "markersize": 2.2} if len(places) <= 60 else {}
-            axes.plot(*_turned(figure, places, each.y), color=colour, linewidth=1.2, alpha=0.8, **small)
-        else:
-            _draw_points(axes, figure, each, places, colour)
-    for target in panel.targets:
-        line = axes.axvline if figure.horizontal else axes.axhline
-        line(target.value, color=plots.INK, linewidth=0.9, linestyle=(0, (5, 4)))
-    for mark in figure.marks:
-        if mark.choice in ("", choice):
-            axes.axvline(mark.x, color=plots.MUTED, linewidth=0.7, linestyle=":")
-    _set_axes(axes, figure, panel, names)
+def _axis(layout: Part, name: str) -> Part:
+    """An axis by what traces and shapes call it, such as ``y2``."""
+    found: Part = layout[f"{name[0]}axis{name[1:]}"]
+    return found
 
 
-def _draw_bars(
-    axes: Axes, figure: Figure, series: Series, places: Sequence[float], ends: dict[float, float], colour: str
-) -> None:
-    width = 0.8 * min((b - a for a, b in zip(sorted(places), sorted(places)[1:], strict=False) if b > a), default=1.0)
-    begins = [ends.get(place, 0.0) if figure.stacked else 0.0 for place in places]
-    if figure.horizontal:
-        axes.barh(places, series.y, width, begins, color=colour)
-    else:
-        axes.bar(places, series.y, width, begins, color=colour)
-    ends.update({place: begin + y for place, begin, y in zip(places, begins, series.y, strict=True)})
+def _shown(parts: Sequence[Part], choice: str) -> list[Part]:
+    return [each for each in parts if each.get("name", "") in ("", choice)]
 
 
-def _draw_points(axes: Axes, figure: Figure, series: Series, places: Sequence[float], colour: str) -> None:
-    mark = "D" if series.kind == INTERVAL else "o"
-    along, across = _turned(figure, places, series.y)
-    if series.low and series.high:
-        # The ends are drawn as distances from the middle.
-        below = [y - low for y, low in zip(series.y, series.low, strict=True)]
-        above = [high - y for y, high in zip(series.y, series.high, strict=True)]
-        reach: dict[str, Any] = {"xerr" if figure.horizontal else "yerr": [below, above]}
-        axes.errorbar(along, across, fmt="none", ecolor=colour, elinewidth=1.6, capsize=4, **reach)
-    axes.plot(along, across, mark, color=colour, markersize=6.5, markeredgecolor="white", zorder=5)
+def _draw_panel(axes: Axes, layout: Part, panel: str, data: Sequence[Part], choice: str) -> None:
+    ends: dict[Any, float] = {}
+    for place, (along, axis) in enumerate((("x", layout["xaxis"]), ("y", _axis(layout, panel)))):
+        if axis.get("type") == "category":
+            names = list(dict.fromkeys(value for each in data for value in each[along]))
+            _name_ticks((axes.xaxis, axes.yaxis)[place], range(len(names)), names, rotation=0)
+            data = [{**each, along: [names.index(value) for value in each[along]]} for each in data]
+        elif "tickvals" in axis:
+            _name_ticks(
+                (axes.xaxis, axes.yaxis)[place], axis["tickvals"], axis["ticktext"], rotation=0 if place else 30
+            )
+    for each in data:
+        _draw_bars(axes, each, ends) if each["type"] == "bar" else _draw_line(axes, each)
+    for shape in _shown(layout["shapes"], choice):
+        style = {
+            "color": shape["line"]["color"],
+            "linestyle": _DASHES[shape["line"]["dash"]],
+            "linewidth": 0.75 * shape["line"]["width"],
+        }
+        if shape["yref"] == panel:
+            axes.axhline(shape["y0"], **style)
+        elif shape["xref"] == "x":
+            axes.axvline(shape["x0"], **style)
+    _set_axes(axes, layout, panel, across=any(each.get("orientation") == "h" or "error_x" in each for each in data))
 
 
-def _turned(figure: Figure, places: Sequence[float], values: Sequence[float]) -> tuple[Any, Any]:
-    return (values, places) if figure.horizontal else (places, values)
+def _name_ticks(axis: Any, places: Sequence[float], names: Sequence[str], rotation: int) -> None:
+    turned = {"ha": "right"} if rotation else {}
+    axis.set_ticks(places, [one_line(name) for name in names], rotation=rotation, fontsize=8.5, **turned)
 
 
-def _set_axes(axes: Axes, figure: Figure, panel: Panel, names: Sequence[str]) -> None:
+def _draw_bars(axes: Axes, trace: Part, ends: dict[Any, float]) -> None:
+    """Draw bars on those that stand at their places already, and move the ``ends`` of the bars by place."""
+    horizontal = trace.get("orientation") == "h"
+    places, sizes = (trace["y"], trace["x"]) if horizontal else (trace["x"], trace["y"])
+    begins = [ends.get(place, 0.0) for place in places]
+    style = {"color": trace["marker"]["color"], "hatch": _HATCHES.get(trace["marker"]["pattern"]["shape"])}
+    draw_them: Any = axes.barh if horizontal else axes.bar
+    draw_them(places, sizes, 0.8, begins, edgecolor="white", linewidth=0, **style)
+    ends.update({place: begin + size for place, begin, size in zip(places, begins, sizes, strict=True)})
+
+
+def _draw_line(axes: Axes, trace: Part) -> None:
+    marker, alone = trace["marker"], trace["mode"] == "markers"
+    style: Part = {"color": marker["color"], "zorder": 5} if alone else {"color": marker["color"], "alpha": 0.8}
+    if "markers" in trace["mode"]:
+        hollow = marker["symbol"].endswith("-open")
+        style |= {"marker": _MARKS[marker["symbol"].replace("-open", "")], "markersize": 0.6 * marker["size"]}
+        style |= {
+            "markeredgecolor": "white" if alone else marker["color"],
+            "markeredgewidth": 1 if alone or hollow else 0,
+        }
+        style |= {"markerfacecolor": "none"} if hollow else {}
+    dashes = "none" if alone else _DASHES[trace["line"]["dash"]]
+    axes.plot(trace["x"], trace["y"], linestyle=dashes, linewidth=1.2, **style)
+    if "error_x" in trace:
+        reach = [trace["error_x"]["arrayminus"], trace["error_x"]["array"]]
+        bar: Part = {"ecolor": marker["color"], "elinewidth": 1.6, "capsize": 4}
+        axes.errorbar(trace["x"], trace["y"], fmt="none", xerr=reach, **bar)
+
+
+def _set_axes(axes: Axes, layout: Part, panel: str, across: bool) -> None:
     axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(axis="x" if figure.horizontal else "y", color=plots.GRID, linewidth=0.8)
+    axes.grid(axis="x" if across else "y", color=_GRID, linewidth=0.8)
     axes.set_axisbelow(True)
     axes.tick_params(length=3)
-    ticks = [*figure.ticks] or [*enumerate(map(one_line, names))]
-    if ticks:
-        places, labels = [place for place, _ in ticks], [label for _, label in ticks]
-        if figure.horizontal:
-            axes.set_yticks(places, labels)
-        else:
-            axes.set_xticks(places, labels, rotation=30, ha="right", fontsize=8.5)
-    if figure.horizontal:
-        axes.invert_yaxis()  # The first one stands above, as in a table.
-        axes.set_xlim(panel.low, panel.high)
-    else:
-        axes.set_ylim(panel.low, panel.high)
+    for axis, ends, limit in (
+        (layout["xaxis"], axes.get_xlim(), axes.set_xlim),
+        (_axis(layout, panel), axes.get_ylim(), axes.set_ylim),
+    ):
+        if "range" in axis:
+            limit(*axis["range"])
+        elif axis.get("rangemode") == "tozero":
+            limit(0, 1.05 * ends[1] or 1)
+    if _axis(layout, panel).get("autorange") == "reversed":
+        axes.invert_yaxis()
 
 
-def _look_closer(axes: Axes, whole: Axes, close: CloseUp) -> None:
+def _zoom(axes: Axes, whole: Axes, close: CloseUp) -> None:
     axes.set_xlim(close.x_low, close.x_high)
     low, high = whole.get_ylim()
     axes.set_ylim(low if close.y_low is None else close.y_low, high if close.y_high is None else close.y_high)
 
 
-def _label_marks(axes: Axes, figure: Figure, choice: str) -> None:
-    for mark in figure.marks:
-        if mark.label and mark.choice in ("", choice):
-            axes.annotate(
-                mark.label, (mark.x, 1), xytext=(2, -2), textcoords="offset points",
-                xycoords=axes.get_xaxis_transform(), fontsize=8, color=plots.MUTED, va="top", annotation_clip=True,
-            )  # fmt: skip
+def _write_words(grid: Any, layout: Part, choice: str) -> None:
+    """Write the words of horizontal lines in the first column, those of vertical ones in the last, above all panels."""
+    for words in _shown(layout["annotations"], choice):
+        axes = grid[0][-1] if words["xref"] == "x" else grid[0][0]
+        coordinates = axes.get_xaxis_transform() if words["xref"] == "x" else axes.get_yaxis_transform()
+        axes.annotate(
+            one_line(words["text"]), (words["x"], words["y"]), xytext=(2, 2), textcoords="offset points",
+            xycoords=coordinates, fontsize=8, color=_MUTED, va="bottom", annotation_clip=True,
+        )  # fmt: skip
 
 
-def _colour(series: Series, number: int) -> str:
-    if series.phase:
-        return _PHASES.get(series.phase, _OTHER)
-    if series.side is not None:
-        return _SIDES[series.side % len(_SIDES)]
-    return _STATES.get(series.state) or _SIDES[number % len(_SIDES)]
-
-
-def _name(drawing: Drawing, axes: Axes, shown: Sequence[Series], beside: bool) -> None:
-    """A legend where colours mean something, ``beside`` all axes, where it hides nothing, or in its own."""
+def _add_legend(drawing: Drawing, data: Sequence[Part]) -> None:
     from matplotlib.patches import Patch
 
-    names = dict(_meanings(shown))
-    if len(names) > 1 or any(each.state for each in shown):
-        marks = [Patch(color=colour, label=one_line(name)) for name, colour in names.items()]
-        if beside:
-            drawing.legend(handles=marks, fontsize=8, frameon=False, loc="outside right upper")
-        else:
-            axes.legend(handles=marks, fontsize=8, frameon=False, loc="best")
-
-
-def _meanings(shown: Sequence[Series]) -> Iterator[tuple[str, str]]:
-    for number, each in enumerate(shown):
-        yield _STATE_NAMES.get(each.state) or each.name, _colour(each, number)
+    names = {each["legendgroup"]: each for each in reversed(data) if "legendgroup" in each}
+    marks = [
+        Patch(
+            facecolor=each["marker"]["color"], edgecolor="white", linewidth=0, label=one_line(name),
+            hatch=_HATCHES.get(each["marker"].get("pattern", {}).get("shape", "")),
+        )
+        for name, each in reversed(names.items())
+    ]  # fmt: skip
+    if marks:
+        drawing.legend(handles=marks, fontsize=8, frameon=False, loc="outside right upper")

@@ -1,4 +1,4 @@
-"""The figures of a campaign and of a comparison, as data that a page or a picture draws."""
+"""The figures of a campaign and of a comparison, as Plotly figures that a page or a picture draws."""
 
 from __future__ import annotations
 
@@ -6,47 +6,15 @@ from collections.abc import Mapping, Sequence
 
 from bench.analysis.comparison import Side
 from bench.analysis.figures import accuracy, machine, phases, sides, waits
-from bench.analysis.figures.shape import (
-    BAR,
-    HIT,
-    INTERVAL,
-    LINE,
-    MISS,
-    POINTS,
-    UNFINISHED,
-    CloseUp,
-    Figure,
-    Mark,
-    Numbers,
-    Panel,
-    Series,
-    Target,
-)
+from bench.analysis.figures.plotly import DARK, CloseUp, Figure, Numbers, Part
 from bench.record import Record
 from bench.record.ticks import TelemetrySample
 
-__all__ = [
-    "BAR",
-    "HIT",
-    "INTERVAL",
-    "LINE",
-    "MISS",
-    "POINTS",
-    "UNFINISHED",
-    "CloseUp",
-    "Figure",
-    "Mark",
-    "Numbers",
-    "Panel",
-    "Series",
-    "Target",
-    "campaign",
-    "comparison",
-]
+__all__ = ["DARK", "CloseUp", "Figure", "Numbers", "Part", "campaign", "comparison"]
 
 
 def campaign(records: Sequence[Record], ticks: Mapping[int | None, Sequence[TelemetrySample]]) -> tuple[Figure, ...]:
-    """The figures of a campaign, from its judged records and the rows of ``telemetry.csv`` by seed."""
+    """Return the figures of a campaign, from its records with verdicts and the rows of ``telemetry.csv`` by seed."""
     return (
         accuracy.of_campaign(records),
         phases.of_epochs(records),
@@ -57,6 +25,6 @@ def campaign(records: Sequence[Record], ticks: Mapping[int | None, Sequence[Tele
 
 
 def comparison(compared: Sequence[Side]) -> tuple[Figure, ...]:
-    """The figures of a comparison, from its sides."""
+    """Return the figures of a comparison, from its sides."""
     curves = accuracy.of_sides([(each.name, each.records) for each in compared])
     return sides.fixed_work(compared), curves, sides.epoch_times(compared)

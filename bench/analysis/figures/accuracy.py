@@ -4,10 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 from bench.analysis.figures.names import seed_name, state
-from bench.analysis.figures.shape import LINE, POINTS, CloseUp, Figure, Numbers, Panel, Series, Target
+from bench.analysis.figures.plotly import (
+    STATES,
+    CloseUp,
+    Figure,
+    Look,
+    Numbers,
+    Part,
+    axis,
+    layout,
+    line,
+    of_side,
+    points,
+    target,
+    value,
+)
 from bench.record import Evaluation, Record
 from bench.record.clocks import HEADLINE, cumulative_seconds
 
@@ -17,12 +30,14 @@ _X_TITLE = f"time on {HEADLINE.label} (s)"
 _Y_TITLE = "test accuracy (%)"
 _COUNTS = "Loading, preprocessing and training count, evaluation does not."
 _NUMBERS = ("seed", "epoch", "view", "dawnbench_seconds", "accuracy_percent", "correct", "total")
+_HOVER = (value(_X_TITLE, "x"), value(_Y_TITLE))
 
 
 def of_campaign(records: Sequence[Record]) -> Figure:
     """Every run's curve; of several evaluations of the same weights those in plain view and the recipe's own."""
-    curves = [_curve(each, seed_name(each)) for each in records if _drawn(each)]
-    marks = [_crossing(each, seed_name(each)) for each in records if each.crossing_index is not None and _drawn(each)]
+    drawn = [each for each in records if _drawn(each)]
+    curves = [_curve(each, seed_name(each), STATES[state(each)]) for each in drawn]
+    marks = [_crossing(each) for each in drawn if each.crossing_index is not None]
     rows = [(each.seed, *row) for each in records for row in _rows(each)]
     return _figure(
         "Accuracy against time",
@@ -35,9 +50,9 @@ def of_campaign(records: Sequence[Record]) -> Figure:
 
 def of_sides(sides: Sequence[tuple[str, Sequence[Record]]]) -> Figure:
     """The curves of several campaigns, each by its name and records, in a colour a side."""
-    series = [
-        replace(_curve(each, f"{name}, {seed_name(each)}"), side=side, legend=name)
-        for side, (name, records) in enumerate(sides)
+    curves = [
+        _curve(each, f"{name}, {seed_name(each)}", of_side(place, name, hollow=each.crossing_index is None))
+        for place, (name, records) in enumerate(sides)
         for each in records
         if _drawn(each)
     ]
@@ -47,37 +62,33 @@ def of_sides(sides: Sequence[tuple[str, Sequence[Record]]]) -> Figure:
         "Accuracy against time, by side",
         f"A line a run, in the colour of its side; open marks are of runs that did not reach the target. {_COUNTS}",
         everything,
-        tuple(series),
+        tuple(curves),
         Numbers(("side", *_NUMBERS), tuple(rows)),
     )
 
 
-def _figure(
-    title: str, caption: str, records: Sequence[Record], series: tuple[Series, ...], numbers: Numbers
-) -> Figure:
+def _figure(title: str, caption: str, records: Sequence[Record], data: tuple[Part, ...], numbers: Numbers) -> Figure:
     targets = sorted({each.target_percent for each in records if each.target_percent is not None})
-    lines = tuple(Target(each, f"target {each:g} %") for each in targets)
     return Figure(
         key="accuracy",
         title=title,
         caption=caption,
-        x_title=_X_TITLE,
-        panels=(Panel(_Y_TITLE, lines),),
-        series=series,
-        close_ups=tuple(_close_up(series, targets)),
+        data=data,
+        layout=layout(axis(_X_TITLE, low=0), axis(_Y_TITLE), lines=map(target, targets)),
+        close_ups=tuple(_close_up(data, targets)),
         numbers=numbers,
-        empty="" if series else "No run has finished an epoch yet, so there is no accuracy to draw.",
+        empty="" if data else "No run has finished an epoch yet, so there is no accuracy to draw.",
     )
 
 
-def _close_up(series: Sequence[Series], targets: Sequence[float]) -> Iterator[CloseUp]:
+def _close_up(data: Sequence[Part], targets: Sequence[float]) -> Iterator[CloseUp]:
     """The points near the lowest target and above, where there are some and not all of them are."""
     if not targets:
         return
     floor = targets[0] - _CLOSE_PERCENT
-    points = [(x, y) for each in series for x, y in zip(each.x, each.y, strict=True) if isinstance(x, float)]
-    near = [(x, y) for x, y in points if y >= floor]
-    if near and len(near) < len(points):
+    known = [point for each in data for point in zip(each["x"], each["y"], strict=True)]
+    near = [(x, y) for x, y in known if y >= floor]
+    if near and len(near) < len(known):
         first, last = min(x for x, _ in near), max(x for x, _ in near)
         margin = 0.08 * (last - first) or 0.05 * last
         top = max(*(y for _, y in near), targets[-1]) + 0.3
@@ -90,32 +101,21 @@ def _drawn(record: Record) -> list[tuple[float, Evaluation]]:
     return [(seconds, each) for seconds, each in known if each.view in ("plain", record.recipe.get("view", "plain"))]
 
 
-def _curve(record: Record, name: str) -> Series:
-    points = _drawn(record)
-    return Series(
-        name=name,
-        x=tuple(seconds for seconds, _ in points),
-        y=tuple(each.accuracy_percent for _, each in points),
-        kind=LINE,
-        state=state(record),
-        hover=tuple(_told(each) for _, each in points),
-    )
+def _curve(record: Record, name: str, look: Look) -> Part:
+    seconds, evaluations = zip(*_drawn(record), strict=True)
+    return line(name, seconds, [each.accuracy_percent for each in evaluations], look, _HOVER, text=_texts(evaluations))
 
 
-def _crossing(record: Record, name: str) -> Series:
+def _crossing(record: Record) -> Part:
     index = record.crossing_index or 0
-    return Series(
-        name=f"{name} reaches the target",
-        x=(cumulative_seconds(HEADLINE, record)[index],),
-        y=(record.epochs[index].accuracy_percent,),
-        kind=POINTS,
-        state=state(record),
-        hover=(_told(record.epochs[index]),),
-    )
+    x, evaluation = cumulative_seconds(HEADLINE, record)[index], record.epochs[index]
+    name = f"{seed_name(record)} reaches the target"
+    look = STATES[state(record)]
+    return points(name, [x], [evaluation.accuracy_percent], look, _HOVER, text=_texts([evaluation]))
 
 
-def _told(evaluation: Evaluation) -> str:
-    return f"epoch {evaluation.epoch:g}, {evaluation.view}, {evaluation.correct} of {evaluation.total}"
+def _texts(evaluations: Sequence[Evaluation]) -> list[str]:
+    return [f"epoch {each.epoch:g}, {each.view}, {each.correct} of {each.total}" for each in evaluations]
 
 
 def _rows(record: Record) -> Iterator[tuple[float | str | None, ...]]:

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from bench.analysis import telemetry
 from bench.analysis.figures.names import seed_name
-from bench.analysis.figures.shape import LINE, CloseUp, Figure, Mark, Numbers, Panel, Series
+from bench.analysis.figures.plotly import CloseUp, Figure, Numbers, Part, axis, layout, line, mark, of_side, value
 from bench.record import Record, Spread
 from bench.record.ticks import TelemetrySample
 
@@ -17,6 +17,7 @@ MOST_POINTS = 300
 #: More words than this do not fit above the marks.
 _MOST_LABELS = 12
 _GIB = 2**30
+_X_TITLE = "time since the start of the process (s)"
 Points = list[tuple[float, float]]
 
 
@@ -86,23 +87,23 @@ def of_runs(records: Sequence[Record], ticks: Mapping[int | None, Sequence[Telem
     read = [_Watched.of(each, ticks.get(each.seed, ())) for each in records if each.spawned_ns is not None]
     watched = [each for each in read if each.points]
     has_card = any(name in each.points for each in watched for name in _OF_CARD)
-    lines = [line for line in (_CARD if has_card else _HOST) if any(line.name in each.points for each in watched)]
-    panels = {line.panel: line.high for line in lines}
+    lines = [one for one in (_CARD if has_card else _HOST) if any(one.name in each.points for each in watched)]
+    panels = {each.panel: each.high for each in lines}
     seen = [each.record for each in watched]
-    series = [one for each in watched for one in each.series(lines, list(panels))]
+    data = [trace for each in watched for trace in each.traces(lines, list(panels))]
+    upright = [axis(title, 0, high, nticks=5) for title, high in panels.items()]
+    marks = [one for each in seen for one in _marks(each)]
     return Figure(
         key="machine",
         title="What the machine did",
         caption=_caption(seen, has_card, any(each.thinned for each in watched)),
-        x_title="time since the start of the process (s)",
-        panels=tuple(Panel(title, low=0, high=high) for title, high in panels.items()),
-        series=tuple(series),
-        marks=tuple(mark for each in seen for mark in _marks(each)),
+        data=tuple(data),
+        layout=layout(axis(_X_TITLE, low=0), *upright, lines=marks) if data else {},
         choices=tuple(seed_name(each) for each in seen),
         choice_title="Run",
         close_ups=tuple(close for each in seen for close in _training(each)),
         numbers=Numbers(("run", "quantity", "ticks", "mean", "median", "min", "max"), tuple(_rows(records))),
-        empty="" if series else _why_none(records),
+        empty="" if data else _why_none(records),
     )
 
 
@@ -116,24 +117,22 @@ class _Watched:
 
     @classmethod
     def of(cls, record: Record, ticks: Sequence[TelemetrySample]) -> _Watched:
-        read = {line.name: line.points(ticks) for line in (*_CARD, *_HOST)}
+        read = {each.name: each.points(ticks) for each in (*_CARD, *_HOST)}
         points = {name: thinned(each) for name, each in read.items() if each}
         return cls(record, points, any(len(read[name]) > len(kept) for name, kept in points.items()))
 
-    def series(self, lines: Sequence[_Line], panels: Sequence[str]) -> Iterator[Series]:
-        begin_ns = self.record.spawned_ns or 0
-        for line in lines:
-            points = self.points.get(line.name, [])
+    def traces(self, lines: Sequence[_Line], panels: Sequence[str]) -> Iterator[Part]:
+        begin_ns, choice = self.record.spawned_ns or 0, seed_name(self.record)
+        for each in lines:
+            points = self.points.get(each.name, [])
             if points:
-                yield Series(
-                    name=line.name,
-                    x=tuple(round((t_ns - begin_ns) / 1e9, 3) for t_ns, _ in points),
-                    y=tuple(float(f"{value:.4g}") for _, value in points),
-                    kind=LINE,
-                    panel=panels.index(line.panel),
-                    side=1 if line.name == _OTHERS else 0,
-                    choice=seed_name(self.record),
-                )
+                seconds = [round((t_ns - begin_ns) / 1e9, 3) for t_ns, _ in points]
+                values = [float(f"{read:.4g}") for _, read in points]
+                alone = sum(other.panel == each.panel and other.name in self.points for other in lines) < 2
+                look = of_side(int(each.name == _OTHERS), "" if alone else each.name)
+                hover = (value(_X_TITLE, "x"), value(each.panel))
+                panel = panels.index(each.panel)
+                yield line(each.name, seconds, values, look, hover, panel=panel, choice=choice)
 
 
 def thinned(points: Points, most: int = MOST_POINTS) -> Points:
@@ -149,7 +148,7 @@ def thinned(points: Points, most: int = MOST_POINTS) -> Points:
     return [points[index] for index in sorted(kept)]
 
 
-def _marks(record: Record) -> list[Mark]:
+def _marks(record: Record) -> list[tuple[Part, Part]]:
     """The begin of training and the end of each epoch's."""
     begin_ns, name = record.spawned_ns or 0, seed_name(record)
     trained = [each for each in record.phases if each.name == "train_k"]
@@ -157,14 +156,15 @@ def _marks(record: Record) -> list[Mark]:
         return []
     every = -(-len(trained) // _MOST_LABELS)
     ends = [
-        Mark(
+        mark(
             round((each.end_ns - begin_ns) / 1e9, 3),
             f"{round(each.epoch or 0, 2):g}" if number % every == 0 or number == len(trained) else "",
             name,
+            quiet=True,
         )
         for number, each in enumerate(trained, start=1)
     ]
-    return [Mark(round((trained[0].begin_ns - begin_ns) / 1e9, 3), "train", name), *ends]
+    return [mark(round((trained[0].begin_ns - begin_ns) / 1e9, 3), "train", name, quiet=True), *ends]
 
 
 def _training(record: Record) -> Iterator[CloseUp]:

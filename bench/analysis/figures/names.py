@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench.analysis.figures.shape import HIT, MISS, UNFINISHED
+from bench.analysis.figures.plotly import HIT, MISS, UNFINISHED
 from bench.record import Record
 
 TRAIN, WAIT = "train_k", "wait"

@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 
 from bench.analysis.figures.names import PHASES, TRAIN, WAIT, counted, seed_name
-from bench.analysis.figures.shape import BAR, Figure, Numbers, Panel, Series
+from bench.analysis.figures.plotly import Figure, Numbers, Part, axis, bars, layout, of_phase, value
 from bench.record import Record, input_waits
 
 #: Seconds by phase.
 Seconds = dict[str, float]
 MEDIAN = "median of the runs"
+_TIME = "time (s)"
 _EACH = "Waiting for input is shown apart from the rest of training where the trainer measured it."
 
 
@@ -23,7 +24,7 @@ def of_epochs(records: Sequence[Record]) -> Figure:
     sample = [found for each in counted(records) if (found := epochs(each))]
     tables: dict[str, Mapping[float, Seconds]] = {MEDIAN: _medians(sample)} if len(sample) > 1 else {}
     tables |= runs
-    series = [each for choice, table in tables.items() for each in _bars(table, choice)]
+    data = [each for choice, table in tables.items() for each in _bars(table, choice)]
     rows = [
         (choice, epoch, PHASES.get(phase, phase), seconds)
         for choice, table in tables.items()
@@ -35,14 +36,12 @@ def of_epochs(records: Sequence[Record]) -> Figure:
         key="epochs",
         title="Time of each epoch, by phase",
         caption=f"{shown if len(sample) > 1 else ''}{_EACH}",
-        x_title="epoch",
-        panels=(Panel("time (s)", low=0),),
-        series=tuple(series),
+        data=tuple(data),
+        layout=layout(axis("epoch", type="category"), axis(_TIME, low=0), barmode="stack", bargap=0.25),
         choices=tuple(tables) if len(tables) > 1 else (),
         choice_title="Show",
-        stacked=True,
         numbers=Numbers(("run", "epoch", "phase", "seconds"), tuple(rows)),
-        empty="" if series else "No run has finished an epoch yet, so there is no time of one to draw.",
+        empty="" if data else "No run has finished an epoch yet, so there is no time of one to draw.",
     )
 
 
@@ -50,25 +49,24 @@ def of_runs(records: Sequence[Record]) -> Figure:
     """The life of every run by its phases, a bar a run."""
     lives = [(seed_name(each), life(each)) for each in records if each.phases]
     names = dict.fromkeys([*PHASES, *(phase for _, parts in lives for phase in parts)])
-    series = []
-    for phase in names:
-        known = [(name, parts[phase]) for name, parts in lives if phase in parts]
-        if known:
-            runs, seconds = zip(*known, strict=True)
-            series.append(Series(PHASES.get(phase, phase), runs, seconds, BAR, phase=phase))
-    header = ("run", *(each.name for each in series))
-    rows = tuple((name, *(parts.get(each.phase) for each in series)) for name, parts in lives)
+    phases = [phase for phase in names if any(phase in parts for _, parts in lives)]
+    data = []
+    for phase in phases:
+        runs, seconds = zip(*[(name, parts[phase]) for name, parts in lives if phase in parts], strict=True)
+        look = of_phase(phase, PHASES.get(phase, phase))
+        data.append(bars(look.legend, seconds, runs, look, ("%{y}", value(_TIME, "x")), orientation="h"))
+    header = ("run", *(each["name"] for each in data))
+    rows = tuple((name, *map(parts.get, phases)) for name, parts in lives)
+    height = max(160, len(lives) * (20 if len(lives) > 20 else 30) + 70)
+    across = axis("", type="category", autorange="reversed", nticks=60)
     return Figure(
         key="runs",
         title="Where the time of each run went",
         caption=f"The life of the trainer's process from its start to its exit. {_EACH}",
-        x_title="run",
-        panels=(Panel("time (s)", low=0),),
-        series=tuple(series),
-        stacked=True,
-        horizontal=True,
+        data=tuple(data),
+        layout=layout(axis(_TIME, low=0), across, height=height, barmode="stack", bargap=0.25),
         numbers=Numbers(header, rows),
-        empty="" if series else "No run has told of a phase yet, so there is no time to draw.",
+        empty="" if data else "No phase of a run was reported yet, so there is no time to draw.",
     )
 
 
@@ -122,11 +120,12 @@ def _medians(tables: Sequence[Mapping[float, Seconds]]) -> dict[float, Seconds]:
     }
 
 
-def _bars(table: Mapping[float, Seconds], choice: str) -> list[Series]:
+def _bars(table: Mapping[float, Seconds], choice: str) -> list[Part]:
     phases = dict.fromkeys(phase for parts in table.values() for phase in parts)
-    bars = []
+    made = []
     for phase in _in_order(dict.fromkeys(phases, 0.0)):
         known = [(f"{round(epoch, 2):g}", parts[phase]) for epoch, parts in table.items() if phase in parts]
         numbers, seconds = zip(*known, strict=True)
-        bars.append(Series(PHASES.get(phase, phase), numbers, seconds, BAR, phase=phase, choice=choice))
-    return bars
+        look = of_phase(phase, PHASES.get(phase, phase))
+        made.append(bars(look.legend, numbers, seconds, look, ("epoch %{x}", value(_TIME)), choice=choice))
+    return made

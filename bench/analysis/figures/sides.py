@@ -9,7 +9,20 @@ from statistics import median
 from bench.analysis.censored import median_range
 from bench.analysis.comparison import Side
 from bench.analysis.figures.names import seed_name, state
-from bench.analysis.figures.shape import HIT, INTERVAL, LINE, MISS, POINTS, Figure, Numbers, Panel, Series
+from bench.analysis.figures.plotly import (
+    HIT,
+    MISS,
+    Figure,
+    Numbers,
+    Part,
+    axis,
+    layout,
+    line,
+    of_side,
+    points,
+    ticks,
+    value,
+)
 from bench.record import Record
 
 #: What sides of different recipes are compared by.
@@ -29,20 +42,23 @@ def same_work(sides: Sequence[Side]) -> bool:
 
 def fixed_work(sides: Sequence[Side]) -> Figure:
     """A dot a run that is compared, its time of the same work, and the median of each side with its interval."""
-    series: list[Series] = []
+    work = str(sides[0].work) if sides else ""
+    title = f"time on {work} (s)"
+    hover = (value(title, "x"),)
+    data: list[Part] = []
     for place, side in enumerate(sides):
         if side.seconds:
-            dots = len(side.seconds)
-            positions = tuple(place + _beside(number, dots) for number in range(dots))
-            told = tuple(f"{seed_name(each)}, {_ENDED.get(state(each), each.status)}" for each in side.counted)
-            series.append(Series(side.name, positions, side.seconds, POINTS, side=place, hover=told))
-            series.append(_median(side, place))
+            dots, look = len(side.seconds), of_side(place, side.name)
+            positions = [place + _beside(number, dots) for number in range(dots)]
+            runs = [f"{seed_name(each)}, {_ENDED.get(state(each), each.status)}" for each in side.counted]
+            data.append(points(side.name, side.seconds, positions, look, hover, text=runs))
+            data.append(_median(side, place, hover))
     rows = [
         (side.name, record.seed, seconds)
         for side in sides
         for record, seconds in zip(side.counted, side.seconds, strict=True)
     ]
-    work = str(sides[0].work) if sides else ""
+    names = ticks(range(len(sides)), [each.name for each in sides])
     done = "the same work" if same_work(sides) else OWN_WORK
     return Figure(
         key="fixed-work",
@@ -51,27 +67,26 @@ def fixed_work(sides: Sequence[Side]) -> Figure:
             f"The time of {done} ({work}), target or not, of every run that is compared. The diamond is the "
             "median, its bar an interval of it by ranks, from the fastest to the slowest of fewer than six runs."
         ),
-        x_title="side",
-        panels=(Panel(f"time on {work} (s)"),),
-        series=tuple(series),
-        ticks=tuple((float(place), side.name) for place, side in enumerate(sides)),
-        horizontal=True,
+        data=tuple(data),
+        layout=layout(axis(title), axis("", len(sides) - 0.4, -0.6, **names), height=max(160, 90 * len(sides) + 70)),
         numbers=Numbers(("side", "seed", "seconds"), tuple(rows)),
-        empty="" if series else "No run has done all of the work yet, so there is no time to compare.",
+        empty="" if data else "No run has done all of the work yet, so there is no time to compare.",
     )
 
 
 def epoch_times(sides: Sequence[Side]) -> Figure:
     """Training time of each epoch: the median over the runs of each side that are compared."""
-    series = []
+    title = "training (s/epoch)"
+    data = []
     rows: list[tuple[float | str | None, ...]] = []
     for place, side in enumerate(sides):
         found = _epochs(side.counted)
         if found:
             medians = tuple((epoch, median(found[epoch])) for epoch in sorted(found))
-            told = tuple(f"median of {len(found[epoch])}" for epoch, _ in medians)
+            counts = [f"median of {len(found[epoch])}" for epoch, _ in medians]
             epochs, seconds = zip(*medians, strict=True)
-            series.append(Series(side.name, epochs, seconds, LINE, side=place, hover=told))
+            hover, look = (value("epoch", "x"), value(title)), of_side(place, side.name)
+            data.append(line(side.name, epochs, seconds, look, hover, text=counts))
             rows += [(side.name, epoch, value, len(found[epoch])) for epoch, value in medians]
     return Figure(
         key="epoch-times",
@@ -80,27 +95,25 @@ def epoch_times(sides: Sequence[Side]) -> Figure:
             "The median over the runs of a side that are compared; evaluation is not in it. Left out is what was "
             "evaluated after less or more than one whole epoch, as the last part of a schedule that ends within one."
         ),
-        x_title="epoch",
-        panels=(Panel("training (s/epoch)", low=0),),
-        series=tuple(series),
+        data=tuple(data),
+        layout=layout(axis("epoch", low=0), axis(title, low=0)),
         numbers=Numbers(("side", "epoch", "train_seconds", "runs"), tuple(rows)),
-        empty="" if series else "No run that counts was evaluated after each epoch, so none has a time to compare.",
+        empty="" if data else "No run that counts was evaluated after each epoch, so none has a time to compare.",
     )
 
 
-def _median(side: Side, place: int) -> Series:
-    found = median_range(side.seconds)
-    known = not math.isnan(found.low)
-    return Series(
-        name=f"{side.name}, median{f' with its {found.confidence_percent:.4g} % interval' if known else ''}",
-        x=(place + _MEDIAN,),
-        y=(side.median_seconds,),
-        kind=INTERVAL,
-        side=place,
-        legend=side.name,
-        low=(found.low,) if known else (),
-        high=(found.high,) if known else (),
-    )
+def _median(side: Side, place: int, hover: tuple[str, ...]) -> Part:
+    found, middle = median_range(side.seconds), side.median_seconds
+    name, look = f"{side.name}, median", of_side(place, side.name)
+    made = points(name, [middle], [place + _MEDIAN], look, hover)
+    if not math.isnan(found.low):
+        words = f"{found.confidence_percent:.4g} % interval {found.low:.15g} to {found.high:.15g}"
+        made = points(name, [middle], [place + _MEDIAN], look, hover, text=[words])
+        ends = {"array": [found.high - middle], "arrayminus": [middle - found.low]}
+        style = {"color": look.colour, "thickness": 2.5, "width": 8}
+        made["error_x"] = {"type": "data", "symmetric": False, **ends, **style}
+    made["marker"] |= {"symbol": "diamond", "size": 13}
+    return made
 
 
 def _epochs(records: Sequence[Record]) -> dict[float, list[float]]:

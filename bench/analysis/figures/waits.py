@@ -8,7 +8,7 @@ from itertools import pairwise
 from statistics import median
 
 from bench.analysis.figures.names import counted, seed_name
-from bench.analysis.figures.shape import BAR, Figure, Mark, Numbers, Panel, Series
+from bench.analysis.figures.plotly import Figure, Numbers, Part, axis, bars, layout, mark, of_phase, ticks, value
 from bench.record import Record, WaitHistogram, input_waits
 
 ALL = "all runs that count"
@@ -24,8 +24,9 @@ def of_runs(records: Sequence[Record]) -> Figure:
     edges = next((wait.edges_us for waits in groups.values() for wait in waits), ())
     groups = {name: kept for name, waits in groups.items() if (kept := [w for w in waits if w.edges_us == edges])}
     names = _names(edges)
-    series = tuple(
-        Series("steps", tuple(map(float, range(len(names)))), _counts(waits), BAR, phase="wait", choice=name)
+    places, hover = range(len(names)), ("%{text}", value("steps"))
+    data = tuple(
+        bars("steps", places, _counts(waits), of_phase("wait"), hover, text=names, choice=name)
         for name, waits in groups.items()
     )
     rows = [(name, *row) for name, waits in groups.items() for row in zip(names, _counts(waits), strict=True)]
@@ -36,15 +37,17 @@ def of_runs(records: Sequence[Record]) -> Figure:
             "Steps by the time they waited for their batch, after the first epoch. The vertical line is the floor: "
             "what a wait for a batch that is ready costs; only what is beyond it is a stall."
         ),
-        x_title="wait of a step",
-        panels=(Panel("steps", low=0),),
-        series=series,
-        marks=tuple(_floor(name, waits, edges) for name, waits in groups.items()),
-        ticks=tuple((float(place), name) for place, name in enumerate(names)),
+        data=data,
+        layout=layout(
+            axis("wait of a step", tickangle=-40, **ticks(places, names)),
+            axis("steps", low=0),
+            lines=(_floor(name, waits, edges) for name, waits in groups.items()),
+            bargap=0.05,
+        ),
         choices=tuple(groups) if len(groups) > 1 else (),
         choice_title="Show",
         numbers=Numbers(("run", "wait", "steps"), tuple(rows)),
-        empty="" if series else _why_none(records),
+        empty="" if data else _why_none(records),
     )
 
 
@@ -60,9 +63,9 @@ def _counts(waits: Sequence[WaitHistogram]) -> tuple[float, ...]:
     return tuple(float(sum(column)) for column in zip(*(each.counts for each in waits), strict=True))
 
 
-def _floor(name: str, waits: Sequence[WaitHistogram], edges: _Edges) -> Mark:
+def _floor(name: str, waits: Sequence[WaitHistogram], edges: _Edges) -> tuple[Part, Part]:
     floor_us = median(each.floor_us for each in waits)
-    return Mark(_place(floor_us, edges), f"floor {_time(floor_us)}", name)
+    return mark(_place(floor_us, edges), f"floor {_time(floor_us)}", name)
 
 
 def _place(value_us: float, edges: _Edges) -> float:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +16,6 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from bench.analysis import figures, frames
-from bench.errors import EnvironmentProblem
 from bench.record import Record, StoredCampaign, replace_file
 from bench.record.ticks import TelemetrySample
 from bench.report.html import cells, data, fingerprint, headline, provenance
@@ -43,8 +41,7 @@ def write_campaign(
     """Write the page of a campaign: its judged records, the frames made of them, and what the sampler read by seed.
 
     ``notes`` are sentences about the campaign that no single record knows, ``rank`` those about its place on the
-    board, each with a word before it. Raises EnvironmentProblem where the disk does not take it or plotly is not
-    installed.
+    board, each with a word before it. Raises EnvironmentProblem where the disk does not take it.
     """
     replace_file(path, campaign_page(campaign, records, runs, summary, ticks=ticks, notes=notes, rank=rank))
 
@@ -92,7 +89,7 @@ def comparison_page(comparison: Comparison) -> str:
 
 
 def _page(template: str, drawn: Sequence[figures.Figure], **content: Any) -> str:
-    plotly, script = _plotly(), _own_script()
+    plotly, script = _inline(_HERE / "vendor" / "plotly-basic.min.js"), _own_script()
     environment = Environment(
         loader=FileSystemLoader(_HERE / "templates"),
         autoescape=True,
@@ -103,7 +100,9 @@ def _page(template: str, drawn: Sequence[figures.Figure], **content: Any) -> str
     )
     return environment.get_template(template).render(
         figures=drawn,
-        figures_json=data.script_json([data.of_figure(each) for each in drawn if not each.empty]),
+        figures_json=data.script_json(
+            {"dark": figures.DARK, "figures": [each.json() for each in drawn if not each.empty]}
+        ),
         cell=cells.text,
         style=_inline(_HERE / "page.css"),
         plotly=plotly,
@@ -113,21 +112,9 @@ def _page(template: str, drawn: Sequence[figures.Figure], **content: Any) -> str
     )
 
 
-def _plotly() -> str:
-    """plotly.js out of its Python package, which is looked for and not imported: that takes longer than the page."""
-    found = find_spec("plotly")
-    for folder in (found.submodule_search_locations or ()) if found else ():
-        file = Path(folder) / "package_data" / "plotly.min.js"
-        if file.is_file():
-            return _inline(file)
-    raise EnvironmentProblem(
-        "the page needs the package plotly, which is not installed here; type `make report`, which sets it up."
-    )
-
-
 def _own_script() -> str:
     """The page's own scripts as one, which leaves no name behind."""
-    parts = "\n".join(_inline(_HERE / name) for name in ("look.js", "chart.js", "page.js"))
+    parts = "\n".join(_inline(_HERE / name) for name in ("chart.js", "page.js"))
     return f'"use strict";\n(() => {{\n{parts}}})();'
 
 

@@ -1,6 +1,6 @@
 /* What a reader can do with the page: sort, filter, switch to dark, print; and when its charts are drawn. */
 
-const figures = new Map(JSON.parse(document.getElementById("figures").textContent).map((each) => [each.key, each]));
+const made = JSON.parse(document.getElementById("figures").textContent);
 const charts = [];
 
 /* ---- tables ----------------------------------------------------------------------------------------------------- */
@@ -86,7 +86,7 @@ for (const box of each(".fingerprint [data-do='differing']")) {
   apply();
 }
 for (const element of each(".chart")) {
-  const figure = figures.get(element.dataset.figure);
+  const figure = made.figures.find(({ key }) => key === element.dataset.figure);
   if (figure) charts.push(new Chart(element, figure));
 }
 /* The first at once, the others when they come near or when there is nothing else to do. */

@@ -1,22 +1,24 @@
-"""The page's figures as pictures: a file each, from the same data, in the same colours."""
+"""The page's figures as pictures: a file each, from the same Plotly figures."""
 
 from __future__ import annotations
 
-import re
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bench.analysis import figures
-from bench.analysis.figures import BAR, INTERVAL, LINE, POINTS, CloseUp, Figure, Mark, Panel, Series, Target
-from bench.errors import EnvironmentProblem
+from bench.analysis.figures import CloseUp, Figure, Part, accuracy
+from bench.analysis.figures.plotly import HIT, STATES, axis, bars, layout, line, mark, of_phase, of_side, points, target
+from bench.errors import EnvironmentProblem, UsageError
 from bench.report import pictures
 from bench.rules import with_verdict
 from tests.support.machines import Machine
 from tests.support.records import Run, five_seeds
 
-CSS = Path(pictures.__file__).parent / "html" / "page.css"
+LOOK = STATES[HIT]
 
 
 def of_runs(runs: list[Run]) -> tuple[Figure, ...]:
@@ -24,15 +26,8 @@ def of_runs(runs: list[Run]) -> tuple[Figure, ...]:
     return figures.campaign(records, {run.seed: run.ticks() or [] for run in runs})
 
 
-def figure(*series: Series, **more: object) -> Figure:
-    made: dict[str, object] = {
-        "key": "one",
-        "title": "One",
-        "caption": "A figure.",
-        "x_title": "x",
-        "panels": (Panel("y"),),
-    }
-    return Figure(**{**made, "series": series, **more})  # type: ignore[arg-type]
+def figure(*data: Part, x: Part | None = None, y: Part | None = None, lines: Any = (), **more: Any) -> Figure:
+    return Figure("one", "One", "A figure.", data, layout(x or axis("x"), y or axis("y"), lines=lines), **more)
 
 
 def test_each_figure_is_a_file_and_each_choice_of_it_one_of_its_own(tmp_path: Path) -> None:
@@ -51,7 +46,7 @@ def test_each_figure_is_a_file_and_each_choice_of_it_one_of_its_own(tmp_path: Pa
 
 def test_more_choices_than_files_are_told(tmp_path: Path) -> None:
     names = tuple(f"seed {number}" for number in range(15))
-    one = figure(*(Series("a", (1.0,), (1.0,), choice=name) for name in names), choices=names)
+    one = figure(*(line("a", [1.0], [1.0], LOOK, (), choice=name) for name in names), choices=names)
     files, left_out = pictures.write([one], tmp_path, "svg")
     assert len(files) == pictures.MOST_CHOICES
     assert left_out == ["One: 3 more are on the page, report.html."]
@@ -61,18 +56,21 @@ def test_more_choices_than_files_are_told(tmp_path: Path) -> None:
 def test_the_format_is_what_was_asked_for_and_the_bytes_are_the_same_twice(
     tmp_path: Path, form: str, begin: bytes
 ) -> None:
-    one = figure(Series("a", (1.0, 2.0), (3.0, 4.0)))
+    one = figure(line("a", [1.0, 2.0], [3.0, 4.0], LOOK, ()))
     for place in ("a", "b"):
         pictures.write([one], tmp_path / place, form)
-    assert (tmp_path / "a" / f"one.{form}").read_bytes().startswith(begin)
-    assert (tmp_path / "a" / f"one.{form}").read_bytes() == (tmp_path / "b" / f"one.{form}").read_bytes()
+    content = (tmp_path / "a" / f"one.{form}").read_bytes()
+    assert content.startswith(begin)
+    assert content == (tmp_path / "b" / f"one.{form}").read_bytes()
+    assert b"CreationDate" not in content
+    assert b"dc:date" not in content
 
 
 def test_lines_points_targets_and_marks_are_where_the_figure_says() -> None:
     one = figure(
-        Series("seed 0", (1.0, 2.0), (90.0, 95.0), LINE, state="hit"),
-        Series("crossing", (2.0,), (95.0,), POINTS, state="hit"),
-        panels=(Panel("accuracy (%)", (Target(94.0, "target"),), low=0, high=100),), marks=(Mark(1.5, "here"),),
+        line("seed 0", [1.0, 2.0], [90.0, 95.0], LOOK, ()),
+        points("crossing", [2.0], [95.0], LOOK, ()),
+        y=axis("accuracy (%)", 0, 100), lines=(target(94.0), mark(1.5, "here")),
         close_ups=(CloseUp("near", 1.8, 2.2, 94.0, 96.0),),
     )  # fmt: skip
     whole, close = pictures.draw(one).axes
@@ -83,16 +81,19 @@ def test_lines_points_targets_and_marks_are_where_the_figure_says() -> None:
     assert ([1.5, 1.5], [0, 1]) in drawn
     assert whole.get_ylim() == (0, 100)
     assert (close.get_xlim(), close.get_ylim()) == ((1.8, 2.2), (94.0, 96.0))
+    assert [text.get_text() for text in whole.texts] == ["target 94 %"]
     assert [text.get_text() for text in close.texts] == ["here"]
 
 
 @pytest.mark.parametrize("horizontal", [False, True])
 def test_stacked_bars_stand_on_each_other(horizontal: bool) -> None:
-    parts = (
-        Series("import", ("seed 0", "seed 1"), (1.0, 2.0), BAR, phase="import"),
-        Series("training", ("seed 1",), (5.0,), BAR, phase="train_k"),
-    )
-    (axes,) = pictures.draw(figure(*parts, stacked=True, horizontal=horizontal)).axes
+    named: Part = axis("run", type="category")
+    parts = []
+    for phase, runs, seconds in (("import", ["seed 0", "seed 1"], [1.0, 2.0]), ("train_k", ["seed 1"], [5.0])):
+        along, more = ((seconds, runs), {"orientation": "h"}) if horizontal else ((runs, seconds), {})
+        parts.append(bars(phase, *along, of_phase(phase), (), **more))
+    one = figure(*parts, **({"y": named} if horizontal else {"x": named}))
+    (axes,) = pictures.draw(one).axes
     spans = [
         (each.get_x(), each.get_width()) if horizontal else (each.get_y(), each.get_height()) for each in axes.patches
     ]
@@ -102,20 +103,23 @@ def test_stacked_bars_stand_on_each_other(horizontal: bool) -> None:
 
 
 def test_an_interval_reaches_to_both_ends() -> None:
-    one = figure(Series("a", (0.0,), (10.0,), INTERVAL, side=0, low=(8.0,), high=(13.0,)), horizontal=True)
+    reach = {"type": "data", "symmetric": False, "array": [3.0], "arrayminus": [2.0]}
+    one = figure(points("a", [10.0], [0.0], of_side(0), (), error_x=reach))
     (axes,) = pictures.draw(one).axes
     ends = [tuple(segment[:, 0]) for each in axes.collections for segment in each.get_segments()]
     assert ends == [(8.0, 13.0)]
 
 
 def test_only_what_is_chosen_is_drawn() -> None:
-    one = figure(Series("a", (1.0,), (1.0,), choice="x"), Series("b", (2.0,), (2.0,), choice="y"), choices=("x", "y"))
+    both = [line("a", [place], [place], LOOK, (), choice=name) for place, name in ((1.0, "x"), (2.0, "y"))]
+    one = figure(*both, choices=("x", "y"))
     assert [list(line.get_xdata()) for line in pictures.draw(one, "y").axes[0].lines] == [[2.0]]
 
 
 def test_names_are_letters_and_no_markup(tmp_path: Path) -> None:
     name = "<script>alert(1)</script> $x^2$ $\\frac$ \x1b[31m 東京"
-    one = figure(Series(name, (name,), (1.0,), BAR), Series("b", ("b",), (1.0,), BAR))
+    look = replace(LOOK, legend=name)
+    one = figure(*(bars(each, [each], [1.0], look, ()) for each in (name, "b")), x=axis("x", type="category"))
     pictures.write([one], tmp_path, "svg", name)
     root = ET.parse(tmp_path / "one.svg").getroot()
     assert not [each for each in root.iter() if each.tag.endswith("script")]
@@ -128,14 +132,32 @@ def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
         pictures.write([], tmp_path / "file" / "pictures", "svg")
 
 
-def test_colours_are_those_of_the_page() -> None:
-    light = CSS.read_text().split("}")[0]
-    page = dict(re.findall(r"--([a-z_0-9-]+): (#[0-9a-f]{6});", light))
-    ours = {**pictures._STATES, **pictures._PHASES, "other": pictures._OTHER}
-    ours |= {f"side-{place}": colour for place, colour in enumerate(pictures._SIDES)}
-    assert ours == {name: page.get(name) for name in ours}
-
-
 def test_five_seeds_are_drawn_whole(tmp_path: Path) -> None:
     curves = [line for line in pictures.draw(of_runs(five_seeds())[0]).axes[0].lines if len(line.get_xdata()) == 5]
     assert len(curves) == 5
+
+
+def test_a_miss_has_no_crossing_and_another_colour() -> None:
+    def lines(run: Run) -> list[Any]:
+        drawn = accuracy.of_campaign([run.record()])
+        return list(pictures.draw(replace(drawn, close_ups=())).axes[0].lines)
+
+    hit, miss = lines(five_seeds()[0]), lines(five_seeds()[2])
+    assert len(miss) == len(hit) - 1
+    assert miss[0].get_color() != hit[0].get_color()
+
+
+def test_another_ending_is_refused_with_those_that_work(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"'a\.jpg'.*\.svg, \.png, \.pdf"):
+        pictures.write_one(of_runs(five_seeds())[0], tmp_path / "a.jpg")
+
+
+def test_a_campaign_without_an_evaluation_has_no_picture(tmp_path: Path) -> None:
+    with pytest.raises(UsageError):
+        pictures.write_one(accuracy.of_campaign([]), tmp_path / "a.svg")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_picture_in_a_folder_that_does_not_exist_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(EnvironmentProblem, match="cannot write"):
+        pictures.write_one(of_runs(five_seeds())[0], tmp_path / "nowhere" / "a.svg")

@@ -113,7 +113,7 @@ def words(text: str) -> str:
 
 def own(text: str) -> str:
     """A page without plotly.js, which is nobody's words of ours."""
-    begin = text.index("plotly.js v")
+    begin = text.index("plotly.js (basic")
     begin = text.rindex("<script>", 0, begin) + len("<script>")
     return text[:begin] + text[text.index("</script>", begin) :]
 

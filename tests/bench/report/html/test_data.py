@@ -1,4 +1,4 @@
-"""The figures inside a page: the same numbers, short, and nothing that a parser would take for its own."""
+"""JSON inside a page: what was put in, and nothing that a parser would take for its own."""
 
 from __future__ import annotations
 
@@ -10,12 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.analysis.figures import Figure, Panel, Series
 from bench.report.html import data
-
-
-def figure(*series: Series) -> Figure:
-    return Figure("key", "title", "caption", "x", (Panel("y"),), series)
 
 
 @given(
@@ -44,19 +39,3 @@ def test_half_a_character_does_not_break_the_page() -> None:
 def test_a_number_without_a_word_in_json_is_refused_where_it_would_be_drawn_wrong() -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
         data.script_json([math.inf])
-
-
-def test_numbers_are_those_of_the_series_and_what_is_not_finite_is_not_drawn() -> None:
-    exact = 7.440228319
-    body = data.of_figure(figure(Series("one", (0.1, 2.0), (exact, math.inf))))
-    assert body["xs"] == [[0.1, 2]]
-    assert body["series"][0]["y"] == [exact, None]
-
-
-def test_series_at_the_same_places_share_them() -> None:
-    places = (1.0, 2.0)
-    body = data.of_figure(
-        figure(Series("one", places, (1.0, 2.0)), Series("two", places, (3.0, 4.0)), Series("three", (5.0,), (6.0,)))
-    )
-    assert body["xs"] == [[1, 2], [5]]
-    assert [each["x"] for each in body["series"]] == [0, 0, 1]

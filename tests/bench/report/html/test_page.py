@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import re
+import shutil
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -14,10 +16,11 @@ import pytest
 
 from bench.analysis import frames
 from bench.analysis.comparison import Side, compare
+from bench.analysis.figures.plotly import DARK, GRID, HIT, INK, MUTED, PANEL, PAPER, STATES
+from bench.analysis.figures.plotly import MISS as MISSED
 from bench.analysis.fixed_work import Work
-from bench.errors import EnvironmentProblem
 from bench.record import Record, build_record
-from bench.report import html, tables
+from bench.report import campaign_files, html, tables
 from bench.rules import with_verdict
 from tests.bench.report.html import pages
 from tests.support.machines import Machine
@@ -31,7 +34,7 @@ CRASH = Run(seed=2, correct=(4000, 9000), status="failed")
 def figures_in(text: str) -> dict[str, dict[str, object]]:
     body = re.search(r'<script type="application/json" id="figures">(.*?)</script>', text, re.DOTALL)
     assert body is not None
-    return {each["key"]: each for each in json.loads(body[1])}
+    return {each["key"]: each for each in json.loads(body[1])["figures"]}
 
 
 # --- What it says ---
@@ -86,8 +89,8 @@ def test_curves_are_the_values_of_epochs_csv() -> None:
     record = Run().record()
     epochs = frames.epochs([with_verdict(record)])
     accuracy = figures_in(pages.of(record))["accuracy"]
-    curve = accuracy["series"][0]  # type: ignore[index]
-    assert accuracy["xs"][curve["x"]] == list(epochs["dawnbench_seconds"])  # type: ignore[index]
+    curve = accuracy["data"][0]  # type: ignore[index]
+    assert curve["x"] == list(epochs["dawnbench_seconds"])
     assert curve["y"] == list(epochs["accuracy_percent"])
 
 
@@ -176,7 +179,7 @@ def test_an_odd_campaign_has_a_page_with_sentences_for_what_it_lacks(name: str) 
         if each[0] == "figure":
             key = str(each[1]["data-figure"])
             empty = f'id="figure-{key}"' in text and key not in drawn
-            assert empty or drawn[key]["series"], key
+            assert empty or drawn[key]["data"], key
     assert text.count('<p class="empty">') >= len(["accuracy", "epochs", "runs", "machine", "waits"]) - len(drawn)
     assert "nan" not in re.sub(r"<script.*?</script>", "", text, flags=re.DOTALL).lower().split()
 
@@ -195,8 +198,8 @@ def test_waits_are_drawn_with_their_floor() -> None:
         place = next(i for i, line in enumerate(lines) if line["event"] == "epoch" and line["epoch"] == epoch)
         lines.insert(place, {**changed(lines, "epoch")[place], "event": "waits", "epoch": epoch, **pages.WAITS})
     waits = figures_in(pages.of(build_record(lines)))["waits"]
-    assert waits["series"][0]["y"] == [2, 180, 10, 2]  # type: ignore[index]
-    assert waits["marks"][0][1] == "floor 20 us"  # type: ignore[index]
+    assert waits["data"][0]["y"] == [2, 180, 10, 2]  # type: ignore[index]
+    assert waits["layout"]["annotations"][0]["text"] == "floor 20 us"  # type: ignore[index]
 
 
 # --- What strangers say ---
@@ -216,7 +219,7 @@ def test_a_hostile_name_of_a_side_stays_text() -> None:
     text = pages.of_sides(five_seeds(), five_seeds(), names=(HOSTILE, "</title><b>"))
     assert HOSTILE not in text
     assert "</title><b>" not in text
-    assert figures_in(text)["fixed-work"]["series"][0]["name"] == HOSTILE  # type: ignore[index]
+    assert figures_in(text)["fixed-work"]["data"][0]["name"] == HOSTILE  # type: ignore[index]
 
 
 def test_nothing_is_loaded_from_anywhere() -> None:
@@ -287,10 +290,33 @@ def test_the_page_is_written_whole(tmp_path: Path) -> None:
     assert [each.name for each in tmp_path.iterdir()] == [html.PAGE_FILE]
 
 
-def test_without_plotly_a_sentence_says_what_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(html, "find_spec", lambda name: None)
-    with pytest.raises(EnvironmentProblem, match="needs the package plotly"):
-        pages.of(Run())
+def test_plotly_js_is_the_file_that_was_vendored() -> None:
+    vendor = Path(html.__file__).parent / "vendor"
+    stated = dict(line.split(": ", 1) for line in (vendor / "VENDORED").read_text().splitlines())
+    content = (vendor / stated["file"]).read_bytes()
+    assert hashlib.sha256(content).hexdigest() == stated["sha256"]
+    assert f"plotly.js (basic - minified) v{stated['version']}\n".encode() in content[:200]
+    assert "Permission is hereby granted, free of charge" in (vendor / "plotly-LICENSE").read_text()
+
+
+def test_charts_have_the_colours_of_the_page_in_light_and_in_dark() -> None:
+    light, dark = (
+        dict(re.findall(r"--([a-z]+): (#[0-9a-f]{6});", each))
+        for each in (Path(html.__file__).parent / "page.css").read_text().split("}")[:2]
+    )
+    names = {"ink": INK, "muted": MUTED, "line": GRID, "paper": PAPER, "panel": PANEL}
+    names |= {state: STATES[state].colour for state in (HIT, MISSED)}
+    assert {name: (light[name], dark[name]) for name in names} == {
+        name: (colour, DARK[colour]) for name, colour in names.items()
+    }
+
+
+def test_the_page_of_five_published_seeds_stays_below_1600_kilobytes(tmp_path: Path) -> None:
+    published = Path(__file__).parents[4] / "results" / "published" / "20261126T052749Z-hive-nvidia-h200"
+    folder = shutil.copytree(published, tmp_path / published.name)
+    assert len(list(folder.glob("seed-*"))) == 5
+    campaign_files.write_all(folder)
+    assert (folder / html.PAGE_FILE).stat().st_size < 1_600_000
 
 
 def ended(runs: list[Run], epochs: int) -> Side:
