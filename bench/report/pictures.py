@@ -11,7 +11,7 @@ import io
 import re
 import textwrap
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -132,34 +132,40 @@ def _shown(parts: Sequence[Part], choice: str) -> list[Part]:
 
 
 def _draw_panel(axes: Axes, layout: Part, panel: str, data: Sequence[Part], choice: str) -> None:
+    upright = _axis(layout, panel)
     ends: dict[Any, float] = {}
-    for place, (along, axis) in enumerate((("x", layout["xaxis"]), ("y", _axis(layout, panel)))):
+    for along, axis, drawn in (("x", layout["xaxis"], axes.xaxis), ("y", upright, axes.yaxis)):
         if axis.get("type") == "category":
             names = list(dict.fromkeys(value for each in data for value in each[along]))
-            _name_ticks((axes.xaxis, axes.yaxis)[place], range(len(names)), names, rotation=0)
+            drawn.set_ticks(range(len(names)), [*map(one_line, names)])
             data = [{**each, along: [names.index(value) for value in each[along]]} for each in data]
         elif "tickvals" in axis:
-            _name_ticks(
-                (axes.xaxis, axes.yaxis)[place], axis["tickvals"], axis["ticktext"], rotation=0 if place else 30
-            )
+            turned: Part = {"rotation": 30, "ha": "right", "fontsize": 8.5} if along == "x" else {}
+            drawn.set_ticks(axis["tickvals"], [*map(one_line, axis["ticktext"])], **turned)
     for each in data:
         _draw_bars(axes, each, ends) if each["type"] == "bar" else _draw_line(axes, each)
     for shape in _shown(layout["shapes"], choice):
-        style = {
-            "color": shape["line"]["color"],
-            "linestyle": _DASHES[shape["line"]["dash"]],
-            "linewidth": 0.75 * shape["line"]["width"],
-        }
+        stroke = shape["line"]
+        style = {"color": stroke["color"], "linestyle": _DASHES[stroke["dash"]], "linewidth": 0.75 * stroke["width"]}
         if shape["yref"] == panel:
             axes.axhline(shape["y0"], **style)
         elif shape["xref"] == "x":
             axes.axvline(shape["x0"], **style)
-    _set_axes(axes, layout, panel, across=any(each.get("orientation") == "h" or "error_x" in each for each in data))
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis="x" if "tickvals" in upright or "type" in upright else "y", color=_GRID, linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.tick_params(length=3)
+    _limit(axes.set_xlim, axes.get_xlim(), layout["xaxis"])
+    _limit(axes.set_ylim, axes.get_ylim(), upright)
 
 
-def _name_ticks(axis: Any, places: Sequence[float], names: Sequence[str], rotation: int) -> None:
-    turned = {"ha": "right"} if rotation else {}
-    axis.set_ticks(places, [one_line(name) for name in names], rotation=rotation, fontsize=8.5, **turned)
+def _limit(limit: Callable[..., object], ends: tuple[float, float], axis: Part) -> None:
+    if "range" in axis:
+        limit(*axis["range"])
+    elif axis.get("rangemode") == "tozero":
+        limit(0, 1.05 * ends[1] or 1)
+    elif axis.get("autorange") == "reversed":
+        limit(*reversed(ends))
 
 
 def _draw_bars(axes: Axes, trace: Part, ends: dict[Any, float]) -> None:
@@ -179,10 +185,7 @@ def _draw_line(axes: Axes, trace: Part) -> None:
     if "markers" in trace["mode"]:
         hollow = marker["symbol"].endswith("-open")
         style |= {"marker": _MARKS[marker["symbol"].replace("-open", "")], "markersize": 0.6 * marker["size"]}
-        style |= {
-            "markeredgecolor": "white" if alone else marker["color"],
-            "markeredgewidth": 1 if alone or hollow else 0,
-        }
+        style |= {"markeredgecolor": "white" if alone else marker["color"], "markeredgewidth": int(alone or hollow)}
         style |= {"markerfacecolor": "none"} if hollow else {}
     dashes = "none" if alone else _DASHES[trace["line"]["dash"]]
     axes.plot(trace["x"], trace["y"], linestyle=dashes, linewidth=1.2, **style)
@@ -192,27 +195,9 @@ def _draw_line(axes: Axes, trace: Part) -> None:
         axes.errorbar(trace["x"], trace["y"], fmt="none", xerr=reach, **bar)
 
 
-def _set_axes(axes: Axes, layout: Part, panel: str, across: bool) -> None:
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(axis="x" if across else "y", color=_GRID, linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.tick_params(length=3)
-    for axis, ends, limit in (
-        (layout["xaxis"], axes.get_xlim(), axes.set_xlim),
-        (_axis(layout, panel), axes.get_ylim(), axes.set_ylim),
-    ):
-        if "range" in axis:
-            limit(*axis["range"])
-        elif axis.get("rangemode") == "tozero":
-            limit(0, 1.05 * ends[1] or 1)
-    if _axis(layout, panel).get("autorange") == "reversed":
-        axes.invert_yaxis()
-
-
 def _zoom(axes: Axes, whole: Axes, close: CloseUp) -> None:
-    axes.set_xlim(close.x_low, close.x_high)
-    low, high = whole.get_ylim()
-    axes.set_ylim(low if close.y_low is None else close.y_low, high if close.y_high is None else close.y_high)
+    axes.set_xlim(close.x)
+    axes.set_ylim(*(end if given is None else given for given, end in zip(close.y, whole.get_ylim(), strict=True)))
 
 
 def _write_words(grid: Any, layout: Part, choice: str) -> None:

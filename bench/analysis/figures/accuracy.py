@@ -5,22 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
+from bench.analysis.figures import plotly
 from bench.analysis.figures.names import seed_name, state
-from bench.analysis.figures.plotly import (
-    STATES,
-    CloseUp,
-    Figure,
-    Look,
-    Numbers,
-    Part,
-    axis,
-    layout,
-    line,
-    of_side,
-    points,
-    target,
-    value,
-)
+from bench.analysis.figures.plotly import CloseUp, Figure, Look, Numbers, Part
 from bench.record import Evaluation, Record
 from bench.record.clocks import HEADLINE, cumulative_seconds
 
@@ -30,13 +17,13 @@ _X_TITLE = f"time on {HEADLINE.label} (s)"
 _Y_TITLE = "test accuracy (%)"
 _COUNTS = "Loading, preprocessing and training count, evaluation does not."
 _NUMBERS = ("seed", "epoch", "view", "dawnbench_seconds", "accuracy_percent", "correct", "total")
-_HOVER = (value(_X_TITLE, "x"), value(_Y_TITLE))
+_HOVER = (plotly.value(_X_TITLE, "x"), plotly.value(_Y_TITLE))
 
 
 def of_campaign(records: Sequence[Record]) -> Figure:
     """Every run's curve; of several evaluations of the same weights those in plain view and the recipe's own."""
     drawn = [each for each in records if _drawn(each)]
-    curves = [_curve(each, seed_name(each), STATES[state(each)]) for each in drawn]
+    curves = [_curve(each, seed_name(each), plotly.STATES[state(each)]) for each in drawn]
     marks = [_crossing(each) for each in drawn if each.crossing_index is not None]
     rows = [(each.seed, *row) for each in records for row in _rows(each)]
     return _figure(
@@ -51,7 +38,7 @@ def of_campaign(records: Sequence[Record]) -> Figure:
 def of_sides(sides: Sequence[tuple[str, Sequence[Record]]]) -> Figure:
     """The curves of several campaigns, each by its name and records, in a colour a side."""
     curves = [
-        _curve(each, f"{name}, {seed_name(each)}", of_side(place, name, hollow=each.crossing_index is None))
+        _curve(each, f"{name}, {seed_name(each)}", plotly.of_side(place, name, hollow=each.crossing_index is None))
         for place, (name, records) in enumerate(sides)
         for each in records
         if _drawn(each)
@@ -74,7 +61,7 @@ def _figure(title: str, caption: str, records: Sequence[Record], data: tuple[Par
         title=title,
         caption=caption,
         data=data,
-        layout=layout(axis(_X_TITLE, low=0), axis(_Y_TITLE), lines=map(target, targets)),
+        layout=plotly.layout(plotly.axis(_X_TITLE, low=0), plotly.axis(_Y_TITLE), lines=map(plotly.target, targets)),
         close_ups=tuple(_close_up(data, targets)),
         numbers=numbers,
         empty="" if data else "No run has finished an epoch yet, so there is no accuracy to draw.",
@@ -92,7 +79,7 @@ def _close_up(data: Sequence[Part], targets: Sequence[float]) -> Iterator[CloseU
         first, last = min(x for x, _ in near), max(x for x, _ in near)
         margin = 0.08 * (last - first) or 0.05 * last
         top = max(*(y for _, y in near), targets[-1]) + 0.3
-        yield CloseUp("near the target", first - margin, last + margin, floor, top)
+        yield CloseUp("near the target", (first - margin, last + margin), (floor, top))
 
 
 def _drawn(record: Record) -> list[tuple[float, Evaluation]]:
@@ -103,15 +90,17 @@ def _drawn(record: Record) -> list[tuple[float, Evaluation]]:
 
 def _curve(record: Record, name: str, look: Look) -> Part:
     seconds, evaluations = zip(*_drawn(record), strict=True)
-    return line(name, seconds, [each.accuracy_percent for each in evaluations], look, _HOVER, text=_texts(evaluations))
+    return plotly.line(
+        name, seconds, [each.accuracy_percent for each in evaluations], look, _HOVER, text=_texts(evaluations)
+    )
 
 
 def _crossing(record: Record) -> Part:
     index = record.crossing_index or 0
     x, evaluation = cumulative_seconds(HEADLINE, record)[index], record.epochs[index]
     name = f"{seed_name(record)} reaches the target"
-    look = STATES[state(record)]
-    return points(name, [x], [evaluation.accuracy_percent], look, _HOVER, text=_texts([evaluation]))
+    look = plotly.STATES[state(record)]
+    return plotly.points(name, [x], [evaluation.accuracy_percent], look, _HOVER, text=_texts([evaluation]))
 
 
 def _texts(evaluations: Sequence[Evaluation]) -> list[str]:

@@ -173,7 +173,7 @@ def _training(record: Record) -> Iterator[CloseUp]:
     if trained:
         first, last = ((ns - begin_ns) / 1e9 for ns in (trained[0].begin_ns, trained[-1].end_ns))
         margin = 0.05 * (last - first)
-        yield CloseUp("training", round(first - margin, 3), round(last + margin, 3), choice=seed_name(record))
+        yield CloseUp("training", (round(first - margin, 3), round(last + margin, 3)), choice=seed_name(record))
 
 
 def _caption(records: Sequence[Record], has_card: bool, thin: bool) -> str:

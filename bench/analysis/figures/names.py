@@ -1,4 +1,4 @@
-"""What figures call runs and phases, and which runs they are made of."""
+"""What figures call runs, and which runs they are made of."""
 
 from __future__ import annotations
 
@@ -6,23 +6,6 @@ from collections.abc import Sequence
 
 from bench.analysis.figures.plotly import HIT, MISS, UNFINISHED
 from bench.record import Record
-
-TRAIN, WAIT = "train_k", "wait"
-#: Every phase of the contract in its order, as a reader calls it; what waited for input is a part of training.
-PHASES = {
-    "import": "import",
-    "device_init": "device start",
-    "data_load": "data loading",
-    "compile": "compilation",
-    "build": "building",
-    "preprocess": "preprocessing",
-    TRAIN: "training",
-    WAIT: "training, waiting for input",
-    "eval_k": "evaluation",
-    "checkpoint_k": "checkpoint",
-    "final_eval": "final evaluation",
-    "exit": "exit",
-}
 
 
 def seed_name(record: Record) -> str:

@@ -6,8 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from statistics import median
 
-from bench.analysis.figures.names import PHASES, TRAIN, WAIT, counted, seed_name
-from bench.analysis.figures.plotly import Figure, Numbers, Part, axis, bars, layout, of_phase, value
+from bench.analysis.figures import plotly
+from bench.analysis.figures.names import counted, seed_name
+from bench.analysis.figures.plotly import PHASES, TRAIN, WAIT, Figure, Numbers, Part, of_phase
 from bench.record import Record, input_waits
 
 #: Seconds by phase.
@@ -26,7 +27,7 @@ def of_epochs(records: Sequence[Record]) -> Figure:
     tables |= runs
     data = [each for choice, table in tables.items() for each in _bars(table, choice)]
     rows = [
-        (choice, epoch, PHASES.get(phase, phase), seconds)
+        (choice, epoch, of_phase(phase).legend, seconds)
         for choice, table in tables.items()
         for epoch, parts in table.items()
         for phase, seconds in parts.items()
@@ -37,7 +38,9 @@ def of_epochs(records: Sequence[Record]) -> Figure:
         title="Time of each epoch, by phase",
         caption=f"{shown if len(sample) > 1 else ''}{_EACH}",
         data=tuple(data),
-        layout=layout(axis("epoch", type="category"), axis(_TIME, low=0), barmode="stack", bargap=0.25),
+        layout=plotly.layout(
+            plotly.axis("epoch", type="category"), plotly.axis(_TIME, low=0), barmode="stack", bargap=0.25
+        ),
         choices=tuple(tables) if len(tables) > 1 else (),
         choice_title="Show",
         numbers=Numbers(("run", "epoch", "phase", "seconds"), tuple(rows)),
@@ -53,18 +56,18 @@ def of_runs(records: Sequence[Record]) -> Figure:
     data = []
     for phase in phases:
         runs, seconds = zip(*[(name, parts[phase]) for name, parts in lives if phase in parts], strict=True)
-        look = of_phase(phase, PHASES.get(phase, phase))
-        data.append(bars(look.legend, seconds, runs, look, ("%{y}", value(_TIME, "x")), orientation="h"))
+        look = of_phase(phase)
+        data.append(plotly.bars(look.legend, seconds, runs, look, ("%{y}", plotly.value(_TIME, "x")), orientation="h"))
     header = ("run", *(each["name"] for each in data))
     rows = tuple((name, *map(parts.get, phases)) for name, parts in lives)
     height = max(160, len(lives) * (20 if len(lives) > 20 else 30) + 70)
-    across = axis("", type="category", autorange="reversed", nticks=60)
+    across = plotly.axis("", type="category", autorange="reversed", nticks=60)
     return Figure(
         key="runs",
         title="Where the time of each run went",
         caption=f"The life of the trainer's process from its start to its exit. {_EACH}",
         data=tuple(data),
-        layout=layout(axis(_TIME, low=0), across, height=height, barmode="stack", bargap=0.25),
+        layout=plotly.layout(plotly.axis(_TIME, low=0), across, height=height, barmode="stack", bargap=0.25),
         numbers=Numbers(header, rows),
         empty="" if data else "No phase of a run was reported yet, so there is no time to draw.",
     )
@@ -126,6 +129,8 @@ def _bars(table: Mapping[float, Seconds], choice: str) -> list[Part]:
     for phase in _in_order(dict.fromkeys(phases, 0.0)):
         known = [(f"{round(epoch, 2):g}", parts[phase]) for epoch, parts in table.items() if phase in parts]
         numbers, seconds = zip(*known, strict=True)
-        look = of_phase(phase, PHASES.get(phase, phase))
-        made.append(bars(look.legend, numbers, seconds, look, ("epoch %{x}", value(_TIME)), choice=choice))
+        look = of_phase(phase)
+        made.append(
+            plotly.bars(look.legend, numbers, seconds, look, ("epoch %{x}", plotly.value(_TIME)), choice=choice)
+        )
     return made

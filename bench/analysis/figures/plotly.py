@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 #: A trace, or a part of a layout.
@@ -16,6 +16,7 @@ Part = dict[str, Any]
 
 #: What became of a run: it reached the target, finished below it, or did not finish.
 HIT, MISS, UNFINISHED = "hit", "miss", "unfinished"
+TRAIN, WAIT = "train_k", "wait"
 INK, MUTED, GRID, PAPER, PANEL = "#1f2933", "#56616d", "#d5dae0", "#ffffff", "#f5f7f9"
 #: What each colour of a figure is on a dark page.
 DARK = {
@@ -72,12 +73,21 @@ _SIDES = tuple(
         strict=True,
     )
 )
-_PHASES = {
-    "import": ("#8b96a1", ""), "device_init": ("#b7c0c9", "/"), "data_load": ("#e69f00", ""),
-    "compile": ("#cc79a7", ""), "build": ("#6f4e7c", "."), "preprocess": ("#f0e442", "-"), "train_k": ("#0072b2", ""),
-    "wait": ("#d55e00", "/"), "eval_k": ("#009e73", ""), "checkpoint_k": ("#56b4e9", "\\"),
-    "final_eval": ("#6cc5aa", "x"), "exit": ("#3f4852", ""),
-}  # fmt: skip
+#: Every phase of the contract in its order; what waited for input is a part of training.
+PHASES = {
+    "import": Look("#8b96a1", "import"),
+    "device_init": Look("#b7c0c9", "device start", pattern="/"),
+    "data_load": Look("#e69f00", "data loading"),
+    "compile": Look("#cc79a7", "compilation"),
+    "build": Look("#6f4e7c", "building", pattern="."),
+    "preprocess": Look("#f0e442", "preprocessing", pattern="-"),
+    TRAIN: Look("#0072b2", "training"),
+    WAIT: Look("#d55e00", "training, waiting for input", pattern="/"),
+    "eval_k": Look("#009e73", "evaluation"),
+    "checkpoint_k": Look("#56b4e9", "checkpoint", pattern="\\"),
+    "final_eval": Look("#6cc5aa", "final evaluation", pattern="x"),
+    "exit": Look("#3f4852", "exit"),
+}
 
 
 def of_side(place: int, legend: str = "", hollow: bool = False) -> Look:
@@ -86,21 +96,18 @@ def of_side(place: int, legend: str = "", hollow: bool = False) -> Look:
     return Look(colour, legend, dash, symbol + ("-open" if hollow else ""))
 
 
-def of_phase(name: str, legend: str = "") -> Look:
+def of_phase(name: str) -> Look:
     """Return the look of a phase's bars."""
-    colour, pattern = _PHASES.get(name, ("#7d8794", ""))
-    return Look(colour, legend, pattern=pattern)
+    return PHASES.get(name, Look("#7d8794", name))
 
 
 @dataclass(frozen=True)
 class CloseUp:
-    """A part of the figure worth a closer look; the vertical ends are None where they stay."""
+    """A part of the figure worth a closer look: both ends of each axis, None where an end stays."""
 
     label: str
-    x_low: float
-    x_high: float
-    y_low: float | None = None
-    y_high: float | None = None
+    x: tuple[float, float]
+    y: tuple[float | None, float | None] = (None, None)
     choice: str = ""
 
 
@@ -134,10 +141,7 @@ class Figure:
 
     def json(self) -> Part:
         """Return what a page draws: the Plotly figure with its name and its close-ups."""
-        close_ups = [
-            {"choice": each.choice, "x": [each.x_low, each.x_high], "y": [each.y_low, each.y_high]}
-            for each in self.close_ups
-        ]
+        close_ups = [asdict(each) for each in self.close_ups]
         return {"key": self.key, "data": self.data, "layout": self.layout, "closeUps": close_ups}
 
 
@@ -155,6 +159,12 @@ def points(name: str, x: Sequence[Any], y: Sequence[float], look: Look, hover: S
     """Return points without a line, large; ``more`` as of ``_trace``."""
     marker = {"color": look.colour, "symbol": look.symbol, "size": 11, "line": {"color": PAPER, "width": 1}}
     return _trace(name, x, y, look, hover, type="scatter", mode="markers", marker=marker, cliponaxis=False, **more)
+
+
+def reach(below: float, above: float, look: Look) -> Part:
+    """Return the ``error_x`` of a point whose interval reaches this far to either side."""
+    ends = {"type": "data", "symmetric": False, "array": [above], "arrayminus": [below]}
+    return {**ends, "color": look.colour, "thickness": 2.5, "width": 8}
 
 
 def bars(name: str, x: Sequence[Any], y: Sequence[Any], look: Look, hover: Sequence[str], **more: Any) -> Part:

@@ -8,26 +8,14 @@ from statistics import median
 
 from bench.analysis.censored import median_range
 from bench.analysis.comparison import Side
+from bench.analysis.figures import plotly
 from bench.analysis.figures.names import seed_name, state
-from bench.analysis.figures.plotly import (
-    HIT,
-    MISS,
-    Figure,
-    Numbers,
-    Part,
-    axis,
-    layout,
-    line,
-    of_side,
-    points,
-    ticks,
-    value,
-)
+from bench.analysis.figures.plotly import Figure, Numbers, Part
 from bench.record import Record
 
 #: What sides of different recipes are compared by.
 OWN_WORK = "each one's own schedule, which is not the same work"
-_ENDED = {HIT: "reached the target", MISS: "missed the target"}
+_ENDED = {plotly.HIT: "reached the target", plotly.MISS: "missed the target"}
 #: How far from the middle of its side the outermost dots lie, and the median, where sides are 1 apart.
 _DOTS, _MEDIAN = 0.12, 0.3
 #: Of an epoch: the numbers of evaluations are sums of floats.
@@ -44,21 +32,22 @@ def fixed_work(sides: Sequence[Side]) -> Figure:
     """A dot a run that is compared, its time of the same work, and the median of each side with its interval."""
     work = str(sides[0].work) if sides else ""
     title = f"time on {work} (s)"
-    hover = (value(title, "x"),)
+    hover = (plotly.value(title, "x"),)
     data: list[Part] = []
     for place, side in enumerate(sides):
         if side.seconds:
-            dots, look = len(side.seconds), of_side(place, side.name)
+            dots, look = len(side.seconds), plotly.of_side(place, side.name)
             positions = [place + _beside(number, dots) for number in range(dots)]
             runs = [f"{seed_name(each)}, {_ENDED.get(state(each), each.status)}" for each in side.counted]
-            data.append(points(side.name, side.seconds, positions, look, hover, text=runs))
+            data.append(plotly.points(side.name, side.seconds, positions, look, hover, text=runs))
             data.append(_median(side, place, hover))
     rows = [
         (side.name, record.seed, seconds)
         for side in sides
         for record, seconds in zip(side.counted, side.seconds, strict=True)
     ]
-    names = ticks(range(len(sides)), [each.name for each in sides])
+    names = plotly.ticks(range(len(sides)), [each.name for each in sides])
+    across = plotly.axis("", len(sides) - 0.4, -0.6, **names)
     done = "the same work" if same_work(sides) else OWN_WORK
     return Figure(
         key="fixed-work",
@@ -68,7 +57,7 @@ def fixed_work(sides: Sequence[Side]) -> Figure:
             "median, its bar an interval of it by ranks, from the fastest to the slowest of fewer than six runs."
         ),
         data=tuple(data),
-        layout=layout(axis(title), axis("", len(sides) - 0.4, -0.6, **names), height=max(160, 90 * len(sides) + 70)),
+        layout=plotly.layout(plotly.axis(title), across, height=max(160, 90 * len(sides) + 70)),
         numbers=Numbers(("side", "seed", "seconds"), tuple(rows)),
         empty="" if data else "No run has done all of the work yet, so there is no time to compare.",
     )
@@ -77,6 +66,7 @@ def fixed_work(sides: Sequence[Side]) -> Figure:
 def epoch_times(sides: Sequence[Side]) -> Figure:
     """Training time of each epoch: the median over the runs of each side that are compared."""
     title = "training (s/epoch)"
+    hover = (plotly.value("epoch", "x"), plotly.value(title))
     data = []
     rows: list[tuple[float | str | None, ...]] = []
     for place, side in enumerate(sides):
@@ -85,8 +75,8 @@ def epoch_times(sides: Sequence[Side]) -> Figure:
             medians = tuple((epoch, median(found[epoch])) for epoch in sorted(found))
             counts = [f"median of {len(found[epoch])}" for epoch, _ in medians]
             epochs, seconds = zip(*medians, strict=True)
-            hover, look = (value("epoch", "x"), value(title)), of_side(place, side.name)
-            data.append(line(side.name, epochs, seconds, look, hover, text=counts))
+            look = plotly.of_side(place, side.name)
+            data.append(plotly.line(side.name, epochs, seconds, look, hover, text=counts))
             rows += [(side.name, epoch, value, len(found[epoch])) for epoch, value in medians]
     return Figure(
         key="epoch-times",
@@ -96,7 +86,7 @@ def epoch_times(sides: Sequence[Side]) -> Figure:
             "evaluated after less or more than one whole epoch, as the last part of a schedule that ends within one."
         ),
         data=tuple(data),
-        layout=layout(axis("epoch", low=0), axis(title, low=0)),
+        layout=plotly.layout(plotly.axis("epoch", low=0), plotly.axis(title, low=0)),
         numbers=Numbers(("side", "epoch", "train_seconds", "runs"), tuple(rows)),
         empty="" if data else "No run that counts was evaluated after each epoch, so none has a time to compare.",
     )
@@ -104,14 +94,12 @@ def epoch_times(sides: Sequence[Side]) -> Figure:
 
 def _median(side: Side, place: int, hover: tuple[str, ...]) -> Part:
     found, middle = median_range(side.seconds), side.median_seconds
-    name, look = f"{side.name}, median", of_side(place, side.name)
-    made = points(name, [middle], [place + _MEDIAN], look, hover)
+    look = plotly.of_side(place, side.name)
+    more: Part = {}
     if not math.isnan(found.low):
-        words = f"{found.confidence_percent:.4g} % interval {found.low:.15g} to {found.high:.15g}"
-        made = points(name, [middle], [place + _MEDIAN], look, hover, text=[words])
-        ends = {"array": [found.high - middle], "arrayminus": [middle - found.low]}
-        style = {"color": look.colour, "thickness": 2.5, "width": 8}
-        made["error_x"] = {"type": "data", "symmetric": False, **ends, **style}
+        more["text"] = [f"{found.confidence_percent:.4g} % interval {found.low:.15g} to {found.high:.15g}"]
+        more["error_x"] = plotly.reach(middle - found.low, found.high - middle, look)
+    made = plotly.points(f"{side.name}, median", [middle], [place + _MEDIAN], look, hover, **more)
     made["marker"] |= {"symbol": "diamond", "size": 13}
     return made
 

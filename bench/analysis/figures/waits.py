@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from statistics import median
 
 from bench.analysis.figures.names import counted, seed_name
-from bench.analysis.figures.plotly import Figure, Numbers, Part, axis, bars, layout, mark, of_phase, ticks, value
+from bench.analysis.figures.plotly import PHASES, WAIT, Figure, Numbers, Part, axis, bars, layout, mark, ticks, value
 from bench.record import Record, WaitHistogram, input_waits
 
 ALL = "all runs that count"
@@ -24,10 +25,9 @@ def of_runs(records: Sequence[Record]) -> Figure:
     edges = next((wait.edges_us for waits in groups.values() for wait in waits), ())
     groups = {name: kept for name, waits in groups.items() if (kept := [w for w in waits if w.edges_us == edges])}
     names = _names(edges)
-    places, hover = range(len(names)), ("%{text}", value("steps"))
+    places, hover, look = range(len(names)), ("%{text}", value("steps")), replace(PHASES[WAIT], legend="")
     data = tuple(
-        bars("steps", places, _counts(waits), of_phase("wait"), hover, text=names, choice=name)
-        for name, waits in groups.items()
+        bars("steps", places, _counts(waits), look, hover, text=names, choice=name) for name, waits in groups.items()
     )
     rows = [(name, *row) for name, waits in groups.items() for row in zip(names, _counts(waits), strict=True)]
     return Figure(

@@ -71,7 +71,7 @@ def test_lines_points_targets_and_marks_are_where_the_figure_says() -> None:
         line("seed 0", [1.0, 2.0], [90.0, 95.0], LOOK, ()),
         points("crossing", [2.0], [95.0], LOOK, ()),
         y=axis("accuracy (%)", 0, 100), lines=(target(94.0), mark(1.5, "here")),
-        close_ups=(CloseUp("near", 1.8, 2.2, 94.0, 96.0),),
+        close_ups=(CloseUp("near", (1.8, 2.2), (94.0, 96.0)),),
     )  # fmt: skip
     whole, close = pictures.draw(one).axes
     drawn = [(list(line.get_xdata()), list(line.get_ydata())) for line in whole.lines]

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from bench.analysis import figures
 from bench.analysis.comparison import Side
-from bench.analysis.figures import accuracy, machine, names, phases, sides, waits
-from bench.analysis.figures.plotly import DARK, HIT, MISS, STATES, UNFINISHED, line, of_phase, of_side
+from bench.analysis.figures import accuracy, machine, phases, sides, waits
+from bench.analysis.figures.plotly import DARK, HIT, MISS, PHASES, STATES, UNFINISHED, line, of_phase, of_side
 from bench.record import Record, build_record
 from bench.record.clocks import CLOCKS, HEADLINE, fixed_work_seconds
 from bench.record.ticks import TelemetrySample
@@ -63,15 +63,9 @@ def test_a_curve_goes_through_the_evaluations_on_the_headline_clock() -> None:
 
 def test_hits_misses_and_what_broke_off_are_told_apart() -> None:
     figure = accuracy.of_campaign([Run().record(), MISSED.record(), CRASH.record()])
-    drawn = {each["name"]: (each["legendgroup"], each["marker"]["color"]) for each in figure.data}
-    assert drawn == {
-        name: (STATES[state].legend, STATES[state].colour)
-        for name, state in {
-            "seed 0": HIT,
-            "seed 1": MISS,
-            "seed 2": UNFINISHED,
-            "seed 0 reaches the target": HIT,
-        }.items()
+    states = {"seed 0": HIT, "seed 1": MISS, "seed 2": UNFINISHED, "seed 0 reaches the target": HIT}
+    assert {each["name"]: (each["legendgroup"], each["marker"]["color"]) for each in figure.data} == {
+        name: (STATES[state].legend, STATES[state].colour) for name, state in states.items()
     }
 
 
@@ -87,9 +81,9 @@ def test_the_closer_look_holds_every_crossing() -> None:
     crossings = [each for each in figure.data if each["mode"] == "markers"]
     assert len(crossings) == 4
     for each in crossings:
-        assert close.x_low < each["x"][0] < close.x_high
-        assert close.y_low is not None and close.y_high is not None
-        assert close.y_low < each["y"][0] < close.y_high
+        for values, (low, high) in ((each["x"], close.x), (each["y"], close.y)):
+            assert low is not None and high is not None
+            assert low < values[0] < high
 
 
 def test_the_numbers_are_the_evaluations() -> None:
@@ -169,7 +163,7 @@ def test_a_card_has_its_timelines_with_the_epochs_marked() -> None:
     marks = [(each["x"], each["text"]) for each in figure.layout["annotations"]]
     assert marks[:3] == [(25.5, "train"), (35.5, "1"), (47.5, "2")]
     assert [each["x0"] for each in figure.layout["shapes"]][:3] == [25.5, 35.5, 47.5]
-    assert figure.close_ups[0].x_low < 25.5
+    assert figure.close_ups[0].x[0] < 25.5
 
 
 def test_without_a_card_the_cpus_are_shown() -> None:
@@ -336,7 +330,7 @@ def test_epochs_that_are_sums_of_floats_are_whole() -> None:
 
 def test_every_colour_of_a_figure_has_its_dark_one() -> None:
     both = {"#8b96a1", "#e69f00", "#cc79a7"}  # Light enough and dark enough for either page.
-    looks = [*STATES.values(), *map(of_side, range(6)), *map(of_phase, (*names.PHASES, "of a trainer's own"))]
+    looks = [*STATES.values(), *map(of_side, range(6)), *map(of_phase, (*PHASES, "of a trainer's own"))]
     assert {each.colour for each in looks} <= DARK.keys() | both
 
 
