@@ -1,8 +1,7 @@
 """The figures of the page as pictures, one file each, for papers and issues.
 
-Drawn with matplotlib from the same Plotly figures that the page draws, without a window and without global state. What
-the page shows on demand, another run or a closer look, is a file or a second column here. The same figure gives the
-same bytes.
+Drawn with matplotlib from the Plotly figures of the page, without a window and without global state. Each run that the
+page can select is a file here, and each close-up a second column. The same figure gives the same bytes.
 """
 
 from __future__ import annotations
@@ -25,13 +24,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing
 
 FORMATS = ("svg", "png", "pdf")
-#: Pictures of one figure: who wants to see more of its runs has them on the page.
+#: Most pictures of one figure; the page has the other runs.
 MOST_CHOICES = 12
 _INK, _MUTED, _GRID = "#1f2933", "#66727f", "#e4e7eb"
 _STYLE: dict[Any, Any] = {
     "font.family": ["DejaVu Sans"], "font.size": 10, "text.color": _INK, "axes.labelcolor": _INK,
     "axes.edgecolor": _MUTED, "xtick.color": _MUTED, "ytick.color": _MUTED,
-    # Names are a trainer's or a driver's own: a `$` in one begins no formula.
+    # Names come from trainers and drivers: a `$` in one does not begin a formula.
     "text.parse_math": False,
 }  # fmt: skip
 _MARKS = {"circle": "o", "square": "s", "diamond": "D", "triangle-up": "^", "cross": "P", "star": "*", "x": "X"}
@@ -85,7 +84,7 @@ def write_one(figure: Figure, path: Path, of_what: str = "", choice: str = "") -
 
     undated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(form, {})
     with matplotlib.rc_context({"svg.hashsalt": "bench"}), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # A letter without a glyph is drawn as a box, which says enough.
+        warnings.simplefilter("ignore")  # A letter without a glyph is drawn as a box.
         draw(figure, choice, of_what).savefig(out, format=form, dpi=160, metadata=undated)
     replace_file(path, out.getvalue())
 
@@ -112,7 +111,7 @@ def draw(figure: Figure, choice: str = "", of_what: str = "") -> Drawing:
             grid[0][1].set_title(close.label, loc="left", fontsize=9.5, pad=14)  # Room for words.
         for axes in grid[-1]:
             axes.set_xlabel(figure.layout["xaxis"]["title"]["text"])
-        _write_words(grid, figure.layout, choice)
+        _add_labels(grid, figure.layout, choice)
         _add_legend(drawing, data)
         what = ", ".join(filter(None, (one_line(of_what), choice)))
         drawing.suptitle("\n".join(filter(None, (figure.title, what))), x=0.01, ha="left", fontsize=11)
@@ -122,7 +121,7 @@ def draw(figure: Figure, choice: str = "", of_what: str = "") -> Drawing:
 
 
 def _axis(layout: Part, name: str) -> Part:
-    """An axis by what traces and shapes call it, such as ``y2``."""
+    """Return an axis by its name in traces and shapes, such as ``y2``."""
     found: Part = layout[f"{name[0]}axis{name[1:]}"]
     return found
 
@@ -169,7 +168,7 @@ def _limit(limit: Callable[..., object], ends: tuple[float, float], axis: Part) 
 
 
 def _draw_bars(axes: Axes, trace: Part, ends: dict[Any, float]) -> None:
-    """Draw bars on those that stand at their places already, and move the ``ends`` of the bars by place."""
+    """Draw bars on top of those at the same places, and update ``ends``, the end of the last bar by place."""
     horizontal = trace.get("orientation") == "h"
     places, sizes = (trace["y"], trace["x"]) if horizontal else (trace["x"], trace["y"])
     begins = [ends.get(place, 0.0) for place in places]
@@ -200,8 +199,8 @@ def _zoom(axes: Axes, whole: Axes, close: CloseUp) -> None:
     axes.set_ylim(*(end if given is None else given for given, end in zip(close.y, whole.get_ylim(), strict=True)))
 
 
-def _write_words(grid: Any, layout: Part, choice: str) -> None:
-    """Write the words of horizontal lines in the first column, those of vertical ones in the last, above all panels."""
+def _add_labels(grid: Any, layout: Part, choice: str) -> None:
+    """Label horizontal lines in the first column and vertical ones in the last, above all panels."""
     for words in _shown(layout["annotations"], choice):
         axes = grid[0][-1] if words["xref"] == "x" else grid[0][0]
         coordinates = axes.get_xaxis_transform() if words["xref"] == "x" else axes.get_yaxis_transform()

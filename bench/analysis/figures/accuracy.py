@@ -1,4 +1,4 @@
-"""Test accuracy against the headline clock, a curve a run, with the target and where each run crossed it."""
+"""Test accuracy against the headline clock: one curve per run, the target, and where each run reached it."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from bench.analysis.figures.plotly import CloseUp, Figure, Look, Numbers, Part
 from bench.record import Evaluation, Record
 from bench.record.clocks import HEADLINE, cumulative_seconds
 
-#: A closer look begins this many points of accuracy below the target: the last epochs, where runs part.
+#: The close-up begins this many points of accuracy below the target: the last epochs, where runs differ.
 _CLOSE_PERCENT = 2.0
 _X_TITLE = f"time on {HEADLINE.label} (s)"
 _Y_TITLE = "test accuracy (%)"
-_COUNTS = "Loading, preprocessing and training count, evaluation does not."
+_COUNTS = "The clock counts loading, preprocessing and training, not evaluation."
 _NUMBERS = ("seed", "epoch", "view", "dawnbench_seconds", "accuracy_percent", "correct", "total")
 _HOVER = (plotly.value(_X_TITLE, "x"), plotly.value(_Y_TITLE))
 
 
 def of_campaign(records: Sequence[Record]) -> Figure:
-    """Every run's curve; of several evaluations of the same weights those in plain view and the recipe's own."""
+    """Return one curve per run, from its evaluations without test-time augmentation and in the recipe's view."""
     drawn = [each for each in records if _drawn(each)]
     curves = [_curve(each, seed_name(each), plotly.STATES[state(each)]) for each in drawn]
     marks = [_crossing(each) for each in drawn if each.crossing_index is not None]
     rows = [(each.seed, *row) for each in records for row in _rows(each)]
     return _figure(
         "Accuracy against time",
-        f"A line a run; a large dot is the first evaluation at or above the target. {_COUNTS}",
+        f"One line per run. A large dot is the first evaluation at or above the target. {_COUNTS}",
         records,
         (*curves, *marks),
         Numbers(_NUMBERS, tuple(rows)),
@@ -36,7 +36,7 @@ def of_campaign(records: Sequence[Record]) -> Figure:
 
 
 def of_sides(sides: Sequence[tuple[str, Sequence[Record]]]) -> Figure:
-    """The curves of several campaigns, each by its name and records, in a colour a side."""
+    """Return the curves of several campaigns, given as name and records, with one colour per campaign."""
     curves = [
         _curve(each, f"{name}, {seed_name(each)}", plotly.of_side(place, name, hollow=each.crossing_index is None))
         for place, (name, records) in enumerate(sides)
@@ -47,7 +47,7 @@ def of_sides(sides: Sequence[tuple[str, Sequence[Record]]]) -> Figure:
     rows = [(name, each.seed, *row) for name, records in sides for each in records for row in _rows(each)]
     return _figure(
         "Accuracy against time, by side",
-        f"A line a run, in the colour of its side; open marks are of runs that did not reach the target. {_COUNTS}",
+        f"One line per run, in the colour of its side. Open marks: runs that did not reach the target. {_COUNTS}",
         everything,
         tuple(curves),
         Numbers(("side", *_NUMBERS), tuple(rows)),
@@ -69,7 +69,6 @@ def _figure(title: str, caption: str, records: Sequence[Record], data: tuple[Par
 
 
 def _close_up(data: Sequence[Part], targets: Sequence[float]) -> Iterator[CloseUp]:
-    """The points near the lowest target and above, where there are some and not all of them are."""
     if not targets:
         return
     floor = targets[0] - _CLOSE_PERCENT

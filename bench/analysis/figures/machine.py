@@ -1,4 +1,4 @@
-"""What the machine did while a run lasted: the card, or the CPUs where there is none, with the epochs marked."""
+"""Telemetry during each run: the GPU, or the CPUs without one, with the epochs marked."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from bench.analysis.figures.plotly import CloseUp, Figure, Numbers, Part, axis, 
 from bench.record import Record, Spread
 from bench.record.ticks import TelemetrySample
 
-#: More points than this cannot be told apart on a screen.
+#: More points than this cannot be distinguished on a screen.
 MOST_POINTS = 300
-#: More words than this do not fit above the marks.
+#: More labels than this do not fit above the marks.
 _MOST_LABELS = 12
 _GIB = 2**30
 _X_TITLE = "time since the start of the process (s)"
@@ -23,7 +23,7 @@ Points = list[tuple[float, float]]
 
 @dataclass(frozen=True)
 class _Line:
-    """A quantity as it is drawn: its name, the title of its panel, and its points (time in ns, value)."""
+    """A quantity to draw: its name, the title of its panel, and its points (time in ns, value)."""
 
     name: str
     panel: str
@@ -36,17 +36,17 @@ def _read(column: str, unit: float = 1.0) -> Callable[[Sequence[TelemetrySample]
 
 
 def _trainer_cores(ticks: Sequence[TelemetrySample]) -> Points:
-    """Cores the trainer kept busy between two ticks, at the later one."""
+    """Return the CPU cores the trainer used between two ticks, at the later one."""
     known = [(each["t_ns"], each["trainer_cpu_seconds"]) for each in ticks if "trainer_cpu_seconds" in each]
     return [
         (t1, (busy1 - busy0) / ((t1 - t0) / 1e9))
         for (t0, busy0), (t1, busy1) in pairwise(known)
-        if busy1 >= busy0  # A child that ended may take its time with it.
+        if busy1 >= busy0  # The time of a child process disappears when it exits.
     ]
 
 
 def _other_cores(ticks: Sequence[TelemetrySample]) -> Points:
-    """Cores everything else kept busy; both times are read together less often than the trainer's alone."""
+    """Return the CPU cores everything else used; both counters are read less often than the trainer's alone."""
     names = ("t_ns", "system_busy_seconds", "trainer_cpu_seconds")
     known = [tuple(each[name] for name in names) for each in ticks if all(name in each for name in names)]
     return [
@@ -83,7 +83,7 @@ _IN_TABLE = (
 
 
 def of_runs(records: Sequence[Record], ticks: Mapping[int | None, Sequence[TelemetrySample]]) -> Figure:
-    """The timelines of every run, one run shown at a time; ``ticks`` are the rows of ``telemetry.csv`` by seed."""
+    """Return the timelines of every run, one run at a time; ``ticks`` are the rows of ``telemetry.csv`` by seed."""
     read = [_Watched.of(each, ticks.get(each.seed, ())) for each in records if each.spawned_ns is not None]
     watched = [each for each in read if each.points]
     has_card = any(name in each.points for each in watched for name in _OF_CARD)
@@ -109,7 +109,7 @@ def of_runs(records: Sequence[Record], ticks: Mapping[int | None, Sequence[Telem
 
 @dataclass(frozen=True)
 class _Watched:
-    """A run and the points of each line that something was read of; its ticks are too many to keep."""
+    """A run and the points of each line with at least one reading; its ticks are too many to keep."""
 
     record: Record
     points: dict[str, Points]
@@ -136,7 +136,7 @@ class _Watched:
 
 
 def thinned(points: Points, most: int = MOST_POINTS) -> Points:
-    """At most about ``most`` points: of each stretch its lowest and its highest, in their order, and both ends."""
+    """Return at most about ``most`` points: the lowest and highest of each interval, in order, and both ends."""
     if len(points) <= most:
         return points
     stretches = max(1, most // 2 - 1)
@@ -149,7 +149,7 @@ def thinned(points: Points, most: int = MOST_POINTS) -> Points:
 
 
 def _marks(record: Record) -> list[tuple[Part, Part]]:
-    """The begin of training and the end of each epoch's."""
+    """Return the marks of the start of training and of the end of each training epoch."""
     begin_ns, name = record.spawned_ns or 0, seed_name(record)
     trained = [each for each in record.phases if each.name == "train_k"]
     if not trained:
@@ -179,17 +179,17 @@ def _training(record: Record) -> Iterator[CloseUp]:
 def _caption(records: Sequence[Record], has_card: bool, thin: bool) -> str:
     periods = [each.telemetry.sampling.period_ms for each in records if each.telemetry.sampling.period_ms]
     often = f"Read every {periods[0]:g} ms by the harness" if periods else "Read by the harness"
-    marks = "Vertical lines mark where training begins and where each epoch's training ends."
-    fewer = f" Longer lines are drawn from about {MOST_POINTS} points: the lowest and the highest of each stretch."
+    marks = "Vertical lines mark the start of training and the end of each training epoch."
+    fewer = f" Long lines are reduced to about {MOST_POINTS} points: the lowest and the highest of each interval."
     watched = any(each.telemetry.gpu.get("role") not in (None, "trains") for each in records)
     role = " The card was watched and did not train." if has_card and watched else ""
-    none = "" if has_card or not records else " No GPU was read, so these are the CPUs."
-    return f"{often}. {marks}{none}{role}{fewer if thin else ''} The table tells of training alone."
+    none = "" if has_card or not records else " No GPU was read, so the CPUs are shown."
+    return f"{often}. {marks}{none}{role}{fewer if thin else ''} The table covers training only."
 
 
 def _why_none(records: Sequence[Record]) -> str:
-    told = next((note for each in records if (note := telemetry.note(each.telemetry))), "no run was watched yet")
-    return f"There is no timeline of the machine: {told}."
+    reason = next((note for each in records if (note := telemetry.note(each.telemetry))), "no run was sampled yet")
+    return f"There is no timeline of the machine: {reason}."
 
 
 def _rows(records: Sequence[Record]) -> Iterator[tuple[float | str | None, ...]]:

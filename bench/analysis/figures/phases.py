@@ -1,4 +1,4 @@
-"""Where the time went: each epoch by its phases, and the whole life of each run."""
+"""Time by phase: of each epoch, and of the whole process of each run."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from bench.record import Record, input_waits
 Seconds = dict[str, float]
 MEDIAN = "median of the runs"
 _TIME = "time (s)"
-_EACH = "Waiting for input is shown apart from the rest of training where the trainer measured it."
+_EACH = "Waiting for input is separate from the rest of training if the trainer measured it."
 
 
 def of_epochs(records: Sequence[Record]) -> Figure:
-    """Each epoch's time by its phases: the median over the runs that count, or one run."""
+    """Return the time of each epoch by phase: the median over the runs that count, or one run."""
     runs = {seed_name(each): epochs(each) for each in records}
     runs = {name: found for name, found in runs.items() if found}
     sample = [found for each in counted(records) if (found := epochs(each))]
@@ -32,7 +32,7 @@ def of_epochs(records: Sequence[Record]) -> Figure:
         for epoch, parts in table.items()
         for phase, seconds in parts.items()
     ]
-    shown = f"Each part of the median is the median of its own over the {len(sample)} runs that count. "
+    shown = f"Each phase of the median is its median over the {len(sample)} runs that count. "
     return Figure(
         key="epochs",
         title="Time of each epoch, by phase",
@@ -44,12 +44,12 @@ def of_epochs(records: Sequence[Record]) -> Figure:
         choices=tuple(tables) if len(tables) > 1 else (),
         choice_title="Show",
         numbers=Numbers(("run", "epoch", "phase", "seconds"), tuple(rows)),
-        empty="" if data else "No run has finished an epoch yet, so there is no time of one to draw.",
+        empty="" if data else "No run has finished an epoch yet, so there is no time to draw.",
     )
 
 
 def of_runs(records: Sequence[Record]) -> Figure:
-    """The life of every run by its phases, a bar a run."""
+    """Return the duration of every run's process by phase, one bar per run."""
     lives = [(seed_name(each), life(each)) for each in records if each.phases]
     names = dict.fromkeys([*PHASES, *(phase for _, parts in lives for phase in parts)])
     phases = [phase for phase in names if any(phase in parts for _, parts in lives)]
@@ -65,7 +65,7 @@ def of_runs(records: Sequence[Record]) -> Figure:
     return Figure(
         key="runs",
         title="Where the time of each run went",
-        caption=f"The life of the trainer's process from its start to its exit. {_EACH}",
+        caption=f"The trainer's process from its start to its exit. {_EACH}",
         data=tuple(data),
         layout=plotly.layout(plotly.axis(_TIME, low=0), across, height=height, barmode="stack", bargap=0.25),
         numbers=Numbers(header, rows),
@@ -89,7 +89,7 @@ def epochs(record: Record) -> dict[float, Seconds]:
 
 
 def life(record: Record) -> Seconds:
-    """The seconds of a run's whole life, by phase."""
+    """Return the seconds of a run's whole process, by phase."""
     parts: Seconds = {}
     for phase in record.phases:
         parts[phase.name] = parts.get(phase.name, 0.0) + phase.duration_ns / 1e9
@@ -100,9 +100,9 @@ def life(record: Record) -> Seconds:
 
 
 def _set_apart(parts: Seconds, wait_seconds: float) -> None:
-    """Show the waits beside the training they are a part of."""
+    """Subtract the waits from the training they are a part of."""
     if TRAIN in parts:
-        # A trainer's own account of its waits may be longer than the phase, which cannot be.
+        # Waits that a trainer reports may exceed the phase, which is impossible.
         parts[WAIT] = min(wait_seconds, parts[TRAIN])
         parts[TRAIN] -= parts[WAIT]
 
@@ -112,7 +112,7 @@ def _in_order(parts: Seconds) -> Seconds:
 
 
 def _medians(tables: Sequence[Mapping[float, Seconds]]) -> dict[float, Seconds]:
-    """The median of each phase of each epoch, over the runs that have it: what is missing is not 0."""
+    """Return the median of each phase of each epoch, over the runs that have it: missing is not 0."""
     found: dict[float, dict[str, list[float]]] = {}
     for table in tables:
         for epoch, parts in table.items():

@@ -14,11 +14,11 @@ from typing import Any
 #: A trace, or a part of a layout.
 Part = dict[str, Any]
 
-#: What became of a run: it reached the target, finished below it, or did not finish.
+#: Outcome of a run: it reached the target, finished below it, or did not finish.
 HIT, MISS, UNFINISHED = "hit", "miss", "unfinished"
 TRAIN, WAIT = "train_k", "wait"
 INK, MUTED, GRID, PAPER, PANEL = "#1f2933", "#56616d", "#d5dae0", "#ffffff", "#f5f7f9"
-#: What each colour of a figure is on a dark page.
+#: Colour of a figure -> its colour on a dark page.
 DARK = {
     INK: "#e6eaee", MUTED: "#a5b0bb", GRID: "#3a434d", PAPER: "#14191f", PANEL: "#1c232b",
     "#0072b2": "#56b4e9", "#c44e00": "#f0a050", "#6b7580": "#9aa5b0", "#00805b": "#3ecb9f", "#a8487f": "#e39cc6",
@@ -39,7 +39,7 @@ _TEMPLATE: Part = {
         "hovermode": "closest", "showlegend": False, "xaxis": _AXIS, "yaxis": _AXIS,
     }
 }  # fmt: skip
-#: Pixels of a panel, of the room between two, and of what stands above and below them.
+#: Pixels: height of a panel, gap between two, and the margins above and below all of them.
 _PANEL_HEIGHT, _GAP, _AROUND = 130, 18, 70
 #: A line of more points shows no mark at each of them.
 _MOST_MARKS = 60
@@ -50,7 +50,7 @@ _EXACT = ":.15~g"
 
 @dataclass(frozen=True)
 class Look:
-    """How a series is drawn, and what the legend calls it together with others that look alike; "" for no entry."""
+    """Style of a series, and its entry in the legend, which series of the same style share; "" for no entry."""
 
     colour: str
     legend: str = ""
@@ -59,7 +59,7 @@ class Look:
     pattern: str = ""
 
 
-#: Blue and orange: two that colour-blind readers tell apart (Okabe and Ito).
+#: Blue and orange, which colour-blind readers can distinguish (Okabe and Ito).
 STATES = {
     HIT: Look("#0072b2", "reached the target"),
     MISS: Look("#c44e00", "missed the target", "dash", "x"),
@@ -103,7 +103,7 @@ def of_phase(name: str) -> Look:
 
 @dataclass(frozen=True)
 class CloseUp:
-    """A part of the figure worth a closer look: both ends of each axis, None where an end stays."""
+    """A part of the figure to zoom to: both ends of each axis, None where an end stays."""
 
     label: str
     x: tuple[float, float]
@@ -113,7 +113,7 @@ class CloseUp:
 
 @dataclass(frozen=True)
 class Numbers:
-    """The figure as a table, for those who cannot see it and those who want to copy it; None is not known."""
+    """The figure as a table, to read without seeing it or to copy; None for an unknown value."""
 
     header: tuple[str, ...]
     rows: tuple[tuple[float | str | None, ...], ...]
@@ -121,11 +121,11 @@ class Numbers:
 
 @dataclass(frozen=True)
 class Figure:
-    """A Plotly figure (``data``, ``layout``) with what stands around it.
+    """A Plotly figure (``data``, ``layout``) with its title, caption and table.
 
-    ``empty`` says why there is nothing to draw, and is empty where there is. ``choices`` are what the reader may choose
-    to see, the first one before they do: a trace is shown while its ``meta.choice`` is chosen, a shape or an annotation
-    while its ``name`` is, each always where it has none.
+    ``empty`` says why there is nothing to draw; otherwise it is "". The reader selects one of ``choices``, by default
+    the first. A trace is shown if its ``meta.choice`` is selected, a shape or an annotation if its ``name`` is; those
+    without one are always shown.
     """
 
     key: str
@@ -140,7 +140,7 @@ class Figure:
     empty: str = ""
 
     def json(self) -> Part:
-        """Return what a page draws: the Plotly figure with its name and its close-ups."""
+        """Return what the page draws: the Plotly figure with its key and its close-ups."""
         close_ups = [asdict(each) for each in self.close_ups]
         return {"key": self.key, "data": self.data, "layout": self.layout, "closeUps": close_ups}
 
@@ -235,13 +235,13 @@ def axis(title: str, low: float | None = None, high: float | None = None, **more
 
 
 def ticks(positions: Sequence[float], names: Sequence[str]) -> Part:
-    """Return the attributes of an axis whose positions have names; long ones are cut."""
+    """Return the attributes of an axis whose positions have names; long names are shortened."""
     cut = [each if len(each) <= _MOST_LETTERS else f"{each[: _MOST_LETTERS - 1]}…" for each in names]
     return {"tickmode": "array", "tickvals": list(positions), "ticktext": cut}
 
 
 def target(percent: float) -> tuple[Part, Part]:
-    """Return the horizontal line of a target, and its words."""
+    """Return the horizontal line of a target, and its label."""
     shape = {
         "type": "line", "xref": "paper", "x0": 0, "x1": 1, "yref": "y", "y0": percent, "y1": percent,
         "line": {"color": INK, "width": 1.2, "dash": "longdash"},
@@ -251,7 +251,7 @@ def target(percent: float) -> tuple[Part, Part]:
 
 
 def mark(x: float, label: str, choice: str = "", quiet: bool = False) -> tuple[Part, Part]:
-    """Return a vertical line through all panels, and its words; ``quiet`` ones are shown to who looks closer."""
+    """Return a vertical line through all panels, and its label, which is shown after zooming in if ``quiet``."""
     stroke: Part = (
         {"color": MUTED, "width": 0.6, "dash": "dot"} if quiet else {"color": INK, "width": 1.8, "dash": "dash"}
     )

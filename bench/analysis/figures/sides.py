@@ -1,4 +1,4 @@
-"""Campaigns beside each other: the fixed work's time of every run, and the time of each epoch."""
+"""Campaigns compared: the fixed-work time of every run, and the time of each epoch."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ OWN_WORK = "each one's own schedule, which is not the same work"
 _ENDED = {plotly.HIT: "reached the target", plotly.MISS: "missed the target"}
 #: How far from the middle of its side the outermost dots lie, and the median, where sides are 1 apart.
 _DOTS, _MEDIAN = 0.12, 0.3
-#: Of an epoch: the numbers of evaluations are sums of floats.
+#: In epochs: the epoch of an evaluation is a sum of floats.
 _WHOLE_TOLERANCE = 1e-6
 
 
@@ -29,7 +29,7 @@ def same_work(sides: Sequence[Side]) -> bool:
 
 
 def fixed_work(sides: Sequence[Side]) -> Figure:
-    """A dot a run that is compared, its time of the same work, and the median of each side with its interval."""
+    """Return the fixed-work time of each compared run as a dot, and the median of each side with its interval."""
     work = str(sides[0].work) if sides else ""
     title = f"time on {work} (s)"
     hover = (plotly.value(title, "x"),)
@@ -51,10 +51,10 @@ def fixed_work(sides: Sequence[Side]) -> Figure:
     done = "the same work" if same_work(sides) else OWN_WORK
     return Figure(
         key="fixed-work",
-        title="Fixed work, a dot a run",
+        title="Fixed work, one dot per run",
         caption=(
-            f"The time of {done} ({work}), target or not, of every run that is compared. The diamond is the "
-            "median, its bar an interval of it by ranks, from the fastest to the slowest of fewer than six runs."
+            f"The time of {done} ({work}), target or not, of every compared run. The diamond is the median; its bar is "
+            "the rank interval of the median, which spans fastest to slowest with fewer than six runs."
         ),
         data=tuple(data),
         layout=plotly.layout(plotly.axis(title), across, height=max(160, 90 * len(sides) + 70)),
@@ -64,7 +64,7 @@ def fixed_work(sides: Sequence[Side]) -> Figure:
 
 
 def epoch_times(sides: Sequence[Side]) -> Figure:
-    """Training time of each epoch: the median over the runs of each side that are compared."""
+    """Return the training time of each epoch: the median over the compared runs of each side."""
     title = "training (s/epoch)"
     hover = (plotly.value("epoch", "x"), plotly.value(title))
     data = []
@@ -82,8 +82,8 @@ def epoch_times(sides: Sequence[Side]) -> Figure:
         key="epoch-times",
         title="Training time of each epoch, by side",
         caption=(
-            "The median over the runs of a side that are compared; evaluation is not in it. Left out is what was "
-            "evaluated after less or more than one whole epoch, as the last part of a schedule that ends within one."
+            "The median over the compared runs of a side, without evaluation. Left out: evaluations after less or more "
+            "than one whole epoch, such as the last part of a schedule that ends within an epoch."
         ),
         data=tuple(data),
         layout=plotly.layout(plotly.axis("epoch", low=0), plotly.axis(title, low=0)),
@@ -118,5 +118,5 @@ def _epochs(records: Sequence[Record]) -> dict[float, list[float]]:
 
 
 def _beside(number: int, dots: int) -> float:
-    """A small step aside, the same every time, so that dots of near times do not hide each other."""
+    """Return a fixed small offset, so that dots of similar times do not hide each other."""
     return 0.0 if dots == 1 else 2 * _DOTS * (number / (dots - 1) - 0.5)

@@ -1,4 +1,4 @@
-"""How long steps waited for their input: a histogram of the waits, with the floor that a ready batch costs."""
+"""Histogram of how long steps waited for their input, with the baseline: the cost of a batch that is ready."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _Edges = tuple[float, ...]
 
 
 def of_runs(records: Sequence[Record]) -> Figure:
-    """Steps by how long they waited, after the first epoch, whose waits hold first-use costs."""
+    """Return the steps by their wait, after the first epoch, whose waits include first-use costs."""
     groups = {seed_name(each): kept for each in records if (kept := _later(each))}
     together = [wait for each in counted(records) for wait in _later(each)]
     if len(groups) > 1 and together:
@@ -34,8 +34,8 @@ def of_runs(records: Sequence[Record]) -> Figure:
         key="waits",
         title="How long steps waited for input",
         caption=(
-            "Steps by the time they waited for their batch, after the first epoch. The vertical line is the floor: "
-            "what a wait for a batch that is ready costs; only what is beyond it is a stall."
+            "Steps by the time they waited for their batch, after the first epoch. The vertical line is the baseline: "
+            "the cost of a batch that is ready. Only waits beyond it are stalls."
         ),
         data=data,
         layout=layout(
@@ -65,11 +65,11 @@ def _counts(waits: Sequence[WaitHistogram]) -> tuple[float, ...]:
 
 def _floor(name: str, waits: Sequence[WaitHistogram], edges: _Edges) -> tuple[Part, Part]:
     floor_us = median(each.floor_us for each in waits)
-    return mark(_place(floor_us, edges), f"floor {_time(floor_us)}", name)
+    return mark(_place(floor_us, edges), f"baseline {_time(floor_us)}", name)
 
 
 def _place(value_us: float, edges: _Edges) -> float:
-    """Where a wait lies along the bars, which stand at 0, 1, ...: in the logarithm between two edges."""
+    """Return the position of a wait along the bars, which are at 0, 1, ...: logarithmic between two edges."""
     after = sum(edge <= value_us for edge in edges)
     if after == 0 or after == len(edges) or value_us <= 0 or edges[after - 1] <= 0:
         return float(after)
@@ -93,7 +93,7 @@ def _time(value_us: float) -> str:
 
 def _why_none(records: Sequence[Record]) -> str:
     if any(each.input == "device" for each in records):
-        return "Input stalls are not applicable: the dataset rests on the device, and no step waits for it."
+        return "Input stalls are not applicable: the dataset rests on the device, so no step waits for it."
     if any(each.waits for each in records):
-        return "There are no waits after the first epoch, whose own hold first-use costs."
+        return "There are no waits after the first epoch, whose waits include first-use costs."
     return "The trainer measured no waits for its input."

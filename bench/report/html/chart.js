@@ -1,10 +1,10 @@
-/* A chart: a Plotly figure as it was made, in the colours of the theme, with a legend and a way through its points by keyboard. */
+/* A chart: a Plotly figure in the colours of the theme, with a legend, a close-up and keyboard navigation. */
 
 const root = document.documentElement;
 const announced = document.getElementById("announced");
 const each = (selector, within = document) => Array.from(within.querySelectorAll(selector));
 
-/* plotly.js takes some tags in a text for its own; with these characters as entities all of it is text. */
+/* plotly.js interprets some tags in a text; with these characters as entities, all of it is shown as text. */
 const plain = (text) => text.replace(/[&<>]/g, (one) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;" })[one]);
 const short = (text) => (text.length > 14 ? `${text.slice(0, 13)}…` : text);
 const themed = (part) => JSON.parse(JSON.stringify(part), (key, value) => {
@@ -15,7 +15,7 @@ const themed = (part) => JSON.parse(JSON.stringify(part), (key, value) => {
 const words = (trace, point) => trace.hovertemplate.replace("<extra></extra>", "").split("<br>").join(", ")
   .replace(/%\{(\w+)[^}]*\}/g, (_, name) => (name === "fullData" ? trace.name : trace[name][point]));
 
-/* What the legend shows of a trace: a bar with its pattern, or a line with its dashes and its mark. */
+/* Symbol of a trace in the legend: a bar with its pattern, or a line with its dashes and its mark. */
 const BARS = { "/": "▨", "\\": "▧", ".": "▦", x: "▩", "-": "▤" };
 const DASHES = { solid: "━", dash: "╍", dot: "┉", dashdot: "╍", longdash: "╍", longdashdot: "╍" };
 const SYMBOLS = { circle: "●", square: "■", diamond: "◆", "triangle-up": "▲", cross: "✚", star: "★", x: "✖" };
@@ -38,7 +38,7 @@ class Chart {
     this.listen();
   }
 
-  /* The raw figure of the run that is chosen. */
+  /* The figure of the chosen run, as it was made. */
   shown() {
     const { data, layout } = this.figure;
     const chosen = (name) => !name || this.choice === undefined || name === this.choice;
@@ -103,7 +103,7 @@ class Chart {
     return this.figure.closeUps.find(({ choice }) => !choice || this.choice === undefined || choice === this.choice);
   }
 
-  /* Shows the names of lines that stand too close together for them, to who looks as close as the close-up or closer. */
+  /* Shows labels that are too close together in the whole figure once it is zoomed as far as the close-up. */
   label() {
     const { annotations } = this.current().layout;
     const [zone, [low, high]] = [this.zone(), this.plot._fullLayout.xaxis.range];

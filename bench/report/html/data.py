@@ -1,4 +1,4 @@
-"""JSON inside a page: exact, and nothing that a parser of HTML would take for its own."""
+"""JSON inside a page: exact, and without characters that an HTML parser interprets."""
 
 from __future__ import annotations
 
@@ -12,6 +12,6 @@ _ESCAPED = {ord(each): f"\\u{ord(each):04x}" for each in "<>&\u2028\u2029"}
 def script_json(body: Any) -> str:
     """Return JSON for a ``<script type="application/json">``. Raises ValueError for a number JSON cannot hold."""
     text = json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    # Half a character, which a damaged name may hold, has no bytes in UTF-8.
+    # A lone surrogate, which a damaged name may contain, cannot be encoded in UTF-8.
     text = text.encode("utf-8", "replace").decode("utf-8")
     return text.translate(_ESCAPED)

@@ -1,4 +1,4 @@
-/* What a reader can do with the page: sort, filter, switch to dark, print; and when its charts are drawn. */
+/* Sorting, filtering, light and dark, printing, and when charts are drawn. */
 
 const made = JSON.parse(document.getElementById("figures").textContent);
 const charts = [];
@@ -22,7 +22,7 @@ const sortable = (table) => {
       each("thead th", table).forEach((other) => other.setAttribute("aria-sort", "none"));
       heading.setAttribute("aria-sort", down ? "descending" : "ascending");
       const rows = Array.from(table.tBodies[0].rows).map((row) => [valueOf(row, column), row]);
-      /* What is not known comes last, whichever way the rest is sorted. */
+      /* Unknown values are last in either order. */
       rows.sort(([one], [other]) => (one === "" || other === "" ? (one === "") - (other === "") : (down ? -1 : 1) * order(one, other)));
       table.tBodies[0].append(...rows.map(([, row]) => row));
     });
@@ -58,7 +58,7 @@ const filtered = (box) => {
 const theme = document.getElementById("theme");
 const wanted = matchMedia("(prefers-color-scheme: dark)");
 const remembered = () => { try { return localStorage.getItem("theme"); } catch { return null; } };
-const remember = (name) => { try { localStorage.setItem("theme", name); } catch { /* a file from a disk may keep nothing */ } };
+const remember = (name) => { try { localStorage.setItem("theme", name); } catch { /* storage may be unavailable for local files */ } };
 let chosen = remembered();
 const show = (name) => {
   if (root.dataset.theme === name) return;
@@ -76,7 +76,7 @@ theme.addEventListener("click", () => {
 wanted.addEventListener("change", follow);
 follow();
 
-/* ---- begin --------------------------------------------------------------------------------------------------------- */
+/* ---- start --------------------------------------------------------------------------------------------------------- */
 
 each("table.sortable").forEach(sortable);
 each(".seeds").forEach(filtered);
@@ -89,7 +89,7 @@ for (const element of each(".chart")) {
   const figure = made.figures.find(({ key }) => key === element.dataset.figure);
   if (figure) charts.push(new Chart(element, figure));
 }
-/* The first at once, the others when they come near or when there is nothing else to do. */
+/* The first chart is drawn at once, the others when they are near the screen or the browser is idle. */
 const near = new IntersectionObserver((seen) => {
   for (const { isIntersecting, target } of seen) {
     if (isIntersecting) {
@@ -105,7 +105,7 @@ const rest = () => {
   next.draw();
   idle(rest);
 };
-/* What draws stands last in the file: the page is read, sorted and filtered while a browser still takes it in. */
+/* plotly.js is last in the file, so the page can be read, sorted and filtered while it loads. */
 document.addEventListener("DOMContentLoaded", () => {
   if (charts.length) charts[0].draw();
   charts.slice(1).forEach((chart) => near.observe(chart.plot));

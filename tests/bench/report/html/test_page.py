@@ -199,7 +199,7 @@ def test_waits_are_drawn_with_their_floor() -> None:
         lines.insert(place, {**changed(lines, "epoch")[place], "event": "waits", "epoch": epoch, **pages.WAITS})
     waits = figures_in(pages.of(build_record(lines)))["waits"]
     assert waits["data"][0]["y"] == [2, 180, 10, 2]  # type: ignore[index]
-    assert waits["layout"]["annotations"][0]["text"] == "floor 20 us"  # type: ignore[index]
+    assert waits["layout"]["annotations"][0]["text"] == "baseline 20 us"  # type: ignore[index]
 
 
 # --- What strangers say ---
