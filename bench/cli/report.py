@@ -97,7 +97,7 @@ def command(
         click.echo(printable(_draw(campaign, records, plot)), err=pasted)
     if figures is not None:
         drawn = exports.draw_figures(campaign, records, _title(campaign), figures, figures_as)
-        click.echo(printable(drawn), err=pasted)
+        click.echo("\n".join(map(printable, drawn.splitlines())), err=pasted)
 
 
 def _made(
