@@ -20,7 +20,7 @@ import pandas as pd
 from bench.analysis import frames, welch
 from bench.analysis.columns import STALLS
 from bench.record import Evaluation, Record, input_waits
-from bench.record.stalls import HOST, MEMORY
+from bench.record.experiment import HOST, MEMORY
 from bench.rules import with_verdict
 from bench.rules.data import EMPTY_SHARE, MEMORY_INPUT, STALL_SHARE
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from bench.containers import spec
 from bench.errors import UsageError, one_line
 from bench.launch import kernel_cache
+from bench.record.experiment import A, B
 from bench.system import container_flags, redaction
 from bench.system.env_allowlist import PREFIXES
 from bench.system.env_snapshot import WITHHELD, Identity, recorded
@@ -25,6 +26,7 @@ SETTINGS: Mapping[str, tuple[str, ...]] = {
     "PRECISION": _PRECISIONS,
     "THREADS": (),
     "CACHE": kernel_cache.KINDS,
+    "TELEMETRY": ("on", "off"),
     "WHERE": ("auto", "container", "native"),
     "IMAGE": (),
     "DOCKER": (),
@@ -32,7 +34,7 @@ SETTINGS: Mapping[str, tuple[str, ...]] = {
 }
 #: What both sides share, and is said beside A and B.
 _SHARED = (
-    *("DATA", "SEEDS", "OUT", "WARMUP", "IDLE", "TELEMETRY", "WATCH", "TIMEOUT"),
+    *("DATA", "SEEDS", "OUT", "WARMUP", "IDLE", "WATCH", "TIMEOUT"),
     *("AUTHOR", "EMAIL", "HARDWARE", "COST_PER_HOUR", "CODE_URL"),
 )
 #: What a side may never say, and where its question is answered.
@@ -67,6 +69,17 @@ def _told(key: str, value: str, identity: Identity) -> str:
     if key == "DOCKER_FLAGS":
         value = shlex.join(container_flags.redacted_flags(container_flags.split(value)))
     return value if key == "IMAGE" else redaction.redact(value, identity)
+
+
+def read_both(a: str | None, b: str | None, environ: Mapping[str, str]) -> dict[str, ArmSettings]:
+    """Return the settings of each side, by the name of its folder. Raises UsageError where neither was given."""
+    # An empty variable, as `make ab A= B=` passes it, is no option for click, but here it means that nothing differs.
+    if a is None and b is None and not {"A", "B"} & environ.keys():
+        raise UsageError(
+            "say how A and B differ, as in --a PRECISION=bf16 --b PRECISION=fp32; --a '' --b '' measures the method."
+        )
+    identity = Identity.of_this_process()
+    return {A: read("A", a or "", identity), B: read("B", b or "", identity)}
 
 
 def read(side: str, typed: str, identity: Identity) -> ArmSettings:

@@ -1,131 +1,102 @@
-"""An ablation: the campaigns of its variants in one folder, run in turn by seed, and which of their runs are left."""
+"""The arms of an ablation: the variants of a declared set, one change at a time."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from pathlib import Path
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, replace
 
-from bench.campaign import campaign
-from bench.campaign.campaign import Campaign, Configuration
-from bench.errors import DataError, Refused, UsageError
+from bench.campaign import plan
+from bench.campaign.campaign import Configuration
+from bench.campaign.experiment import Arm, Design
+from bench.campaign.plan import RunOptions
+from bench.containers.selection import ContainerOptions
+from bench.errors import UsageError
 from bench.launch.conditions import RunConditions
-from bench.record import ABLATION_FILE, CAMPAIGN_FILE, StoredAblation, read_ablation, write_ablation
-from bench.record.claims import Claims
-from bench.system import files as disk
-from bench.system.files import wrap_disk_errors
-
-#: A variant by name, and a seed.
-Run = tuple[str, int]
-
-
-@dataclass(frozen=True)
-class Ablation:
-    """An ablation's folder, what is compared in it, and the campaign of each variant by name."""
-
-    folder: Path
-    stored: StoredAblation
-    campaigns: Mapping[str, Campaign]
-
-    def left(self) -> tuple[Run, ...]:
-        """The runs still to be made: every variant of a seed before the next seed, so that drift is no difference.
-
-        Those that have failed before come last, so that a variant that cannot be trained keeps no other from its runs.
-        """
-        left = {name: each.left() for name, each in self.campaigns.items()}
-        runs = [(name, seed) for seed in self.stored.seeds for name in left if seed in left[name]]
-        return tuple(sorted(runs, key=lambda run: self.campaigns[run[0]].failed(run[1])))
-
-    def prepare(self) -> None:
-        """Make the folders, remove what a killed harness left half-written, and write what is to be done.
-
-        Only for who holds the folder's lock. Raises EnvironmentProblem where the disk does not take it.
-        """
-        disk.remove_parts(self.folder)
-        if not (self.folder / ABLATION_FILE).exists():
-            # First of all, so that a folder whose harness is killed here is known for what it is.
-            write_ablation(self.stored, self.folder)
-        for each in self.campaigns.values():
-            with wrap_disk_errors(each.folder):
-                disk.make_folder(each.folder, exist_ok=True)
-            each.sweep()
-        self.write()
-
-    def write(self) -> None:
-        """Put ``ablation.json`` and each ``campaign.json`` in place, with the status as the folders show it now."""
-        for each in self.campaigns.values():
-            each.write()
-        write_ablation(replace(self.stored, status="unfinished" if self.left() else "finished"), self.folder)
+from bench.probes.device import Device
+from bench.record import SCHEMA, StoredAblation, Variant
+from bench.report import ablation as shown
+from bench.report.ablation import counted
+from resnet9.recipe import ablation as declared
+from resnet9.recipe.ablation import AblationSet
 
 
-def choose(
-    results: Path,
-    out: Path | None,
-    wanted: StoredAblation,
-    configurations: Mapping[str, Configuration],
-    device_name: str,
-    now: datetime,
-    protocol: RunConditions = RunConditions(),  # noqa: B008 (frozen)
-) -> Ablation:
-    """The ablation to run: the one in ``out``, else the newest unfinished one of the same set, machine and data, else a
-    new one.
+def sets() -> Iterator[str]:
+    """Return lines that list the shipped sets."""
+    yield "The sets, to run with `make ablate SET=...`, or to read first with `python -m bench ablate SET --plan`:"
+    for name in declared.sets():
+        found = declared.load(name).declaration
+        variants = counted(len(found.variants), "variant")
+        yield f"  {name:<8} {found.title}: {variants} and the base, {found.seeds} seeds each"
 
-    Writes nothing. ``configurations`` are those of the variants, by name. Seeds asked for and seeds done make up the
-    seeds of each. Raises UsageError or Refused where ``out`` is something else, DataError where it is damaged.
+
+def design(
+    chosen: AblationSet, options: RunOptions, containers: ContainerOptions, conditions: RunConditions, device: Device
+) -> Design[StoredAblation]:
+    """Return the ablation of a set; ``options`` with seeds replace those it declares.
+
+    Raises UsageError where the set declares the input of its base and another one is asked for.
     """
-    now = now.astimezone(UTC)
-    folder = _newest_unfinished(results, wanted) if out is None else out
-    found = None if folder is None else _in_folder(folder, wanted)
-    if folder is None:
-        folder = campaign.new_folder(results, now, "ablate", wanted.set, device_name)
-    campaigns = {
-        name: campaign.choose(results, folder / name, each, wanted.seeds, Claims(), device_name, now, protocol)
-        for name, each in configurations.items()
+    declaration = chosen.declaration
+    if declaration.input and options.input not in (None, "auto", declaration.input):
+        raise UsageError(
+            f"the set {chosen.name} declares the input of its base, {declaration.input}; leave INPUT={options.input} "
+            "out."
+        )
+    seeds, input = options.seeds or str(declaration.seeds), declaration.input or options.input
+    base = plan.complete(replace(options, seeds=seeds, input=input), device, chosen.base.name, chosen.base.dataset)
+    arms = {
+        each.name: Arm(
+            replace(base, recipe=chosen.locator(each.recipe), input=each.input or base.input),
+            chosen.recipes[each.recipe],
+            conditions,
+            containers,
+            warmed=each.name == declaration.base,
+            title=each.technique,
+        )
+        for each in _declared(chosen)
     }
-    seeds = tuple(dict.fromkeys(seed for each in campaigns.values() for seed in each.seeds))
-    created = f"{now:%Y-%m-%dT%H:%M:%SZ}" if found is None else found.created_utc
-    return Ablation(folder, replace(wanted, seeds=seeds, created_utc=created), campaigns)
+
+    def stored(arms: Mapping[str, Arm], configurations: Mapping[str, Configuration]) -> StoredAblation:
+        # Without configurations for who only reads the plan.
+        base = configurations.get(declaration.base)
+        configuration = {} if base is None else {**asdict(base), **asdict(conditions)}
+        return _stored(chosen, arms, configuration)
+
+    return Design(arms, stored, shown.plan)
 
 
-def differences(found: StoredAblation, wanted: StoredAblation) -> list[str]:
-    """In what the ablation ``found`` is not the one that is wanted, each with both values."""
-    if found.set != wanted.set:
-        return [f"set {found.set!r} instead of {wanted.set!r}"]
-    mine, theirs = wanted.configuration, found.configuration
-    unlike = [f"{key} {theirs.get(key)!r} instead of {mine[key]!r}" for key in mine if mine[key] != theirs.get(key)]
-    if not unlike and found.sha256 != wanted.sha256:
-        return [f"another version of the set {wanted.set!r}"]
-    return unlike
+def _declared(chosen: AblationSet) -> tuple[declared.Variant, ...]:
+    """Return the variants of a set, the base first."""
+    return declared.Variant(chosen.declaration.base, "base"), *chosen.declaration.variants
 
 
-def _newest_unfinished(results: Path, wanted: StoredAblation) -> Path | None:
-    for path in campaign.newest_first(results, ABLATION_FILE):
-        try:
-            found = read_ablation(path.parent)
-            if not differences(found, wanted) and _left(path.parent, found):
-                return path.parent
-        except DataError:
-            continue
-    return None
-
-
-def _left(folder: Path, stored: StoredAblation) -> bool:
-    names = [each.name for each in stored.variants]
-    if not all((folder / name / CAMPAIGN_FILE).is_file() for name in names):
-        return True
-    return any(campaign.read(folder / name).left() for name in names)
-
-
-def _in_folder(folder: Path, wanted: StoredAblation) -> StoredAblation | None:
-    """The ablation in ``folder``, or None where it is not there yet or empty."""
-    names = campaign.names_in(folder)
-    if not names:
-        return None
-    if ABLATION_FILE not in names:
-        raise UsageError(f"OUT={folder} holds {min(names)!r} and no ablation; name an empty folder or a new one.")
-    found = read_ablation(folder)
-    unlike = differences(found, wanted)
-    if unlike:
-        raise Refused(f"OUT={folder} holds another ablation: {'; '.join(unlike)}; name another folder.")
-    return found
+def _stored(chosen: AblationSet, arms: Mapping[str, Arm], configuration: dict[str, object]) -> StoredAblation:
+    base, *_ = _declared(chosen)
+    return StoredAblation(
+        schema=SCHEMA,
+        set=chosen.name,
+        sha256=chosen.sha256,
+        title=chosen.declaration.title,
+        question=chosen.declaration.question,
+        proxy=chosen.declaration.proxy,
+        spread_percent=chosen.declaration.spread_percent,
+        spread_source=chosen.declaration.spread_source,
+        throughput_spread=chosen.declaration.throughput_spread,
+        variants=tuple(
+            Variant(
+                name=each.name,
+                technique=each.technique,
+                recipe=arms[each.name].recipe.name,
+                recipe_sha256=arms[each.name].recipe.sha256,
+                input=arms[each.name].plan.input,
+                epochs=arms[each.name].recipe.epochs,
+                view=arms[each.name].recipe.views,
+                decides=each.decides,
+                against="" if each == base else chosen.reference(each).name,
+                changes=() if each == base else chosen.changes(each),
+            )
+            for each in _declared(chosen)
+        ),
+        seeds=arms[base.name].plan.seeds,
+        configuration=configuration,
+    )

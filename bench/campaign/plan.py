@@ -6,6 +6,7 @@ import difflib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.campaign import seeds
@@ -157,6 +158,12 @@ def recipe_name(wishes: RunOptions, where: Device) -> str:
             f"RECIPE={FAST} SEEDS=1 (about 11 minutes on 2 cores with bf16 instructions, longer on others)."
         )
     return SMOKE
+
+
+def absolute(recipe: str) -> str:
+    """Return the name of a recipe as a trainer that runs in another folder understands it, too."""
+    place, _, table = recipe.rpartition(":")
+    return f"{Path(place).absolute()}:{table}" if place.endswith(".json") else recipe
 
 
 def complete(wishes: RunOptions, where: Device, recipe: str, dataset: str) -> Plan:

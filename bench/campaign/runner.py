@@ -107,7 +107,8 @@ class Runner:
             if todo.placed is not None:
                 # TERM is lost on a container that is made and not begun yet; killing it must not take long.
                 limits = replace(limits, grace_seconds=_GRACE_SECONDS)
-            outcome = launch.launch(job, [self.display], limits, spawner=spawner, sampler=self._samplers.make())
+            sampler = self._samplers.make(off=not campaign.protocol.telemetry)
+            outcome = launch.launch(job, [self.display], limits, spawner=spawner, sampler=sampler)
             outcome = _explained(outcome, todo)
         record = records.write_record(job.folder)
         self._exited_ns = record.exited_ns
@@ -275,12 +276,11 @@ def open_runner(
     wish to stop ends the run; between two it waits until what the last one gave is written. ``session`` is added to the
     circumstances of every run.
     """
-    off = not protocol.telemetry
     limits = Limits(enough_epochs=enough_epochs)
     if timeout is not None:
         limits = replace(limits, start_seconds=timeout, silence_seconds=timeout)
-    with SignalPipe() as wishes, Samplers(watched.chosen, watched.why_none, off=off) as samplers:
+    with SignalPipe() as wishes, Samplers(watched.chosen, watched.why_none) as samplers:
         made = Runner(total, limits, wishes, protocol, samplers, session)
-        if watched.notice and not off:
+        if watched.notice and protocol.telemetry:
             made.display.say(watched.notice)
         yield made

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from bench.record import Record, StoredCampaign
+    from bench.record.experiment import StoredExperiment
 
 
 @click.command("report")
@@ -57,24 +58,18 @@ def command(
     from bench.campaign import reproductions
     from bench.dawnbench.claims import missing
     from bench.errors import printable
-    from bench.record import ABLATION_FILE, holds, load_campaign
-    from bench.record.ab import AB_FILE
+    from bench.record import load_campaign
     from bench.record.describe import describe, newest
-    from bench.record.stalls import STALLS_FILE
+    from bench.record.experiment import kind_of
     from bench.report import MARKDOWN, campaign_files, exports
     from bench.rules import with_verdict
 
     exports.require(forms)
     folder = folder or newest(RESULTS)
     asked = any((plot, figures, *claims.values(), *(form for form in forms if form != CSV)))
-    if holds(folder, ABLATION_FILE):
-        _ablation(folder, asked)
-        return
-    if holds(folder, STALLS_FILE):
-        _stalls(folder, asked)
-        return
-    if holds(folder, AB_FILE):
-        _ab(folder, asked)
+    kind = kind_of(folder)
+    if kind is not None:
+        _experiment(kind, folder, asked)
         return
     campaign = load_campaign(folder)
     claimed = claims_options.together(campaign.claims, claims, folder)
@@ -169,63 +164,25 @@ def _rebuild_whole(campaign: StoredCampaign) -> None:
     )
 
 
-def _ablation(folder: Path, asked: bool) -> None:
-    """Make the tables of an ablation and its variants' campaigns. Raises UsageError where more is ``asked`` of it."""
-    from bench.errors import UsageError
-    from bench.record import read_ablation
-    from bench.report import campaign_files
+def _experiment(kind: type[StoredExperiment], folder: Path, asked: bool) -> None:
+    """Rebuild the tables of an experiment and of its arms. Raises UsageError for options that only a campaign has."""
+    from bench.errors import UsageError, printable
+    from bench.record import read_experiment
+    from bench.report import experiments
 
-    names = [each.name for each in read_ablation(folder).variants]
+    arms = read_experiment(folder, kind).arms  # Before anything is written into a folder that is damaged.
     if asked:
         raise UsageError(
-            f"{folder} is an ablation, of which there is neither a picture nor a DAWNBench pair; name the campaign of "
-            f"a variant, such as {folder / names[0]}."
+            f"{folder} is {kind.what}, of which there is neither a picture nor a DAWNBench pair; name one of its "
+            f"campaigns, such as {folder / arms[0]}."
         )
-    writable = _rebuild_sides(folder, names)
-    if writable:
-        campaign_files.write_ablation(folder)
-    campaign_files.show_ablation(folder, sys.stdout)
-    _say_rebuilt(folder, writable)
+    writable = _rebuild_arms(folder, arms)
+    experiments.publish(folder, sys.stdout, write=writable)
+    told = _fits(folder) if writable else f"{folder} is read-only: its files were left as they are."
+    click.echo(printable(told))
 
 
-def _stalls(folder: Path, asked: bool) -> None:
-    """Make the tables of a measurement of the input and its sides. Raises UsageError where more is ``asked`` of it."""
-    from bench.errors import UsageError
-    from bench.record.stalls import INPUTS
-    from bench.report import stalls_files as table
-
-    if asked:
-        raise UsageError(
-            f"{folder} measures an input, of which there is neither a picture nor a DAWNBench pair; name a campaign."
-        )
-    writable = _rebuild_sides(folder, INPUTS)
-    if writable:
-        table.write(folder)
-    table.show(folder, sys.stdout)
-    _say_rebuilt(folder, writable)
-
-
-def _ab(folder: Path, asked: bool) -> None:
-    """Make the tables of an A/B and of its two campaigns. Raises UsageError where more is ``asked`` of it."""
-    from bench.errors import UsageError
-    from bench.record.ab import SIDES, read_ab
-    from bench.report import ab_files as both
-
-    read_ab(folder)  # Before anything is written into a folder that is damaged.
-    if asked:
-        raise UsageError(
-            f"{folder} is an A/B, of which there is neither a picture nor a DAWNBench pair; name one of its sides, as "
-            f"{folder / SIDES[0]}."
-        )
-    writable = _rebuild_sides(folder, SIDES)
-    comparison = both.compared(folder)
-    if writable:
-        both.write(folder, comparison)
-    both.show(comparison, sys.stdout)
-    _say_rebuilt(folder, writable)
-
-
-def _rebuild_sides(folder: Path, names: Sequence[str]) -> bool:
+def _rebuild_arms(folder: Path, names: Sequence[str]) -> bool:
     """Make the tables of the campaigns of these names in ``folder`` that have begun; whether it can be written to."""
     from bench.record import CAMPAIGN_FILE, holds, load_campaign
 
@@ -234,12 +191,6 @@ def _rebuild_sides(folder: Path, names: Sequence[str]) -> bool:
     for campaign in [load_campaign(each) for each in begun]:  # All are read before anything is written.
         _rebuild_whole(campaign)
     return writable
-
-
-def _say_rebuilt(folder: Path, writable: bool) -> None:
-    from bench.errors import printable
-
-    click.echo(printable(_fits(folder) if writable else f"{folder} is read-only: its files were left as they are."))
 
 
 def _fits(folder: Path) -> str:

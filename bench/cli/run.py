@@ -117,13 +117,7 @@ def _planned(
     custom_campaign.no_target(target)
     name = plan.recipe_name(wishes, where)
     chosen = recipes.load(name)
-    return chosen, plan.complete(wishes, where, anywhere(name), chosen.dataset)
-
-
-def anywhere(recipe: str) -> str:
-    """The name of a recipe as the trainer understands it, too, which runs in a folder of its own."""
-    place, _, table = recipe.rpartition(":")
-    return f"{Path(place).absolute()}:{table}" if place.endswith(".json") else recipe
+    return chosen, plan.complete(wishes, where, plan.absolute(name), chosen.dataset)
 
 
 def _choose(todo: Plan, chosen: Any, data: Data, out: Path | None, claims: Any, protocol: RunConditions) -> Campaign:

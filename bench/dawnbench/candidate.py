@@ -16,13 +16,12 @@ from bench.dawnbench.expected import Expectation
 from bench.dawnbench.findings import printable
 from bench.dawnbench.pair import SUFFIXES, TARGET_PERCENT, TEST_IMAGES
 from bench.errors import DataError, Refused, UsageError, one_line
-from bench.record import ABLATION_FILE, CAMPAIGN_FILE, holds, load_campaign, read_ablation
-from bench.record.ab import AB_FILE, SIDES
+from bench.record import CAMPAIGN_FILE, holds, load_campaign
 from bench.record.claims import price as claimed_price
 from bench.record.clocks import CLOCKS, HEADLINE, fixed_work_seconds, to_target_seconds
 from bench.record.describe import describe
+from bench.record.experiment import StoredStalls, kind_of, read_experiment
 from bench.record.model import PLAIN
-from bench.record.stalls import STALLS_FILE
 from bench.rules import with_verdict
 from bench.rules.image import not_publishable
 
@@ -67,14 +66,12 @@ def of(path: Path, cost_per_hour: float | None) -> RankingInput:
     if path.suffix in SUFFIXES and path.name != CAMPAIGN_FILE:
         return _of_pair(path, cost_per_hour)
     folder = path.parent if path.name == CAMPAIGN_FILE else path
-    if holds(folder, ABLATION_FILE):
-        one = folder / read_ablation(folder).variants[0].name
-        raise UsageError(f"{printable(folder)} is an ablation of several campaigns; name one, such as {one}.")
-    if holds(folder, AB_FILE):
-        a, b = (printable(folder / side) for side in SIDES)
-        raise UsageError(f"{printable(folder)} is an A/B of two campaigns; name one of its sides, {a} or {b}.")
-    if holds(folder, STALLS_FILE):
+    kind = kind_of(folder)
+    if kind is StoredStalls:
         raise UsageError(f"{printable(folder)} measures an input and ends its runs early; name a campaign's folder.")
+    if kind is not None:
+        one = printable(folder / read_experiment(folder, kind).arms[0])
+        raise UsageError(f"{printable(folder)} is {kind.what} of several campaigns; name one, such as {one}.")
     if not folder.exists():
         raise DataError(f"there is no {printable(path)}; give a campaign's folder, such as one under results/.")
     if holds(folder, CAMPAIGN_FILE):

@@ -1,15 +1,8 @@
 """Records: the events of one run folded into data, and their files."""
 
-from bench.record.ablation import (
-    ABLATION_FILE,
-    StoredAblation,
-    Variant,
-    load_ablation,
-    read_ablation,
-    write_ablation,
-)
 from bench.record.build import EVENTS_FILE, build_record
 from bench.record.column import Column
+from bench.record.experiment import StoredAblation, Variant, load_experiment, read_experiment, write_experiment
 from bench.record.files import (
     CAMPAIGN_FILE,
     MOST_JSON_BYTES,
@@ -57,7 +50,6 @@ from bench.record.telemetry import (
 from bench.system.files import replace_file
 
 __all__ = [
-    "ABLATION_FILE",
     "CAMPAIGN_FILE",
     "EVENTS_FILE",
     "LEAST_TICKS",
@@ -95,14 +87,14 @@ __all__ = [
     "build_record",
     "build_record_from",
     "holds",
-    "load_ablation",
     "load_campaign",
+    "load_experiment",
     "load_run",
     "read",
-    "read_ablation",
+    "read_experiment",
     "replace_file",
     "seed_folder",
     "write",
-    "write_ablation",
+    "write_experiment",
     "write_run",
 ]

@@ -6,10 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.errors import DataError, one_line
-from bench.record import ABLATION_FILE, CAMPAIGN_FILE
-from bench.record import ab as sides
-from bench.record.ab import AB_FILE
-from bench.record.stalls import STALLS_FILE
+from bench.record import CAMPAIGN_FILE
+from bench.record.experiment import KINDS, StoredAblation, StoredStalls, ab_of, kind_of
 
 if TYPE_CHECKING:
     from bench.record import StoredCampaign
@@ -21,7 +19,7 @@ def newest(results: Path) -> Path:
     A link is passed over: whoever wants what it leads to names it. Raises DataError for none at all.
     """
 
-    files = (CAMPAIGN_FILE, ABLATION_FILE, STALLS_FILE, AB_FILE)
+    files = (CAMPAIGN_FILE, *(kind.file for kind in KINDS))
     for place in (results, results / "published"):
         # Names begin with the time in UTC, so their order is that of the campaigns.
         folders = (path.parent for name in files for path in place.glob(f"*/{name}"))
@@ -41,13 +39,13 @@ def describe(campaign: StoredCampaign) -> str:
     device = run.device.get("name") if run else asked.get("device", "?")
     precision = run.precision if run else asked.get("precision", "?")
     line = one_line(f"{recipe} on {data}, {device}, {precision}, input {asked.get('input', '?')}")
-    above = campaign.path.absolute().parent
-    if (above / STALLS_FILE).is_file():
+    kind = kind_of(campaign.path.absolute().parent)
+    if kind is StoredStalls:
         return f"{line}; one side of a comparison of inputs, each run ended after a few epochs"
-    pairs = sides.above(campaign.path)
+    pairs = ab_of(campaign.path)
     if pairs is not None:
         ended = "" if pairs.epochs is None else f", each run ended after epoch {pairs.epochs}"
         return f"{line}; one side of an A/B{ended}"
     left = len(campaign.left)
-    again = "make ablate" if (above / ABLATION_FILE).is_file() else "make bench"
+    again = "make ablate" if kind is StoredAblation else "make bench"
     return f"{line}; unfinished: {left} of {len(campaign.seeds)} seeds are left, `{again}` continues" if left else line

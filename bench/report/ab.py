@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.record.ab import StoredAB
+from bench.record.experiment import StoredAB
 
 ALIKE = "A and B are alike: this measures the method."
 #: What a side has that was told nothing.

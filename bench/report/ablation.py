@@ -4,20 +4,15 @@ Markdown.
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import pandas as pd
-from rich.console import Console
-from rich.table import Table
 
 from bench.analysis import ablation, mixture, welch
 from bench.analysis.ablation import ACCURACY, THROUGHPUT, UNITS
-from bench.errors import one_line
-from bench.record import Record, StoredAblation, Variant, replace_file
+from bench.record import Record, StoredAblation, Variant
 from bench.report import console
 from bench.report.console import PLAIN_WIDTH, UNKNOWN, seconds
 from bench.report.markdown import escaped
@@ -34,6 +29,7 @@ def plan(stored: StoredAblation) -> list[str]:
     """What is compared, by how many runs, and what difference they can find: lines to print before anything runs."""
     base = stored.variants[0]
     return [
+        *([STAND_IN] if stored.configuration.get("dataset_state") == "synthetic" else ()),
         f"{stored.title}: {stored.question}",
         f"A declared proxy decides. {stored.proxy}",
         f"base: {base.recipe}, {counted(base.epochs, 'epoch')}, input {base.input}",
@@ -92,35 +88,12 @@ def _changed(variant: Variant, base: Variant) -> str:
     return f"{variant.name}: {variant.technique}{against}{decides}: {'; '.join(variant.changes)}"
 
 
-def show(stored: StoredAblation, frame: pd.DataFrame, records: Records, out: TextIO) -> None:
-    """Print the table and what it rests on to ``out``, as wide as it is."""
-    console.write(render(stored, frame, records, console.terminal_width(), console.coloured(out)), out)
-
-
 def render(
     stored: StoredAblation, frame: pd.DataFrame, records: Records, width: int = PLAIN_WIDTH, colour: bool = False
 ) -> str:
     """The table and what it rests on as text, folded into lines no longer than ``width`` (40 at least)."""
-    made = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
-    for title in _HEADER:
-        left = title in ("technique", "answer")
-        made.add_column(title, justify="left" if left else "right", overflow="fold", no_wrap=not left)
-    for cells in _cells(frame):
-        made.add_row(*map(one_line, cells))
-    # Said outright, for rich would take FORCE_COLOR for a wish to have the codes in a file, too.
-    out = Console(
-        file=io.StringIO(),
-        width=max(width, 40),
-        force_terminal=colour,
-        no_color=not colour,
-        highlight=False,
-        markup=False,
-    )
-    with out.capture() as capture:
-        out.print(made)
-        for line in ("", *notes(stored, frame, records)):
-            out.print(one_line(line))
-    return "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"
+    lines, worded = notes(stored, frame, records), ("technique", "answer")
+    return console.table(_HEADER, _cells(frame), lines, width, colour, left=worded, wrapped=worded)
 
 
 def markdown(stored: StoredAblation, frame: pd.DataFrame, records: Records) -> str:
@@ -141,11 +114,6 @@ def markdown(stored: StoredAblation, frame: pd.DataFrame, records: Records) -> s
         *changes,
     ]  # fmt: skip
     return "\n".join(lines) + "\n"
-
-
-def write(stored: StoredAblation, frame: pd.DataFrame, records: Records, path: Path) -> None:
-    """Write ``ablation.md``. Raises EnvironmentProblem where the disk does not take it."""
-    replace_file(path, markdown(stored, frame, records))
 
 
 def notes(stored: StoredAblation, frame: pd.DataFrame, records: Records) -> list[str]:

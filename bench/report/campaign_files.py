@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from bench import record as records_on_disk
-from bench.analysis import ablation, first_run, frames, mixture, ranking
+from bench.analysis import first_run, frames, mixture, ranking
 from bench.analysis.frames import CONFIGURATION
 from bench.dawnbench import board, candidate
 from bench.errors import BenchError, EnvironmentProblem
 from bench.record import Record
 from bench.record.claims import price
 from bench.record.run_ticks import RunTicks
-from bench.report import ablation as ablation_report
 from bench.report import console, html, tables
 from bench.report import ranking as ranking_report
 from bench.rules import with_verdict
@@ -148,22 +147,3 @@ def _told(summary: pd.DataFrame) -> str:
     """In what the rows of a summary differ: `recipe (hive, page24), dataset (cifar10, synthetic)`."""
     values = {key: list(dict.fromkeys(summary[key].astype("string").fillna("unknown"))) for key in CONFIGURATION}
     return ", ".join(f"{key} ({', '.join(each)})" for key, each in values.items() if len(each) > 1)
-
-
-def write_ablation(folder: Path) -> None:
-    """Write ``ablation.csv`` and ``ablation.md`` of an ablation from the events of its variants."""
-    stored, records = _judged_ablation(folder)
-    frame = ablation.table(stored, records)
-    tables.write(frame, folder / "ablation.csv")
-    ablation_report.write(stored, frame, records, folder / "ablation.md")
-
-
-def show_ablation(folder: Path, out: TextIO) -> None:
-    """Print the table of an ablation and what it rests on."""
-    stored, records = _judged_ablation(folder)
-    ablation_report.show(stored, ablation.table(stored, records), records, out)
-
-
-def _judged_ablation(folder: Path) -> tuple[records_on_disk.StoredAblation, dict[str, tuple[Record, ...]]]:
-    stored, records = records_on_disk.load_ablation(folder)
-    return stored, {name: tuple(with_verdict(record) for record in each) for name, each in records.items()}

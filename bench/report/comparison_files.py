@@ -13,11 +13,10 @@ from bench.analysis.comparison_table import table
 from bench.analysis.drift import ALLOWANCE_PERCENT
 from bench.analysis.fixed_work import WHOLE_SCHEDULE, Work
 from bench.errors import BenchError, UsageError
-from bench.record import ABLATION_FILE, CAMPAIGN_FILE, StoredCampaign, load_campaign, replace_file
-from bench.record.ab import AB_FILE, SIDES, read_ab
+from bench.record import CAMPAIGN_FILE, StoredCampaign, load_campaign, replace_file
 from bench.record.describe import describe
+from bench.record.experiment import AB_FILE, SIDES, StoredAB, kind_of, read_experiment
 from bench.record.files import load_versioned
-from bench.record.stalls import STALLS_FILE
 from bench.report import comparison as shown
 from bench.report import console, html, tables
 from bench.rules import with_verdict
@@ -41,15 +40,15 @@ def sides(folders: Sequence[Path]) -> list[Side]:
 
     places: list[tuple[tuple[Path, ...], str]] = []
     for together in map(_named, folders):
-        for folder in together:
-            for file, what in ((ABLATION_FILE, "an ablation"), (STALLS_FILE, "a measurement of the input")):
-                if (folder / file).is_file():
-                    raise UsageError(f"{folder} is {what}; name two campaigns in it, or type `bench report {folder}`.")
-        ab = next((folder for folder in together if (folder / AB_FILE).is_file()), None)
+        kinds = {folder: kind_of(folder) for folder in together}
+        for folder, kind in kinds.items():
+            if kind is not None and kind is not StoredAB:
+                raise UsageError(f"{folder} is {kind.what}; name two campaigns in it, or type `bench report {folder}`.")
+        ab = next((folder for folder, kind in kinds.items() if kind is StoredAB), None)
         if ab is None:
             places.append((together, ""))
         elif len(together) == 1:
-            stored = read_ab(ab)
+            stored = read_experiment(ab, StoredAB)
             described = {"a": stored.a.words, "b": stored.b.words}
             places += [((ab / name,), described[name] or "nothing of its own") for name in SIDES]
         else:
@@ -73,7 +72,7 @@ def _named(argument: Path) -> tuple[Path, ...]:
 
 def work_of(folder: Path) -> Work:
     """How much of each run an A/B times. Raises DataError where ``ab.json`` is damaged."""
-    stored = read_ab(folder)
+    stored = read_experiment(folder, StoredAB)
     return Work(stored.epochs, stored.left_out)
 
 
@@ -95,7 +94,7 @@ def _side(name: str, folders: Sequence[Path], described: str) -> Side:
 def _campaign(name: str, folder: Path, described: str) -> Side:
 
     whole = folder.absolute().parent  # Of one side of an A/B, which may be named by itself, or of another experiment.
-    interleaved = any((whole / each).is_file() for each in (AB_FILE, ABLATION_FILE, STALLS_FILE))
+    kind = kind_of(whole)
     campaign = load_campaign(folder)
     # By its last part: the title is published, and where results lie on a machine is nobody's business.
     title = f"{described}; {describe(campaign)}" if described else f"{describe(campaign)}  ({folder.resolve().name})"
@@ -103,10 +102,10 @@ def _campaign(name: str, folder: Path, described: str) -> Side:
         name,
         title,
         _judged(campaign.records),
-        work_of(whole) if (whole / AB_FILE).is_file() else WHOLE_SCHEDULE,
+        work_of(whole) if kind is StoredAB else WHOLE_SCHEDULE,
         campaign.without_events,
         campaign.seeds,
-        interleaved_in=str(whole.resolve()) if interleaved else "",
+        interleaved_in=str(whole.resolve()) if kind else "",
     )
 
 

@@ -9,7 +9,7 @@ import io
 import math
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TextIO
 
@@ -19,6 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.analysis import verdicts
+from bench.errors import one_line
 from bench.record import Record
 from bench.record.clocks import CLOCKS, HEADLINE
 from bench.report import machine_lines
@@ -98,6 +99,33 @@ def render(
     lines = labelled(records, runs, summary, notes)
     with console.capture() as capture:
         console.print(Group(_seeds(console, runs.head(MOST_SEEDS)), *_unlisted(runs), _labelled(lines)))
+    return "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"
+
+
+def table(
+    header: Sequence[str], rows: Iterable[Sequence[str]], lines: Iterable[str], width: int, colour: bool,
+    *, left: Collection[str], wrapped: Collection[str],
+) -> str:  # fmt: skip
+    """Return a table and the ``lines`` below it as text, no line longer than ``width`` (40 at least).
+
+    The columns ``left`` are aligned left, the others right; only those ``wrapped`` have cells of several lines.
+    """
+    made = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
+    for title in header:
+        made.add_column(
+            title, justify="left" if title in left else "right", overflow="fold", no_wrap=title not in wrapped
+        )
+    for cells in rows:
+        made.add_row(*map(one_line, cells))
+    # Colours are set explicitly: rich would take FORCE_COLOR for a request to have the codes in a file, too.
+    out = Console(
+        file=io.StringIO(), width=max(width, 40), force_terminal=colour, no_color=not colour, highlight=False,
+        markup=False,
+    )  # fmt: skip
+    with out.capture() as capture:
+        out.print(made)
+        for line in ("", *lines):
+            out.print(one_line(line))
     return "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"
 
 

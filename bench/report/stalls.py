@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Sequence
-from typing import Any, TextIO
+from typing import Any
 
 import pandas as pd
-from rich.console import Console
-from rich.table import Table
 
 from bench.analysis.stalls import COST_SHARE, INPUT_BOUND, NOT_ENOUGH
-from bench.record.stalls import StoredStalls
+from bench.record.experiment import StoredStalls
 from bench.report import console
 from bench.report.console import PLAIN_WIDTH, UNKNOWN
 from bench.rules.data import EMPTY_SHARE, STALL_SHARE
@@ -36,32 +33,10 @@ def plan(stored: StoredStalls) -> list[str]:
     ]
 
 
-def show(stored: StoredStalls, frame: pd.DataFrame, out: TextIO) -> None:
-    """Print the table and the answer to ``out``, as wide as it is."""
-    console.write(render(stored, frame, console.terminal_width(), console.coloured(out)), out)
-
-
 def render(stored: StoredStalls, frame: pd.DataFrame, width: int = PLAIN_WIDTH, colour: bool = False) -> str:
     """The table and the answer as text, folded into lines no longer than ``width`` (40 at least)."""
-    made = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
-    for title in _HEADER:
-        made.add_column(title, justify="left" if title == "answer" else "right", overflow="fold")
-    for cells in _cells(frame):
-        made.add_row(*cells)
-    # Said outright, for rich would take FORCE_COLOR for a wish to have the codes in a file, too.
-    out = Console(
-        file=io.StringIO(),
-        width=max(width, 40),
-        force_terminal=colour,
-        no_color=not colour,
-        highlight=False,
-        markup=False,
-    )
-    with out.capture() as capture:
-        out.print(made)
-        for line in ("", *conclusion(stored, frame)):
-            out.print(line)
-    return "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"
+    lines = conclusion(stored, frame)
+    return console.table(_HEADER, _cells(frame), lines, width, colour, left=("answer",), wrapped=_HEADER)
 
 
 def conclusion(stored: StoredStalls, frame: pd.DataFrame) -> list[str]:

@@ -104,8 +104,8 @@ class _Edge:
 class Samplers:
     """Makes the sampler of each run of a campaign, and holds what the runs share, the opened card; a context manager.
 
-    ``chosen`` is None where no card is to be sampled, and ``why_no_gpu`` then says why; ``off`` where the person wants
-    no telemetry. ``root`` is where /proc and /sys are.
+    ``chosen`` is None where no card is to be sampled, and ``why_no_gpu`` then says why. ``root`` is where /proc and
+    /sys are.
     """
 
     def __init__(
@@ -113,7 +113,6 @@ class Samplers:
         chosen: GpuSelection | None = None,
         why_no_gpu: str = "",
         *,
-        off: bool = False,
         period_seconds: float = PERIOD_SECONDS,
         open_card: Callable[[str], Card] = gpu.open_card,
         root: Path = Path("/"),
@@ -121,11 +120,11 @@ class Samplers:
         driver: gpu.DriverThread = gpu.DRIVER,
     ) -> None:
         self._card = GpuSource(chosen, why_no_gpu, open_card, root, clocks, driver)
-        self._off, self._period_ns, self._root, self._clocks = off, round(period_seconds * 1e9), root, clocks
+        self._period_ns, self._root, self._clocks = round(period_seconds * 1e9), root, clocks
 
-    def make(self) -> Sampler:
-        """A sampler for one run, to be given to ``bench.launch.launch.launch``; one run at a time."""
-        return Sampler(self._card, self._off, self._period_ns, self._root, self._clocks)
+    def make(self, off: bool = False) -> Sampler:
+        """Return a sampler for one run of ``bench.launch.launch.launch``; one that is ``off`` samples nothing."""
+        return Sampler(self._card, off, self._period_ns, self._root, self._clocks)
 
     def close(self) -> None:
         """Leave the driver."""

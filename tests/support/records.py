@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from bench.record import TELEMETRY_FILE, Record, StoredAblation, Variant, build_record, seed_folder, write_ablation
+from bench.record import TELEMETRY_FILE, Record, StoredAblation, Variant, build_record, seed_folder, write_experiment
 from bench.record.ticks import TelemetrySample
 from tests.support.machines import Machine, telemetry_text
 
@@ -254,7 +254,7 @@ def ablation_folder(folder: Path, stored: StoredAblation, runs: Mapping[str, Seq
     folder.mkdir(parents=True)
     for name, each in runs.items():
         write_campaign(folder / name, each)
-    write_ablation(stored, folder)
+    write_experiment(stored, folder)
     return folder
 
 

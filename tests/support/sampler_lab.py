@@ -133,8 +133,8 @@ class Lab:
             raise self.card.trouble
         return self.card
 
-    def begin(self, samplers: Samplers | None = None) -> Sampler:
-        sampler = (samplers or self.samplers()).make()
+    def begin(self, samplers: Samplers | None = None, off: bool = False) -> Sampler:
+        sampler = (samplers or self.samplers()).make(off)
         sampler.prepare(self.folder, self.write)
         sampler.began(TRAINER)
         return sampler

@@ -19,9 +19,9 @@ import pytest
 
 from bench.analysis import ablation, comparison_table, stalls
 from bench.analysis.columns import VERSION_COLUMN, VERSIONS
-from bench.record import CAMPAIGN_FILE, RECORD_FILE, Record, claims, load_ablation, load_campaign, seed_folder
-from bench.record.stalls import load_stalls
-from bench.report import ab_files, campaign_files, tables
+from bench.record import CAMPAIGN_FILE, RECORD_FILE, Record, claims, load_campaign, seed_folder
+from bench.record.experiment import StoredAblation, StoredStalls, load_experiment
+from bench.report import campaign_files, experiments, tables
 from bench.rules import with_verdict
 
 PUBLISHED = Path(__file__).parents[3] / "results" / "published"
@@ -81,16 +81,16 @@ def test_a_campaigns_tables_and_records_are_those_of_its_events(folder: Path) ->
 def test_every_other_table_is_that_of_its_runs(path: Path) -> None:
     folder = path.parent
     if path.name == "ablation.csv":
-        stored, records = load_ablation(folder)
+        stored, records = load_experiment(folder, StoredAblation)
         assert_current(
             path, ablation.table(stored, {name: list(map(with_verdict, each)) for name, each in records.items()})
         )
     elif path.name == "comparison.csv":
-        comparison = ab_files.compared(folder)
+        comparison = experiments.compared(folder)
         assert comparison is not None
         assert_current(path, comparison_table.table(comparison))
     elif path.name == "stalls.csv":
-        assert_current(path, stalls.table(load_stalls(folder)[1]))
+        assert_current(path, stalls.table(load_experiment(folder, StoredStalls)[1]))
     else:
         assert path.name in ("runs.csv", "epochs.csv", "summary.csv", "telemetry.csv")
 

@@ -12,7 +12,7 @@ import pytest
 from bench.__main__ import main
 from bench.cli import ablate
 from bench.launch import trainer_command
-from bench.record import load_campaign, read_ablation
+from bench.record import StoredAblation, load_campaign, read_experiment
 from tests.support.scripted_command import ScriptedCommand, greeting, installed
 
 DECLARED = {
@@ -82,7 +82,7 @@ def test_every_variant_of_a_seed_runs_before_the_next_and_the_table_is_written(b
     assert sorted(path.name for path in (bench.folder / "smooth").iterdir()) == [
         "campaign.json", "epochs.csv", "runs.csv", "seed-000", "seed-001", "seed-002", "summary.csv",
     ]  # fmt: skip
-    stored = read_ablation(bench.folder)
+    stored = read_experiment(bench.folder, StoredAblation)
     assert (stored.status, stored.seeds, stored.variants[1].changes) == (
         "finished", (0, 1, 2), ("label_smoothing 0.1 instead of 0.0",),
     )  # fmt: skip
@@ -189,14 +189,6 @@ def test_a_machine_that_cannot_ends_the_ablation_and_a_variant_that_cannot_ends_
 
 
 @pytest.mark.slow
-def test_each_variant_keeps_the_table_of_its_recipe(bench: Bench) -> None:
-    bench("mine.json")
-
-    kept = {name: load_campaign(bench.folder / name).recipe for name in ("base", "smooth")}
-    assert (kept["base"]["label_smoothing"], kept["smooth"]["label_smoothing"]) == (0.0, 0.1)
-
-
-@pytest.mark.slow
 def test_a_report_makes_every_table_again(bench: Bench) -> None:
     bench("mine.json")
     made = {path: path.read_bytes() for path in bench.folder.rglob("*") if path.is_file()}
@@ -251,13 +243,3 @@ def test_an_ablation_warms_up_once_with_its_base_before_its_first_run(bench: Ben
         records = load_campaign(bench.folder / name).records
         assert [record.seed for record in records] == [0, 1]
         assert all(record.circumstances["warm_up"] for record in records)
-
-
-@pytest.mark.slow
-def test_an_ablation_is_not_continued_under_another_protocol(bench: Bench) -> None:
-    bench("mine.json", "--out", "here")
-
-    code, _, err = bench("mine.json", "--out", "here", "--seeds", "4", "--idle", "1")
-
-    assert code == 6
-    assert "OUT=here holds another ablation: idle_seconds 0.0 instead of 1.0; name another folder." in err

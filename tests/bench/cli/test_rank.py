@@ -14,6 +14,7 @@ import pytest
 
 from bench.__main__ import main
 from bench.cli import rank
+from bench.record.experiment import StoredAB, StoredSide, write_experiment
 from tests.bench.dawnbench.pairs import body, column, put
 from tests.support.records import Run, five_seeds, write_campaign
 
@@ -438,7 +439,8 @@ def test_where_a_result_lies_is_not_told(tmp_path: Path, told: Told, monkeypatch
 
 
 def test_an_ab_names_its_sides(tmp_path: Path, told: Told) -> None:
-    (tmp_path / "ab.json").write_text("{}")
+    side = StoredSide({}, {}, {})
+    write_experiment(StoredAB(1, "smoke", "cifar10", None, (0,), side, side), tmp_path)
     code, _, err = told(tmp_path)
     assert code == 2
-    assert f"{tmp_path} is an A/B of two campaigns; name one of its sides, {tmp_path}/a or {tmp_path}/b." in err
+    assert f"{tmp_path} is an A/B of several campaigns; name one, such as {tmp_path}/a." in err

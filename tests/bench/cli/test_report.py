@@ -18,7 +18,7 @@ from bench.cli import report
 from bench.dawnbench import publish
 from bench.record import load_run, read, seal
 from bench.record.claims import Claims
-from bench.record.stalls import StoredStalls, write_stalls
+from bench.record.experiment import StoredStalls, write_experiment
 from bench.report import campaign_files, tables
 from bench.rules import with_verdict
 from resnet9 import recipe
@@ -433,7 +433,7 @@ def test_the_newest_may_be_a_measurement_of_the_input(
     write_campaign(tmp_path / "20260304T050607Z-page24-cpu", five_seeds())
     newest = tmp_path / "20260304T050608Z-stalls-smoke-cpu"
     newest.mkdir()
-    write_stalls(StoredStalls(1, "smoke", "synthetic", 3, (0, 1)), newest)
+    write_experiment(StoredStalls(1, "smoke", "synthetic", 3, (0, 1)), newest)
     monkeypatch.setattr(report, "RESULTS", tmp_path)
     assert f"Records and tables in {newest} fit its events." in bench("report")[1]
 

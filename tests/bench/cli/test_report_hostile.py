@@ -15,7 +15,7 @@ import pytest
 from bench.__main__ import main
 from bench.errors import DataError
 from bench.record import describe
-from bench.report import ab_files, console, tables
+from bench.report import console, experiments, tables
 from tests.support.machines import Machine
 from tests.support.records import (
     Run,
@@ -177,7 +177,7 @@ def test_a_damaged_file_of_an_ab_is_told_and_nothing_is_written(
 def test_a_damaged_file_of_an_ab_has_no_comparison(tmp_path: Path, text: str) -> None:
     (tmp_path / "ab.json").write_text(text)
     with pytest.raises(DataError, match=re.escape("ab.json")):
-        ab_files.compared(tmp_path)
+        experiments.compared(tmp_path)
 
 
 # Names that would steer a terminal: its own codes, and marks that turn the order of letters.

@@ -143,8 +143,8 @@ def test_the_cpu_time_at_the_exit_is_what_the_kernel_says_when_it_reaps(tmp_path
 def test_telemetry_that_is_off_leaves_one_line_and_no_file(tmp_path: Path) -> None:
     work = job(tmp_path, ["run", 1, 19])
 
-    with Samplers(off=True) as samplers:
-        outcome = launch.launch(work, limits=SHORT, sampler=samplers.make())
+    with Samplers() as samplers:
+        outcome = launch.launch(work, limits=SHORT, sampler=samplers.make(off=True))
 
     assert outcome.status == "done"
     assert [line["off"] for line in of_kind(work, "harness_sampler")] == [True]

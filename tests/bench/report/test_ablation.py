@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import replace
 
 import pytest
@@ -111,25 +110,6 @@ def test_one_is_not_told_in_the_plural() -> None:
     assert "1 epoch, input host" in told
     assert "2 x 1 run, one process each" in told
     assert "Holm's method over the one comparison: a finding" in told
-
-
-@pytest.mark.parametrize("no_color", [None, "1"])
-def test_codes_are_for_terminals_that_want_them(monkeypatch: pytest.MonkeyPatch, no_color: str | None) -> None:
-    monkeypatch.setenv("FORCE_COLOR", "1")  # Which is no wish to have codes in a file.
-    monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.delenv("NO_COLOR", raising=False)
-    if no_color is not None:
-        monkeypatch.setenv("NO_COLOR", no_color)
-    assert "\x1b" not in rendered(STORED, RUNS)[0]
-    records = {name: [run.record() for run in each] for name, each in RUNS.items()}
-    out = Terminal()
-    shown.show(STORED, compared.table(STORED, records), records, out)
-    assert ("\x1b" in out.getvalue()) == (no_color is None)
-
-
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
 
 
 def test_names_in_markdown_are_shown_and_not_obeyed() -> None:

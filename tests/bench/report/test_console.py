@@ -229,3 +229,13 @@ def test_no_color_is_honoured(monkeypatch: pytest.MonkeyPatch, value: str | None
     console.show(records, runs, frames.summary(runs), out)
     assert ("\x1b[32m" in out.getvalue()) == console.coloured(out) == wanted
     assert not console.coloured(io.StringIO())
+
+
+def test_a_table_has_colours_only_where_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("FORCE_COLOR", "1"), ("TERM", "xterm")):  # Which do not ask for codes in a file.
+        monkeypatch.setenv(name, value)
+    plain, coloured = (
+        console.table(("a", "b"), [("x", "1")], ["a line"], 80, colour, left="a", wrapped="a")
+        for colour in (False, True)
+    )
+    assert plain.splitlines() == ["a  b", "x  1", "", "a line"] and "\x1b" in coloured

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from typing import Any
 
 import pytest
 
 from bench.analysis import frames
 from bench.analysis.columns import STALLS
-from bench.record.stalls import StoredStalls
+from bench.record.experiment import StoredStalls
 from bench.report import stalls as shown
 
 STORED = StoredStalls(1, "hive", "cifar10", 3, (0, 1, 2))
@@ -52,6 +51,12 @@ def test_one_pair_has_a_cost_without_an_interval() -> None:
     assert "Of 3 pairs only 1 can be compared" in text and "--pairs 5" in text
 
 
+def test_without_a_control_what_the_input_costs_is_not_known() -> None:
+    unknown = dict.fromkeys(("memory_seconds", "cost_seconds", "cost_share", "cost_share_low", "cost_share_high"))
+    text = render(**unknown, pairs=0, answer="not enough runs")
+    assert "steps waited for input in" in text and "no control to compare with" in text
+
+
 def test_a_cost_without_waiting_is_told_as_shared_cores() -> None:
     text = render(answer="not input-bound", stall_share=0.01)
     assert "CPU cores that the step uses" in text
@@ -73,18 +78,3 @@ def test_what_decides_is_said_before_the_first_run() -> None:
     told = " ".join(shown.plan(STORED))
     assert "3 pairs of runs" in told and "3 epochs each, the first left out" in told
     assert "over 10 % of training waited" in told and "empty in 50 % or more" in told
-
-
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
-
-
-@pytest.mark.parametrize("no_color", ["", "1"])
-def test_codes_are_for_terminals_that_want_them(monkeypatch: pytest.MonkeyPatch, no_color: str) -> None:
-    for name, value in (("FORCE_COLOR", "1"), ("TERM", "xterm"), ("NO_COLOR", no_color)):
-        monkeypatch.setenv(name, value)
-    assert "\x1b" not in render()  # FORCE_COLOR is no wish to have codes in a file.
-    out = Terminal()
-    shown.show(STORED, frames.frame(STALLS, [ROW]), out)
-    assert ("\x1b" in out.getvalue()) == (not no_color)

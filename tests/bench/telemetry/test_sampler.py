@@ -253,7 +253,7 @@ def test_without_a_card_the_host_is_sampled_and_the_line_says_why(lab: Lab) -> N
 
 
 def test_telemetry_that_is_off_touches_nothing(lab: Lab) -> None:
-    sampler = lab.begin(lab.samplers(off=True))
+    sampler = lab.begin(off=True)
     sampler.event(protocol.Done("done"), START_NS)
 
     assert sampler.tick(START_NS) is None
