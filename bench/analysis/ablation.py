@@ -1,5 +1,4 @@
-"""Records of an ablation to its table: what each variant reached, how it differs from what it is compared with, and
-what that answers.
+"""The table of an ablation from its records: what each variant reached, how it differs from its reference, the answer.
 
 Accuracy is compared as it is, in points; images/s on a log scale, in percent. Differences are Welch's, their p-values
 Holm's over all comparisons of the set; a difference is found where that is below 5 %.
@@ -25,7 +24,7 @@ UNITS = {ACCURACY: "points", THROUGHPUT: "%"}
 #: What a positive and a negative difference is called.
 _FOUND = {ACCURACY: ("better", "worse"), THROUGHPUT: ("faster", "slower")}
 NOT_ENOUGH = "not enough runs"
-#: Runs that all gave the same do not tell how far others would lie apart.
+#: Runs that all gave the same have no spread from which an interval follows.
 NO_SPREAD = "no spread to judge by"
 
 
@@ -44,7 +43,7 @@ class _Sample:
 
 
 def table(stored: StoredAblation, records: Mapping[str, Sequence[Record]]) -> pd.DataFrame:
-    """One row a variant, the base first: the frame of ``ablation.csv``. ``records`` are each variant's, by name."""
+    """Return one row a variant, the base first: ``ablation.csv``. ``records`` are each variant's, by name."""
     samples = {each.name: _sample(each, records.get(each.name, ())) for each in stored.variants}
     differences = {
         each.name: welch.difference(
@@ -55,7 +54,7 @@ def table(stored: StoredAblation, records: Mapping[str, Sequence[Record]]) -> pd
     adjusted = dict(zip(differences, welch.holm([each.p_value for each in differences.values()]), strict=True))
     rows = []
     for each in stored.variants:
-        row = _own(each, samples[each.name])
+        row = _variant_cells(each, samples[each.name])
         if each.against:
             counts = [len(samples[name].compared(each.decides)) for name in (each.name, each.against)]
             row |= _compared(each, differences[each.name], adjusted[each.name], min(counts))
@@ -67,8 +66,8 @@ def table(stored: StoredAblation, records: Mapping[str, Sequence[Record]]) -> pd
 def smallest_detectable(
     stored: StoredAblation, decides: str, runs: int, reference_runs: int, level: float = welch.LEVEL
 ) -> float:
-    """The difference that so many runs find with a chance of 80 %, by the spread the set assumes, in the unit of
-    UNITS.
+    """Return the difference that so many runs find with a chance of 80 %, in the unit of UNITS, by the declared
+    spread.
     """
     if decides == ACCURACY:
         return welch.smallest_detectable(stored.spread_percent, runs, reference_runs, level)
@@ -77,7 +76,7 @@ def smallest_detectable(
 
 
 def spread_seen(stored: StoredAblation, records: Mapping[str, Sequence[Record]], decides: str) -> float:
-    """The standard deviation between seeds over all variants together: points, or relative; NaN where nothing tells."""
+    """Return the standard deviation between seeds over all variants: points, or relative; NaN where it is unknown."""
     groups = [_sample(each, records.get(each.name, ())).compared(decides) for each in stored.variants]
     known = [group for group in groups if len(group) > 1]
     freedom = sum(len(group) - 1 for group in known)
@@ -105,7 +104,7 @@ def _accuracy(variant: Variant, record: Record) -> float | None:
     return declared[-1].accuracy_percent if declared else None
 
 
-def _own(variant: Variant, sample: _Sample) -> dict[str, Any]:
+def _variant_cells(variant: Variant, sample: _Sample) -> dict[str, Any]:
     accuracy = welch.mean(sample.accuracies)
     return {
         "technique": variant.technique,
@@ -156,8 +155,4 @@ def _answer(decides: str, found: welch.Difference, p_holm: float, runs: int) -> 
 
 
 def _percent(log_ratio: float) -> float:
-    """A difference of logarithms as percent of the reference; infinite where no float holds it."""
-    try:
-        return 100 * math.expm1(log_ratio)
-    except OverflowError:
-        return math.inf
+    return 100 * welch.relative(log_ratio)

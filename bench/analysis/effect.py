@@ -103,9 +103,9 @@ def effect_of(
         "paired" if paired else "unpaired",
         len(gaps),
         SIGNED_RANKS if signed else RANK_SUM,
-        _percent(found.estimate),
-        _percent(bounds.low - margin),
-        _percent(bounds.high + margin),
+        100 * welch.relative(found.estimate),
+        100 * welch.relative(bounds.low - margin),
+        100 * welch.relative(bounds.high + margin),
         bounds.confidence_percent,
         slower,
         faster,
@@ -143,13 +143,6 @@ def adjusted(effects: Sequence[Effect]) -> list[Effect]:
 def signs_suffice(pairs: int, comparisons: int = 1) -> bool:
     """Whether the signs of so many pairs can reach the two-sided level, adjusted for so many comparisons."""
     return pairs > 0 and 2 * comparisons * ranks.smallest_of_pairs(pairs) < ranks.LEVEL
-
-
-def _percent(log_ratio: float) -> float:
-    try:
-        return 100 * math.expm1(log_ratio)
-    except OverflowError:
-        return math.inf
 
 
 def interval_text(effect: Effect) -> str:

@@ -1,23 +1,23 @@
 """What the host's input costs: its runs beside those of the control, whose batches are ready in memory.
 
-A wait alone does not say that the input is to blame: work on a device goes on while the host waits. So the answer
-``input-bound`` needs two witnesses: steps that waited, and either a prefetch buffer that was empty or a control that
+A wait alone does not mean that the input is the bottleneck: a device works on while the host waits. So the answer
+``input-bound`` needs two indicators: steps that waited, and either a prefetch buffer that was empty or a control that
 was faster. The first epoch, which has first-use costs, is left out.
 
-A run is compared with the one of the same seed beside it in time, so that what drifts over a measurement is no part of
-the difference.
+A run is compared with the one of the same seed next to it in time, so that drift over a measurement is no part of the
+difference.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from bench.analysis import frames, welch
+from bench.analysis.censored import Interval
 from bench.analysis.columns import STALLS
 from bench.record import Evaluation, Record, input_waits
 from bench.record.experiment import HOST, MEMORY
@@ -26,33 +26,16 @@ from bench.rules.data import EMPTY_SHARE, MEMORY_INPUT, STALL_SHARE
 
 INPUT_BOUND, NOT_INPUT_BOUND = "input-bound", "not input-bound"
 NOT_ENOUGH = "not enough runs"
-#: What the control has to save of the host's training time to count as a witness: the same as of waiting.
+#: What the control has to save of the host's training time to count as an indicator: the same as of waiting.
 COST_SHARE = STALL_SHARE
 #: Invalid as results, and just what is compared here: a run that was ended after enough epochs, and the control.
 _MEANT = frozenset({"finished", MEMORY_INPUT})
 
 
-@dataclass(frozen=True)
-class Cost:
-    """The share of the host's training time that its input costs, with the ends of its 95 % interval.
-
-    NaN is not known: no pair, and for the ends fewer than two.
-    """
-
-    share: float
-    low: float
-    high: float
-
-    @property
-    def judged(self) -> bool:
-        """There is an interval."""
-        return not math.isnan(self.low)
-
-
 def table(records: Mapping[str, Sequence[Record]]) -> pd.DataFrame:
-    """One row an epoch after the first that both inputs have trained, and one of all: the frame of ``stalls.csv``.
+    """Return one row an epoch after the first that both inputs have trained, and one of all: ``stalls.csv``.
 
-    ``records`` are those of each input, by name. Without a run of the control the host's own epochs are told, as a
+    ``records`` are those of each input, by name. Without a run of the control the rows are of the host's epochs, as a
     wait needs no partner.
     """
     host, memory = (counted(records.get(name, ())) for name in (HOST, MEMORY))
@@ -72,34 +55,28 @@ def _counts(record: Record) -> bool:
     return all(reason.rule in _MEANT for reason in record.verdict.reasons if reason.level == "invalid")
 
 
-def answer(stall_share: float | None, empty_share: float | None, cost: Cost) -> str:
-    """Whether training is input-bound, by two witnesses that agree; None is a witness that saw nothing."""
+def answer(stall_share: float | None, empty_share: float | None, cost: Interval) -> str:
+    """Return whether training is input-bound, by two indicators that agree; None is one that is not known."""
     if stall_share is None:
         return NOT_ENOUGH
     if stall_share <= STALL_SHARE:
         return NOT_INPUT_BOUND
     if empty_share is not None and empty_share >= EMPTY_SHARE:
         return INPUT_BOUND
-    if not cost.judged:
+    if math.isnan(cost.low):
         return NOT_ENOUGH
-    return INPUT_BOUND if cost.low > 0 and cost.share > COST_SHARE else NOT_INPUT_BOUND
+    return INPUT_BOUND if cost.low > 0 and cost.estimate > COST_SHARE else NOT_INPUT_BOUND
 
 
-def cost(pairs: Sequence[tuple[float, float]]) -> Cost:
-    """What the input costs, from the training times of host and control of each pair: the mean of the logarithms of
-    their ratios, with Student's interval.
+def cost(pairs: Sequence[tuple[float, float]]) -> Interval:
+    """Return the share of the host's training time that its input costs, with its 95 % interval.
+
+    ``pairs`` are the training times of host and control. It is the mean of the logarithms of their ratios, with
+    Student's interval; NaN of no pair, and the ends of fewer than two.
     """
     found = welch.mean([math.log(host / memory) for host, memory in pairs])
-    # A mean d says that the control takes exp(-d) of the host's time.
-    share, low, high = (-_expm1(-each) for each in (found.estimate, found.low, found.high))
-    return Cost(share, low, high)
-
-
-def _expm1(value: float) -> float:
-    try:
-        return math.expm1(value)
-    except OverflowError:
-        return math.inf
+    # A mean d means that the control takes exp(-d) of the host's time.
+    return Interval(*(-welch.relative(-each) for each in (found.estimate, found.low, found.high)))
 
 
 def _row(host: Sequence[Record], memory: Sequence[Record], epochs: Sequence[float], epoch: float | None) -> Any:
@@ -118,7 +95,7 @@ def _row(host: Sequence[Record], memory: Sequence[Record], epochs: Sequence[floa
         "stall_share": stalled,
         **buffer,
         "cost_seconds": None if ours_mean is None or theirs_mean is None else ours_mean - theirs_mean,
-        "cost_share": saved.share,
+        "cost_share": saved.estimate,
         "cost_share_low": saved.low,
         "cost_share_high": saved.high,
         "answer": answer(stalled, buffer.get("buffer_empty_share"), saved),
@@ -152,7 +129,7 @@ def _stall_share(records: Sequence[Record], epochs: Sequence[float]) -> float | 
 
 
 def _buffer(records: Sequence[Record], epochs: Sequence[float]) -> dict[str, Any]:
-    """The level of the prefetch buffer over all looks, as cells; nothing where nobody could look."""
+    """The level of the prefetch buffer over all samples, as cells; nothing where it cannot be seen."""
     level = input_waits.level([each for record in records for each in record.waits if each.epoch in epochs])
     if level is None:
         return {}

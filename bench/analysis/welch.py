@@ -129,6 +129,14 @@ def _smallest(runs: int, more_runs: int, level: float) -> float:
     return high * error
 
 
+def relative(log_ratio: float) -> float:
+    """Return a difference of logarithms as a share of the reference; infinite where no float holds it."""
+    try:
+        return math.expm1(log_ratio)
+    except OverflowError:
+        return math.inf
+
+
 def quantile(freedom: float) -> float:
     """Student's t at the upper end of a 95 % interval, with ``freedom`` degrees of freedom."""
     return float(stdtrit(freedom, 1 - LEVEL / 2))

@@ -20,7 +20,7 @@ from bench.system.env_allowlist import PREFIXES
 from bench.system.env_snapshot import WITHHELD, Identity, recorded
 
 _PRECISIONS, _INPUTS = ("auto", "bf16", "fp16", "fp32"), ("auto", "host", "device")
-#: The options that a side may have of its own, and the words each may be; none listed where any may.
+#: The options that a side may set, and the values each may have; none listed where any may.
 SETTINGS: Mapping[str, tuple[str, ...]] = {
     "INPUT": _INPUTS,
     "PRECISION": _PRECISIONS,
@@ -32,15 +32,15 @@ SETTINGS: Mapping[str, tuple[str, ...]] = {
     "DOCKER": (),
     "DOCKER_FLAGS": (),
 }
-#: What both sides share, and is said beside A and B.
+#: What both sides share, given next to A and B.
 _SHARED = (
     *("DATA", "SEEDS", "OUT", "WARMUP", "IDLE", "WATCH", "TIMEOUT"),
     *("AUTHOR", "EMAIL", "HARDWARE", "COST_PER_HOUR", "CODE_URL"),
 )
-#: What a side may never say, and where its question is answered.
+#: What a side may never set, and why.
 _ELSEWHERE = {
     "RECIPE": "another recipe is other work, whose time answers nothing here; `make ablate` compares recipes",
-    "DEVICE": "both sides run on one device, so that it is no part of the difference; give DEVICE beside A and B, and "
+    "DEVICE": "both sides run on one device, so that it is no part of the difference; give DEVICE next to A and B, and "
     "compare two devices by a campaign on each",
     "TRAINER": "`bench ab` trains recipes; compare two trainers by a campaign of each",
     "TARGET": "a recipe has its own target, so leave TARGET out",
@@ -49,7 +49,7 @@ _ELSEWHERE = {
 
 @dataclass(frozen=True)
 class ArmSettings:
-    """What a side was told beside what both share; ``variables`` go into the environment of its trainer alone."""
+    """What a side sets beyond what both share; ``variables`` go into the environment of its trainer alone."""
 
     settings: Mapping[str, str] = field(default_factory=dict)
     variables: Mapping[str, str] = field(default_factory=dict)
@@ -60,12 +60,12 @@ class ArmSettings:
         return int(self.settings["THREADS"]) if "THREADS" in self.settings else None
 
     def published(self, identity: Identity) -> ArmSettings:
-        """The same as a record may tell it: a path by its last part. An image is what its publisher calls it."""
-        settings = {key: _told(key, value, identity) for key, value in self.settings.items()}
+        """Return what a record may publish: a path by its last part. An image is what its publisher calls it."""
+        settings = {key: _published(key, value, identity) for key, value in self.settings.items()}
         return ArmSettings(settings, recorded(self.variables, identity))
 
 
-def _told(key: str, value: str, identity: Identity) -> str:
+def _published(key: str, value: str, identity: Identity) -> str:
     if key == "DOCKER_FLAGS":
         value = shlex.join(container_flags.redacted_flags(container_flags.split(value)))
     return value if key == "IMAGE" else redaction.redact(value, identity)
@@ -83,9 +83,9 @@ def read_both(a: str | None, b: str | None, environ: Mapping[str, str]) -> dict[
 
 
 def read(side: str, typed: str, identity: Identity) -> ArmSettings:
-    """The words of ``side`` (``A`` or ``B``), split as a shell does.
+    """Return the settings ``typed`` for ``side`` (``A`` or ``B``), split as a shell does.
 
-    Raises UsageError for a word that is none, or that may not differ; ``identity`` is what no record may tell.
+    Raises UsageError for a word that is none, or that may not differ; ``identity`` is what no record may contain.
     """
     try:
         words = shlex.split(typed)
@@ -126,7 +126,7 @@ def _check_variable(side: str, key: str, value: str, identity: Identity) -> None
     if key in _ELSEWHERE:
         raise _refused(f"{side} has {key}: {_ELSEWHERE[key]}.")
     if key in _SHARED:
-        raise _refused(f"{side} has {key}, which both sides share; give it beside A and B.")
+        raise _refused(f"{side} has {key}, which both sides share; give it next to A and B.")
     if not key.startswith(PREFIXES):
         close = difflib.get_close_matches(key.upper(), SETTINGS, n=1)
         meant = f"; did you mean {close[0]}?" if close else "."
@@ -136,7 +136,7 @@ def _check_variable(side: str, key: str, value: str, identity: Identity) -> None
         )
     if not spec.passed_on([key]):
         raise _refused(
-            f"{side} has {key}, which says where a run is made and not how; DEVICE beside A and B, or CACHE, do."
+            f"{side} has {key}, which says where a run is made and not how; DEVICE next to A and B, or CACHE, do."
         )
     if recorded({key: value}, identity).get(key, WITHHELD) == WITHHELD and value != WITHHELD:
         raise _refused(

@@ -15,7 +15,7 @@ from bench.launch.conditions import RunConditions
 from bench.probes.device import Device
 from bench.record import SCHEMA, StoredAblation, Variant
 from bench.report import ablation as shown
-from bench.report.ablation import counted
+from bench.report.text import counted
 from resnet9.recipe import ablation as declared
 from resnet9.recipe.ablation import AblationSet
 

@@ -27,7 +27,7 @@ from bench.launch.conditions import RunConditions, WarmUp
 from bench.record import CAMPAIGN_FILE, EVENTS_FILE, build_record_from
 from bench.record.experiment import Stored, StoredAblation, read_experiment, write_experiment
 from bench.report import campaign_files, experiments
-from bench.report.ablation import counted
+from bench.report.text import counted
 from bench.system import files as disk
 from bench.system import locks, signals
 from bench.system.files import wrap_disk_errors
@@ -216,7 +216,7 @@ def _grown(found: Experiment[Stored], wanted: Stored) -> Experiment[Stored]:
     """A plan only grows: the seeds asked for now are added to those that were asked for before."""
     seeds = tuple(dict.fromkeys((*found.stored.seeds, *wanted.seeds)))
     grown = {name: replace(each, seeds=seeds) for name, each in found.campaigns.items()}
-    return Experiment(found.folder, replace(wanted, seeds=seeds, created_utc=found.stored.created_utc), grown)
+    return Experiment(found.folder, replace(found.stored, seeds=seeds), grown)
 
 
 def _newest_unfinished(results: Path, wanted: Stored, arms: Mapping[str, Campaign]) -> Experiment[Stored] | None:

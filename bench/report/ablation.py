@@ -1,6 +1,4 @@
-"""An ablation for people: what it will compare and can find, before it runs, and its table, on a terminal and as
-Markdown.
-"""
+"""An ablation as text: what it will compare and can find, before it runs, and its table, for console and Markdown."""
 
 from __future__ import annotations
 
@@ -16,6 +14,7 @@ from bench.record import Record, StoredAblation, Variant
 from bench.report import console
 from bench.report.console import PLAIN_WIDTH, UNKNOWN, seconds
 from bench.report.markdown import escaped
+from bench.report.text import counted
 
 Records = Mapping[str, Sequence[Record]]
 _HEADER = ("technique", "epochs", "accuracy %", "seconds", "images/s", "difference", "p (Holm)", "answer")
@@ -26,7 +25,7 @@ _PLACES = {ACCURACY: 2, THROUGHPUT: 1}
 
 
 def plan(stored: StoredAblation) -> list[str]:
-    """What is compared, by how many runs, and what difference they can find: lines to print before anything runs."""
+    """Return lines to print before anything runs: what is compared, by how many runs, what difference they can find."""
     base = stored.variants[0]
     return [
         *([STAND_IN] if stored.configuration.get("dataset_state") == "synthetic" else ()),
@@ -39,7 +38,7 @@ def plan(stored: StoredAblation) -> list[str]:
 
 
 def statement(stored: StoredAblation) -> list[str]:
-    """The size of the experiment and what it can find, declared before it runs; one sentence or two a line."""
+    """Return the size of the experiment and what it can find, one sentence or two a line."""
     n, m = len(stored.seeds), len(stored.comparisons)
     lines = [
         f"{len(stored.variants)} x {counted(n, 'run')}, one process each: every variant with seed "
@@ -58,11 +57,6 @@ def statement(stored: StoredAblation) -> list[str]:
         f"Differences are judged by Welch's t test, p-values by Holm's method over {_all(m)}: a finding is "
         "below 0.05. Intervals are 95 %, each by itself.",
     ]
-
-
-def counted(number: float, noun: str) -> str:
-    """A number with its noun, in the plural save for 1."""
-    return f"{number:g} {noun}" if number == 1 else f"{number:g} {noun}s"
 
 
 def _all(comparisons: int) -> str:
@@ -91,13 +85,13 @@ def _changed(variant: Variant, base: Variant) -> str:
 def render(
     stored: StoredAblation, frame: pd.DataFrame, records: Records, width: int = PLAIN_WIDTH, colour: bool = False
 ) -> str:
-    """The table and what it rests on as text, folded into lines no longer than ``width`` (40 at least)."""
+    """Return the table and its notes as text, no line longer than ``width`` (40 at least)."""
     lines, worded = notes(stored, frame, records), ("technique", "answer")
     return console.table(_HEADER, _cells(frame), lines, width, colour, left=worded, wrapped=worded)
 
 
 def markdown(stored: StoredAblation, frame: pd.DataFrame, records: Records) -> str:
-    """``ablation.md``: the declaration, the table, what each variant changes and what was seen."""
+    """Return ``ablation.md``: the declaration, the table, its notes and what each variant changes."""
     rule = tuple("---" if each in ("technique", "answer") else "---:" for each in _HEADER)
     # What stands between technique and answer are numbers made here, some with a sign, which is no formula.
     rows = [(escaped(first), *numbers, escaped(last)) for first, *numbers, last in _cells(frame)]
@@ -117,8 +111,8 @@ def markdown(stored: StoredAblation, frame: pd.DataFrame, records: Records) -> s
 
 
 def notes(stored: StoredAblation, frame: pd.DataFrame, records: Records) -> list[str]:
-    """What a reader of the table must know: data and machine, the spread that was seen, runs that do not count."""
-    told = [_ground(stored, records), _MIDDLES]
+    """Return what a reader of the table must know: data and machine, the spread seen, runs that do not count."""
+    lines = [_provenance(stored, records), _MIDDLES]
     for decides in (ACCURACY, THROUGHPUT):
         seen = ablation.spread_seen(stored, records, decides)
         if math.isnan(seen) or not any(each.decides == decides for each in stored.comparisons):
@@ -127,38 +121,38 @@ def notes(stored: StoredAblation, frame: pd.DataFrame, records: Records) -> list
         size = _amount(seen if decides == ACCURACY else 100 * seen, decides)
         more = " more than declared, so less was detectable than was said;" if seen > _declared(stored, decides) else ""
         what = "accuracy" if decides == ACCURACY else "images/s"
-        told.append(f"Spread of {what} seen between seeds: {size};{more} declared {declared:g} {UNITS[decides]}.")
+        lines.append(f"Spread of {what} seen between seeds: {size};{more} declared {declared:g} {UNITS[decides]}.")
     missing = [row["variant"] for _, row in frame.iterrows() if row["runs"] < len(stored.seeds)]
     if missing:
-        told.append(f"Not all runs are there, or count, of {', '.join(missing)}.")
-    return told + _doubts([each for group in records.values() for each in group])
+        lines.append(f"Not all runs are there, or count, of {', '.join(missing)}.")
+    return lines + _caveats([each for group in records.values() for each in group])
 
 
-def _doubts(records: Sequence[Record]) -> list[str]:
-    """What speaks against comparing the runs: verdicts, and machines or versions that are not the same."""
-    told = []
+def _caveats(records: Sequence[Record]) -> list[str]:
+    """Verdicts that are not clean, and machines or versions that differ."""
+    lines = []
     suspect = [each.verdict for each in records if each.verdict and each.verdict.level == "suspect"]
     if suspect:
         rules = sorted({reason.rule for each in suspect for reason in each.reasons if reason.level == "suspect"})
-        told.append(f"{len(suspect)} of the {len(records)} runs are suspect: {', '.join(rules)}; see record.json.")
+        lines.append(f"{len(suspect)} of the {len(records)} runs are suspect: {', '.join(rules)}; see record.json.")
     differing = mixture.differences(records)
     if differing:
-        told.append(f"The runs differ in {', '.join(differing)}, so they are no one sample.")
-    return told
+        lines.append(f"The runs differ in {', '.join(differing)}, so they are no one sample.")
+    return lines
 
 
 def _declared(stored: StoredAblation, decides: str) -> float:
     return stored.spread_percent if decides == ACCURACY else stored.throughput_spread
 
 
-def _ground(stored: StoredAblation, records: Records) -> str:
-    asked = stored.configuration
+def _provenance(stored: StoredAblation, records: Records) -> str:
+    configuration = stored.configuration
     run = next((each for group in records.values() for each in group if each.precision is not None), None)
-    device = run.device.get("name") if run else asked.get("device", "?")
-    precision = run.precision if run else asked.get("precision", "?")
-    data, state = asked.get("dataset", "?"), asked.get("dataset_state", "?")
+    device = run.device.get("name") if run else configuration.get("device", "?")
+    precision = run.precision if run else configuration.get("precision", "?")
+    data, state = configuration.get("dataset", "?"), configuration.get("dataset_state", "?")
     named = data if data == state else f"{data} ({state})"
-    machine = f"{device}, {precision}, {asked.get('threads', '?')} threads"
+    machine = f"{device}, {precision}, {configuration.get('threads', '?')} threads"
     stand_in = f" {STAND_IN}" if data == "synthetic" else ""
     return f"Trained on {named}, {machine}; set {stored.set}, {stored.sha256[:12]}.{stand_in}"
 

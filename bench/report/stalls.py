@@ -1,4 +1,4 @@
-"""What the input costs, for people: what will be measured, a row an epoch, and the answer with its witnesses."""
+"""What the input costs, as text: what will be measured, a row an epoch, and the answer with its indicators."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from bench.analysis.stalls import COST_SHARE, INPUT_BOUND, NOT_ENOUGH
 from bench.record.experiment import StoredStalls
 from bench.report import console
 from bench.report.console import PLAIN_WIDTH, UNKNOWN
+from bench.report.text import counted
 from bench.rules.data import EMPTY_SHARE, STALL_SHARE
 
 NOT_APPLICABLE = (
@@ -22,50 +23,54 @@ _HEADER = ("epoch", "waited", "buffer", "empty", "host s", "memory s", "input co
 
 
 def plan(stored: StoredStalls) -> list[str]:
-    """What is compared and what decides: lines to print before anything runs."""
-    pairs = "1 pair" if len(stored.seeds) == 1 else f"{len(stored.seeds)} pairs"
+    """Return lines to print before anything runs: what is compared and what decides."""
     return [
-        f"What the host's input costs {stored.recipe}: {pairs} of runs, one with the host's input and one with its "
-        f"control, whose batches are ready in memory, in turn; {stored.epochs} epochs each, the first left out.",
-        f"input-bound needs two witnesses: over {_percent(STALL_SHARE)} of training waited for input, and either the "
-        f"prefetch buffer empty in {_percent(EMPTY_SHARE)} or more of the looks, or a control that saves over "
+        f"What the host's input costs {stored.recipe}: {counted(len(stored.seeds), 'pair')} of runs, interleaved, one "
+        "with the host's input and one with its control, whose batches are ready in memory; "
+        f"{stored.epochs} epochs each, the first left out.",
+        f"input-bound needs two indicators: over {_percent(STALL_SHARE)} of training waited for input, and either the "
+        f"prefetch buffer empty in {_percent(EMPTY_SHARE)} or more of the samples, or a control that saves over "
         f"{_percent(COST_SHARE)} with its 95 % interval above 0.",
     ]
 
 
 def render(stored: StoredStalls, frame: pd.DataFrame, width: int = PLAIN_WIDTH, colour: bool = False) -> str:
-    """The table and the answer as text, folded into lines no longer than ``width`` (40 at least)."""
+    """Return the table and the answer as text, no line longer than ``width`` (40 at least)."""
     lines = conclusion(stored, frame)
     return console.table(_HEADER, _cells(frame), lines, width, colour, left=("answer",), wrapped=_HEADER)
 
 
 def conclusion(stored: StoredStalls, frame: pd.DataFrame) -> list[str]:
-    """The answer in words, and what a reader of it must know."""
+    """Return the answer in words, and what a reader of it must know."""
     whole = frame.iloc[-1]
-    told = [f"{whole['answer']}: {'; '.join(_witnesses(whole))}."]
+    lines = [f"{whole['answer']}: {'; '.join(_indicators(whole))}."]
     if whole["answer"] == NOT_ENOUGH:
-        told.append("More pairs tell: two at least, `--pairs 5` for a narrow interval.")
+        lines.append("Run more pairs: at least two, `--pairs 5` for a narrow interval.")
     elif whole["answer"] == INPUT_BOUND:
-        told.append("Give the input more CPU time (--threads), or keep the dataset on the device with INPUT=device.")
+        lines.append("Give the input more CPU time (--threads), or keep the dataset on the device with INPUT=device.")
     elif not pd.isna(whole["cost_share_low"]) and whole["cost_share_low"] > 0 and whole["cost_share"] > COST_SHARE:
-        told.append("What the input costs was not waiting; it may be its own work on the CPU cores that the step uses.")
+        lines.append(
+            "What the input costs was not waiting; it may be its own work on the CPU cores that the step uses."
+        )
     wanted, compared = len(stored.seeds), int(whole["pairs"])
     if compared < wanted:
-        told.append(f"Of {wanted} pairs only {compared} can be compared; record.json of the others says why.")
-    return [*told, STAND_IN] if stored.dataset == "synthetic" else told
+        lines.append(
+            f"Of {wanted} pairs only {compared} can be compared; see record.json of the others for the reason."
+        )
+    return [*lines, STAND_IN] if stored.dataset == "synthetic" else lines
 
 
-def _witnesses(whole: Any) -> Iterator[str]:
+def _indicators(whole: Any) -> Iterator[str]:
     if pd.isna(whole["stall_share"]):
-        yield "no run tells how long steps waited"
+        yield "no run recorded how long steps waited"
     else:
         yield f"steps waited for input in {_percent(whole['stall_share'])} of training"
     if not pd.isna(whole["buffer_empty_share"]):
-        yield f"the prefetch buffer was empty in {_percent(whole['buffer_empty_share'])} of the looks"
+        yield f"the prefetch buffer was empty in {_percent(whole['buffer_empty_share'])} of the samples"
     if pd.isna(whole["cost_share"]):
         yield "no control to compare with"
     else:
-        yield f"beside its control the input costs {_cost(whole)}"
+        yield f"compared with its control the input costs {_cost(whole)}"
 
 
 def _cells(frame: pd.DataFrame) -> Iterator[Sequence[str]]:

@@ -23,7 +23,7 @@ from resnet9 import recipe as recipes
 from resnet9.data.dataset import Dataset
 from resnet9.optim.schedule import CONTROLS, controls, frozen_after
 from resnet9.recipe import Recipe
-from tests.perf.turns import Side, take_turns
+from tests.perf.turns import Side, interleave
 
 HERE = Path(__file__).parent
 PEER = HERE.parents[1] / ".perf"
@@ -116,9 +116,9 @@ def compare(name: str, data: Dataset, setting: Setting, python: str | None) -> d
             weights = WEIGHTS if setting.precision != "fp32" else WEIGHTS[:1]
             for mode in MODES:
                 sides = peers("step", [(mode, each) for each in weights])
-                trial |= {key: value["images_per_second"] for key, value in take_turns(sides, 1).items()}
+                trial |= {key: value["images_per_second"] for key, value in interleave(sides, 1).items()}
                 fastest.append((mode, max(weights, key=lambda each: trial[f"pytorch {mode}, {each}"])))
-        found = {kind: take_turns([ours(kind), *peers(kind, fastest)], setting.rounds) for kind in ("step", "input")}
+        found = {kind: interleave([ours(kind), *peers(kind, fastest)], setting.rounds) for kind in ("step", "input")}
     return {"batch": recipe.batch, "steps_each": setting.steps * (setting.rounds + 1), "trial": trial, **found}
 
 

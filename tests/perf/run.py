@@ -27,7 +27,7 @@ from resnet9.errors import DataError
 from resnet9.recipe import flops
 from tests.perf import comparison, operations, startup
 from tests.perf.comparison import Setting
-from tests.perf.turns import ROOT, take_turns
+from tests.perf.turns import ROOT, interleave
 
 SECTIONS = ("compare", "startup", "activations", "operations", "inputs")
 DEFAULT_RECIPES = "page24,air-clean"
@@ -102,7 +102,7 @@ def measure_activations(name: str, kinds: tuple[str, ...], data: dataset.Dataset
     """The step of a recipe's net with each activation in turn."""
     with comparison.prepared(recipes.load(name), data, setting) as (batches, _):
         sides = [comparison.our_side(kind, name, batches, setting, "step", kind) for kind in kinds]
-        found = take_turns(sides, setting.rounds)
+        found = interleave(sides, setting.rounds)
     for kind, each in found.items():
         print(f"{name:10} step with {kind:20} {each['images_per_second']:8.1f} images/s", flush=True)
     return found

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 
 from tests.perf import operations, originals
-from tests.perf.turns import ROOT, Side, take_turns
+from tests.perf.turns import ROOT, Side, interleave
 
 BARS = """
 |  run     |  epoch  |  val_acc  |  tta_val_acc  |  time_seconds  |
@@ -67,7 +67,7 @@ def test_a_profile_counts_kernels_and_compiled_functions_and_not_who_waits_for_t
     }
 
 
-def test_sides_take_turns_and_the_first_answer_of_each_is_dropped() -> None:
+def test_sides_are_interleaved_and_the_first_answer_of_each_is_dropped() -> None:
     script = (
         "import json, sys\n"
         "for turn, _ in enumerate(sys.stdin):\n"
@@ -77,7 +77,7 @@ def test_sides_take_turns_and_the_first_answer_of_each_is_dropped() -> None:
         Side(name, [sys.executable, "-c", script.replace("SECONDS", str(seconds))])
         for name, seconds in (("ours", 2), ("theirs", 4))
     ]
-    found = take_turns(sides, rounds=3)
+    found = interleave(sides, rounds=3)
     assert found["ours"]["all_images_per_second"] == [4.0, 4.0, 4.0] and found["ours"]["ours_over_it"] is None
     assert found["theirs"]["images_per_second"] == 2.0 and found["theirs"]["ours_over_it"] == 2.0
 

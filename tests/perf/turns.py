@@ -1,4 +1,6 @@
-"""Sides of a comparison that take turns: processes that train an epoch when told to and answer with what it took.
+"""Interleaved epochs of long-lived workers: processes that train an epoch on request and answer with its time.
+
+Runs of the harness are interleaved by ``bench.campaign.experiment``; a peer's framework has no such runs.
 
 Standard library only, because the peer's environment has nothing else of ours. A worker answers every line on its
 standard input with one line of JSON: seconds, images and the mean loss of an epoch.
@@ -56,7 +58,7 @@ class Side:
         except BrokenPipeError:
             line = ""
         if not line:
-            raise SystemExit(f"perf: the worker {self.name} ended without an answer; what it said is above")
+            raise SystemExit(f"perf: the worker {self.name} ended without an answer; its output is above")
         return json.loads(line)
 
     def stop(self) -> None:
@@ -69,7 +71,7 @@ class Side:
         return [answer["images"] / answer["seconds"] for answer in self.answers]
 
     def figures(self, ours: Side) -> dict[str, Any]:
-        """What is told of a side: median images/s, the median of our turns over its turns, and its last mean loss."""
+        """Return a side's median images/s, the median of the ratios of our speed to its, and its last mean loss."""
         ratios = [a / b for a, b in zip(ours.speeds, self.speeds, strict=True)]
         return {
             "images_per_second": round(median(self.speeds), 1),
@@ -79,8 +81,8 @@ class Side:
         }
 
 
-def take_turns(sides: list[Side], rounds: int) -> dict[str, dict[str, Any]]:
-    """Start every side, let them train an epoch each in turn, ``rounds`` times; the first side is ours."""
+def interleave(sides: list[Side], rounds: int) -> dict[str, dict[str, Any]]:
+    """Start every side and train one epoch of each, ``rounds`` times; the first side is ours."""
     try:
         for side in sides:
             side.start()

@@ -43,7 +43,7 @@ def trained(folder: Path, **asked: Any) -> Record:
 def whole(host: Record, memory: Record | None = None) -> Any:
     """The row of all epochs after the first, of one run of the host's input and of its control.
 
-    Without a control the run is its own, which saves nothing: the other witnesses alone decide.
+    Without a control the run is its own, which saves nothing: the other indicators alone decide.
     """
     return stalls.table({"host": [host], "memory": [memory or host]}).iloc[-1]
 

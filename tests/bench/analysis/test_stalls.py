@@ -1,4 +1,4 @@
-"""What an input is said to cost, and that two witnesses have to agree before training is called input-bound."""
+"""What an input costs, and that two indicators have to agree before training is called input-bound."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ import pandas as pd
 import pytest
 
 from bench.analysis import stalls
-from bench.analysis.stalls import INPUT_BOUND, NOT_ENOUGH, NOT_INPUT_BOUND, Cost
+from bench.analysis.censored import Interval
+from bench.analysis.stalls import INPUT_BOUND, NOT_ENOUGH, NOT_INPUT_BOUND
 from bench.record import Record, build_record
 from bench.rules import with_verdict
 from tests.support.records import Run
 
-UNKNOWN = Cost(math.nan, math.nan, math.nan)
-ONE_PAIR = Cost(0.5, math.nan, math.nan)
+UNKNOWN = Interval(math.nan, math.nan, math.nan)
+ONE_PAIR = Interval(0.5, math.nan, math.nan)
 
 
 def run(
@@ -40,10 +41,10 @@ def run(
     return with_verdict(build_record(lines))
 
 
-def pairs(host: list[float], memory: list[float], **witness: Any) -> dict[str, list[Record]]:
+def pairs(host: list[float], memory: list[float], **indicator: Any) -> dict[str, list[Record]]:
     """Runs of both inputs whose epochs take these seconds."""
     return {
-        "host": [run(each, seed, **witness) for seed, each in enumerate(host)],
+        "host": [run(each, seed, **indicator) for seed, each in enumerate(host)],
         "memory": [run(each, seed, input="memory") for seed, each in enumerate(memory)],
     }
 
@@ -57,37 +58,37 @@ def whole(frame: pd.DataFrame) -> Any:
     [
         (0.5, 0.9, UNKNOWN, INPUT_BOUND),
         (0.5, 0.5, UNKNOWN, INPUT_BOUND),
-        (0.5, 0.1, Cost(0.4, 0.3, 0.5), INPUT_BOUND),
-        (0.5, None, Cost(0.4, 0.3, 0.5), INPUT_BOUND),
-        (0.5, None, Cost(0.4, -0.1, 0.6), NOT_INPUT_BOUND),
-        (0.5, 0.1, Cost(0.02, 0.01, 0.03), NOT_INPUT_BOUND),
+        (0.5, 0.1, Interval(0.4, 0.3, 0.5), INPUT_BOUND),
+        (0.5, None, Interval(0.4, 0.3, 0.5), INPUT_BOUND),
+        (0.5, None, Interval(0.4, -0.1, 0.6), NOT_INPUT_BOUND),
+        (0.5, 0.1, Interval(0.02, 0.01, 0.03), NOT_INPUT_BOUND),
         (0.5, None, ONE_PAIR, NOT_ENOUGH),
         (0.5, 0.1, ONE_PAIR, NOT_ENOUGH),
         (0.5, None, UNKNOWN, NOT_ENOUGH),
-        (0.05, 1.0, Cost(0.4, 0.3, 0.5), NOT_INPUT_BOUND),
-        (0.10, 1.0, Cost(0.4, 0.3, 0.5), NOT_INPUT_BOUND),
-        (None, None, Cost(0.4, 0.3, 0.5), NOT_ENOUGH),
+        (0.05, 1.0, Interval(0.4, 0.3, 0.5), NOT_INPUT_BOUND),
+        (0.10, 1.0, Interval(0.4, 0.3, 0.5), NOT_INPUT_BOUND),
+        (None, None, Interval(0.4, 0.3, 0.5), NOT_ENOUGH),
     ],
 )
-def test_input_bound_needs_waiting_and_one_more_witness(
-    stalled: float | None, empty: float | None, cost: Cost, said: str
+def test_input_bound_needs_waiting_and_one_more_indicator(
+    stalled: float | None, empty: float | None, cost: Interval, said: str
 ) -> None:
     assert stalls.answer(stalled, empty, cost) == said
 
 
 def test_the_cost_is_what_the_control_saves_of_the_host_s_time() -> None:
     found = stalls.cost([(10.0, 7.5), (10.1, 7.6), (9.9, 7.4)])
-    assert found.share == pytest.approx(0.25, abs=0.001)
-    assert 0.2 < found.low < found.share < found.high < 0.3
+    assert found.estimate == pytest.approx(0.25, abs=0.001)
+    assert 0.2 < found.low < found.estimate < found.high < 0.3
 
 
 def test_a_control_that_is_slower_makes_a_cost_below_zero() -> None:
-    assert stalls.cost([(7.0, 7.7), (7.1, 7.8)]).share == pytest.approx(-0.1, abs=0.01)
+    assert stalls.cost([(7.0, 7.7), (7.1, 7.8)]).estimate == pytest.approx(-0.1, abs=0.01)
 
 
 def test_one_pair_has_a_cost_and_no_interval() -> None:
     found = stalls.cost([(10.0, 5.0)])
-    assert found.share == pytest.approx(0.5) and not found.judged
+    assert found.estimate == pytest.approx(0.5) and math.isnan(found.low)
 
 
 def test_a_machine_that_slows_down_over_the_pairs_does_not_hide_what_the_input_costs() -> None:
@@ -140,7 +141,7 @@ def test_the_first_epoch_is_left_out() -> None:
 def test_a_buffer_nobody_could_see_is_unknown_and_not_empty() -> None:
     last = whole(stalls.table(pairs([10.0, 10.2], [4.0, 4.1], stalled=6.0)))
     assert pd.isna(last["buffer_empty_share"]) and pd.isna(last["buffer_level_mean"])
-    assert last["answer"] == INPUT_BOUND  # The control is the other witness.
+    assert last["answer"] == INPUT_BOUND  # The control is the other indicator.
 
 
 def test_runs_that_were_ended_after_enough_epochs_and_runs_that_ended_well_both_count() -> None:

@@ -47,7 +47,7 @@ def test_an_input_is_one_that_makes_results(value: str) -> None:
         ("THREADS=²", "no number of CPU threads from 1"),
         ("IMAGE=", "A has IMAGE= and no value; name one, or leave IMAGE out."),
         ("RECIPE=page24", "`make ablate` compares recipes"),
-        ("DATA=/somewhere", "A has DATA, which both sides share; give it beside A and B."),
+        ("DATA=/somewhere", "A has DATA, which both sides share; give it next to A and B."),
         ("SEEDS=3", "both sides share"),
         ("DEVICE=1", "both sides run on one device"),
         ("TRAINER=mine", "`bench ab` trains recipes"),

@@ -77,7 +77,7 @@ def test_the_inputs_take_turns_with_the_same_seeds_and_the_order_of_a_pair_alter
     assert bench.folder.name.endswith("Z-stalls-smoke-cpu")
     assert sorted(path.name for path in bench.folder.iterdir()) == ["host", "memory", "stalls.csv", "stalls.json"]
     assert read_experiment(bench.folder, StoredStalls).seeds == (0, 1, 2)
-    assert "input-bound needs two witnesses" in out.partition("host, seed 0 (run 1 of 6)")[0]
+    assert "input-bound needs two indicators" in out.partition("host, seed 0 (run 1 of 6)")[0]
 
 
 def test_runs_that_were_ended_after_enough_epochs_are_compared_without_their_first(bench: Bench) -> None:

@@ -1,4 +1,4 @@
-"""How a measurement of the input is told: every row, the answer with its witnesses, and what is not known."""
+"""How a measurement of the input is shown: every row, the answer with its indicators, and what is not known."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ def test_every_row_has_its_figures_and_the_last_is_of_all() -> None:
     assert (second, last) == (f"2 {told}", f"all {told}")
 
 
-def test_the_answer_comes_with_its_witnesses_and_what_to_do() -> None:
+def test_the_answer_comes_with_its_indicators_and_what_to_do() -> None:
     text = " ".join(render().split())
     assert (
         "input-bound: steps waited for input in 25 % of training; the prefetch buffer was empty in 75 % of the" in text
     )
-    assert "beside its control the input costs 2.5 s, 25.0 % (20.0 to 30.0)." in text and "INPUT=device" in text
+    assert "compared with its control the input costs 2.5 s, 25.0 % (20.0 to 30.0)." in text and "INPUT=device" in text
 
 
 def test_what_is_not_known_is_no_zero() -> None:
     unknown = dict.fromkeys(("stall_share", "buffer_level_mean", "buffer_capacity", "buffer_empty_share"))
     last = render(**unknown, answer="not enough runs").splitlines()[2]
     assert last.split()[:4] == ["all", "-", "-", "-"]
-    assert "no run tells how long steps waited" in render(**unknown, answer="not enough runs")
+    assert "no run recorded how long steps waited" in render(**unknown, answer="not enough runs")
 
 
 def test_one_pair_has_a_cost_without_an_interval() -> None:
