@@ -107,7 +107,7 @@ verify-image: harness ## try the image that a run would be made in on this GPU, 
 	@$(RUN) -m bench image verify
 
 .PHONY: check-trainer
-check-trainer: harness ## does TRAINER keep the contract of docs/trainers.md? rule by rule
+check-trainer: harness ## does TRAINER keep the contract of docs/reference/protocol.md? rule by rule
 	@$(RUN) -m bench check-trainer
 
 .PHONY: doctor

@@ -1,4 +1,4 @@
-"""docs/trainers.md and the protocol: what the page says is what the code takes."""
+"""docs/reference/protocol.md and the protocol: what the page says is what the code takes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bench.system.env_snapshot import PREFIXES
 from resnet9.data import sources, synthetic
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGE = (ROOT / "docs" / "trainers.md").read_text()
+PAGE = (ROOT / "docs" / "reference" / "protocol.md").read_text()
 TABLE = PAGE[PAGE.index("| event | field |") : PAGE.index("**Phases**")]
 
 

@@ -1,6 +1,7 @@
 """The columns of every CSV file the harness writes: their order, types, units and meaning, in one place.
 
-The frames are built from these lists, the files are read and written by them, and ``docs/columns.md`` is made of them.
+The frames are built from these lists, the files are read and written by them, and ``docs/reference/columns.md`` is made
+of them.
 """
 
 from __future__ import annotations
@@ -246,7 +247,7 @@ _INTRODUCTION = {
 
 
 def page() -> str:
-    """``docs/columns.md``: every column of every file."""
+    """``docs/reference/columns.md``: every column of every file."""
     lines = [
         "# The columns of a campaign's tables, and of an ablation's",
         "",
@@ -266,7 +267,7 @@ def page() -> str:
         "- `inf` is a time that was never reached, or what it takes to get there.",
         "- Numbers are written in full, so reading them back gives the same number.",
         "- A text that a spreadsheet would take for a formula has a `'` before it.",
-        "- Clocks and what they count: `bench/record/clocks.py`. Rules behind a verdict: `docs/rules.md`.",
+        "- Clocks and what they count: `bench/record/clocks.py`. Rules behind a verdict: `docs/reference/rules.md`.",
         "",
         "This page is made from `bench/analysis/columns.py` and what it imports; a test holds the two together.",
     ]

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from bench.probes.device import Device
 
 SMOKE, SEED = "smoke", 0
-#: From the wish to stop to the end of everything (docs/containers.md promises it).
+#: From the wish to stop to the end of everything (docs/guide/containers.md promises it).
 STOP_SECONDS = 5.0
 
 

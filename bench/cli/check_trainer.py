@@ -39,7 +39,7 @@ def command(
     words: tuple[str, ...], data: str | None, device: str | None, target: float | None, seed: int,
     threads: int | None, timeout: int | None, quick: bool, keep: Path | None, as_json: bool,
 ) -> int:  # fmt: skip
-    """Start a trainer of your own a few times and say which rule of the contract it breaks (docs/trainers.md).
+    """Start a custom trainer a few times and report the rules of docs/reference/protocol.md that it breaks.
 
     Two whole runs on built-in data, and a start that is told to end. Leaves with 0 where no rule is broken, else
     with 1.
@@ -163,6 +163,6 @@ def _conclusion(typed: str, broken: list[str], unseen: int) -> str:
 
     if broken:
         count = "1 rule" if len(broken) == 1 else f"{len(broken)} rules"
-        return f"It breaks {count}: {', '.join(broken)}. Mend the first one first; docs/trainers.md tells each."
+        return f"It breaks {count}: {', '.join(broken)}. Fix the first one first; docs/reference/protocol.md has each."
     seen = "every rule" if not unseen else "every rule that was seen"
     return f"It keeps {seen}. A campaign: make bench TRAINER={shlex.quote(typed)}"

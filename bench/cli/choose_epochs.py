@@ -29,7 +29,8 @@ def command(recipe: str, folders: tuple[Path, ...], success: float, runs_only: b
     recipes' tables only `epochs` and `learning_rate` may differ); default: results/published. Accuracies that were
     published for such recipes, and the slope that others measured, enter the fit with their own uncertainty. Printed
     are, for each length, the accuracy, the chance to reach the target, and the expected wall-clock time to the first
-    success: with retries in a new process (start and compilation again) and in the same one. Method: docs/epochs.md.
+    success: with retries in a new process (start and compilation again) and in the same one. Method:
+    docs/concepts/methodology.md.
     """
     from bench.analysis import epoch_curve
     from bench.campaign import epoch_choice

@@ -60,7 +60,7 @@ def command(
     whole schedule), tested: slower or faster, no difference larger than X, within campaign-to-campaign drift, or not
     enough runs. Success, time to the target, epochs, energy, stalls and accuracy stand beside it, untested. A DIR is a
     campaign's folder, or several of one side as DIR,DIR,DIR; that of a `bench ab` holds both sides. How it is done:
-    docs/comparing.md.
+    docs/guide/comparing.md.
     """
     from bench.report import comparison_files
 

@@ -27,7 +27,7 @@ def command(path: Path | None, cost_per_hour: float | None, whole: bool, as_json
     """Say where a result would have stood on DAWNBench's closed board of CIFAR-10 training.
 
     PATH is a campaign's folder, or the .json or .tsv of a DAWNBench pair; without it the folder in OUT is meant, or
-    else the newest under results/. docs/board.md says how places are counted.
+    else the newest under results/. docs/concepts/board.md says how places are counted.
     """
     import json
 

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 @options.device
 @containers.options
 @options.variable("OUT", "the campaign's folder  [default: a new one in results/]")
-@options.variable("TRAINER", "a program of your own that trains, in place of a recipe (docs/trainers.md)")
+@options.variable("TRAINER", "a program of your own that trains, in place of a recipe (docs/guide/custom-trainers.md)")
 @options.variable("TARGET", "percent it has to reach, with TRAINER  [default: 94]", type=PERCENT)
 @options.threads
 @click.option("--smoke", is_flag=True, help="a short campaign on built-in data, whatever the machine")

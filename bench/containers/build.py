@@ -91,7 +91,7 @@ def build(name: str, base: str | None, docker: str | None, flags: str) -> str:
         trouble = _trouble(said, Path(engine.program).name, arguments.get("PYTHON_IMAGE") or arguments["BASE_IMAGE"])
         raise EnvironmentProblem(f"{tag} could not be built: {trouble.sentence()} All that was said is above.")
     if name == ALL_IN_ONE:
-        return f'{tag} is built; docs/containers.md says how to run it, under "Hosts without Python, and clusters".'
+        return f'{tag} is built; docs/guide/containers.md, "Hosts without Python, and clusters", says how to run it.'
     return f"{tag} is built. Run it with `make bench WHERE=container IMAGE={name}`."
 
 

@@ -22,7 +22,7 @@ from bench.probes.hearing import CompletedCommand, RunCaptured
 PATIENCE_SECONDS = 30.0
 #: What helps where there is no engine.
 INSTALL = (
-    "install Docker Engine and the NVIDIA container toolkit (docs/containers.md says how), or type WHERE=native to "
+    "install Docker Engine and the NVIDIA container toolkit (see docs/guide/cloud-gpu.md), or type WHERE=native to "
     "train without a container"
 )
 #: What an engine's words mean, and what to type: the first that fits. ``{program}`` is its name, ``{registry}`` that of

@@ -144,7 +144,7 @@ def _refuse_container(asked: ContainerOptions, own: bool) -> None:
     if own and asked.explicitly:
         raise UsageError(
             "a trainer of your own runs where you start it: put `docker run` into TRAINER, and leave WHERE and IMAGE "
-            "out (docs/trainers.md)."
+            "out (docs/guide/custom-trainers.md)."
         )
     if asked.image is not None:
         raise UsageError(f"WHERE=native runs in no image; leave IMAGE={asked.image} or WHERE out.")

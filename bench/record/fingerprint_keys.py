@@ -212,7 +212,7 @@ def _is(value: object, expected: type) -> bool:
 
 
 def page() -> str:
-    """``docs/fingerprint.md``: every key of the registry."""
+    """``docs/reference/fingerprint.md``: every key of the registry."""
     rows = "".join(f"| `{key.name}` | {key.unit} | {_mixing(key)} | {key.meaning} |\n" for key in KEYS)
     return f"{_PAGE}\n| key | unit | may differ in one table | meaning |\n|---|---|---|---|\n{rows}"
 
@@ -238,5 +238,5 @@ or `h200`, tells nobody and stays. A name of somebody else, alone in a sentence,
 publish, or read it first.
 
 This page is made from `bench/record/fingerprint_keys.py`; a test holds the two together. After a change, type
-`python -c "from bench.record.fingerprint_keys import page; print(page(), end='')" > docs/fingerprint.md`.
+`python -c "from bench.record.fingerprint_keys import page; print(page(), end='')" > docs/reference/fingerprint.md`.
 """

@@ -2,7 +2,7 @@
 
 A verdict is a pure function of a record and ``RULES``, the version of this list, so any old result can be judged again
 and two verdicts of one version mean the same. What a record does not tell, as one older than a rule, breaks no rule.
-``docs/rules.md`` is made from the list.
+``docs/reference/rules.md`` is made from the list.
 
 An ``invalid`` run is left out of every statistic and shown as left out, a ``suspect`` one is kept and marked. A
 ``note`` tells the reader what the number is not, and changes no verdict.

@@ -1,4 +1,4 @@
-"""``docs/rules.md``, made from the rule list so that no rule is asked that is not written down."""
+"""``docs/reference/rules.md``, made from the rule list so that no rule is asked that is not written down."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ both times is about one thing; where a machine at rest shows it otherwise than a
 - The reason for a number is beside it in `bench/rules/`. Whoever changes, adds or drops a rule raises the version.
 
 This page is made from the list in `bench/rules/`; a test holds the two together. After a change, type
-`python -c "from bench.rules.page import page; print(page(), end='')" > docs/rules.md`.
+`python -c "from bench.rules.page import page; print(page(), end='')" > docs/reference/rules.md`.
 """
 _SECTIONS = (
     ("What is installed, and where results go", "bench.rules.software"),
@@ -33,7 +33,7 @@ _SECTIONS = (
 
 
 def page() -> str:
-    """The page as it is in ``docs/rules.md``."""
+    """The page as it is in ``docs/reference/rules.md``."""
     parts = [_HEAD]
     for title, module in _SECTIONS:
         rows = "".join(_row(rule) for rule in RULE_LIST if _home(rule) == module)

@@ -22,7 +22,7 @@ def convolution(images: Tensor, kernel: Tensor, by_products: bool = False) -> Te
 
     ``by_products``: the gradient of a 3x3 kernel on a small map is taken as nine matrix products, for a CPU on which
     oneDNN's own is slow. Without AMX that one ran at a third to a half of the forward pass's rate on maps of 3 to 8,
-    and the products gave a whole step 8 to 17 % (docs/measurements.md).
+    and the products gave a whole step 8 to 17 % (docs/notebook/measurements.md).
     """
     weights = tf.cast(kernel, images.dtype)
     if by_products and kernel.shape[0] == 3 and images.shape[1] <= PRODUCTS_SIDE:

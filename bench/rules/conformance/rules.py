@@ -1,6 +1,7 @@
 """The rules of a trainer's contract, each a look at what the starts of a program left behind.
 
-What a verdict on a run asks, too, is taken from ``bench.rules`` and sorted by the rule of docs/trainers.md it breaks.
+What a verdict on a run asks, too, is taken from ``bench.rules`` and sorted by the rule of docs/reference/protocol.md it
+breaks.
 """
 
 from __future__ import annotations

@@ -111,5 +111,5 @@ def test_every_recorded_package_is_in_the_family() -> None:
 
 
 def test_the_page_of_the_keys_is_made_from_the_registry() -> None:
-    assert (Path(__file__).parents[3] / "docs" / "fingerprint.md").read_text() == page()
+    assert (Path(__file__).parents[3] / "docs" / "reference" / "fingerprint.md").read_text() == page()
     assert [page().count(f"| `{key.name}` |") for key in KEYS] == [1] * len(KEYS)

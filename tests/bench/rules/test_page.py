@@ -7,7 +7,7 @@ from pathlib import Path
 from bench.rules import RULE_LIST, RULES
 from bench.rules.page import page
 
-PAGE = Path(__file__).parents[3] / "docs" / "rules.md"
+PAGE = Path(__file__).parents[3] / "docs" / "reference" / "rules.md"
 
 
 def test_the_page_is_made_from_the_list() -> None:
