@@ -1,4 +1,4 @@
-"""False alarms, power and coverage of `bench compare`, simulated: the table of docs/guide/comparing.md.
+"""False alarms, power and coverage of `bench compare`, simulated: the table is in docs/notebook/measurements.md.
 
     python -m tests.bench.analysis.simulated_comparisons [TIMES]
 

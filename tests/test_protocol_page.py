@@ -1,4 +1,4 @@
-"""docs/reference/protocol.md and the protocol: what the page says is what the code takes."""
+"""docs/reference/protocol.md, docs/guide/custom-trainers.md and the protocol: the pages say what the code takes."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from resnet9.data import sources, synthetic
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / "docs" / "reference" / "protocol.md").read_text()
+GUIDE = (ROOT / "docs" / "guide" / "custom-trainers.md").read_text()
 TABLE = PAGE[PAGE.index("| event | field |") : PAGE.index("**Phases**")]
 
 
@@ -58,13 +59,13 @@ def test_every_phase_view_and_variable_is_told() -> None:
     assert set(re.findall(r"^\| `(BENCH_\w+)` \|", PAGE, re.MULTILINE)) == variables
     assert {*protocol.ONCE_PHASES, *protocol.EPOCH_PHASES, *protocol.VIEWS} <= named(PAGE)
     assert all(variable in (protocol.__doc__ or "") for variable in variables)
-    assert set(re.findall(r"`([A-Z]+_)…`", PAGE)) <= set(PREFIXES)
+    assert set(re.findall(r"`([A-Z]+_)…`", GUIDE)) <= set(PREFIXES)
 
 
 def test_every_rule_of_the_check_is_told_in_its_order() -> None:
-    told = PAGE[PAGE.index("## What check-trainer asks") :]
+    table = PAGE[PAGE.index("## Rules of check-trainer") :]
 
-    assert re.findall(r"^\| `([\w-]+)` \|", told, re.MULTILINE) == [rule.name for rule in conformance.RULES]
+    assert re.findall(r"^\| `([\w-]+)` \|", table, re.MULTILINE) == [rule.name for rule in conformance.RULES]
 
 
 class ThirtyLines:
@@ -74,7 +75,7 @@ class ThirtyLines:
 
     def __init__(self, folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
         self.folder, self._capfd = folder, capfd
-        (self.lines,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+        (self.lines,) = re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL)
 
     def check(self, *words: str, epoch_seconds: float = 0.0) -> tuple[int, str]:
         """The exit code and what was printed; every epoch lasts so long at least."""
