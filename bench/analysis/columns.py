@@ -71,8 +71,8 @@ RUNS = (
     Column("harness_voluntary_switches", "whole", "", "times the harness went to sleep while the run lasted"),
     Column("harness_involuntary_switches", "whole", "", "times it was pushed off a core"),
     Column("events", "whole", "", "events the harness received"),
-    Column("emit_seconds", "number", "s", "time the trainer spent writing its events, its own account"),
-    Column("final_plain_accuracy_percent", "number", "%", "test accuracy after the whole schedule without any views"),
+    Column("emit_seconds", "number", "s", "time the trainer spent writing its events, as it reports"),
+    Column("final_plain_accuracy_percent", "number", "%", "test accuracy after the whole schedule without TTA"),
     *telemetry.RUN_COLUMNS,
     *waits.RUN_COLUMNS,
     *energy.RUN_COLUMNS,
@@ -135,13 +135,13 @@ SUMMARY = (
     Column("compile_median_seconds", "number", "s", "median time of compilation"),
     Column("images_per_second", "number", "images/s", "median over the runs"),
     Column("suspect", "whole", "runs", "runs that count and are suspect"),
-    Column("invalid", "whole", "runs", "runs left out of the times: finished, but not to be believed"),
+    Column("invalid", "whole", "runs", "runs left out of the times: finished, but invalid by the rules"),
     Column("unfinished", "whole", "runs", "runs left out of the times: failed, timed out or interrupted"),
     Column("dataset_state", "text", "", "canonical, unverified or synthetic"),
     Column("device", "text", "", "name of the device, as the trainer gives it"),
     *_CONFIGURATION,
     Column("accuracy_view", "text", "", "view of the final accuracies: plain, flip or six"),
-    Column("plain_accuracy_mean", "number", "%", "mean final accuracy without any views"),
+    Column("plain_accuracy_mean", "number", "%", "mean final accuracy without TTA"),
     *telemetry.SUMMARY_COLUMNS,
     Column("stall_share", "number", "", "median of the runs' stall_share, so after the first epoch; empty as theirs"),
     *energy.SUMMARY_COLUMNS,
@@ -212,7 +212,7 @@ ABLATION = (
     Column("unit", "text", "", "unit of the differences: points (of accuracy) or %"),
     Column("variant", "text", "", "name of the variant and of its folder"),
     Column("input", "text", "", "where batches are made: host or device"),
-    Column("accuracy_view", "text", "", "view that the recipe is judged in: plain, flip or six"),
+    Column("accuracy_view", "text", "", "view of the recipe's final evaluation: plain, flip or six"),
     Column("changes", "text", "", "what the variant changes of `against`, separated by `;`"),
     Column("left_out", "whole", "runs", "runs that do not count: failed, timed out, interrupted or invalid"),
 )
@@ -233,43 +233,43 @@ VERSIONS = {"runs.csv": 2, "epochs.csv": 2, "summary.csv": 2, "ablation.csv": 2,
 VERSION_COLUMN = "table_version"
 
 _INTRODUCTION = {
-    "runs.csv": "One row a run. A run that finished below the target is a miss: its five times to it are `inf`.",
-    "epochs.csv": "One row an evaluation, of every run, in the order they came.",
-    "summary.csv": "One row a configuration, from the rows of `runs.csv` that count.",
-    "ablation.csv": "One row a variant of an ablation (`make ablate`), above the folders of its variants' campaigns.",
-    "comparison.csv": "One row a side of a comparison (`make compare`, `make ab`), the reference first. The fixed "
-    "work is tested, nothing else is.",
-    "stalls.csv": "One row an epoch after the first, of the pairs of runs of `make stalls`, and one of all together; "
+    "runs.csv": "One row per run. A run that finished below the target is a miss: its five times to it are `inf`.",
+    "epochs.csv": "One row per evaluation of every run, in order.",
+    "summary.csv": "One row per configuration, from the rows of `runs.csv` that count.",
+    "ablation.csv": "One row per variant of an ablation (`make ablate`), above the folders of its variants' campaigns.",
+    "comparison.csv": "One row per side of a comparison (`make compare`, `make ab`), the reference first. Only the "
+    "fixed work is tested.",
+    "stalls.csv": "One row per epoch after the first, of the pairs of `make stalls`, and one of all together; "
     "above the folders of the two campaigns.",
-    "telemetry.csv": "One row a tick of the sampler, in the folder of the run (`seed-000/`). This is what happened; "
-    "it cannot be made again. Counters that only grow are read at the edges of phases and are in `events.jsonl`.",
+    "telemetry.csv": "One row per tick of the sampler, in the folder of the run (`seed-000/`). It cannot be rebuilt. "
+    "Counters that only grow are read at the boundaries of phases and are in `events.jsonl`.",
 }
 
 
 def page() -> str:
     """``docs/reference/columns.md``: every column of every file."""
     lines = [
-        "# The columns of a campaign's tables, and of an ablation's",
+        "# The columns of the tables",
         "",
-        "Every table but `telemetry.csv` is made from that and `seed-*/events.jsonl`, and can be made again with "
+        "Every table except `telemetry.csv` is built from that file and `seed-*/events.jsonl`, and can be rebuilt with "
         "`python -m bench report DIR`.",
         "",
-        "`record.json` in a run's folder is what its events come to, and `record.sha256` beside it holds the hashes of "
-        "both, so that a record that still fits is read and not made again. It is a cache and no proof: who edits a "
-        "record can write new hashes, too. So `bench entry`, `bench rank`, `bench evidence` and a `bench report` that "
-        "may write a DAWNBench pair do not read it, and go by the events.",
+        "`record.json` in a run's folder is built from its events. `record.sha256` holds the hashes of both, so that a "
+        "record is read, not rebuilt, until its events or the parser change. It is a cache, not a proof: whoever edits "
+        "a record can write new hashes. So `bench entry`, `bench rank`, `bench evidence` and a `bench report` that may "
+        "write a DAWNBench pair rebuild every record from its events.",
         "",
         f"The last column is `{VERSION_COLUMN}`, now "
-        f"{', '.join(f'{version} in `{name}`' for name, version in VERSIONS.items())}. It is raised where a column has "
-        "another meaning or another method, and not where one is added.",
+        f"{', '.join(f'{version} in `{name}`' for name, version in VERSIONS.items())}. It is raised when the "
+        "meaning or the method of a column changes, not when a column is added.",
         "",
-        "- An empty cell is a value that is not known. It is never written as 0.",
-        "- `inf` is a time that was never reached, or what it takes to get there.",
-        "- Numbers are written in full, so reading them back gives the same number.",
+        "- An empty cell is an unknown value. An unknown value is never written as 0.",
+        "- `inf` is the time, energy or cost to a target that was never reached.",
+        "- Numbers are written in full, so that reading them back gives the same number.",
         "- A text that a spreadsheet would take for a formula has a `'` before it.",
-        "- Clocks and what they count: `bench/record/clocks.py`. Rules behind a verdict: `docs/reference/rules.md`.",
+        "- Clocks and what they count: `bench/record/clocks.py`. Rules behind a verdict: [rules](rules.md).",
         "",
-        "This page is made from `bench/analysis/columns.py` and what it imports; a test holds the two together.",
+        "This page is generated from `bench/analysis/columns.py` and the lists it imports; a test compares the two.",
     ]
     for file, columns in FILES.items():
         lines += ["", f"## {file}", "", _INTRODUCTION[file], "", "| column | unit | meaning |", "|---|---|---|"]

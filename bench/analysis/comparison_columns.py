@@ -6,7 +6,7 @@ from bench.record import Column
 
 COMPARISON = (
     Column("side", "text", "", "the side's name; the first row is the reference"),
-    Column("title", "text", "", "what it is: its folder, or what it was told"),
+    Column("title", "text", "", "its folder, or its settings"),
     Column("recipe", "text", "", "name of the recipe"),
     Column("dataset", "text", "", "cifar10 or synthetic"),
     Column("dataset_state", "text", "", "canonical, unverified or synthetic"),
@@ -34,7 +34,7 @@ COMPARISON = (
     Column("images_per_second", "number", "images/s", "median over the runs"),
     Column("compile_seconds", "number", "s", "median time of compilation"),
     Column("energy_joules", "number", "J", "median energy of the card for one run"),
-    Column("stall_share", "number", "", "median share of training that waited for input; empty where nothing told it"),
+    Column("stall_share", "number", "", "median share of training that waited for input; empty if unknown"),
     Column("accuracy_mean", "number", "%", "mean final accuracy"),
     Column("accuracy_std", "number", "%", "its standard deviation (n - 1)"),
     Column("against", "text", "", "the reference; empty for itself, as is all that follows"),

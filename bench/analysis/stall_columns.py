@@ -12,11 +12,11 @@ STALLS = (
     Column("host_seconds", "number", "s", "training time with the host's input, geometric mean of the pairs"),
     Column("memory_seconds", "number", "s", "the same of the control"),
     Column(
-        "stall_share", "number", "", "share of the host's training time that steps waited for input beyond the floor"
+        "stall_share", "number", "", "share of the host's training time that steps waited for input beyond the baseline"
     ),
-    Column("buffer_level_mean", "number", "batches", "batches found ready in the prefetch buffer, mean of the looks"),
+    Column("buffer_level_mean", "number", "batches", "batches found ready in the prefetch buffer, mean of the samples"),
     Column("buffer_capacity", "whole", "batches", "batches that the buffer holds"),
-    Column("buffer_empty_share", "number", "", "share of the looks that found it empty; empty where it cannot be seen"),
+    Column("buffer_empty_share", "number", "", "share of the samples that found it empty; empty if unknown"),
     Column("cost_seconds", "number", "s", "what the input costs: host_seconds - memory_seconds"),
     Column("cost_share", "number", "", "that, as a share of host_seconds"),
     Column(

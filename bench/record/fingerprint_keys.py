@@ -37,26 +37,20 @@ class Key:
 KEYS = (
     Key("harness.version", str, "", "version of the harness"),
     Key("image", str, "", "container image of the trainer, by name and digest; none for a native run"),
-    Key(
-        "image.pinning",
-        str,
-        "",
-        "how exactly it is known what that image is: pinned, built, digested, undigested, stand-in",
-        told=True,
-    ),
-    Key("image.id", str, "", "its content by the engine's account, which differs by engine", mixable=True, told=True),
+    Key("image.pinning", str, "", "how it is identified: pinned, built, digested, undigested, stand-in", told=True),
+    Key("image.id", str, "", "id of its content, which differs by engine", mixable=True, told=True),
     Key("image.labels", list, "", "its labels, as name=value", mixable=True, told=True),
-    Key("image.gpu_code", str, "", "how its code was to reach the GPU: native, ptx-jit, unknown", told=True),
+    Key("image.gpu_code", str, "", "how its code is expected to run on the GPU: native, ptx-jit, unknown", told=True),
     Key(
         "image.cuda_mode",
         str,
         "",
-        "how the driver was to run its CUDA: native, minor-version, forward, unknown; build.cuda_driver is what it did",
+        "expected CUDA compatibility: native, minor-version, forward, unknown; build.cuda_driver is the actual one",
         told=True,
     ),
     Key("run.engine", str, "", "container engine that the run was made with, and its version", told=True),
     Key("run.rootless", bool, "", "whether that engine works without root", told=True),
-    Key("run.flags", list, "", "flags of the container; what is mounted and which GPU, by what they are", told=True),
+    Key("run.flags", list, "", "flags of the container; mounts and GPU by their kind", told=True),
     Key("git.commit", str, "", "commit of the checkout"),
     Key("git.dirty", bool, "", "whether the checkout had changes outside results/ that are not committed"),
     Key(
@@ -66,7 +60,7 @@ KEYS = (
         "why that is not known: no-repository, no-commit, not-installed, other-owner, timeout, unreadable",
         mixable=True,
     ),
-    Key("trainer.commit", str, "", "commit of the folder a person's own trainer was started in", told=True),
+    Key("trainer.commit", str, "", "commit of the folder a custom trainer was started in", told=True),
     Key("trainer.dirty", bool, "", "whether that folder had changes that are not committed", told=True),
     Key("trainer.git_problem", str, "", "why that is not known, as git.problem", mixable=True, told=True),
     Key("lock.name", str, "", "lock file that the environment was installed from"),
@@ -76,13 +70,13 @@ KEYS = (
     Key("os.name", str, "", "distribution and its release"),
     Key("kernel.release", str, "", "release of the Linux kernel"),
     Key("cpu.model", str, "", "model name of the CPU"),
-    Key("cpu.family", int, "", "its family, which tells generations of one name apart, as two of `AMD EPYC`"),
+    Key("cpu.family", int, "", "its family, which distinguishes generations of one name, such as two of `AMD EPYC`"),
     Key("cpu.model_number", int, "", "its model within the family"),
     Key("cpu.stepping", int, "", "its revision"),
     Key("cpu.caches", list, "", "caches of the first CPU, such as `L3 32768K`"),
     Key("kernel.clocksource", str, "", "what the kernel takes its time from, such as tsc or kvm-clock"),
     Key("container.kind", str, "", "kind of container the harness is in, such as docker or podman; none outside one"),
-    Key("container.toolkit", str, "", "version of the NVIDIA container toolkit; none where it is not to be found"),
+    Key("container.toolkit", str, "", "version of the NVIDIA container toolkit; none if it is not found"),
     Key("cpu.cores", int, "", "logical CPUs that the harness and the trainer may run on"),
     Key("cpu.online", int, "", "logical CPUs of the machine"),
     Key("cpu.flags_of_interest", list, "", "instruction sets of the CPU that decide which kernels run"),
@@ -93,10 +87,10 @@ KEYS = (
     Key("cpu.sockets", int, "", "CPU packages"),
     Key("cpu.numa_nodes", int, "", "regions of memory, each near to some of the CPUs"),
     Key("cpu.max_mhz", float, "MHz", "highest frequency that the driver allows a CPU"),
-    Key("cpu.hypervisor", bool, "", "whether the CPU says that it is a virtual machine's"),
+    Key("cpu.hypervisor", bool, "", "whether the CPU reports a virtual machine"),
     Key("memory.total_bytes", int, "bytes", "memory of the machine; moves a little at each boot", mixable=True),
     Key("memory.swap_total_bytes", int, "bytes", "swap space of the machine", mixable=True),
-    Key("cgroup.cpu_cores", float, "cores", "CPU time per time that the container may use; none without a limit"),
+    Key("cgroup.cpu_cores", float, "cores", "CPUs that the container may use; none without a limit"),
     Key("cgroup.memory_bytes", int, "bytes", "memory that the container may use; none without a limit"),
     Key("gpu.count", int, "", "GPUs that the driver shows and that answer, used or not", mixable=True),
     Key("gpu.lost", int, "", "GPUs that the driver counts and that do not answer", mixable=True),
@@ -104,16 +98,16 @@ KEYS = (
     Key("gpu.name", str, "", "the GPU of this run"),
     Key("gpu.uuid_hash", str, "", "the first 16 digits of the sha256 of its UUID"),
     Key("gpu.memory_bytes", int, "bytes", "its whole memory"),
-    Key("gpu.compute_capability", str, "", "its compute capability, as 7.0"),
+    Key("gpu.compute_capability", str, "", "its compute capability, such as 7.0"),
     Key("gpu.driver_version", str, "", "version of the NVIDIA driver"),
-    Key("gpu.cuda_driver_version", str, "", "newest CUDA that the driver serves"),
+    Key("gpu.cuda_driver_version", str, "", "newest CUDA version that the driver supports"),
     Key("gpu.vbios", str, "", "version of the card's firmware"),
     Key("gpu.ecc", bool, "", "whether its memory corrects errors, which costs bandwidth on some cards"),
     Key("gpu.pending_ecc", bool, "", "whether it will after a restart", mixable=True),
     Key("gpu.power_limit_watts", float, "watts", "power limit in force"),
-    Key("gpu.default_power_limit_watts", float, "watts", "power limit it was made with", mixable=True),
+    Key("gpu.default_power_limit_watts", float, "watts", "default power limit", mixable=True),
     Key("gpu.persistence", bool, "", "whether the driver stays loaded between runs; changes their start", mixable=True),
-    Key("gpu.mig", bool, "", "whether the card is divided; none where it cannot be"),
+    Key("gpu.mig", bool, "", "whether MIG is on; none if not supported"),
     Key("gpu.virtualisation", str, "", "how a virtual machine has it: none, passthrough, vgpu"),
     Key("gpu.compute_mode", str, "", "who may compute on it: default, exclusive process, prohibited"),
     Key("gpu.pcie_generation", int, "", "generation of its link now, which falls while it is idle", mixable=True),
@@ -122,11 +116,9 @@ KEYS = (
     Key("gpu.max_pcie_lanes", int, "lanes", "the most that card and slot can do"),
     Key("gpu.max_sm_clock_mhz", int, "MHz", "highest clock of the multiprocessors"),
     Key("gpu.max_memory_clock_mhz", int, "MHz", "highest clock of the memory"),
-    Key("gpu.application_sm_clock_mhz", int, "MHz", "clock of the multiprocessors that programs are asked to keep to"),
-    Key("gpu.application_memory_clock_mhz", int, "MHz", "clock of the memory that programs are asked to keep to"),
-    Key(
-        "gpu.default_application_sm_clock_mhz", int, "MHz", "what the multiprocessors keep to unless told", mixable=True
-    ),
+    Key("gpu.application_sm_clock_mhz", int, "MHz", "application clock of the multiprocessors"),
+    Key("gpu.application_memory_clock_mhz", int, "MHz", "application clock of the memory"),
+    Key("gpu.default_application_sm_clock_mhz", int, "MHz", "default of the SM application clock", mixable=True),
     Key(
         "gpu.not_given",
         list,
@@ -136,9 +128,9 @@ KEYS = (
     ),
     Key("cache.cuda_kernels", str, "", "driver's cache of kernels compiled on this machine: cold, warm"),
     Key("env.*", str, "", "environment variable that TensorFlow or a library under it reads, by allow-list"),
-    Key("build.*", str, "", "what the framework was built with, by its own words", told=True),
+    Key("build.*", str, "", "build information, as the framework reports it", told=True),
     Key("xla.on", bool, "", "whether functions are compiled by XLA", told=True),
-    Key("xla.flags", str, "", "what XLA is asked for, paths cut to their last part", told=True),
+    Key("xla.flags", str, "", "options of XLA, paths cut to their last part", told=True),
     Key("xla.autotune_level", str, "", "how hard XLA looks for the fastest kernels; none without a GPU", told=True),
     Key("cache.xla", str, "", "XLA's cache of compiled programs: none, cold, warm", told=True),
     Key("cache.kernels", str, "", "CUDA's cache of kernels: none, cold, warm, off", told=True),
@@ -225,18 +217,19 @@ def _mixing(key: Key) -> str:
 
 _PAGE = """# The fingerprint of a run
 
-Every record says under `fingerprint` what it ran on, in these keys. One without a value is not known, or this machine
-has not got it; it is never 0 or an empty text for that. Runs that differ in a key whose third column says no are not
-put into one table.
+Every record describes under `fingerprint` the machine and the software of its run, in these keys. A key without a value
+is unknown, or this machine does not have it; such a value is never 0 or an empty text. Runs that differ in a key whose
+third column says no must not stand in one table.
 
-No host name, user, address, home folder or absolute path is in it: a value that holds one is `(withheld)`, a path in a
-variable becomes its last part, and a GPU's UUID a hash. So it is with everything a record keeps of what a trainer says,
-except that there `(withheld)` stands for the word alone. A name that many machines or accounts share, such as `ubuntu`
-or `h200`, tells nobody and stays. A name of somebody else, alone in a sentence, is not known as one, nor is a secret.
+It contains no host name, user, address, home folder or absolute path: a value with one of these is `(withheld)`, a path
+in a variable becomes its last part, and a GPU's UUID becomes a hash. The same redaction applies to everything that a
+record keeps of a trainer's messages, where `(withheld)` replaces only the word. A name that many machines or accounts
+share, such as `ubuntu` or `h200`, identifies nobody and stays. Redaction does not recognise the name of another person
+in a sentence, nor a secret.
 
-`trainer.log` is no part of a record: it is what the program printed, unchanged, on your disk. Leave it out of what you
-publish, or read it first.
+`trainer.log` is not part of a record: it is the program's output, unchanged. Leave it out of what you publish, or read
+it first.
 
-This page is made from `bench/record/fingerprint_keys.py`; a test holds the two together. After a change, type
+This page is generated from `bench/record/fingerprint_keys.py`; a test compares the two. After a change, type
 `python -c "from bench.record.fingerprint_keys import page; print(page(), end='')" > docs/reference/fingerprint.md`.
 """

@@ -1,4 +1,4 @@
-"""``docs/reference/rules.md``, made from the rule list so that no rule is asked that is not written down."""
+"""``docs/reference/rules.md``, generated from the rule list, so that every rule is documented."""
 
 from __future__ import annotations
 
@@ -6,29 +6,29 @@ from bench.rules import RULE_LIST, RULES, Rule
 
 _HEAD = f"""# The rules, version {RULES}
 
-One list is asked before a run, by `make doctor`, and of its record afterwards, for its verdict. A rule that is asked at
-both times is about one thing; where a machine at rest shows it otherwise than a record, both thresholds are given.
+One list of rules is applied before a run, by `make doctor` (preflight), and to its record afterwards, for its verdict.
+A rule that is applied at both times checks one thing; if the two thresholds differ, both are given.
 
 - **invalid**: the run is left out of every statistic, and shown as left out.
 - **suspect**: the run counts and is marked.
-- **note**: a reader should know it; a run with notes alone is clean.
-- A rule without a level is only asked before. `make doctor` then says ok, warn or fail, and leaves with 4 where one
-  fails; what would make a run invalid fails, the rest warns.
-- What a record does not tell breaks no rule: an older record has fewer findings, not worse ones. A run records the
-  version that was in force when it was started, and `rules-changed` says where it was another.
-- The reason for a number is beside it in `bench/rules/`. Whoever changes, adds or drops a rule raises the version.
+- **note**: a reader should know it; a run with only notes is clean.
+- A rule without a level is applied only before a run. `make doctor` prints ok, warn or fail for each rule and exits
+  with 4 if one fails. What would make a run invalid fails; the rest warns.
+- What a record does not contain breaks no rule: an older record has fewer findings, not worse ones. A run records the
+  version that was in force when it was started; `rules-changed` reports another one.
+- The reason for a threshold is next to it in `bench/rules/`. Raise the version when you change, add or remove a rule.
 
-This page is made from the list in `bench/rules/`; a test holds the two together. After a change, type
+This page is generated from the list in `bench/rules/`; a test compares the two. After a change, type
 `python -c "from bench.rules.page import page; print(page(), end='')" > docs/reference/rules.md`.
 """
 _SECTIONS = (
-    ("What is installed, and where results go", "bench.rules.software"),
+    ("Software and results folder", "bench.rules.software"),
     ("The image", "bench.rules.image"),
     ("The GPU", "bench.rules.card"),
     ("The data and the input", "bench.rules.data"),
     ("CPUs and memory", "bench.rules.machine"),
-    ("What was watched", "bench.rules.telemetry"),
-    ("What the trainer claims", "bench.rules.claims"),
+    ("Telemetry", "bench.rules.telemetry"),
+    ("Claims of the trainer", "bench.rules.claims"),
 )
 
 
@@ -38,7 +38,7 @@ def page() -> str:
     for title, module in _SECTIONS:
         rows = "".join(_row(rule) for rule in RULE_LIST if _home(rule) == module)
         parts.append(
-            f"## {title}\n\n| rule | asked | level | from where on | what to do |\n|---|---|---|---|---|\n{rows}"
+            f"## {title}\n\n| rule | applied | level | threshold | what to do |\n|---|---|---|---|---|\n{rows}"
         )
     return "\n".join(parts)
 
