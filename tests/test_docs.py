@@ -1,16 +1,19 @@
-"""README, CONTRIBUTING and docs/: every link leads somewhere, and the code on a page runs."""
+"""README, CONTRIBUTING and docs/: every link resolves, and what a page shows is what the code does."""
 
 from __future__ import annotations
 
 import re
+import shutil
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from bench.__main__ import main
+
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [
-    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "examples/README.md")),
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "examples/README.md")),
     *(ROOT / "docs").rglob("*.md"),
 ]
 _FENCED = re.compile(r"^ *```.*?^ *```", re.MULTILINE | re.DOTALL)
@@ -47,6 +50,17 @@ def test_readme_is_short_and_the_index_names_every_page() -> None:
     index = ROOT / "docs" / "index.md"
     linked = set(re.findall(r"\]\(([\w./-]+\.md)\)", index.read_text(encoding="utf-8")))
     assert {str(page.relative_to(index.parent)) for page in index.parent.rglob("*.md") if page != index} <= linked
+
+
+def test_readme_shows_the_summary_of_its_campaign(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    name = "20261123T234444Z-smoke-cpu"
+    shutil.copytree(ROOT / "results" / "published" / name, tmp_path / name)
+    monkeypatch.setenv("COLUMNS", "120")
+    assert main(["report", str(tmp_path / name)]) == 0
+    (shown,) = re.findall(r"```text\n(seed +status.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert set(shown.splitlines()) <= set(capfd.readouterr().out.splitlines())
 
 
 def test_the_examples_of_the_python_api_run(monkeypatch: pytest.MonkeyPatch) -> None:
