@@ -6,7 +6,7 @@ of them.
 
 from __future__ import annotations
 
-from bench.analysis import energy, steadiness, telemetry, waits, wall_clock
+from bench.analysis import energy, telemetry, variation, waits, wall_clock
 from bench.analysis.comparison_columns import COMPARISON
 from bench.analysis.stall_columns import STALLS
 from bench.record import Column
@@ -145,7 +145,7 @@ SUMMARY = (
     *telemetry.SUMMARY_COLUMNS,
     Column("stall_share", "number", "", "median of the runs' stall_share, so after the first epoch; empty as theirs"),
     *energy.SUMMARY_COLUMNS,
-    *steadiness.SUMMARY_COLUMNS,
+    *variation.SUMMARY_COLUMNS,
     *wall_clock.SUMMARY_COLUMNS,
     Column("planned", "whole", "runs", "seeds asked for in `campaign.json`, and any others that have a run"),
     Column(

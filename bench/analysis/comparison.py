@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from bench.analysis import differing, drift, effect, ranks, spread
+from bench.analysis import config_diff, drift, effect, ranks, spread
 from bench.analysis.censored import Interval, mean_seconds, median
 from bench.analysis.drift import Allowance, Timing
 from bench.analysis.effect import Effect, effect_of, interval_text
@@ -155,7 +155,7 @@ class Comparison:
     sides: tuple[Side, ...]
     work: Work
     tell_percent: float
-    differing: tuple[differing.Difference, ...]
+    config_diff: tuple[config_diff.Difference, ...]
     versus: tuple[Versus, ...]
     notes: tuple[str, ...] = ()
 
@@ -204,7 +204,7 @@ def compare(
         tuple(sides),
         sides[0].work,
         tell_percent,
-        differing.differences(counted),
+        config_diff.differences(counted),
         versus,
         tuple(_notes(sides, different_work)),
     )
@@ -275,7 +275,7 @@ def _notes(sides: Sequence[Side], different_work: bool) -> list[str]:
     if different_work and len(shas) > 1:
         notes.append("the sides trained different recipes: the times are of each one's own schedule, not of one work")
     for side in sides:
-        unlike = differing.within(side.counted)
+        unlike = config_diff.within(side.counted)
         if unlike:
             notes.append(f"the runs of {side.name} differ in {', '.join(unlike)}, so they are no one sample")
         if side.left_out:

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from statistics import median
 
-from bench.analysis import differing, welch
+from bench.analysis import config_diff, welch
 from bench.analysis.fixed_work import Work
 from bench.record import Record
 
@@ -179,7 +179,7 @@ def _spread(side: Sequence[Record], work: Work, others: Sequence[Sequence[Record
     for campaign in others if machines is not None else ():
         found = level(campaign, work)
         if found is not None and _machines(campaign) == machines:
-            groups[differing.must_match(campaign)].append(found)
+            groups[config_diff.matching_facts(campaign)].append(found)
     repeated = [levels for levels in groups.values() if len(levels) > 1]
     freedom = sum(len(levels) - 1 for levels in repeated)
     if freedom < LEAST_FREEDOM:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from bench.analysis import censored, energy, steadiness, telemetry, waits, wall_clock
+from bench.analysis import censored, energy, telemetry, variation, waits, wall_clock
 from bench.analysis.columns import EPOCHS, RUNS, SUMMARY, Column
 from bench.record import Record
 from bench.record.clocks import (
@@ -248,7 +248,7 @@ def _summary_row(group: pd.DataFrame, without_run: Sequence[int]) -> Row:
         "stall_share": censored.median(_known(counted["stall_share"])),
         **{name: censored.median(_known(counted[column])) for name, column in telemetry.SUMMARISED.items()},
         **energy.summary_cells(group, counted),
-        **steadiness.summary_cells(counted),
+        **variation.summary_cells(counted),
         **wall_clock.summary_cells(counted, group, planned),
         "planned": planned,
         "not_counted": ";".join(map(str, not_counted)) or None,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.analysis import censored, mixture
+from bench.analysis import censored, config_diff
 from bench.analysis.ranking import Sample
 from bench.dawnbench import board, claims, entry, expected, publish
 from bench.dawnbench.details import NO_AUGMENTATION
@@ -182,7 +182,7 @@ def _remarks(counted: Sequence[Record], planned: int) -> Iterator[str]:
     against = next((why for each in counted if (why := not_publishable(each)) is not None), None)
     if against is not None:
         yield f"not to be published: {against}"
-    differing = mixture.differences(counted)
+    differing = config_diff.conflicting_keys(counted)
     if differing:
         yield f"the runs differ in {', '.join(differing)}, so they are no one sample"
     left = planned - len(counted)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from bench.analysis import ablation, mixture, welch
+from bench.analysis import ablation, config_diff, welch
 from bench.analysis.ablation import ACCURACY, THROUGHPUT, UNITS
 from bench.record import Record, StoredAblation, Variant
 from bench.report import console
@@ -135,7 +135,7 @@ def _caveats(records: Sequence[Record]) -> list[str]:
     if suspect:
         rules = sorted({reason.rule for each in suspect for reason in each.reasons if reason.level == "suspect"})
         lines.append(f"{len(suspect)} of the {len(records)} runs are suspect: {', '.join(rules)}; see record.json.")
-    differing = mixture.differences(records)
+    differing = config_diff.conflicting_keys(records)
     if differing:
         lines.append(f"The runs differ in {', '.join(differing)}, so they are no one sample.")
     return lines

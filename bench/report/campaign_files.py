@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from bench import record as records_on_disk
-from bench.analysis import first_run, frames, mixture, ranking
+from bench.analysis import config_diff, first_run, frames, ranking
 from bench.analysis.frames import CONFIGURATION
 from bench.dawnbench import board, candidate
 from bench.errors import BenchError, EnvironmentProblem
@@ -136,7 +136,7 @@ def notes_of(records: Sequence[Record], summary: pd.DataFrame) -> list[str]:
     notes = []
     if len(summary) > 1:
         notes.append(f"the runs are of {len(summary)} configurations, each with figures of its own: {_told(summary)}")
-    differing = mixture.differences(records)
+    differing = config_diff.conflicting_keys(records)
     notes += [f"the runs differ in {', '.join(differing)}, so they are no one sample"] if differing else []
     slow = first_run.note(records)
     notes += [] if slow is None else [slow]

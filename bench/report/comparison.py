@@ -94,16 +94,16 @@ def _sides(comparison: Comparison) -> Table:
 
 
 def _differing(comparison: Comparison) -> Table | Text:
-    if not comparison.differing:
+    if not comparison.config_diff:
         return Text("Nothing that is recorded differs between them.")
     found = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold", caption_justify="left")
     found.add_column("What differs", overflow="fold")
     for side in comparison.sides:
         found.add_column(_plain(side.name), overflow="fold")
-    for each in comparison.differing:
-        if not each.mixable:
+    for each in comparison.config_diff:
+        if each.must_match:
             found.add_row(_plain(f"{each.name} *", "yellow"), *map(_plain, each.values))
-    harmless = ", ".join(each.name for each in comparison.differing if each.mixable)
+    harmless = ", ".join(each.name for each in comparison.config_diff if not each.must_match)
     captions = ["* may not be mixed in one table: the difference can come from any of these."] if found.rows else []
     captions += [f"Also different, which runs of one table may be: {harmless}."] if harmless else []
     found.caption = _plain("  ".join(captions), "dim")
@@ -176,10 +176,10 @@ def markdown(comparison: Comparison) -> str:
             [f"Clock: {comparison.work}", *names], [[title.strip(), *map(_cell, cells)] for title, cells in _told(rows)]
         ),
     ]
-    if comparison.differing:
+    if comparison.config_diff:
         told = [
-            [_cell(each.name), *map(_cell, each.values), "yes" if each.mixable else "no"]
-            for each in comparison.differing
+            [_cell(each.name), *map(_cell, each.values), "no" if each.must_match else "yes"]
+            for each in comparison.config_diff
         ]
         lines += ["", *_markdown_table(["What differs", *names, "May be mixed"], told)]
     lines += ["", *(f"{name}: {_cell(side.title)}  " for name, side in zip(names, comparison.sides, strict=True))]

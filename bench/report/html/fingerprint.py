@@ -57,8 +57,8 @@ def of_runs(records: Sequence[Record]) -> Fingerprint:
 def of_sides(comparison: Comparison) -> Fingerprint:
     """What differs between the sides first, in the words of the comparison, then what all of them share."""
     lit = [
-        Entry(each.name, each.meaning, each.values, MAY_DIFFER if each.mixable else DIFFERS)
-        for each in comparison.differing
+        Entry(each.name, each.meaning, each.values, DIFFERS if each.must_match else MAY_DIFFER)
+        for each in comparison.config_diff
     ]
     told = {each.key for each in lit}
     sides = [[each for each in side.records if each.fingerprint] for side in comparison.sides]

@@ -204,10 +204,11 @@ def test_runs_of_one_side_that_are_no_one_sample_are_told() -> None:
 def test_what_differs_is_told_with_whether_it_may_be_mixed() -> None:
     start = {"fingerprint": {"git.dirty": False, "gpu.driver_version": "570.1", "gpu.count": 2}}
     comparison = compare([side("A", EVEN), side("B", EVEN, start=start)])
-    told = {each.name: (each.values, each.mixable) for each in comparison.differing}
-    assert told["gpu.driver_version"] == (("-", "570.1"), False)
-    assert told["gpu.count"] == (("-", "2"), True)
-    assert [each.mixable for each in comparison.differing] == sorted(each.mixable for each in comparison.differing)
+    told = {each.name: (each.values, each.must_match) for each in comparison.config_diff}
+    assert told["gpu.driver_version"] == (("-", "570.1"), True)
+    assert told["gpu.count"] == (("-", "2"), False)
+    order = [each.must_match for each in comparison.config_diff]
+    assert order == sorted(order, reverse=True)
 
 
 def test_different_data_or_recipes_are_refused() -> None:

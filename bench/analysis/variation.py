@@ -1,5 +1,5 @@
-"""How steadily a configuration trains: quantiles of the time to the target, spread of one run, who stands out, and how
-many runs would tell a small difference.
+"""Run-to-run variation of a configuration: quantiles of the time to the target, standard deviation of training time,
+outliers, and how many runs detect a small difference.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import pandas as pd
 from bench.analysis import censored, spread
 from bench.record import Column
 
-#: The difference that the number of runs is told for.
-TOLD_SHARE = 0.01
+#: The difference that the reported number of runs detects.
+_SHARE = 0.01
 SUMMARY_COLUMNS = (
     Column("median_low_seconds", "number", "s", "lower end of the median's 95 % interval (ranks); empty below 6 runs"),
     Column("median_high_seconds", "number", "s", "upper end; inf where so many miss"),
@@ -51,14 +51,14 @@ SUMMARY_COLUMNS = (
 
 
 def summary_cells(counted: pd.DataFrame) -> dict[str, Any]:
-    """The cells of SUMMARY_COLUMNS from the rows of ``runs.csv`` that count."""
+    """Return the cells of SUMMARY_COLUMNS from the rows of ``runs.csv`` that count."""
     times = [float(each) for each in counted["dawnbench_seconds"].dropna()]
     work = [None if pd.isna(each) else float(each) for each in counted["fixed_work_train_seconds"]]
     middle, deviation = censored.median_interval(times), spread.relative([each for each in work if each])
     seeds = list(counted["seed"])
     known = sum(each is not None for each in work)
     freedom = known - 1 if known >= spread.LEAST_VALUES else 0
-    runs, fewest, most = spread.runs_to_tell_interval(TOLD_SHARE, deviation, freedom, least=spread.LEAST_VALUES)
+    runs, fewest, most = spread.runs_to_tell_interval(_SHARE, deviation, freedom, least=spread.LEAST_VALUES)
     return {
         "median_low_seconds": middle.low,
         "median_high_seconds": middle.high,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.analysis.mixture import differences
+from bench.analysis.config_diff import conflicting_keys
 from bench.record import Record
 from tests.support.records import Run
 
@@ -13,19 +13,19 @@ def ran_on(status: str = "done", **fingerprint: object) -> Record:
 
 
 def test_runs_of_one_machine_may_be_mixed() -> None:
-    assert differences([ran_on(cpu__model="a"), ran_on(cpu__model="a")]) == ()
-    assert differences([ran_on()]) == ()
-    assert differences([]) == ()
+    assert conflicting_keys([ran_on(cpu__model="a"), ran_on(cpu__model="a")]) == ()
+    assert conflicting_keys([ran_on()]) == ()
+    assert conflicting_keys([]) == ()
 
 
 def test_what_differs_is_named() -> None:
     records = [ran_on(cpu__model="a", git__commit="1"), ran_on(cpu__model="b", git__commit="1"), ran_on(cpu__model="a")]
-    assert differences(records) == ("cpu.model", "git.commit")
+    assert conflicting_keys(records) == ("cpu.model", "git.commit")
 
 
 def test_what_may_differ_is_not_named() -> None:
-    assert differences([ran_on(memory__total_bytes=1), ran_on(memory__total_bytes=2)]) == ()
+    assert conflicting_keys([ran_on(memory__total_bytes=1), ran_on(memory__total_bytes=2)]) == ()
 
 
 def test_a_run_that_did_not_finish_is_in_no_figure_and_mixes_nothing() -> None:
-    assert differences([ran_on(cpu__model="a"), ran_on(status="failed", cpu__model="b")]) == ()
+    assert conflicting_keys([ran_on(cpu__model="a"), ran_on(status="failed", cpu__model="b")]) == ()

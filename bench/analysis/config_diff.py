@@ -1,4 +1,4 @@
-"""What differs between the sides of a comparison: first of all, because it is what the difference may come from."""
+"""What differs between the runs of one table or the sides of a comparison, as it can cause a difference in time."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.record import Record
-from bench.record.fingerprint_keys import find, may_be_mixed
+from bench.record.fingerprint_keys import conflicts, find, may_be_mixed
 
-#: Facts of a run beside its fingerprint: name, meaning.
+#: Facts of a run that are not in its fingerprint: name, meaning.
 _FACTS = {
     "recipe": "name of the recipe",
     "recipe.sha256": "the recipe's numbers",
@@ -28,8 +28,8 @@ _FACTS = {
     "warm_up": "whether a discarded run came first",
     "rules": "version of the rules behind the verdict",
 }
-#: Of these a difference says nothing about the time of a run.
-_MIXABLE_FACTS = frozenset({"rules", "idle_seconds_asked", "warm_up"})
+#: A difference in these does not affect the time of a run.
+_MAY_DIFFER = frozenset({"rules", "idle_seconds_asked", "warm_up"})
 UNKNOWN = "-"
 #: A commit or a sha256: its first digits tell it apart.
 _DIGEST = re.compile(r"[0-9a-f]{40,64}")
@@ -37,18 +37,18 @@ _DIGEST = re.compile(r"[0-9a-f]{40,64}")
 
 @dataclass(frozen=True)
 class Difference:
-    """A fact and what it is on each side; ``mixable``: runs that differ in it may stand in one table."""
+    """A fact and its value on each side; ``must_match``: runs that differ in it may not share a table."""
 
     name: str
     values: tuple[str, ...]
-    mixable: bool
+    must_match: bool
     meaning: str
 
 
 def differences(sides: Sequence[Sequence[Record]]) -> tuple[Difference, ...]:
-    """The facts in which sides differ, those first that may not be mixed, by name; a side's own values in one text.
+    """Return the facts in which sides differ, by name, those that must match first; a side's values are one text.
 
-    A value known on one side alone is a difference; it is `-` where nothing told it.
+    A value that is known on one side only is a difference; the unknown one is `-`.
     """
     facts = [[_facts(record) for record in records] for records in sides]
     names = sorted({name for side in facts for each in side for name in each})
@@ -57,32 +57,39 @@ def differences(sides: Sequence[Sequence[Record]]) -> tuple[Difference, ...]:
         values = tuple(_together(each.get(name) for each in side) for side in facts)
         if len(set(values)) > 1:
             key = find(name)
-            mixable = name in _MIXABLE_FACTS or (name not in _FACTS and may_be_mixed(name))
             meaning = _FACTS.get(name) or (f"{key.meaning}{f' ({key.unit})' if key.unit else ''}" if key else "")
-            found.append(Difference(name, values, mixable, meaning))
-    return tuple(sorted(found, key=lambda each: (each.mixable, each.name)))
+            found.append(Difference(name, values, _must_match(name), meaning))
+    return tuple(sorted(found, key=lambda each: (not each.must_match, each.name)))
 
 
 def within(records: Sequence[Record]) -> tuple[str, ...]:
-    """The facts, sorted, in which the runs of one side differ and may not where they are to be one sample."""
+    """Return the names, sorted, of the facts that differ between the runs of one side and must match in one sample."""
     facts = [_facts(record) for record in records]
     return tuple(name for name in _matching(facts) if len({_text(each.get(name)) for each in facts}) > 1)
 
 
-def must_match(records: Sequence[Record]) -> tuple[str, ...]:
-    """The facts of a campaign that runs of one table share, each as `name=value`: equal for the same configuration."""
+def conflicting_keys(records: Sequence[Record]) -> tuple[str, ...]:
+    """Return the fingerprint keys, sorted, that differ between finished runs and must match in one table."""
+    fingerprints = [record.fingerprint for record in records if record.status == "done"]
+    return tuple(sorted({key for each in fingerprints[1:] for key in conflicts(fingerprints[0], each)}))
+
+
+def matching_facts(records: Sequence[Record]) -> tuple[str, ...]:
+    """Return the facts of a campaign that must match in one table, as `name=value`: equal for equal configurations."""
     facts = [_facts(record) for record in records]
     return tuple(f"{name}={_together(each.get(name) for each in facts)}" for name in _matching(facts))
 
 
 def _matching(facts: Sequence[dict[str, Any]]) -> list[str]:
-    """The names, sorted, of the facts in which runs of one table may not differ."""
-    names = sorted({name for each in facts for name in each})
-    return [name for name in names if name not in _MIXABLE_FACTS and (name in _FACTS or not may_be_mixed(name))]
+    return [name for name in sorted({name for each in facts for name in each}) if _must_match(name)]
+
+
+def _must_match(name: str) -> bool:
+    return name not in _MAY_DIFFER and (name in _FACTS or not may_be_mixed(name))
 
 
 def _facts(record: Record) -> dict[str, Any]:
-    asked = record.circumstances
+    conditions = record.circumstances
     return {
         **record.fingerprint,
         "recipe": record.recipe.get("name"),
@@ -96,9 +103,9 @@ def _facts(record: Record) -> dict[str, Any]:
         "target_percent": record.target_percent,
         "trainer": record.trainer,
         "framework": record.framework,
-        "kernel_cache": asked.get("kernel_cache"),
-        "idle_seconds_asked": asked.get("idle_seconds_asked"),
-        "warm_up": asked.get("warm_up"),
+        "kernel_cache": conditions.get("kernel_cache"),
+        "idle_seconds_asked": conditions.get("idle_seconds_asked"),
+        "warm_up": conditions.get("warm_up"),
         "rules": record.verdict.rules if record.verdict else None,
     }
 
