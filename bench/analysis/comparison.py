@@ -1,15 +1,16 @@
-"""Is B slower than A? One primary endpoint, fixed-work time, tested; everything else is shown beside it, untested.
+"""Is B slower than A? One primary endpoint, fixed-work time, is tested; everything else is shown without a test.
 
-**Design.** Runs that alternated are paired by seed where both sides have the same seeds, as they share their minutes;
-else all runs of one side stand against all of the other. Where every side has campaigns enough, campaigns are the unit.
+**Design.** Interleaved runs are paired by seed where both sides have the same seeds, as the runs of a pair share the
+state of the machine; otherwise all runs of one side are compared with all of the other. Where every side has enough
+campaigns, campaigns are the unit.
 **Effect, interval and test** come from one rank procedure (``ranks``, ``effect``), monotone in every time.
-**Drift.** Campaigns that were not interleaved may differ by an allowance for no reason of interest (``drift``); it is
-part of the test and of the interval, and the answer names it.
+**Drift.** Campaigns that were not interleaved may differ by an allowance (``drift``), which is part of the test and of
+the interval, and is named in the design.
 
-**Answer**, one of four: *slower* or *faster*, where the two-sided test says so; *no difference* larger than the
-interval's further end, where that end is not beyond the difference of interest; *within drift*, where the runs would
-have told either and the allowance does not let them; else *not enough runs*, with about how many would do. Nothing else
-decides, so a reader can check it by hand. A gate is the one-sided test, and an estimate above the gate's limit.
+**Answer**: *slower* or *faster*, where the two-sided test finds it; *no difference* larger than the further end of the
+interval, where that end is within the difference of interest; *within drift*, where the runs without the allowance
+would have given one of these; else *not enough runs*, with about how many are needed. Nothing else decides, so a reader
+can check it by hand. A gate is the one-sided test, and an estimate above the gate's limit.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from functools import cached_property
 from bench.analysis import config_diff, drift, effect, ranks, spread
 from bench.analysis.censored import Interval, mean_seconds, median
 from bench.analysis.drift import Allowance, Timing
-from bench.analysis.effect import Effect, effect_of, interval_text
+from bench.analysis.effect import Effect, effect_of
 from bench.analysis.fixed_work import WHOLE_SCHEDULE, Work, left_out
 from bench.errors import Refused, UsageError
 from bench.record import Record
@@ -37,19 +38,19 @@ TELL_PERCENT = 2.0
 
 @dataclass(frozen=True)
 class Side:
-    """One configuration: its ``name`` in sentences, a ``title`` that tells what it is, and its judged records."""
+    """One configuration: a short ``name``, a ``title`` that describes it, and its records with verdicts."""
 
     name: str
     title: str
     records: tuple[Record, ...]
     work: Work = WHOLE_SCHEDULE
-    #: Folders of runs that were begun and of which nothing is known.
+    #: Folders of runs that were started and have no events.
     without_events: tuple[str, ...] = ()
-    #: The seeds that were asked for, whether they have a run or not.
+    #: The planned seeds, with or without a run.
     plan: tuple[int, ...] = ()
-    #: The campaigns that a side of several holds, its records being theirs together.
+    #: The campaigns of a side of several; its records are those of all of them.
     campaigns: tuple[Side, ...] = ()
-    #: Names the experiment whose other side had its runs between these; empty for a campaign by itself.
+    #: The experiment whose sides were interleaved; empty for a campaign by itself.
     interleaved_in: str = ""
 
     @cached_property
@@ -101,18 +102,15 @@ class Side:
 
     @property
     def outliers(self) -> tuple[int | None, ...]:
-        """Seeds of the counted runs that stand out; they are told, and stay in."""
+        """Seeds of the counted runs that are outliers; they are included."""
         return tuple(self.counted[place].seed for place in spread.outliers(self.seconds))
 
 
 @dataclass(frozen=True)
 class Answer:
-    """One of the answers, in a word and in a sentence; ``runs_needed`` a side, where that is the answer, with the ends
-    of its 95 % interval, which a spread from so few runs leaves wide.
-    """
+    """One of the answers; where runs are missing, how many per side are needed, and the ends of its 95 % interval."""
 
     kind: str
-    sentence: str
     runs_needed: int | None = None
     runs_needed_low: int | None = None
     runs_needed_high: int | None = None
@@ -132,8 +130,8 @@ class Design:
         if self.unit == "campaign":
             parts.append("each campaign one value")
         if self.allowance is not None:
-            parts.append(f"allowance for drift between campaigns {_share(self.allowance.percent)} %, "
-                         f"{self.allowance.source}")  # fmt: skip
+            percent = f"{self.allowance.percent:.2f}".rstrip("0").rstrip(".")
+            parts.append(f"allowance for drift between campaigns {percent} %, {self.allowance.source}")
         return "; ".join(parts)
 
 
@@ -157,10 +155,9 @@ class Comparison:
     tell_percent: float
     config_diff: tuple[config_diff.Difference, ...]
     versus: tuple[Versus, ...]
-    notes: tuple[str, ...] = ()
 
     def slower_than(self, percent: float) -> tuple[Versus, ...]:
-        """The sides that a gate stops: slower by the one-sided test at 5 %, and by more than this in the estimate."""
+        """Return the sides that fail a gate, slower by the one-sided test at 5 % and, estimated, by more than this."""
         return tuple(
             each
             for each in self.versus
@@ -168,7 +165,7 @@ class Comparison:
         )
 
     def unable(self) -> tuple[Versus, ...]:
-        """The sides that a gate could not have stopped, as they have too few runs."""
+        """Return the sides that have too few runs to fail a gate."""
         return tuple(each for each in self.versus if not each.effect.able)
 
 
@@ -183,9 +180,9 @@ def compare(
     """Compare each side with the first.
 
     ``others`` are campaigns that are not compared, judged: where they repeat a configuration on the machine of a side,
-    they tell how far campaigns differ there, else ``allowance_percent`` does. Raises UsageError for fewer than two
+    the allowance is measured from them, else it is ``allowance_percent``. Raises UsageError for fewer than two
     sides, Refused where what they trained is not the same work on the same data (with ``different_work`` only the data
-    counts), or where one run stands on two sides.
+    counts), or where one run is on two sides.
     """
     if len(sides) < 2:
         raise UsageError("a comparison needs two campaigns; name another folder.")
@@ -196,7 +193,7 @@ def compare(
         [_effect(sides[0], side, design, len(sides) - 1) for side, design in zip(sides[1:], designs, strict=True)]
     )
     versus = tuple(
-        Versus(sides[0], side, found, design, answer_to(sides[0], side, found, tell_percent, design))
+        Versus(sides[0], side, found, design, answer_to(found, tell_percent, _sizes(sides[0], side, found, design)))
         for side, found, design in zip(sides[1:], effects, designs, strict=True)
     )
     counted = [side.counted or side.records for side in sides]
@@ -206,7 +203,6 @@ def compare(
         tell_percent,
         config_diff.differences(counted),
         versus,
-        tuple(_notes(sides, different_work)),
     )
 
 
@@ -240,12 +236,12 @@ def _same_work(sides: Sequence[Side], different_work: bool) -> None:
             raise Refused(f"{first.name} timed {first.work} and {side.name} {side.work}: that is not the same work.")
     shas = {str(each.recipe["sha256"]) for side in sides for each in side.records if each.recipe.get("sha256")}
     if len(shas) > 1 and not different_work:
-        told = {
+        recipes = {
             (str(each.recipe.get("name")), str(each.recipe.get("sha256"))[:8])
             for side in sides
             for each in side.records
         }
-        names = sorted(" ".join(each) for each in told)
+        names = sorted(" ".join(each) for each in recipes)
         raise Refused(
             f"the sides trained different recipes ({', '.join(names)}), which is not the same work; `make ablate` "
             "compares recipes, --different-work compares the time of each one's own schedule all the same."
@@ -265,32 +261,8 @@ def _no_run_twice(sides: Sequence[Side]) -> None:
                     if seen[identity] != side.name
                     else f"twice on {side.name}"
                 )
-                raise Refused(f"the same run, seed {each.seed} of {each.utc}, stands {where}; name another folder.")
+                raise Refused(f"the same run, seed {each.seed} of {each.utc}, is {where}; name another folder.")
             seen[identity] = side.name
-
-
-def _notes(sides: Sequence[Side], different_work: bool) -> list[str]:
-    notes = []
-    shas = {each.recipe.get("sha256") for side in sides for each in side.counted}
-    if different_work and len(shas) > 1:
-        notes.append("the sides trained different recipes: the times are of each one's own schedule, not of one work")
-    for side in sides:
-        unlike = config_diff.within(side.counted)
-        if unlike:
-            notes.append(f"the runs of {side.name} differ in {', '.join(unlike)}, so they are no one sample")
-        if side.left_out:
-            notes.append(f"left out of {side.name}: {', '.join(side.left_out)}")
-        if side.suspect:
-            notes.append(
-                f"{side.suspect} of the {len(side.counted)} runs of {side.name} are suspect, and in all figures"
-            )
-        if side.outliers:
-            seeds = ", ".join(str(seed) for seed in side.outliers)
-            notes.append(f"seed {seeds} of {side.name} stands out from the others, and is in all figures")
-    names = {each.dataset.get("name") for side in sides for each in side.records}
-    if "synthetic" in names:
-        notes.append("this is no CIFAR-10 result: it was trained on the built-in stand-in")
-    return notes
 
 
 def _effect(reference: Side, side: Side, design: Design, comparisons: int) -> Effect:
@@ -305,6 +277,12 @@ def _effect(reference: Side, side: Side, design: Design, comparisons: int) -> Ef
     return effect_of(one, other, False, allowed, comparisons)
 
 
+def _sizes(reference: Side, side: Side, effect: Effect, design: Design) -> list[int]:
+    if effect.design == "paired":
+        return [effect.pairs]
+    return [len(each.levels if design.unit == "campaign" else each.counted) for each in (reference, side)]
+
+
 def _by_seed(side: Side) -> dict[int, float]:
     """Logarithms of the times by seed; nothing where a seed is missing or was run twice, as no pair is then sure."""
     seeds = [each.seed for each in side.counted]
@@ -313,60 +291,25 @@ def _by_seed(side: Side) -> dict[int, float]:
     return {seed: math.log(each) for seed, each in zip(seeds, side.seconds, strict=True) if seed is not None}
 
 
-def answer_to(reference: Side, side: Side, effect: Effect, tell_percent: float, design: Design | None = None) -> Answer:
-    """The answer that an effect gives where a difference of ``tell_percent`` is of interest."""
-    a, b, between = reference.name, side.name, interval_text(effect)
-    made = f" Design: {design}." if design is not None else ""
+def answer_to(effect: Effect, tell_percent: float, sizes: Sequence[int] = ()) -> Answer:
+    """Return the answer of an effect where a difference of ``tell_percent`` is of interest.
+
+    ``sizes`` are the numbers of pairs, runs or campaigns that were compared.
+    """
     if effect.found:
-        kind = SLOWER if effect.p_slower < effect.p_faster else FASTER
-        return Answer(
-            kind,
-            f"{b} is {kind} than {a}: it takes {_longer(effect)} ({between}; two-sided p = {effect.p_holm:.2g}).{made}",
-        )
-    # Rounded up, so that what is said is never less than what was found.
+        return Answer(SLOWER if effect.p_slower < effect.p_faster else FASTER)
     if effect.furthest_percent <= tell_percent:
-        bound = math.ceil(100 * effect.furthest_percent) / 100
-        return Answer(NO_DIFFERENCE, f"no difference larger than {bound:.2f} % between {a} and {b} ({between}).{made}")
+        return Answer(NO_DIFFERENCE)
     bare = effect.bare
     if bare is not None and (bare.found or bare.furthest_percent <= tell_percent):
-        return Answer(
-            WITHIN_DRIFT,
-            f"the difference between {a} and {b} ({_signed(bare)}) cannot be told apart from campaign-to-campaign "
-            f"drift ({between}).{made} To find out, run both interleaved (`make ab`), or compare several campaigns a "
-            "side.",
-        )
-    return _too_few(reference, side, effect, tell_percent, between, made, "run" if design is None else design.unit)
-
-
-def _too_few(
-    reference: Side, side: Side, effect: Effect, tell_percent: float, between: str, made: str, unit: str
-) -> Answer:
-    """Why the runs are not enough, in the order of what has to change first."""
-    a, b, paired = reference.name, side.name, effect.design == "paired"
-    kind, units = ("campaigns", "campaigns a side") if unit == "campaign" else ("runs", "a side")
-    sizes = [len(each.levels if unit == "campaign" else each.counted) for each in (reference, side)]
-    if paired:
-        sizes, kind, units = [effect.pairs], "pair" if effect.pairs == 1 else "pairs", "pairs"
-    begin = f"not enough runs to detect {tell_percent:g} % between {a} and {b}"
+        return Answer(WITHIN_DRIFT)
+    least = _reachable(effect)
     if not effect.answerable:
-        counts = f"{' and '.join(map(str, sizes))} {kind}"
-        least = _reachable(effect)
-        among = f" among {effect.comparisons} comparisons" if effect.comparisons > 1 else ""
-        few = (
-            f"{begin} ({between}): no two-sided p-value of {counts} reaches 0.05{among}; {least} {units} are the "
-            f"least.{made}"
-        )
-        return Answer(NOT_ENOUGH, few, least)
-    least = max(_reachable(effect), min(sizes) + 1)
-    needed, low, high = spread.runs_to_tell_interval(
-        tell_percent / 100, effect.spread, effect.freedom, paired=paired, least=least
-    )
-    if needed is None:
-        return Answer(NOT_ENOUGH, f"{begin} ({between}); how many would do is not known.{made}")
-    until = "more" if high is None else f"{high:,}"
-    apart = " if interleaved" if effect.bare is not None else ""
-    would = f"about {needed:,} {units} would do{apart} (95 % interval {low:,} to {until})"
-    return Answer(NOT_ENOUGH, f"{begin} ({between}); {would}.{made}", needed, low, high)
+        return Answer(NOT_ENOUGH, least)
+    least = max(least, min(sizes, default=0) + 1)
+    paired = effect.design == "paired"
+    needed = spread.runs_to_tell_interval(tell_percent / 100, effect.spread, effect.freedom, paired=paired, least=least)
+    return Answer(NOT_ENOUGH) if needed[0] is None else Answer(NOT_ENOUGH, *needed)
 
 
 def _reachable(effect: Effect) -> int:
@@ -377,17 +320,3 @@ def _reachable(effect: Effect) -> int:
         least = ranks.smallest_of_two_samples(number, number)
         if 2 * effect.comparisons * least < ranks.LEVEL:
             return number
-
-
-def _longer(effect: Effect) -> str:
-    if effect.estimate_percent >= 900:
-        return f"{1 + effect.estimate_percent / 100:,.1f} times as long"
-    return f"{abs(effect.estimate_percent):.2f} % {'longer' if effect.estimate_percent > 0 else 'less time'}"
-
-
-def _signed(effect: Effect) -> str:
-    return f"{effect.estimate_percent:+.2f} % time"
-
-
-def _share(percent: float) -> str:
-    return f"{percent:.2f}".rstrip("0").rstrip(".")

@@ -53,7 +53,7 @@ class Timing:
     def __str__(self) -> str:
         if self.interleaved:
             return "interleaved"
-        boot = {True: "same boot", False: "not the same boot", None: "same boot or not: unknown"}[self.same_boot]
+        boot = {True: "same boot", False: "different boots", None: "boots unknown"}[self.same_boot]
         return f"not interleaved, {boot}, {_apart(self.minutes_apart)}"
 
 

@@ -143,14 +143,3 @@ def adjusted(effects: Sequence[Effect]) -> list[Effect]:
 def signs_suffice(pairs: int, comparisons: int = 1) -> bool:
     """Whether the signs of so many pairs can reach the two-sided level, adjusted for so many comparisons."""
     return pairs > 0 and 2 * comparisons * ranks.smallest_of_pairs(pairs) < ranks.LEVEL
-
-
-def interval_text(effect: Effect) -> str:
-    """The interval in words, in per cent or, of sides that are worlds apart, as factors."""
-    if math.isnan(effect.low_percent):
-        return "no 95 % interval from so few runs"
-    confidence = f"{effect.confidence_percent:.3g} % interval"
-    if effect.low_percent >= 900:
-        low, high = (1 + each / 100 for each in (effect.low_percent, effect.high_percent))
-        return f"{confidence} {low:,.0f} to {high:,.0f} times as long"
-    return f"{confidence} {effect.low_percent:+.2f} to {effect.high_percent:+.2f} %"

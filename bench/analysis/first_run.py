@@ -1,8 +1,9 @@
-"""Was the first run of a campaign slow? Then the machine was still cold, and its time is not of the same kind."""
+"""Was the first run of a campaign slow? Then the machine was not warm yet, and its time is not like the others."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from statistics import median
 
 from bench.analysis.spread import THRESHOLD, modified_z_score
@@ -13,10 +14,19 @@ from bench.record.clocks import CLOCKS, fixed_work_seconds
 LEAST_RUNS = 4
 
 
-def note(records: Sequence[Record]) -> str | None:
-    """A sentence where the first run took longer to train its whole schedule than the others do; most often None.
+@dataclass(frozen=True)
+class SlowFirstRun:
+    """By how many per cent the first run trained longer than the median run, and whether a warm-up run preceded it."""
 
-    Compared are the runs that count, by when they were started. hyperfine warns of the same.
+    seed: int | None
+    percent: float
+    warmed_up: bool
+
+
+def slow(records: Sequence[Record]) -> SlowFirstRun | None:
+    """Return the first run where it took longer to train its whole schedule than the others; None otherwise.
+
+    Compared are the runs that count, in the order in which they were started. hyperfine has the same warning.
     """
     counted = [each for each in records if each.verdict is None or each.verdict.level != "invalid"]
     timed = [(each, seconds) for each in counted if (seconds := fixed_work_seconds(CLOCKS["train"], each)) is not None]
@@ -26,11 +36,4 @@ def note(records: Sequence[Record]) -> str | None:
     usual = median(each for _, each in timed)
     if seconds <= usual or modified_z_score(seconds, [each for _, each in timed]) <= THRESHOLD:
         return None
-    more = 100 * (seconds / usual - 1)
-    warmed_up = bool(first.circumstances.get("warm_up"))
-    advice = "a rest between runs (IDLE=60) or another warm-up run may help" if warmed_up else "make one with WARMUP=1"
-    came = "though a warm-up run came before it" if warmed_up else "and no warm-up run came before it"
-    return (
-        f"the first run, seed {first.seed}, trained {more:.1f} % longer than the median of all, outside their spread, "
-        f"{came}; {advice}"
-    )
+    return SlowFirstRun(first.seed, 100 * (seconds / usual - 1), bool(first.circumstances.get("warm_up")))

@@ -1,4 +1,4 @@
-"""The reasons behind the verdicts of several runs, each told once."""
+"""The reasons behind the verdicts of several runs, each once."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from bench.record import Reason, Record
 
-SYNTHETIC = "this is no CIFAR-10 result: it was trained on the built-in stand-in and checks the harness"
+SYNTHETIC = "not a CIFAR-10 result: trained on the synthetic dataset, which only checks the harness"
 _ORDER = {"note": 0, "suspect": 1, "invalid": 2}
 
 
 @dataclass(frozen=True)
 class Shared:
-    """A reason and the runs it was found in; ``seeds`` are their names, none where that is every run."""
+    """A reason and the seeds of its runs; no seeds where it is in every run."""
 
     rule: str
     level: str
@@ -23,7 +23,7 @@ class Shared:
 
 
 def shared(records: Sequence[Record]) -> list[Shared]:
-    """Every reason behind the verdicts of judged runs once, from harmless to bad."""
+    """Return every reason behind the verdicts of runs once, from harmless to bad."""
     found: dict[tuple[str, str], tuple[Reason, list[str]]] = {}
     for record in records:
         for reason in record.verdict.reasons if record.verdict else ():

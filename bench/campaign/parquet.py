@@ -18,7 +18,7 @@ import click
 import numpy as np
 
 from bench.errors import DataError
-from bench.report.parquet import require
+from bench.report.formats.parquet import require
 from resnet9.data import converted
 from resnet9.data.official import CIFAR10, CLASS_NAMES, PIXEL_BYTES, SIDE, Edition
 

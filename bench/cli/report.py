@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bench.cli.options import claims as claims_options
-from bench.report import CSV, FORMATS
+from bench.report import formats
 from bench.system.paths import RESULTS
 
 if TYPE_CHECKING:
@@ -24,6 +24,20 @@ if TYPE_CHECKING:
 
     from bench.record import Record, StoredCampaign
     from bench.record.experiment import StoredExperiment
+    from bench.report.facts.campaign import CampaignFacts
+
+
+#: Formats that are written into every campaign's folder.
+_ALWAYS = ("csv", "html")
+
+
+class _FormatOption(click.Option):
+    """An option whose help comes from the formats, which are imported only where it is printed."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """Return the option and what each format is."""
+        self.help = f"{formats.describe()}; may be given several times"
+        return super().get_help_record(ctx)
 
 
 @click.command("report")
@@ -39,11 +53,9 @@ if TYPE_CHECKING:
 @click.option(
     "--format",
     "forms",
-    type=click.Choice(FORMATS),
+    cls=_FormatOption,
+    type=click.Choice(formats.NAMES),
     multiple=True,
-    default=(CSV,),
-    help="csv: runs.csv, epochs.csv and summary.csv, which are always written; markdown: the summary, to paste, is "
-    "printed instead of the usual one; parquet: the three tables as .parquet, too; may be given twice",
 )
 @claims_options.options
 def command(
@@ -61,12 +73,13 @@ def command(
     from bench.record import load_campaign
     from bench.record.describe import describe, newest
     from bench.record.experiment import kind_of
-    from bench.report import MARKDOWN, campaign_files, exports
+    from bench.report import campaign_files
     from bench.rules import with_verdict
 
-    exports.require(forms)
+    for form in forms:
+        formats.require(form)  # Before anything is written.
     folder = folder or newest(RESULTS)
-    asked = any((plot, figures, *claims.values(), *(form for form in forms if form != CSV)))
+    asked = any((plot, figures, *claims.values(), *(form for form in forms if form not in ("console", "csv"))))
     kind = kind_of(folder)
     if kind is not None:
         _experiment(kind, folder, asked)
@@ -77,41 +90,42 @@ def command(
         campaign = load_campaign(folder, rebuild=True)  # A pair may come of it, and what is published goes by no seal.
     records = tuple(with_verdict(record) for record in campaign.records)
     made = campaign_files.campaign_tables(records, campaign.seeds, claimed.cost_per_hour)
-    pasted = MARKDOWN in forms
     notes = reproductions.notes(records)
-    if pasted:
-        click.echo(exports.markdown(_title(campaign), records, made, _left_out(campaign), notes), nl=False)
-    else:
+    facts = campaign_files.facts_of(campaign, records, made, claimed.cost_per_hour, notes)
+    printed = [form for form in forms if formats.prints(form)] or ["console"]
+    pasted = "console" not in printed  # Only the text to paste goes to standard output.
+    if not pasted:
         click.echo(f"{printable(str(folder))}: {describe(campaign)}\n")
-        if records:
-            campaign_files.show_tables(records, made, sys.stdout, _left_out(campaign), notes)
-            click.echo()
-    for told in _made(campaign, records, made, claimed, forms, asked=any(claims.values())):
-        click.echo(printable(told), err=pasted)  # Whoever pastes the table wants nothing else with it.
+    for form in printed if records or pasted else ():
+        formats.load(form).write(facts, sys.stdout)
+    if not pasted and records:
+        click.echo()
+    for line in _made(facts, campaign, claimed, forms, asked=any(claims.values())):
+        click.echo(printable(line), err=pasted)
     if plot is not None:
-        click.echo(printable(_draw(campaign, records, plot)), err=pasted)
+        click.echo(printable(_draw(facts, plot)), err=pasted)
     if figures is not None:
-        drawn = exports.draw_figures(campaign, records, _title(campaign), figures, figures_as)
-        click.echo("\n".join(map(printable, drawn.splitlines())), err=pasted)
+        lines = _draw_figures(facts, figures, figures_as).splitlines()
+        click.echo("\n".join(map(printable, lines)), err=pasted)
 
 
 def _made(
-    campaign: StoredCampaign, records: tuple[Record, ...], made: Mapping[str, pd.DataFrame], claimed: Any,
-    forms: Sequence[str], asked: bool,
-) -> Iterator[str]:  # fmt: skip
-    """Write into the campaign's folder, each thing as its sentence is asked for; a pair may be ``asked`` for."""
-    from bench.campaign import reproductions
-    from bench.report import PARQUET, campaign_files, exports
+    facts: CampaignFacts, campaign: StoredCampaign, claimed: Any, forms: Sequence[str], asked: bool
+) -> Iterator[str]:
+    """Write into the campaign's folder and yield a sentence for each thing; a pair may be ``asked`` for."""
+    from bench.report import campaign_files
 
     if not os.access(campaign.path, os.W_OK):
         yield f"{campaign.folder} is read-only: its files were left as they are."
         return
-    yield _rebuild(campaign, records, made)
-    if PARQUET in forms:
-        yield exports.write_parquet(campaign.path, made)
-    yield campaign_files.write_page(campaign, records, made, claimed.cost_per_hour, reproductions.notes(records))
-    if campaign.configuration.get("dataset") != "synthetic" and any(each.reached for each in records):
-        yield _pair(campaign, records, claimed, asked)
+    yield _rebuild(campaign, facts.records, facts.tables)
+    for form in dict.fromkeys(forms):
+        if form not in _ALWAYS and not formats.prints(form):
+            names = formats.load(form).write(facts, campaign.path)
+            yield f"Wrote {', '.join(names)} to {campaign.path}."
+    yield campaign_files.write_page(facts)
+    if campaign.configuration.get("dataset") != "synthetic" and any(each.reached for each in facts.records):
+        yield _pair(campaign, facts.records, claimed, asked)
 
 
 def recipe_table(campaign: StoredCampaign) -> dict[str, Any]:
@@ -128,16 +142,6 @@ def recipe_table(campaign: StoredCampaign) -> dict[str, Any]:
     known = load_all().get(str(campaign.configuration.get("recipe")))
     same = known is not None and campaign.configuration.get("recipe_sha256") in (None, known.sha256)
     return asdict(known) if same and known is not None else {}
-
-
-def _left_out(campaign: StoredCampaign) -> list[str]:
-    """What lies in a campaign's folder and is in no table, in sentences."""
-    from bench.record import EVENTS_FILE
-
-    names = campaign.without_events
-    if not names:
-        return []
-    return [f"no {EVENTS_FILE} in {', '.join(names)}, so no table tells of {'it' if len(names) == 1 else 'them'}"]
 
 
 def _rebuild(campaign: StoredCampaign, records: Sequence[Record], made: Mapping[str, pd.DataFrame]) -> str:
@@ -194,26 +198,28 @@ def _rebuild_arms(folder: Path, names: Sequence[str]) -> bool:
 
 
 def _fits(folder: Path) -> str:
-    return f"Records and tables in {folder} fit its events."
+    return f"Rebuilt records and tables in {folder}."
 
 
-def _title(campaign: StoredCampaign) -> str:
-    """What a campaign is, for a picture or a table that leaves its folder."""
-    from bench.record.describe import describe
-
-    synthetic = campaign.configuration.get("dataset") == "synthetic"
-    return describe(campaign) + (" (no CIFAR-10 result)" if synthetic else "")
-
-
-def _draw(campaign: StoredCampaign, records: tuple[Record, ...], path: Path) -> str:
+def _draw(facts: CampaignFacts, path: Path) -> str:
     from bench.analysis.figures import accuracy
     from bench.report import pictures
 
-    pictures.write_one(accuracy.of_campaign(records), path, _title(campaign))
+    pictures.write_one(accuracy.of_campaign(facts.records), path, facts.title)
     return f"The picture is in {path}."
 
 
-def _pair(campaign: StoredCampaign, records: tuple[Record, ...], claimed: Any, asked: bool) -> str:
+def _draw_figures(facts: CampaignFacts, folder: Path, form: str) -> str:
+    """Draw the page's figures into a folder; return what was drawn and what has no picture, in lines."""
+    from bench.analysis import figures
+    from bench.report import pictures
+
+    drawn, left_out = pictures.write(figures.campaign(facts.records, facts.ticks), folder, form, facts.title)
+    count = f"{len(drawn)} picture{'' if len(drawn) == 1 else 's'}"
+    return "\n".join([f"Wrote {count} of the page's figures to {folder}.", *left_out])
+
+
+def _pair(campaign: StoredCampaign, records: Sequence[Record], claimed: Any, asked: bool) -> str:
     """Write the DAWNBench pair or say why there is none; a refusal is an error only where a pair was asked for."""
     from bench.dawnbench import publish
     from bench.errors import Refused

@@ -1,4 +1,1 @@
-"""What a person or a program reads: tables as CSV, the summary on a console, pictures; one module a form."""
-
-CSV, MARKDOWN, PARQUET = "csv", "markdown", "parquet"
-FORMATS = (CSV, MARKDOWN, PARQUET)
+"""What people and programs read: facts phrased once, and the formats that render them."""

@@ -11,10 +11,12 @@ import pandas as pd
 from bench.analysis import ablation, config_diff, welch
 from bench.analysis.ablation import ACCURACY, THROUGHPUT, UNITS
 from bench.record import Record, StoredAblation, Variant
-from bench.report import console
-from bench.report.console import PLAIN_WIDTH, UNKNOWN, seconds
-from bench.report.markdown import escaped
-from bench.report.text import counted
+from bench.report import terminal
+from bench.report.facts import sentence
+from bench.report.facts.campaign import mixed
+from bench.report.formats.markdown import escaped
+from bench.report.terminal import PLAIN_WIDTH
+from bench.report.text import UNKNOWN, counted, seconds
 
 Records = Mapping[str, Sequence[Record]]
 _HEADER = ("technique", "epochs", "accuracy %", "seconds", "images/s", "difference", "p (Holm)", "answer")
@@ -87,7 +89,7 @@ def render(
 ) -> str:
     """Return the table and its notes as text, no line longer than ``width`` (40 at least)."""
     lines, worded = notes(stored, frame, records), ("technique", "answer")
-    return console.table(_HEADER, _cells(frame), lines, width, colour, left=worded, wrapped=worded)
+    return terminal.report(_HEADER, _cells(frame), lines, width, colour, left=worded, wrapped=worded)
 
 
 def markdown(stored: StoredAblation, frame: pd.DataFrame, records: Records) -> str:
@@ -137,7 +139,7 @@ def _caveats(records: Sequence[Record]) -> list[str]:
         lines.append(f"{len(suspect)} of the {len(records)} runs are suspect: {', '.join(rules)}; see record.json.")
     differing = config_diff.conflicting_keys(records)
     if differing:
-        lines.append(f"The runs differ in {', '.join(differing)}, so they are no one sample.")
+        lines.append(sentence(mixed(differing)))
     return lines
 
 

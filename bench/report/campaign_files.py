@@ -10,15 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from bench import record as records_on_disk
-from bench.analysis import config_diff, first_run, frames, ranking
-from bench.analysis.frames import CONFIGURATION
+from bench.analysis import frames, ranking
 from bench.dawnbench import board, candidate
 from bench.errors import BenchError, EnvironmentProblem
 from bench.record import Record
 from bench.record.claims import price
+from bench.record.describe import describe
 from bench.record.run_ticks import RunTicks
-from bench.report import console, html, tables
+from bench.report import html
 from bench.report import ranking as ranking_report
+from bench.report.facts import campaign
+from bench.report.formats import console, csv
 from bench.rules import with_verdict
 from bench.system.paths import display_path
 
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
 def write_tables(folder: Path, cost_per_hour: float | None = None) -> tuple[Record, ...]:
     """Write ``runs.csv``, ``epochs.csv`` and ``summary.csv`` of a campaign; the judged records they are made of.
 
-    ``cost_per_hour`` (US dollars) is said now; without it the campaign's own claim holds.
+    ``cost_per_hour`` (US dollars) overrides the campaign's own claim.
     """
     stored = records_on_disk.load_campaign(folder)
     records = tuple(with_verdict(record) for record in stored.records)
@@ -51,13 +53,13 @@ def campaign_tables(
 def put_tables(folder: Path, made: Mapping[str, pd.DataFrame]) -> None:
     """Write each frame as the CSV file of its name. Raises EnvironmentProblem where the disk does not take one."""
     for name, frame in made.items():
-        tables.write(frame, folder / f"{name}.csv")
+        csv.write_table(frame, folder / f"{name}.csv")
 
 
 def write_all(
     folder: Path, notes_on: Callable[[Sequence[Record]], Sequence[str]] = lambda records: ()
 ) -> tuple[tuple[Record, ...], str]:
-    """Write the tables and the page of a campaign: the judged records they are made of, and where the page is.
+    """Write the tables and the page of a campaign; return the records with their verdicts, and where the page is.
 
     The records are folded ``rebuild``, as a DAWNBench pair may be made of them.
     """
@@ -65,37 +67,47 @@ def write_all(
     records = tuple(with_verdict(record) for record in stored.records)
     made = campaign_tables(records, stored.seeds, price(stored.claims))
     put_tables(folder, made)
-    return records, write_page(stored, records, made, price(stored.claims), notes_on(records))
+    return records, write_page(facts_of(stored, records, made, price(stored.claims), notes_on(records)))
 
 
-def write_page(
-    campaign: records_on_disk.StoredCampaign,
+def facts_of(
+    stored: records_on_disk.StoredCampaign,
     records: Sequence[Record],
     made: Mapping[str, pd.DataFrame],
     cost_per_hour: float | None,
     notes: Sequence[str] = (),
-) -> str:
-    """Write ``report.html`` of a campaign from its tables; where it is, in a sentence, or why there is none."""
-    path = campaign.path / html.PAGE_FILE
-    notes, rank = [*notes_of(records, made["summary"]), *notes], _rank(campaign, cost_per_hour)
+) -> campaign.CampaignFacts:
+    """Return the facts of a stored campaign from its tables; ``notes`` are further sentences about it."""
+    synthetic = stored.configuration.get("dataset") == "synthetic"
+    title = describe(stored) + (" (not a CIFAR-10 result)" if synthetic else "")
+    rank = _rank(stored, cost_per_hour)
+    planned = len(stored.seeds)
+    return campaign.of_campaign(
+        records, made, title, notes, planned=planned, rank=rank, campaign=stored, ticks=ticks_of(stored)
+    )
+
+
+def write_page(facts: campaign.CampaignFacts) -> str:
+    """Write ``report.html`` of a campaign; where it is, in a sentence, or why there is none."""
+    if facts.campaign is None:
+        raise ValueError("a page is of a stored campaign")
+    path = facts.campaign.path / html.PAGE_FILE
     try:
-        html.write_campaign(
-            path, campaign, records, made["runs"], made["summary"], ticks=ticks_of(campaign), notes=notes, rank=rank
-        )
-    except EnvironmentProblem as why:  # Everything it is made of is there: it can be made when the trouble is over.
+        html.write_campaign(path, facts)
+    except EnvironmentProblem as why:  # Everything else is written: the page can be made later.
         return f"No page: {why}"
     return f"Charts and tables on one page: {display_path(path)}"
 
 
-def ticks_of(campaign: records_on_disk.StoredCampaign) -> Mapping[int | None, Sequence[TelemetrySample]]:
+def ticks_of(stored: records_on_disk.StoredCampaign) -> Mapping[int | None, Sequence[TelemetrySample]]:
     """What the sampler read, by seed, as it is asked for."""
-    return RunTicks({run.record.seed: run.folder / records_on_disk.TELEMETRY_FILE for run in campaign.runs})
+    return RunTicks({run.record.seed: run.folder / records_on_disk.TELEMETRY_FILE for run in stored.runs})
 
 
-def _rank(campaign: records_on_disk.StoredCampaign, cost_per_hour: float | None) -> list[tuple[str, str]]:
+def _rank(stored: records_on_disk.StoredCampaign, cost_per_hour: float | None) -> list[tuple[str, str]]:
     """A campaign's place on the board, in sentences with a word before each; none where it can have no place."""
     try:
-        asked = candidate.of_campaign(campaign, cost_per_hour)
+        asked = candidate.of_campaign(stored, cost_per_hour)
     except BenchError:
         return []
     found = ranking.rank(
@@ -119,31 +131,5 @@ def show(
     its machine in US dollars.
     """
 
-    runs = frames.runs(records, cost_per_hour)
-    show_tables(records, {"runs": runs, "summary": frames.summary(runs, plan)}, out, after=notes)
-
-
-def show_tables(
-    records: Sequence[Record], made: Mapping[str, pd.DataFrame], out: TextIO, notes: Sequence[str] = (),
-    after: Sequence[str] = (),
-) -> None:  # fmt: skip
-    """Print the summary of a campaign from the tables of its records, with ``notes`` before those that they tell."""
-    console.show(records, made["runs"], made["summary"], out, [*notes, *notes_of(records, made["summary"]), *after])
-
-
-def notes_of(records: Sequence[Record], summary: pd.DataFrame) -> list[str]:
-    """The sentences about a campaign that no single record knows."""
-    notes = []
-    if len(summary) > 1:
-        notes.append(f"the runs are of {len(summary)} configurations, each with figures of its own: {_told(summary)}")
-    differing = config_diff.conflicting_keys(records)
-    notes += [f"the runs differ in {', '.join(differing)}, so they are no one sample"] if differing else []
-    slow = first_run.note(records)
-    notes += [] if slow is None else [slow]
-    return notes
-
-
-def _told(summary: pd.DataFrame) -> str:
-    """In what the rows of a summary differ: `recipe (hive, page24), dataset (cifar10, synthetic)`."""
-    values = {key: list(dict.fromkeys(summary[key].astype("string").fillna("unknown"))) for key in CONFIGURATION}
-    return ", ".join(f"{key} ({', '.join(each)})" for key, each in values.items() if len(each) > 1)
+    made = campaign_tables(records, plan, cost_per_hour)
+    console.write(campaign.of_campaign(records, made, notes=notes), out)

@@ -1,22 +1,21 @@
-"""The choice of a number of epochs, for people: what it rests on, a table of lengths, and what each rule chooses."""
+"""The choice of a number of epochs on a terminal: its data, a table of schedule lengths, and what each rule chooses."""
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TextIO
 
-from rich.console import Console, Group
+from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from bench.analysis import reliability
 from bench.analysis.epoch_curve import Choice, Cost, Curve, Published, Slope
 from bench.errors import one_line
-from bench.report import console
-from bench.report.console import PLAIN_WIDTH, seconds
+from bench.report import terminal
+from bench.report.text import seconds
 
 _OF_A_LENGTH = ("epochs", "accuracy %", "95 % interval", "success", "95 % interval")
 _RULES = {
@@ -28,7 +27,7 @@ _RULES = {
 
 @dataclass(frozen=True)
 class Measured:
-    """Runs of one length: how many reached the target of those that count, and how many do not count."""
+    """Runs of one schedule length: how many of those that count reached the target, and how many do not count."""
 
     recipe: str
     epochs: float
@@ -39,7 +38,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class EpochReport:
-    """What was gathered and what follows from it; ``share`` is the success probability asked for."""
+    """The data, the fit and the choices; ``share`` is the required success probability."""
 
     recipe: str
     target_percent: float
@@ -55,28 +54,26 @@ class EpochReport:
 
 def show(report: EpochReport, out: TextIO) -> None:
     """Print the report to ``out``, as wide as it is."""
-    console.write(render(report, console.terminal_width(), console.coloured(out)), out)
+    terminal.show(lambda width, colour: render(report, width, colour), out)
 
 
-def render(report: EpochReport, width: int = PLAIN_WIDTH, colour: bool = False) -> str:
-    """The report as text in lines no longer than ``width`` (60 at least)."""
-    made = Console(
-        file=io.StringIO(), width=max(width, 60), force_terminal=colour, no_color=not colour, highlight=False
-    )
-    with made.capture() as capture:
-        made.print(Group(_grid(_basis(report)), Text(), _lengths(report), Text(), _grid(_chosen(report))))
-    return "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"
+def render(report: EpochReport, width: int = terminal.PLAIN_WIDTH, colour: bool = False) -> str:
+    """Return the report as text in lines no longer than ``width`` (60 at least)."""
+    basis = terminal.labelled((label, Text(words)) for label, words in _basis(report))
+    chosen = terminal.labelled((label, Text(words)) for label, words in _chosen(report))
+    parts: list[RenderableType] = [basis, Text(), _lengths(report), Text(), chosen]
+    return terminal.text(parts, terminal.console(max(width, 60), colour))
 
 
 def _basis(report: EpochReport) -> Iterator[tuple[str, str]]:
-    """What the fit rests on."""
+    """The data of the fit, and the fit."""
     yield (
         "Recipe",
-        f"{report.recipe}: the same network and tricks at several lengths, target {report.target_percent:g} %",
+        f"{report.recipe}: one network, schedules of several lengths, target {report.target_percent:g} %",
     )
     for each in report.measured:
         runs = "1 run" if len(each.accuracies) == 1 else f"{len(each.accuracies)} runs"
-        left_out = f", {each.left_out} left out" if each.left_out else ""
+        left_out = f", {each.left_out} excluded" if each.left_out else ""
         mean = math.fsum(each.accuracies) / len(each.accuracies)
         yield (
             "Measured",
@@ -90,9 +87,9 @@ def _basis(report: EpochReport) -> Iterator[tuple[str, str]]:
         points = f"{report.slope.points:g} ± {report.slope.standard_error:g} points per e-fold of epochs"
         yield "Assumed", f"slope {points} (standard error), from published ablations of similar recipes"
     for cost in report.costs:
-        parts = f"{seconds(cost.start_seconds)} a process, {seconds(cost.attempt_seconds)} an attempt"
+        parts = f"{seconds(cost.start_seconds)} per process, {seconds(cost.attempt_seconds)} per attempt"
         middle = "one run" if cost.runs == 1 else f"medians, each over {cost.runs} runs"
-        yield "Cost", f"{one_line(cost.machine)}: {parts}, {seconds(cost.epoch_seconds)} an epoch ({middle})"
+        yield "Cost", f"{one_line(cost.machine)}: {parts}, {seconds(cost.epoch_seconds)} per epoch ({middle})"
     curve = report.curve
     yield (
         "Fit",
@@ -103,8 +100,8 @@ def _basis(report: EpochReport) -> Iterator[tuple[str, str]]:
 
 
 def _lengths(report: EpochReport) -> Table:
-    """A row a length: what is predicted, and the expected time to the first success on each machine."""
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
+    """A row per length: the prediction, and the expected time to the first success on each machine."""
+    table = terminal.table()
     heads = [*_OF_A_LENGTH]
     heads += [f"{cost.machine}: {how}" for cost in report.costs for how in ("new process", "same process")]
     for number, head in enumerate(heads):
@@ -127,30 +124,20 @@ def _lengths(report: EpochReport) -> Table:
 
 
 def _chosen(report: EpochReport) -> Iterator[tuple[str, str]]:
-    """What each rule chooses."""
     rules = {each.rule for each in report.choices}
     if "success" not in rules:
-        yield _RULES["success"], f"no length reaches {100 * report.share:g} % success by this fit"
+        yield _RULES["success"], f"by this fit, no length reaches {100 * report.share:g} % success"
     for each in report.choices:
         found = each.prediction
         success, interval = reliability.texts(found.success, found.success_low, found.success_high)
         what = f"{each.prediction.epochs:g} epochs: predicted success {success} ({interval})"
         if each.shortest:
-            what = f"{what}, the shortest that was run or published; shorter ones were not searched"
+            what = f"{what}, the shortest length that was run or published; shorter ones were not considered"
         if each.seconds is None:
-            yield _RULES[each.rule], f"{what}; at least {100 * report.share:g} % asked for"
+            yield _RULES[each.rule], f"{what}; required: at least {100 * report.share:g} %"
         else:
             ends = f"95 % interval {seconds(each.seconds.low, unit='')} to {seconds(each.seconds.high)}"
             took = f"{seconds(each.seconds.estimate)} of wall clock to the first success ({ends})"
             yield _RULES[each.rule], f"{what}; {took} on {one_line(each.machine)}"
     if not report.costs:
-        yield "Time", "not known: no run of these recipes was given; name results folders"
-
-
-def _grid(lines: Iterator[tuple[str, str]]) -> Table:
-    table = Table.grid(padding=(0, 2, 0, 0))
-    table.add_column(no_wrap=True, style="bold")
-    table.add_column(overflow="fold")
-    for label, text in lines:
-        table.add_row(label, Text(text))
-    return table
+        yield "Time", "unknown without runs of these recipes; name results folders"

@@ -19,8 +19,9 @@ from bench.record.experiment import (
     read_experiment,
 )
 from bench.report import ablation as ablation_text
-from bench.report import comparison_files, console, tables
+from bench.report import comparison_files, terminal
 from bench.report import stalls as stalls_text
+from bench.report.formats.csv import write_table
 from bench.rules import with_verdict
 
 NOTHING_YET = "There is nothing to compare yet: each side needs a run."
@@ -66,17 +67,16 @@ def _publish_ablation(folder: Path, out: TextIO | None, write: bool) -> None:
     records = {name: tuple(map(with_verdict, each)) for name, each in found.items()}
     frame = ablation.table(stored, records)
     if write:
-        tables.write(frame, folder / "ablation.csv")
+        write_table(frame, folder / "ablation.csv")
         replace_file(folder / "ablation.md", ablation_text.markdown(stored, frame, records))
     if out is not None:
-        width, colour = console.terminal_width(), console.coloured(out)
-        console.write(ablation_text.render(stored, frame, records, width, colour), out)
+        terminal.show(lambda width, colour: ablation_text.render(stored, frame, records, width, colour), out)
 
 
 def _publish_stalls(folder: Path, out: TextIO | None, write: bool) -> None:
     stored, records = load_experiment(folder, StoredStalls)
     frame = stalls.table(records)
     if write:
-        tables.write(frame, folder / "stalls.csv")
+        write_table(frame, folder / "stalls.csv")
     if out is not None:
-        console.write(stalls_text.render(stored, frame, console.terminal_width(), console.coloured(out)), out)
+        terminal.show(lambda width, colour: stalls_text.render(stored, frame, width, colour), out)

@@ -18,8 +18,9 @@ from bench.dawnbench.details import NO_AUGMENTATION
 from bench.dawnbench.later import LaterRecord
 from bench.errors import one_line
 from bench.record.clocks import CLOCKS, HEADLINE
-from bench.report import console
-from bench.report.console import PLAIN_WIDTH, UNKNOWN, seconds
+from bench.report import terminal
+from bench.report.terminal import PLAIN_WIDTH
+from bench.report.text import UNKNOWN, seconds
 
 #: Neighbours shown around a place.
 NEIGHBOURS = 5
@@ -46,7 +47,9 @@ def show(
     whole: bool = False,
 ) -> None:
     """Print the places to ``out``, as wide as it is; the ``whole`` board instead of the neighbours."""
-    console.write(render(candidate, ranking, board, later, console.terminal_width(), whole, console.coloured(out)), out)
+    terminal.write(
+        render(candidate, ranking, board, later, terminal.terminal_width(), whole, terminal.coloured(out)), out
+    )
 
 
 def render(

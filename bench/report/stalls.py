@@ -9,9 +9,9 @@ import pandas as pd
 
 from bench.analysis.stalls import COST_SHARE, INPUT_BOUND, NOT_ENOUGH
 from bench.record.experiment import StoredStalls
-from bench.report import console
-from bench.report.console import PLAIN_WIDTH, UNKNOWN
-from bench.report.text import counted
+from bench.report import terminal
+from bench.report.terminal import PLAIN_WIDTH
+from bench.report.text import UNKNOWN, counted
 from bench.rules.data import EMPTY_SHARE, STALL_SHARE
 
 NOT_APPLICABLE = (
@@ -37,7 +37,7 @@ def plan(stored: StoredStalls) -> list[str]:
 def render(stored: StoredStalls, frame: pd.DataFrame, width: int = PLAIN_WIDTH, colour: bool = False) -> str:
     """Return the table and the answer as text, no line longer than ``width`` (40 at least)."""
     lines = conclusion(stored, frame)
-    return console.table(_HEADER, _cells(frame), lines, width, colour, left=("answer",), wrapped=_HEADER)
+    return terminal.report(_HEADER, _cells(frame), lines, width, colour, left=("answer",), wrapped=_HEADER)
 
 
 def conclusion(stored: StoredStalls, frame: pd.DataFrame) -> list[str]:

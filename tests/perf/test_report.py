@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench.record import load_campaign
-from bench.report import tables
+from bench.report.formats.csv import read_table
 from tests.perf.report import SOURCE, Measured, growth, measure, multiply, report
 
 
@@ -30,7 +30,7 @@ def test_tables_are_made_by_a_process_of_its_own_anew_and_again(tmp_path: Path) 
     first, second = (measure(tmp_path / "c", 6) for _ in range(2))
     assert (first.rebuild, second.rebuild) == (True, False)
     assert min(first.cpu_seconds, second.cpu_seconds) > 0 and first.peak_bytes > 2**20
-    assert len(tables.read(tmp_path / "c" / "runs.csv")) == 6
+    assert len(read_table(tmp_path / "c" / "runs.csv")) == 6
 
 
 def test_growth_leaves_the_price_of_starting_out() -> None:

@@ -1,90 +1,67 @@
 """``report.html``: a campaign, or a comparison of some, as one file that opens from a disk without a network.
 
-Templates escape whatever they are given, the figures travel as JSON that no parser takes for anything else, and the
-page's own policy (a CSP) lets its two scripts run and nothing be loaded.
+Templates escape all text, the figures are JSON that cannot end its script element, and the page's content security
+policy (CSP) lets its two scripts run and nothing be loaded.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from bench.analysis import figures, frames
-from bench.record import Record, StoredCampaign, replace_file
-from bench.record.ticks import TelemetrySample
-from bench.report.html import cells, data, fingerprint, headline, provenance
-
-if TYPE_CHECKING:
-    from bench.analysis.comparison import Comparison
+from bench.record import replace_file
+from bench.report.facts.campaign import CampaignFacts
+from bench.report.facts.comparison import ComparisonFacts
+from bench.report.html import cells, data, fingerprint, provenance
 
 PAGE_FILE = "report.html"
 _HERE = Path(__file__).parent
 
 
-def write_campaign(
-    path: Path,
-    campaign: StoredCampaign,
-    records: Sequence[Record],
-    runs: pd.DataFrame,
-    summary: pd.DataFrame,
-    *,
-    ticks: Mapping[int | None, Sequence[TelemetrySample]] | None = None,
-    notes: Sequence[str] = (),
-    rank: Sequence[tuple[str, str]] = (),
-) -> None:
-    """Write the page of a campaign: its judged records, the frames made of them, and what the sampler read by seed.
-
-    ``notes`` are sentences about the campaign that no single record knows, ``rank`` those about its place on the
-    board, each with a word before it. Raises EnvironmentProblem where the disk does not take it.
-    """
-    replace_file(path, campaign_page(campaign, records, runs, summary, ticks=ticks, notes=notes, rank=rank))
+def write_campaign(path: Path, facts: CampaignFacts) -> None:
+    """Write the page of a campaign. Raises EnvironmentProblem for a full disk."""
+    replace_file(path, campaign_page(facts))
 
 
-def write_comparison(path: Path, comparison: Comparison) -> None:
+def write_comparison(path: Path, facts: ComparisonFacts) -> None:
     """Write the page of a comparison. Raises EnvironmentProblem as ``write_campaign`` does."""
-    replace_file(path, comparison_page(comparison))
+    replace_file(path, comparison_page(facts))
 
 
-def campaign_page(
-    campaign: StoredCampaign,
-    records: Sequence[Record],
-    runs: pd.DataFrame,
-    summary: pd.DataFrame,
-    *,
-    ticks: Mapping[int | None, Sequence[TelemetrySample]] | None = None,
-    notes: Sequence[str] = (),
-    rank: Sequence[tuple[str, str]] = (),
-) -> str:
-    """The page of a campaign as text."""
+def campaign_page(facts: CampaignFacts) -> str:
+    """Return the page of a stored campaign."""
+    campaign, records, runs = facts.campaign, facts.records, facts.tables["runs"]
+    if campaign is None:
+        raise ValueError("a page is of a stored campaign")
     return _page(
         "campaign.html.j2",
-        figures.campaign(records, ticks or {}),
+        figures.campaign(records, facts.ticks),
         title=f"{provenance.name(campaign, records)}: time to accuracy",
-        headline=headline.of_campaign(campaign, records, runs, summary, notes),
+        facts=facts,
+        seeds=len(campaign.seeds),
         table=cells.of_runs(runs),
         fingerprint=fingerprint.of_runs(records),
-        rank=headline.facts(rank),
         provenance=provenance.of_campaign(campaign, records),
     )
 
 
-def comparison_page(comparison: Comparison) -> str:
-    """The page of a comparison as text."""
-    sides = comparison.sides
+def comparison_page(facts: ComparisonFacts) -> str:
+    """Return the page of a comparison."""
+    sides = facts.comparison.sides
     return _page(
         "comparison.html.j2",
         figures.comparison(sides),
         title=f"Comparison: {' and '.join(each.name for each in sides)}",
-        headline=headline.of_comparison(comparison),
+        facts=facts,
         tables=[(each.name, cells.of_runs(frames.runs(each.records))) for each in sides],
-        fingerprint=fingerprint.of_sides(comparison),
-        provenance=provenance.of_comparison(comparison),
+        fingerprint=fingerprint.of_sides(facts.comparison),
+        provenance=provenance.of_comparison(facts.comparison),
     )
 
 
@@ -123,7 +100,7 @@ def _inline(path: Path) -> str:
 
 
 def _script(text: str) -> str:
-    """Text that can stand inside an element of a page: none of it ends the element, and its line ends stay."""
+    """Return text that cannot end its element, with line ends that stay."""
     return text.replace("\r\n", "\n").replace("\r", "\n").replace("</", "<\\/").replace("<!--", "<\\!--")
 
 

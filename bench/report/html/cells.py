@@ -1,4 +1,4 @@
-"""The table of the seeds: every column of ``runs.csv`` with its exact values, the ones people ask for first."""
+"""The table of the seeds: every column of ``runs.csv`` with its exact values, the main ones first."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pandas as pd
 from bench.analysis.columns import RUNS
 from bench.record.clocks import CLOCKS
 
-#: The columns that are shown at once, as people call them; the others are a button away, under their own names.
+#: The columns shown at first, with their titles; a button shows the others, under their own names.
 _FIRST = {
     "seed": "seed",
     "status": "status",
@@ -32,7 +32,7 @@ _FIRST = {
 
 @dataclass(frozen=True)
 class Heading:
-    """A column: its title, its name in ``runs.csv``, what it means, and whether it waits to be asked for."""
+    """A column: its title, its name in ``runs.csv``, what it means, and whether it is hidden at first (``extra``)."""
 
     title: str
     name: str
@@ -43,7 +43,7 @@ class Heading:
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell as it is read, and the number it is sorted by where that is another one."""
+    """The text of a cell, and the number it is sorted by where that is different."""
 
     text: str
     sort: str = ""
@@ -60,7 +60,7 @@ class Row:
 
 @dataclass(frozen=True)
 class SeedTable:
-    """All runs, and what their filters offer."""
+    """All runs, and the choices of their filters."""
 
     headings: tuple[Heading, ...]
     rows: tuple[Row, ...]
@@ -69,7 +69,7 @@ class SeedTable:
 
 
 def of_runs(runs: pd.DataFrame) -> SeedTable:
-    """The table of these runs; a column that is known of none of them is left out unless it is asked for first."""
+    """Return the table of these runs; a column without any value is left out unless it is a main one."""
     by_name = {column.name: column for column in RUNS}
     known = [name for name in by_name if name not in _FIRST and runs[name].notna().any()]
     headings = tuple(
@@ -92,7 +92,7 @@ def of_runs(runs: pd.DataFrame) -> SeedTable:
 
 
 def text(value: Any) -> str:
-    """A value as its CSV file holds it: numbers in full, empty for what is not known."""
+    """Return a value as its CSV file holds it: numbers in full, empty where unknown."""
     if value is None or pd.isna(value):
         return ""
     if isinstance(value, str):

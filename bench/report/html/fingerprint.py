@@ -1,4 +1,4 @@
-"""What the runs ran on, key by key, and where they differ."""
+"""The fingerprint of the runs, key by key, and where they differ."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bench.record.fingerprint_keys import find, may_be_mixed
 if TYPE_CHECKING:
     from bench.analysis.comparison import Comparison
 
-#: A record of something else may hold anything; a cell of a table holds this much.
+#: Length of a cell; a record may hold anything.
 _MOST_CHARACTERS = 300
 DIFFERS, MAY_DIFFER = "differs", "may differ"
 
@@ -22,7 +22,7 @@ DIFFERS, MAY_DIFFER = "differs", "may differ"
 class Entry:
     """A key with its values, a column each: of the runs together, or of each side.
 
-    ``differs`` is empty where all agree; else it says whether runs that differ in it may stand in one table.
+    ``differs`` is empty where all agree; else it says whether runs that differ in it may share a table.
     """
 
     key: str
@@ -32,7 +32,7 @@ class Entry:
 
     @property
     def severe(self) -> bool:
-        """Runs that differ in it may not be mixed."""
+        """Whether runs that differ in it may not share a table."""
         return self.differs == DIFFERS
 
 
@@ -49,30 +49,29 @@ class Fingerprint:
 
 
 def of_runs(records: Sequence[Record]) -> Fingerprint:
-    """The fingerprint of a campaign's runs; where they differ, each value with the seeds that have it."""
+    """Return the fingerprint of a campaign's runs; where they differ, each value with its seeds."""
     known = [each for each in records if each.fingerprint]
-    return Fingerprint(("value",), tuple(_entry(key, (_told(key, known),), known) for key in _keys(known)))
+    return Fingerprint(("value",), tuple(_entry(key, (_values(key, known),), known) for key in _keys(known)))
 
 
 def of_sides(comparison: Comparison) -> Fingerprint:
-    """What differs between the sides first, in the words of the comparison, then what all of them share."""
+    """Return what differs between the sides, then what they share."""
     lit = [
         Entry(each.name, each.meaning, each.values, DIFFERS if each.must_match else MAY_DIFFER)
         for each in comparison.config_diff
     ]
-    told = {each.key for each in lit}
+    listed = {each.key for each in lit}
     sides = [[each for each in side.records if each.fingerprint] for side in comparison.sides]
     everything = [each for side in sides for each in side]
     shared = [
-        _entry(key, tuple(_told(key, side) for side in sides), everything)
+        _entry(key, tuple(_values(key, side) for side in sides), everything)
         for key in _keys(everything)
-        if key not in told
+        if key not in listed
     ]
     return Fingerprint(tuple(each.name for each in comparison.sides), (*lit, *shared))
 
 
 def _keys(records: Sequence[Record]) -> list[str]:
-    """Every key that some run has, in the order in which they were written down."""
     return list(dict.fromkeys(key for each in records for key in each.fingerprint))
 
 
@@ -83,14 +82,13 @@ def _entry(key: str, values: tuple[str, ...], records: Sequence[Record]) -> Entr
     return Entry(key, meaning, values, "" if agree else MAY_DIFFER if may_be_mixed(key) else DIFFERS)
 
 
-def _told(key: str, records: Sequence[Record]) -> str:
-    """The value of a key, or each of its values with the seeds that have it."""
+def _values(key: str, records: Sequence[Record]) -> str:
     seeds: dict[str, list[str]] = {}
     for record in records:
         seeds.setdefault(_value(record.fingerprint, key), []).append("-" if record.seed is None else str(record.seed))
     if len(seeds) <= 1:
         return next(iter(seeds), "")
-    return "; ".join(f"{value or 'not known'} (seed {', '.join(which)})" for value, which in seeds.items())
+    return "; ".join(f"{value or 'unknown'} (seed {', '.join(which)})" for value, which in seeds.items())
 
 
 def _value(fingerprint: Mapping[str, Any], key: str) -> str:

@@ -22,7 +22,6 @@ from bench.analysis.comparison import (
     compare,
 )
 from bench.analysis.comparison_table import table
-from bench.analysis.effect import interval_text
 from bench.analysis.fixed_work import Work
 from bench.errors import Refused, UsageError
 from bench.record import Record
@@ -105,8 +104,7 @@ def test_sides_that_share_some_seeds_are_compared_with_all_their_runs() -> None:
 def test_alike_sides_differ_by_no_more_than_the_interval_says() -> None:
     found = compare(turns(side("A", EVEN), side("B", EVEN[::-1]))).versus[0]
     assert found.answer.kind == NO_DIFFERENCE
-    bound = float(found.answer.sentence.partition("than ")[2].partition(" %")[0])
-    assert found.effect.furthest_percent <= bound <= found.effect.furthest_percent + 0.01
+    assert found.effect.furthest_percent < 2
 
 
 def test_what_cannot_be_told_asks_for_more_runs_and_says_how_many_with_an_interval() -> None:
@@ -166,7 +164,7 @@ def test_one_outlier_does_not_hide_that_every_run_is_slower() -> None:
 
 def test_runs_that_took_no_time_are_left_out() -> None:
     comparison = compare([side("A", EVEN), side("B", [*EVEN[::-1], 0.0])])
-    assert any("left out of B: seed 5" in note for note in comparison.notes)
+    assert comparison.sides[1].left_out == ("seed 5 (did not do all of the work)",)
     assert list(table(comparison)["runs"]) == [5, 5]
 
 
@@ -184,21 +182,14 @@ def test_runs_that_do_not_count_are_named() -> None:
     one = side("A", EVEN)
     failed = with_verdict(Run(seed=7, status="failed", spawned_ns=77 * NS, correct=(4000,)).record())
     comparison = compare([replace(one, records=(*one.records, failed)), side("B", EVEN)])
-    assert any("left out of A: seed 7 (failed)" in note for note in comparison.notes)
+    assert comparison.sides[0].left_out == ("seed 7 (failed)",)
     assert list(table(comparison)["left_out"]) == [1, 0]
 
 
 def test_a_run_that_stands_out_is_told_and_kept() -> None:
     comparison = compare([side("A", EVEN), side("B", [*EVEN[:4], 20.0])])
-    assert "seed 4 of B stands out from the others, and is in all figures" in comparison.notes
+    assert comparison.sides[1].outliers == (4,)
     assert list(table(comparison)["runs"]) == [5, 5]
-
-
-def test_runs_of_one_side_that_are_no_one_sample_are_told() -> None:
-    one = side("A", EVEN)
-    first = replace(one.records[0], fingerprint={**one.records[0].fingerprint, "gpu.driver_version": "550.1"})
-    comparison = compare([replace(one, records=(first, *one.records[1:])), side("B", EVEN)])
-    assert any("differ in gpu.driver_version" in note for note in comparison.notes)
 
 
 def test_what_differs_is_told_with_whether_it_may_be_mixed() -> None:
@@ -218,38 +209,37 @@ def test_different_data_or_recipes_are_refused() -> None:
     other = {"recipe": {"name": "hive", "sha256": "ef" * 32, **numbers}}
     with pytest.raises(Refused, match=r"different recipes \(hive efefefef, page24 abababab\).*make ablate"):
         compare([side("A", EVEN), side("B", EVEN, hello=other)])
-    allowed = compare([side("A", EVEN), side("B", EVEN[::-1], hello=other)], different_work=True)
-    assert any("each one's own schedule, not of one work" in note for note in allowed.notes)
+    compare([side("A", EVEN), side("B", EVEN[::-1], hello=other)], different_work=True)
 
 
 def test_one_run_on_two_sides_is_refused() -> None:
     one = side("A", EVEN)
-    with pytest.raises(Refused, match=r"the same run, seed 0 of .* stands on A and on B"):
+    with pytest.raises(Refused, match=r"the same run, seed 0 of .* is on A and on B"):
         compare([one, replace(one, name="B")])
 
 
 def test_one_run_under_several_seeds_is_refused() -> None:
     one = side("A", EVEN[:2])
     copied = replace(one, records=(*one.records, replace(one.records[0], seed=7)))
-    with pytest.raises(Refused, match="stands twice on A"):
+    with pytest.raises(Refused, match="is twice on A"):
         compare([copied, side("B", EVEN)])
 
 
 def test_several_runs_in_one_process_have_no_time_and_are_said_to() -> None:
     comparison = compare([side("A", EVEN), side("B", EVEN, runs=3)])
-    assert any("one of several runs in a process" in note for note in comparison.notes)
+    assert len(comparison.sides[1].left_out) == len(EVEN)
     assert comparison.unable()
 
 
 def test_a_run_without_events_is_named() -> None:
     comparison = compare([side("A", EVEN), replace(side("B", EVEN), without_events=("seed-007",))])
-    assert "left out of B: seed-007 (no events)" in comparison.notes
+    assert comparison.sides[1].left_out == ("seed-007 (no events)",)
 
 
 def test_a_planned_seed_without_a_run_is_named_and_not_successful() -> None:
     planned = replace(side("B", EVEN), plan=(*range(len(EVEN)), 7, 8), without_events=("seed-007",))
     comparison = compare([side("A", EVEN), planned])
-    assert "left out of B: seed-007 (no events), seed 8 (no run)" in comparison.notes
+    assert comparison.sides[1].left_out == ("seed-007 (no events)", "seed 8 (no run)")
     row = table(comparison).iloc[1]
     assert (row["left_out"], row["success_rate"]) == (2, row["reached"] / (len(EVEN) + 2))
 
@@ -304,12 +294,6 @@ def test_fixed_work_of_a_few_epochs_leaves_the_first_out_and_needs_no_whole_sche
 def test_sides_with_other_work_are_refused() -> None:
     with pytest.raises(Refused, match="not the same work"):
         compare([side("A", EVEN), replace(side("B", EVEN), work=Work(3, 1))])
-
-
-def test_worlds_apart_is_told_in_factors() -> None:
-    found = compare([side("A", EVEN), side("B", [each * 40 for each in EVEN[::-1]])]).versus[0]
-    assert "40.0 times as long" in found.answer.sentence
-    assert "times as long" in interval_text(found.effect)
 
 
 def test_a_record_that_was_not_judged_is_a_mistake_of_ours() -> None:

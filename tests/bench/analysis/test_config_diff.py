@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.analysis.config_diff import conflicting_keys
+from bench.analysis.config_diff import conflicting_keys, within
 from bench.record import Record
 from tests.support.records import Run
 
@@ -29,3 +29,8 @@ def test_what_may_differ_is_not_named() -> None:
 
 def test_a_run_that_did_not_finish_is_in_no_figure_and_mixes_nothing() -> None:
     assert conflicting_keys([ran_on(cpu__model="a"), ran_on(status="failed", cpu__model="b")]) == ()
+
+
+def test_facts_that_must_match_within_a_side_are_named() -> None:
+    assert within([ran_on(gpu__driver_version="1"), ran_on(gpu__driver_version="2")]) == ("gpu.driver_version",)
+    assert within([ran_on(memory__total_bytes=1), ran_on(memory__total_bytes=2)]) == ()

@@ -52,8 +52,6 @@ def test_two_per_cent_is_within_drift_between_campaigns_and_found_within_an_expe
     assert apart.slower_than(0) == ()
     assert apart.versus[0].design.allowance == drift.Allowance(2.0, "stated, not measured")
     assert together.versus[0].design.allowance is None
-    for part in ("not interleaved", "boot", "apart", "2 %"):
-        assert part in apart.versus[0].answer.sentence
 
 
 def test_two_campaigns_in_the_folder_of_an_experiment_are_not_interleaved_by_that() -> None:
@@ -150,7 +148,6 @@ def test_campaigns_are_the_unit_where_each_side_has_four() -> None:
     # Among three sides, four campaigns each cannot: it is campaigns that are counted, not their twenty runs.
     answer = compare([a, b, several("C", 10.5, 10.6, 10.4, 10.55)]).versus[0].answer
     assert (answer.kind, answer.runs_needed) == (NOT_ENOUGH, 5)
-    assert "4 and 4 campaigns" in answer.sentence
 
 
 def test_fewer_campaigns_have_their_runs_ranked_with_the_allowance() -> None:

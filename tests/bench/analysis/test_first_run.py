@@ -27,18 +27,14 @@ def runs(*epoch_seconds: float, warm_up: bool = True) -> list[Record]:
     ]
 
 
-def test_a_first_run_outside_the_spread_of_the_others_is_told_with_what_to_do() -> None:
-    assert first_run.note(runs(11.0, 10.0, 10.1, 9.9, 10.0)) == (
-        "the first run, seed 0, trained 10.0 % longer than the median of all, outside their spread, though a warm-up "
-        "run came before it; a rest between runs (IDLE=60) or another warm-up run may help"
-    )
+def test_a_first_run_outside_the_spread_of_the_others_is_found() -> None:
+    found = first_run.slow(runs(11.0, 10.0, 10.1, 9.9, 10.0))
+    assert found == first_run.SlowFirstRun(0, pytest.approx(10.0), warmed_up=True)
 
 
-def test_without_a_warm_up_run_it_is_the_first_thing_to_make() -> None:
-    note = first_run.note(runs(11.0, 10.0, 10.1, 9.9, warm_up=False))
-
-    assert note is not None
-    assert note.endswith("and no warm-up run came before it; make one with WARMUP=1")
+def test_it_is_known_whether_a_warm_up_run_preceded_it() -> None:
+    found = first_run.slow(runs(11.0, 10.0, 10.1, 9.9, warm_up=False))
+    assert found is not None and not found.warmed_up
 
 
 @pytest.mark.parametrize(
@@ -53,17 +49,15 @@ def test_without_a_warm_up_run_it_is_the_first_thing_to_make() -> None:
     ],
 )
 def test_anything_else_is_no_finding(seconds: tuple[float, ...]) -> None:
-    assert first_run.note(runs(*seconds)) is None
+    assert first_run.slow(runs(*seconds)) is None
 
 
 def test_first_is_what_was_started_first_and_not_the_lowest_seed() -> None:
     records = runs(10.0, 11.0, 10.1, 9.9, 10.0)
     records[1] = replace(records[1], utc="2024-05-06T06:00:00+00:00")
 
-    note = first_run.note(records)
-
-    assert note is not None
-    assert note.startswith("the first run, seed 1, ")
+    found = first_run.slow(records)
+    assert found is not None and found.seed == 1
 
 
 def test_runs_that_do_not_count_are_no_first_run_and_no_spread() -> None:
@@ -72,5 +66,5 @@ def test_runs_that_do_not_count_are_no_first_run_and_no_spread() -> None:
     left_out = replace(slow, verdict=replace(slow.verdict, level="invalid"))
     unfinished = replace(slow, status="interrupted", done_status=None, done_ns=None)
 
-    assert first_run.note([left_out, *others]) is None
-    assert first_run.note([unfinished, *others]) is None
+    assert first_run.slow([left_out, *others]) is None
+    assert first_run.slow([unfinished, *others]) is None

@@ -21,7 +21,8 @@ from bench.analysis import ablation, comparison_table, stalls
 from bench.analysis.columns import VERSION_COLUMN, VERSIONS
 from bench.record import CAMPAIGN_FILE, RECORD_FILE, Record, claims, load_campaign, seed_folder
 from bench.record.experiment import StoredAblation, StoredStalls, load_experiment
-from bench.report import campaign_files, experiments, tables
+from bench.report import campaign_files, experiments
+from bench.report.formats.csv import table_text
 from bench.rules import with_verdict
 
 PUBLISHED = Path(__file__).parents[3] / "results" / "published"
@@ -46,7 +47,7 @@ def digits(cell: str) -> str:
 
 def assert_current(path: Path, frame: pd.DataFrame) -> None:
     """The file holds what is made now, in the columns that it has."""
-    before, now = rows(path.read_text()), rows(tables.text(frame, path.name))
+    before, now = rows(path.read_text()), rows(table_text(frame, path.name))
     versions = {row.get(VERSION_COLUMN) for row in before}
     assert versions <= {str(VERSIONS[path.name])}, f"{path} is older than the code: type `make published`"
     for old, new in zip(before, now, strict=True):

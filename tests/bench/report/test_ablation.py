@@ -101,7 +101,7 @@ def test_runs_that_are_suspect_or_of_two_machines_are_told() -> None:
     ]
     told = shown.notes(STORED, compared.table(STORED, records), records)
     assert "1 of the 3 runs are suspect: load; see record.json." in told
-    assert "The runs differ in cpu.model, so they are no one sample." in told
+    assert any("differ in cpu.model" in line for line in told)
 
 
 def test_one_is_not_told_in_the_plural() -> None:

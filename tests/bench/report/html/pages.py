@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
-from bench.analysis import frames
 from bench.analysis.comparison import Side, compare
 from bench.record import Record, StoredCampaign
+from bench.record.describe import describe
 from bench.record.ticks import TelemetrySample
 from bench.report import html
+from bench.report.campaign_files import campaign_tables
+from bench.report.facts.campaign import of_campaign
+from bench.report.facts.comparison import of_comparison
 from bench.rules import with_verdict
 from tests.support.machines import Machine
 from tests.support.records import Run
@@ -43,10 +48,13 @@ def of(*runs: Run | Record, notes: Sequence[str] = (), rank: Sequence[tuple[str,
     ticks: dict[int | None, Sequence[TelemetrySample]] = {
         each.seed: found for each in runs if isinstance(each, Run) and (found := each.ticks())
     }
-    table = frames.runs(records)
     campaign = stored(runs, **changes)
-    summary = frames.summary(table, campaign.seeds)
-    return html.campaign_page(campaign, records, table, summary, ticks=ticks, notes=notes, rank=rank)
+    tables = campaign_tables(records, campaign.seeds)
+    title = describe(campaign)
+    planned = len(campaign.seeds)
+    return html.campaign_page(
+        of_campaign(records, tables, title, notes, planned=planned, rank=rank, campaign=campaign, ticks=ticks)
+    )
 
 
 def of_sides(*sides: Sequence[Run], names: Sequence[str] = "ABCDEF") -> str:
@@ -56,7 +64,7 @@ def of_sides(*sides: Sequence[Run], names: Sequence[str] = "ABCDEF") -> str:
         # No run stands on two sides, so each side has a time of its own.
         shifted = [replace(each, spawned_ns=each.spawned_ns + place) for each in runs]
         made.append(Side(name, f"the side {name}", tuple(with_verdict(each.record()) for each in shifted)))
-    return html.comparison_page(compare(made))
+    return html.comparison_page(of_comparison(compare(made)))
 
 
 def watched(seed: int = 0, **changes: Any) -> Run:
@@ -104,6 +112,12 @@ def read(text: str) -> _Reader:
     reader = _Reader()
     reader.feed(text)
     return reader
+
+
+def facts(text: str) -> list[tuple[str, str]]:
+    """The facts on a page in their order: id and words."""
+    found = re.findall(r'<(li|div|p)[^>]* data-fact="([^"]*)">(.*?)</\1>', text, re.DOTALL)
+    return [(key, " ".join(unescape(re.sub("<[^>]+>", " ", body)).split())) for _, key, body in found]
 
 
 def words(text: str) -> str:

@@ -15,14 +15,15 @@ from pathlib import Path
 import pytest
 
 from bench.analysis import frames
-from bench.analysis.comparison import Side, compare
 from bench.analysis.figures.plotly import DARK, GRID, HIT, INK, MUTED, PANEL, PAPER, STATES
 from bench.analysis.figures.plotly import MISS as MISSED
-from bench.analysis.fixed_work import Work
 from bench.record import Record, build_record
-from bench.report import campaign_files, html, tables
+from bench.report import campaign_files, html
+from bench.report.facts import HEADLINE
+from bench.report.formats.csv import table_text
 from bench.rules import with_verdict
 from tests.bench.report.html import pages
+from tests.support.facts import facts_of
 from tests.support.machines import Machine
 from tests.support.records import Run, changed, five_seeds
 
@@ -40,39 +41,24 @@ def figures_in(text: str) -> dict[str, dict[str, object]]:
 # --- What it says ---
 
 
-def test_with_a_miss_the_first_card_is_the_success_rate_with_the_expected_time() -> None:
-    said = pages.words(pages.of(*five_seeds()))
-    order = [
-        said.index(words)
-        for words in (
-            "Reached 94 % 4 of 5",
-            "108.2 s [89.77 to 231.2 s] (wall@1, each retry",
-            "Time to 94 % 53.00 s",
-        )
-    ]
-    assert order == sorted(order)
+def ids(text: str) -> list[str]:
+    return [name for name, _ in pages.facts(text)]
 
 
-def test_without_a_miss_the_time_is_the_first_card() -> None:
-    said = pages.words(pages.of(Run(), Run(seed=1)))
-    assert said.index("Time to 94 % 41.50 s") < said.index("Reached 94 % 2 of 2")
-    assert "Wall clock 73.50 s wall@1" in said and "expected time" not in said
-
-
-def test_the_headline_has_every_time_with_its_clock_and_how_sure_it_is() -> None:
-    said = pages.words(pages.of(*five_seeds()))
-    assert "Time to 94 % 53.00 s dawnbench@1" in said
-    assert "51.50 to inf: fastest to slowest, 93.75 % interval of the median" in said
-    assert "73.00 s dawnbench-cold@1" in said
-    assert "4 of 5 80 %, 95 % interval 38 to 96 % (Wilson)" in said
-    assert "Fixed work 52.50 s dawnbench@1" in said
+def test_the_cards_are_the_facts_of_the_headline_in_their_order() -> None:
+    page = pages.of(*five_seeds())
+    facts = facts_of(*five_seeds())
+    shown = [each for each in facts.configurations[0].facts if each.level == HEADLINE]
+    cards = [attributes.get("data-fact") for tag, attributes in pages.read(page).elements if tag == "li"]
+    assert cards == [each.id for each in shown]
+    assert all(each.value in dict(pages.facts(page))[each.id] for each in shown)
 
 
 def test_the_table_of_runs_has_the_values_of_runs_csv() -> None:
     runs = [pages.watched(seed, train_seconds=10 + seed / 7) for seed in range(3)] + [MISS, CRASH]
     runs = [replace(each, seed=place) for place, each in enumerate(runs)]
     made = frames.runs([with_verdict(each.record()) for each in runs])
-    written = list(csv.DictReader(io.StringIO(tables.text(made, "runs.csv"))))
+    written = list(csv.DictReader(io.StringIO(table_text(made, "runs.csv"))))
     shown = pages.seeds_of(pages.of(*runs))
     titles = {heading.title: heading.name for heading in html.cells.of_runs(made).headings}
     assert len(titles) > 40
@@ -94,24 +80,12 @@ def test_curves_are_the_values_of_epochs_csv() -> None:
     assert curve["y"] == list(epochs["accuracy_percent"])
 
 
-def test_stand_in_data_is_told_before_any_number() -> None:
-    said = pages.words(pages.of(Run(dataset="synthetic", dataset_state="synthetic")))
-    assert said.index("No CIFAR-10 result") < said.index("Time to 94 %")
-
-
-def test_invalid_and_unfinished_runs_are_told_before_any_number() -> None:
-    said = pages.words(pages.of(Run(), CRASH, Run(seed=3, hello={"seed": 9})))
-    assert said.index("1 of 2 finished runs, seed 3: in no time, and not successful in the success rate.") < said.index(
-        "Time to 94 %"
-    )
-    assert said.index("seed 2 failed, of 3 planned: in no time") < said.index("Time to 94 %")
-    assert "Seed 3: the trainer ran with seed 9, not 3." in said
-
-
-def test_planned_seeds_without_a_run_are_told_before_any_number() -> None:
-    said = pages.words(pages.of(Run(seed=1), seeds=(0, 1, 2)))
-    assert said.index("seed 0 not made, seed 2 not made, of 3 planned: in no time") < said.index("Time to 94 %")
-    assert "1 of 3 planned" in said
+def test_alerts_stand_before_any_number() -> None:
+    invalid = Run(seed=3, hello={"seed": 9}, dataset="synthetic", dataset_state="synthetic")
+    found = ids(pages.of(Run(dataset="synthetic", dataset_state="synthetic"), CRASH, invalid))
+    assert found[:3] == ["title", "synthetic", "not_counted"]
+    assert found.index("asked") > found.index("time")
+    assert ids(pages.of(Run(seed=1), seeds=(0, 1, 2)))[1] == "not_counted"
 
 
 def test_what_differs_between_the_runs_is_marked() -> None:
@@ -131,26 +105,6 @@ def test_it_says_what_to_type_to_make_it_again_and_not_where_it_lay() -> None:
     assert "make bench RECIPE=page24 INPUT=host SEEDS=3, DEVICE=cpu" in pages.words(text)
     assert "make report OUT=results/20260304T050607Z-page24-cpu" in pages.words(text)
     assert "/somewhere" not in text
-
-
-def test_notes_and_the_place_on_the_board_are_told() -> None:
-    said = pages.words(
-        pages.of(Run(), notes=["the first run was slow"], rank=[("Time board", "3rd of 32"), ("", "more")])
-    )
-    assert "Note The first run was slow." in said
-    assert "Time board 3rd of 32; more" in said
-
-
-def test_a_comparison_answers_first() -> None:
-    slow = [replace(each, train_seconds=(1.1 + each.seed / 1e4) * each.train_seconds) for each in five_seeds()]
-    said = pages.words(pages.of_sides(five_seeds(), slow))
-    assert said.index("B is slower than A: it takes 10.02 % longer") < said.index("What differs")
-    assert "slower +10.02 % time" in said
-
-
-def test_a_comparison_of_three_has_an_answer_for_each_after_the_first() -> None:
-    reader = pages.read(pages.of_sides(five_seeds(), five_seeds(), five_seeds()))
-    assert sum(attributes.get("class") == "answer" for _, attributes in reader.elements) == 2
 
 
 # --- Odd campaigns ---
@@ -182,14 +136,6 @@ def test_an_odd_campaign_has_a_page_with_sentences_for_what_it_lacks(name: str) 
             assert empty or drawn[key]["data"], key
     assert text.count('<p class="empty">') >= len(["accuracy", "epochs", "runs", "machine", "waits"]) - len(drawn)
     assert "nan" not in re.sub(r"<script.*?</script>", "", text, flags=re.DOTALL).lower().split()
-
-
-def test_a_campaign_of_nothing_says_so() -> None:
-    assert "No run of this campaign has begun yet; 3 are to be made." in pages.words(pages.of(seeds=(0, 1, 2)))
-
-
-def test_a_campaign_of_failures_says_so() -> None:
-    assert "No run of this campaign has finished, so there is no time to tell." in pages.words(pages.of(CRASH))
 
 
 def test_waits_are_drawn_with_their_floor() -> None:
@@ -281,9 +227,7 @@ def test_the_same_records_give_the_same_bytes() -> None:
 
 
 def test_the_page_is_written_whole(tmp_path: Path) -> None:
-    records = [with_verdict(Run().record())]
-    runs = frames.runs(records)
-    html.write_campaign(tmp_path / html.PAGE_FILE, pages.stored([Run()]), records, runs, frames.summary(runs))
+    html.write_campaign(tmp_path / html.PAGE_FILE, replace(facts_of(Run()), campaign=pages.stored([Run()])))
     text = (tmp_path / html.PAGE_FILE).read_text()
     assert text.startswith("<!DOCTYPE html>")
     assert text.endswith("</html>\n")
@@ -317,33 +261,6 @@ def test_the_page_of_five_published_seeds_stays_below_1600_kilobytes(tmp_path: P
     assert len(list(folder.glob("seed-*"))) == 5
     campaign_files.write_all(folder)
     assert (folder / html.PAGE_FILE).stat().st_size < 1_600_000
-
-
-def ended(runs: list[Run], epochs: int) -> Side:
-    """A side of an A/B that ends each run after some epochs."""
-    records = [with_verdict(replace(each, correct=each.correct[:epochs], status="cut_short").record()) for each in runs]
-    return Side("A", "the side A", tuple(records), Work(epochs, 1 if epochs > 1 else 0))
-
-
-@pytest.mark.parametrize(("epochs", "told"), [(1, "1 epoch"), (2, "2 epochs")])
-def test_a_side_whose_runs_were_ended_says_so(epochs: int, told: str) -> None:
-    a = ended(five_seeds(), epochs)
-    b = replace(ended([replace(each, spawned_ns=each.spawned_ns + 1) for each in five_seeds()], epochs), name="B")
-    assert a.counted and b.counted
-    said = pages.words(html.comparison_page(compare([a, b])))
-    assert f"Each run was ended after {told}, so it has no time to the target." in said
-    assert "No finished run counts." not in said
-
-
-def test_sides_of_different_recipes_did_not_the_same_work() -> None:
-    other = {**Run().lines()[2]["recipe"], "name": "hive", "sha256": "cd" * 32}
-    hive = [replace(each, hello={"recipe": other}, spawned_ns=each.spawned_ns + 1) for each in five_seeds()]
-    made = [Side(name, name, tuple(with_verdict(each.record()) for each in runs)) for name, runs in
-            (("A", five_seeds()), ("B", hive))]  # fmt: skip
-    text = html.comparison_page(compare(made, different_work=True))
-    assert "training time of each one's own schedule, which is not the same work, target or not" in pages.words(text)
-    assert "The time of each one's own schedule, which is not the same work (train@1" in pages.words(text)
-    assert "time of the same work" not in pages.words(text)
 
 
 def test_the_command_for_a_page_can_be_typed_whatever_the_folder_is_called() -> None:

@@ -1,8 +1,8 @@
-"""The tables of a campaign as Parquet files, for who reads them with pandas, DuckDB or Spark.
+"""The tables of a campaign as Parquet files, for readers that use pandas, DuckDB or Spark.
 
 Names, order and types of the columns are those of the CSV files, and every column carries its unit and its meaning.
-What is not known is null, what was never reached is infinite, and a text is as it is: no program runs a cell of these.
-pyarrow writes them, which is installed only where somebody asks for it.
+What is not known is null, what was never reached is infinite, and a text is unchanged: no program runs such a cell.
+pyarrow writes them, an optional library (`make parquet`), so it is imported where it is used.
 """
 
 from __future__ import annotations
@@ -16,21 +16,31 @@ import pandas as pd
 from bench.analysis.columns import FILES, Column
 from bench.errors import EnvironmentProblem
 from bench.record import replace_file
+from bench.report.facts.campaign import CampaignFacts
+
+HELP = "the three tables as .parquet files; needs `make parquet`"
 
 
 def require() -> None:
-    """Raise EnvironmentProblem, with what to type, where pyarrow or Pillow is not installed."""
+    """Raise EnvironmentProblem where pyarrow or Pillow is not installed."""
     try:
         import PIL  # noqa: F401
         import pyarrow  # noqa: F401
     except ImportError:
         raise EnvironmentProblem(
-            "a Parquet file needs pyarrow and Pillow, which are not installed here; type `make parquet` (54 MB to "
-            "download), then the same command again."
+            "Parquet files need pyarrow and Pillow, which are not installed. Run `make parquet` (54 MB to download), "
+            "then repeat the command."
         ) from None
 
 
-def write(frame: pd.DataFrame, path: Path) -> None:
+def write(facts: CampaignFacts, out: Path) -> tuple[str, ...]:
+    """Write the tables of a campaign into a folder. Raises EnvironmentProblem for a full disk or without pyarrow."""
+    for name, table in facts.tables.items():
+        write_table(table, out / f"{name}.parquet")
+    return tuple(f"{name}.parquet" for name in facts.tables)
+
+
+def write_table(frame: pd.DataFrame, path: Path) -> None:
     """Write a frame as ``runs.parquet`` and the like. Raises EnvironmentProblem for a full disk or without pyarrow."""
     require()
     import pyarrow
@@ -53,5 +63,5 @@ def _type(column: Column) -> Any:
 
 
 def _values(values: pd.Series[Any]) -> list[Any]:
-    told = zip(values.isna().tolist(), values.tolist(), strict=True)
-    return [None if missing else value for missing, value in told]
+    listed = zip(values.isna().tolist(), values.tolist(), strict=True)
+    return [None if missing else value for missing, value in listed]

@@ -19,20 +19,30 @@ from bench.analysis.columns import FILES, VERSION_COLUMN, VERSIONS, Column
 from bench.analysis.frames import frame
 from bench.errors import DataError
 from bench.record import TELEMETRY_FILE, replace_file
+from bench.report.facts.campaign import CampaignFacts
 from bench.system.files import plainly
+
+HELP = "runs.csv, epochs.csv and summary.csv; always written"
 
 #: A spreadsheet runs a cell that begins like this as a formula (OWASP, CSV injection); a `'` before it makes it text.
 #: Texts that have such a `'` of their own get one more, so that reading takes away exactly what writing put there.
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 
 
-def write(frame: pd.DataFrame, path: Path) -> None:
-    """Write a frame as one of the files, told by its name. Raises EnvironmentProblem for a full disk."""
-    replace_file(path, text(frame, path.name))
+def write(facts: CampaignFacts, out: Path) -> tuple[str, ...]:
+    """Write the tables of a campaign into a folder. Raises EnvironmentProblem for a full disk."""
+    for name, table in facts.tables.items():
+        write_table(table, out / f"{name}.csv")
+    return tuple(f"{name}.csv" for name in facts.tables)
 
 
-def text(frame: pd.DataFrame, name: str) -> str:
-    """A frame as the text of the file of this name; the version of the table is its last column."""
+def write_table(frame: pd.DataFrame, path: Path) -> None:
+    """Write a frame as one of the files, by its name. Raises EnvironmentProblem for a full disk."""
+    replace_file(path, table_text(frame, path.name))
+
+
+def table_text(frame: pd.DataFrame, name: str) -> str:
+    """Return a frame as the text of the file of this name; the version of the table is its last column."""
     columns = FILES[name]
     cells = [_cells(column, frame[column.name]) for column in columns]
     header = [column.name for column in columns]
@@ -46,21 +56,21 @@ def text(frame: pd.DataFrame, name: str) -> str:
     return out.getvalue()
 
 
-def read(path: Path) -> pd.DataFrame:
-    """Read a file that was written by ``write`` into the frame it came from; further columns in it are passed over.
+def read_table(path: Path) -> pd.DataFrame:
+    """Return the frame of a file that ``write_table`` wrote; further columns in it are ignored.
 
     Raises DataError for a file that is missing, cut off, or holds something else.
     """
     columns = FILES[path.name]
-    again = f"make it again with `python -m bench report {path.parent}`"
-    again = "it cannot be made again; take it from a backup" if path.name == TELEMETRY_FILE else again
+    again = f"rebuild it with `python -m bench report {path.parent}`"
+    again = "it cannot be rebuilt; restore it from a backup" if path.name == TELEMETRY_FILE else again
     try:
         with open(path, encoding="utf-8-sig", newline="", opener=plainly) as stream:
             header, *rows = list(csv.reader(stream, strict=True)) or [[]]
     except OSError as error:
         raise DataError(f"cannot read {path} ({error.strerror}); {again}.") from None
     except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path} is no CSV ({error}); {again}.") from None
+        raise DataError(f"{path} is not a CSV file ({error}); {again}.") from None
     missing = [column.name for column in columns if column.name not in header]
     if missing:
         raise DataError(f"{path} lacks the column {missing[0]}; {again}.")
@@ -72,21 +82,21 @@ def read(path: Path) -> pd.DataFrame:
     try:
         return frame(columns, [_values(columns, dict(zip(header, row, strict=True))) for row in rows])
     except (ValueError, OverflowError) as error:
-        raise DataError(f"{path} holds a cell that is no number: {error}; {again}.") from None
+        raise DataError(f"{path} has a cell that is not a number: {error}; {again}.") from None
 
 
 def _cells(column: Column, values: pd.Series[Any]) -> list[str]:
-    """The cells of a column, whose values are asked for whole: one by one pandas takes most of the time of a table."""
-    told = zip(values.isna().tolist(), values.tolist(), strict=True)
+    # As lists: one by one pandas takes most of the time of a table.
+    listed = zip(values.isna().tolist(), values.tolist(), strict=True)
     if column.kind == "text":
-        return ["" if missing else neutral(str(value)) for missing, value in told]
+        return ["" if missing else neutral(str(value)) for missing, value in listed]
     if column.kind == "number":
-        return ["" if missing else repr(float(value)) for missing, value in told]
-    return ["" if missing else str(int(value)) for missing, value in told]
+        return ["" if missing else repr(float(value)) for missing, value in listed]
+    return ["" if missing else str(int(value)) for missing, value in listed]
 
 
 def neutral(text: str) -> str:
-    """A text as a spreadsheet shows it, whatever it begins with."""
+    """Return a text that no spreadsheet runs as a formula."""
     return f"'{text}" if _FORMULA.match(text) else text
 
 
