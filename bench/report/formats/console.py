@@ -25,7 +25,7 @@ from bench.report.facts.comparison import ComparisonFacts
 from bench.report.terminal import PLAIN_WIDTH
 from bench.report.text import UNKNOWN, seconds
 
-HELP = "the summary on the terminal; the default"
+HELP = "the summary on the terminal (default)"
 PRINTS = True
 #: More seeds than these are not listed.
 MOST_SEEDS = 100

@@ -22,7 +22,7 @@ from bench.record import TELEMETRY_FILE, replace_file
 from bench.report.facts.campaign import CampaignFacts
 from bench.system.files import plainly
 
-HELP = "runs.csv, epochs.csv and summary.csv; always written"
+HELP = "runs.csv, epochs.csv and summary.csv (always written)"
 
 #: A spreadsheet runs a cell that begins like this as a formula (OWASP, CSV injection); a `'` before it makes it text.
 #: Texts that have such a `'` of their own get one more, so that reading takes away exactly what writing put there.

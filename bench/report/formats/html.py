@@ -7,7 +7,7 @@ from pathlib import Path
 from bench.report import html
 from bench.report.facts.campaign import CampaignFacts
 
-HELP = "report.html, charts and tables on one page; always written"
+HELP = "report.html, charts and tables on one page (always written)"
 
 
 def write(facts: CampaignFacts, out: Path) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from bench.errors import EnvironmentProblem
 from bench.record import replace_file
 from bench.report.facts.campaign import CampaignFacts
 
-HELP = "the three tables as .parquet files; needs `make parquet`"
+HELP = "the three tables as .parquet files (needs `make parquet`)"
 
 
 def require() -> None:
