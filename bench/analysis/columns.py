@@ -77,6 +77,7 @@ RUNS = (
     *waits.RUN_COLUMNS,
     *energy.RUN_COLUMNS,
     *wall_clock.RUN_COLUMNS,
+    *telemetry.ADDED_RUN_COLUMNS,
 )
 
 EPOCHS = (
@@ -101,6 +102,7 @@ EPOCHS = (
     *telemetry.EPOCH_COLUMNS,
     *waits.EPOCH_COLUMNS,
     *energy.EPOCH_COLUMNS,
+    *telemetry.ADDED_EPOCH_COLUMNS,
 )
 
 SUMMARY = (
@@ -175,6 +177,7 @@ SUMMARY = (
         "expected_seconds at success_high; what the times vary by is not in it",
     ),
     Column("expected_high_seconds", "number", "s", "the same at success_low; inf where no run reached the target"),
+    *telemetry.ADDED_SUMMARY_COLUMNS,
 )
 
 ABLATION = (

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from bench.record import LEAST_TICKS, Column, Record, Spread, Telemetry, Usage
+from bench.record.metrics import METRICS
 
-#: Quantity, its unit, and what it is; each has four columns in a row of a run or an epoch.
-_QUANTITIES = (
-    ("gpu_utilisation_percent", "%", "share of the driver's last period in which a kernel ran"),
-    ("gpu_power_watts", "W", "power of the whole board"),
-    ("gpu_memory_bytes", "bytes", "memory in use on the card, by anybody"),
-    ("sm_clock_mhz", "MHz", "clock of the multiprocessors"),
-    ("trainer_cpu_cores", "cores", "CPU time of the trainer and its child processes per second (2.0: two cores busy)"),
-    ("other_cpu_cores", "cores", "cores kept busy by everything else, the harness included"),
-)
+#: Whose columns stand in the middle of the tables, in this order; those of other metrics are at the end of a table.
+_IN_THE_MIDDLE = (
+    "gpu_utilisation_percent", "gpu_power_watts", "gpu_memory_bytes", "sm_clock_mhz", "trainer_cpu_cores",
+    "other_cpu_cores",
+)  # fmt: skip
+_METRICS = {each.name: each for each in METRICS if each.is_kept_in("tables")}
+_ADDED = tuple(name for name in _METRICS if name not in _IN_THE_MIDDLE)
+_FIGURES = ("mean", "median", "max", "ticks")
 _TICKS = (
     Column(
         "telemetry_ticks", "whole", "", "ticks of the sampler that fell into training; empty where none was running"
@@ -24,11 +24,12 @@ _TICKS = (
 )
 
 
-def _usage_columns(read: str = "the ticks at which it was read") -> tuple[Column, ...]:
+def _usage_columns(names: Iterable[str], read: str = "the ticks at which it was read") -> tuple[Column, ...]:
     columns = []
-    for name, unit, meaning in _QUANTITIES:
+    for name in names:
+        unit = _METRICS[name].unit
         columns += [
-            Column(f"{name}_mean", "number", unit, f"{meaning}: mean of the ticks in training"),
+            Column(f"{name}_mean", "number", unit, f"{_METRICS[name].meaning}: mean of the ticks in training"),
             Column(f"{name}_median", "number", unit, "their median"),
             Column(f"{name}_max", "number", unit, "the largest of them"),
             Column(f"{name}_ticks", "whole", "", read),
@@ -40,10 +41,11 @@ _READ_IN_EPOCH = (
     f"the ticks at which it was read; empty where the epoch has fewer than {LEAST_TICKS} ticks; its other figures are "
     f"empty where it was read at fewer than {LEAST_TICKS}"
 )
-EPOCH_COLUMNS = (*_TICKS, *_usage_columns(_READ_IN_EPOCH))
+EPOCH_COLUMNS = (*_TICKS, *_usage_columns(_IN_THE_MIDDLE, _READ_IN_EPOCH))
+ADDED_EPOCH_COLUMNS = _usage_columns(_ADDED, _READ_IN_EPOCH)
 RUN_COLUMNS = (
     *_TICKS,
-    *_usage_columns(),
+    *_usage_columns(_IN_THE_MIDDLE),
     Column("start_temperature_celsius", "number", "C", "temperature of the card when the run began"),
     Column("idle_seconds", "number", "s", "time between the end of the run before and the start of this one"),
     Column("sampler_period_ms", "number", "ms", "time from one tick to the next, as planned"),
@@ -54,14 +56,18 @@ RUN_COLUMNS = (
     Column("sampler_late_median_ms", "number", "ms", "how long a tick began after its due time, median"),
     Column("sampler_late_max_ms", "number", "ms", "the latest tick"),
 )
-#: In a summary: the median over the runs of the runs' medians.
-_SUMMARY = tuple(each for each in _QUANTITIES if each[0] != "gpu_memory_bytes")
-SUMMARY_COLUMNS = tuple(
-    Column(name, "number", unit, f"{meaning}: median over the runs of their medians in training")
-    for name, unit, meaning in _SUMMARY
-)
+ADDED_RUN_COLUMNS = _usage_columns(_ADDED)
+
+
+def _summary_columns(names: Iterable[str]) -> tuple[Column, ...]:
+    found = [_METRICS[name] for name in names if _METRICS[name].is_kept_in("summary")]
+    meaning = "median over the runs of their medians in training"
+    return tuple(Column(each.name, "number", each.unit, f"{each.meaning}: {meaning}") for each in found)
+
+
+SUMMARY_COLUMNS, ADDED_SUMMARY_COLUMNS = _summary_columns(_IN_THE_MIDDLE), _summary_columns(_ADDED)
 #: Where a column of the summary comes from in the rows of the runs.
-SUMMARISED = {name: f"{name}_median" for name, _, _ in _SUMMARY}
+SUMMARISED = {each.name: f"{each.name}_median" for each in (*SUMMARY_COLUMNS, *ADDED_SUMMARY_COLUMNS)}
 
 
 def run_cells(record: Record) -> dict[str, Any]:
@@ -119,12 +125,12 @@ def _usage_cells(usage: Usage | None, least: int = 1) -> dict[str, Any]:
     """The cells of each quantity, of one that was read at fewer ticks than ``least`` only their number."""
     if usage is None:
         return {}
-    spreads: dict[str, Spread | None] = {name: getattr(usage, name) for name, _, _ in _QUANTITIES}
+    spreads: dict[str, Spread | None] = {name: getattr(usage, name) for name in _METRICS}
     return {
         f"{name}_{figure}": getattr(each, figure)
         for name, each in spreads.items()
         if each is not None
-        for figure in (("mean", "median", "max", "ticks") if each.ticks >= least else ("ticks",))
+        for figure in (_FIGURES if each.ticks >= least else ("ticks",))
     }
 
 

@@ -157,7 +157,7 @@ def _state(chosen: gpu.Gpu) -> CardState:
         foreign_processes=None if sample.processes is None else len(sample.processes),
         utilisation_percent=before.utilisation_percent,
         memory_bytes=before.memory_bytes,
-        temperature_celsius=sample.gpu_temperature_celsius,
+        temperature_celsius=sample.numbers.get("gpu_temperature_celsius"),
         persistence=fixed.persistence,
         ecc=fixed.ecc,
         ecc_pending=fixed.pending_ecc,

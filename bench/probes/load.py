@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from bench.probes import host
 from bench.probes.pseudofile import PAGE, PseudoFile
+from bench.record.metrics import Metric, read_from
 
 _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
@@ -22,36 +23,8 @@ _RESOURCES = ("cpu", "memory", "io")
 _MOST_CPUS, _FREQUENCY_SECONDS = 16, 0.002
 
 
-@dataclass(frozen=True)
-class Totals:
-    """What only grows, since the machine's start; None is what the kernel does not show.
-
-    ``throttled_seconds`` is the time the control groups above us were held at their CPU limit, of every CPU;
-    ``pressure_seconds`` (``cpu``, ``memory``, ``io``) the time in which something waited for it.
-    """
-
-    system_busy_seconds: float | None = None
-    steal_seconds: float | None = None
-    swapped_bytes: int | None = None
-    throttled_seconds: float | None = None
-    pressure_seconds: dict[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class State:
-    """The machine now, by the columns of ``telemetry.csv``; None is what the kernel does not show."""
-
-    system_busy_seconds: float | None = None
-    steal_seconds: float | None = None
-    cpu_mhz: float | None = None
-    load_average: float | None = None
-    memory_available_bytes: int | None = None
-    page_cache_bytes: int | None = None
-    swapped_bytes: int | None = None
-
-
 class Load:
-    """The files behind State and Totals, held open until ``close``."""
+    """The host's readers, methods by the names that rows of ``bench.record.metrics`` give them; closed by ``close``."""
 
     def __init__(
         self,
@@ -68,26 +41,14 @@ class Load:
         self._groups = [PseudoFile(group / "cpu.stat") for group in host.groups(root, "cpu")]
         allowed = sorted(os.sched_getaffinity(0) if cpus is None else cpus)
         self._frequencies = _affordable(_frequency_files(root, allowed), clock)
+        #: What files that several values come from said at this look.
+        self._said: dict[PseudoFile, bytes] = {}
         self.absent = self._absent()
 
-    def state(self) -> State:
-        """The machine now."""
-        busy, steal = self._cpu_seconds()
-        memory = self._meminfo.read()
-        return State(
-            system_busy_seconds=busy,
-            steal_seconds=steal,
-            cpu_mhz=self._cpu_mhz(),
-            load_average=_first_number(self._loadavg.read()),
-            memory_available_bytes=_bytes(memory, b"\nMemAvailable:", 1024),
-            page_cache_bytes=_bytes(memory, b"\nCached:", 1024),
-            swapped_bytes=self._swapped_bytes(),
-        )
-
-    def totals(self) -> Totals:
-        """The counters now."""
-        busy, steal = self._cpu_seconds()
-        return Totals(busy, steal, self._swapped_bytes(), self._throttled_seconds(), self._pressure_seconds())
+    def read(self, metrics: Sequence[Metric]) -> dict[str, Any]:
+        """The values of these rows now, by name, from one look at each file; None is what the kernel does not show."""
+        self._said.clear()
+        return {each.name: getattr(self, each.call)() for each in metrics}
 
     def close(self) -> None:
         """Give all descriptors back."""
@@ -95,39 +56,19 @@ class Load:
         for file in (*files, *self._pressure.values(), *self._groups, *self._frequencies):
             file.close()
 
-    def _absent(self) -> tuple[str, ...]:
-        seen = {**asdict(self.state()), **asdict(self.totals())}
-        pressure = seen.pop("pressure_seconds")
-        missing = [name for name, value in seen.items() if value is None]
-        return (*missing, *(f"pressure_seconds.{name}" for name in _RESOURCES if name not in pressure))
+    def system_busy_seconds(self) -> float | None:
+        """Of all CPUs. Time of guests is in that of their users already; waiting is idle."""
+        times = self._cpu_times()
+        if times is None:
+            return None
+        user, nice, system, _idle, _waiting, irq, softirq, _steal = times
+        return (user + nice + system + irq + softirq) / _TICKS_PER_SECOND
 
-    def _cpu_seconds(self) -> tuple[float | None, float | None]:
-        """Busy and stolen seconds of all CPUs. Time of guests is in that of their users already; waiting is idle."""
-        words = self._stat.read(256).partition(b"\n")[0].split()
-        if words[:1] != [b"cpu"] or len(words) < 9:
-            return None, None
-        user, nice, system, _idle, _waiting, irq, softirq, steal = map(int, words[1:9])
-        return (user + nice + system + irq + softirq) / _TICKS_PER_SECOND, steal / _TICKS_PER_SECOND
+    def steal_seconds(self) -> float | None:
+        times = self._cpu_times()
+        return None if times is None else times[-1] / _TICKS_PER_SECOND
 
-    def _swapped_bytes(self) -> int | None:
-        shown = self._vmstat.read()
-        into, out = _bytes(shown, b"\npswpin ", _PAGE_BYTES), _bytes(shown, b"\npswpout ", _PAGE_BYTES)
-        return None if into is None or out is None else into + out
-
-    def _throttled_seconds(self) -> float | None:
-        """The sum over our group and those above it, of which as a rule one has a limit."""
-        shown = [file.read() for file in self._groups]
-        microseconds = [_whole_after(each, b"\nthrottled_usec ") for each in shown]  # version 2
-        nanoseconds = [_whole_after(each, b"\nthrottled_time ") for each in shown]  # version 1
-        seconds = [each / 1e6 for each in microseconds if each is not None]
-        seconds += [each / 1e9 for each in nanoseconds if each is not None]
-        return sum(seconds) if seconds else None
-
-    def _pressure_seconds(self) -> dict[str, float]:
-        said = {name: file.read().partition(b"\n")[0].rpartition(b"total=")[2] for name, file in self._pressure.items()}
-        return {name: int(total) / 1e6 for name, total in said.items() if total.isdigit()}
-
-    def _cpu_mhz(self) -> float | None:
+    def cpu_mhz(self) -> float | None:
         if self._frequencies:
             said = [file.read(32).strip() for file in self._frequencies]
             values = [int(each) / 1000 for each in said if each.isdigit()]
@@ -136,6 +77,48 @@ class Load:
             numbers = (_first_number(each.partition(b":")[2]) for each in said)
             values = [number for number in numbers if number is not None]
         return round(sum(values) / len(values), 3) if values else None
+
+    def load_average(self) -> float | None:
+        return _first_number(self._loadavg.read())
+
+    def memory_available_bytes(self) -> int | None:
+        return _bytes(self._look(self._meminfo), b"\nMemAvailable:", 1024)
+
+    def page_cache_bytes(self) -> int | None:
+        return _bytes(self._look(self._meminfo), b"\nCached:", 1024)
+
+    def swapped_bytes(self) -> int | None:
+        shown = self._vmstat.read()
+        into, out = _bytes(shown, b"\npswpin ", _PAGE_BYTES), _bytes(shown, b"\npswpout ", _PAGE_BYTES)
+        return None if into is None or out is None else into + out
+
+    def throttled_seconds(self) -> float | None:
+        """The sum over our group and those above it, of which as a rule one has a limit; of every CPU."""
+        shown = [file.read() for file in self._groups]
+        microseconds = [_whole_after(each, b"\nthrottled_usec ") for each in shown]  # version 2
+        nanoseconds = [_whole_after(each, b"\nthrottled_time ") for each in shown]  # version 1
+        seconds = [each / 1e6 for each in microseconds if each is not None]
+        seconds += [each / 1e9 for each in nanoseconds if each is not None]
+        return sum(seconds) if seconds else None
+
+    def pressure_seconds(self) -> dict[str, float]:
+        said = {name: file.read().partition(b"\n")[0].rpartition(b"total=")[2] for name, file in self._pressure.items()}
+        return {name: int(total) / 1e6 for name, total in said.items() if total.isdigit()}
+
+    def _absent(self) -> tuple[str, ...]:
+        shown = self.read(read_from("host"))
+        pressure = shown.pop("pressure_seconds")
+        missing = [name for name, value in shown.items() if value is None]
+        return (*missing, *(f"pressure_seconds.{name}" for name in _RESOURCES if name not in pressure))
+
+    def _look(self, file: PseudoFile, size: int = PAGE) -> bytes:
+        if file not in self._said:
+            self._said[file] = file.read(size)
+        return self._said[file]
+
+    def _cpu_times(self) -> list[int] | None:
+        words = self._look(self._stat, 256).partition(b"\n")[0].split()
+        return list(map(int, words[1:9])) if words[:1] == [b"cpu"] and len(words) >= 9 else None
 
 
 def _frequency_files(root: Path, cpus: list[int]) -> list[PseudoFile]:

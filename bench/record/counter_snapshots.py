@@ -11,12 +11,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bench.record.event_lines import number, table, text, whole
-from bench.record.telemetry import MOST_CELSIUS, MOST_MILLIJOULES
+from bench.record.metrics import COUNTERS
 
 #: Numbers beyond it are nobody's, and their differences would not be finite.
 _END = 2.0**63
-#: What some cannot reach.
-_BELOW = {"energy_mj": MOST_MILLIJOULES, "temperature_celsius": MOST_CELSIUS}
+_BELOW = {each.name: each.below for each in COUNTERS}
 
 
 @dataclass(frozen=True)

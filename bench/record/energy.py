@@ -11,8 +11,9 @@ from itertools import pairwise
 from typing import Any
 
 from bench.record.counter_snapshots import CounterSnapshot, bounded, named
+from bench.record.metrics import MOST_WATTS
 from bench.record.model import Record
-from bench.record.telemetry import LEAST_TICKS, MOST_WATTS, Energy
+from bench.record.telemetry import LEAST_TICKS, Energy
 from bench.record.utilization import Training
 
 #: Edges further from the ends of a training than this share of it are not the edges of that training.

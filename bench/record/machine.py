@@ -11,24 +11,15 @@ from typing import Any
 from bench.record.counter_snapshots import CounterSnapshot, amount, amounts, bounded, edge, named, possible
 from bench.record.energy import EnergyMeter, Power, energy, train_energies
 from bench.record.event_lines import table, text, whole
+from bench.record.metrics import COUNTERS, SAMPLED, read_from
 from bench.record.model import Record
 from bench.record.telemetry import LEAST_TICKS, SILENT, TELEMETRY_FILE, EpochUsage, Sampling, Telemetry, Usage
 from bench.record.ticks import Damaged, TelemetrySample
 from bench.record.utilization import Ticks, Training, trainings
 
 NO_GPU = "no GPU"
-#: What each call of the sampler gives: a column of the ticks, or a counter of the edges.
-_GIVES = {
-    "utilisation": "gpu_utilisation_percent",
-    "memory": "gpu_memory_bytes",
-    "power": "gpu_power_watts",
-    "energy": "energy_mj",
-    "sm_clock": "sm_clock_mhz",
-    "memory_clock": "memory_clock_mhz",
-    "temperature": "gpu_temperature_celsius",
-    "event_reasons": "event_reasons",
-    "processes": "gpu_processes",
-}
+#: What each call of a card gives: a column of the ticks, the first of several, or a counter of the edges.
+_GIVES = {each.call: each.name for each in read_from("gpu", (*COUNTERS, *reversed(SAMPLED)))}
 
 
 @dataclass

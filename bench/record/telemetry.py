@@ -1,21 +1,18 @@
-"""What the machine did while a run lasted: the columns of ``telemetry.csv`` and what a record keeps of them.
+"""What the machine did while a run lasted: the sampler's lines of ``events.jsonl`` and what a record keeps.
 
-None is a value that the driver or the kernel did not give, which is never 0. A row of ``telemetry.csv`` is one tick of
-the sampler; the counters that only grow (energy, time lost to throttling) are read at the edges of a run and of its
-epochs and are lines of ``events.jsonl``:
+None is a value that the driver or the kernel did not give, which is never 0. The values are listed in
+``bench.record.metrics``. A row of ``telemetry.csv`` is one tick of the sampler; counters that only grow are read at the
+edges of a run and of its epochs, in lines of ``events.jsonl``:
 
 ``harness_sampler``
     once, before the trainer is started: ``period_ms``, ``gpu`` (None, or ``name``, ``uuid_hash``, ``role`` (``trains``
     or ``watched``), ``calls`` (each with ``yes`` or why not), ``energy_step_ms`` and ``energy_step_mj`` (of the energy
-    counter, before the run), ``processes`` (``pids`` or ``counts``: how foreign ones are told), ``before`` (the card
-    before the trainer was started: ``utilisation_percent``, ``memory_bytes``)), ``why_no_gpu``,
-    ``host_absent`` (names of what cannot be read), ``off`` (true where the person switched telemetry off).
+    counter, before the run), ``processes`` (``pids`` or ``counts``: how foreign ones are recognised), ``before`` (the
+    card before the trainer was started: ``utilisation_percent``, ``memory_bytes``)), ``why_no_gpu``, ``host_absent``
+    (names of what cannot be read), ``off`` (true where telemetry was switched off).
 ``harness_edge``
     ``edge`` (``spawn``, ``hello``, a phase's name for its end, ``done``, ``exit``), ``epoch`` (of a ``_k`` phase),
-    ``t_ns``, ``cost_us``, and what was read: ``energy_mj``, ``lost_ns`` (cause to nanoseconds),
-    ``temperature_celsius``, ``trainer_cpu_seconds``, ``system_busy_seconds``, ``steal_seconds``, ``swapped_bytes``,
-    ``read_bytes`` (by the trainer, from a disk), ``throttled_seconds`` (by the control group), ``pressure_seconds``
-    (``cpu``, ``memory``, ``io`` to seconds stalled).
+    ``t_ns``, ``cost_us``, and those of COUNTERS that could be read.
 ``harness_gpu_lost``
     ``t_ns``, ``why``: the card stopped answering; later rows have no GPU values.
 ``harness_impossible``
@@ -24,10 +21,10 @@ epochs and are lines of ``events.jsonl``:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, make_dataclass
+from typing import TYPE_CHECKING, Any
 
-from bench.record.column import Column
+from bench.record.metrics import SAMPLED, SPREADS
 
 TELEMETRY_FILE = "telemetry.csv"
 #: What ``calls`` says of ``utilisation`` where the card is divided (MIG); all else that is read is the whole card's.
@@ -52,45 +49,9 @@ REASON_BITS = {
     "display": 0x100,
 }
 
-#: What no card reaches, by far: in 2026 the largest boards take 1,400 W, and the fastest memories run at 16 GHz.
-MOST_WATTS, MOST_MHZ, MOST_CELSIUS = 10_000.0, 50_000.0, 200.0
 #: A card that nobody uses is busy in none of the driver's periods; one that draws a desktop is in a few percent.
 BUSY_PERCENT = 10
-#: Millijoules since the driver was loaded: 285 years at 1,000 W.
-MOST_MILLIJOULES = 2.0**53
-
-COLUMNS = (
-    Column("t_ns", "whole", "ns", "when the tick began (CLOCK_MONOTONIC, as the events)"),
-    Column("late_ms", "number", "ms", "how long after its due time, on a fixed schedule"),
-    Column("cost_us", "number", "us", "CPU time of the harness for this tick, and for writing the line before it"),
-    Column("took_us", "number", "us", "wall-clock time of the same"),
-    Column(
-        "gpu_utilisation_percent", "number", "%", "share of the driver's last period in which a kernel ran", below=101
-    ),
-    Column("memory_utilisation_percent", "number", "%", "share of it in which memory was read or written", below=101),
-    Column("gpu_memory_bytes", "whole", "bytes", "memory in use on the card, by anybody", below=2.0**50),
-    Column("gpu_power_watts", "number", "W", "power of the whole board", below=MOST_WATTS),
-    Column("sm_clock_mhz", "whole", "MHz", "clock of the multiprocessors", below=MOST_MHZ),
-    Column("memory_clock_mhz", "whole", "MHz", "clock of the memory", below=MOST_MHZ),
-    Column("event_reasons", "whole", "", "why clocks are held down, the driver's bits"),
-    Column("gpu_temperature_celsius", "whole", "C", "temperature of the chip; on every tenth tick", below=MOST_CELSIUS),
-    Column("gpu_processes", "whole", "", "compute processes on the card; on every tenth tick"),
-    Column(
-        "foreign_processes",
-        "whole",
-        "",
-        "of those, not the trainer's; empty where not told, as of a list without the trainer",
-    ),
-    Column("trainer_cpu_seconds", "number", "s", "CPU time so far of the trainer and 128 descendants at most"),
-    Column("trainer_memory_bytes", "whole", "bytes", "resident memory of the trainer's own process"),
-    Column("system_busy_seconds", "number", "s", "CPU time the whole machine spent since its start; each second"),
-    Column("steal_seconds", "number", "s", "time another guest of the host had the CPUs, since the start; each second"),
-    Column("cpu_mhz", "number", "MHz", "mean frequency of the CPUs, of some where there are many; each second"),
-    Column("load_average", "number", "", "runnable tasks, mean of a minute; each second"),
-    Column("memory_available_bytes", "whole", "bytes", "memory that could still be given out; each second"),
-    Column("page_cache_bytes", "whole", "bytes", "memory that holds files; each second"),
-    Column("swapped_bytes", "whole", "bytes", "written to and read from swap since the start; each second"),
-)
+COLUMNS = tuple(each.column() for each in SAMPLED)
 
 
 @dataclass(frozen=True)
@@ -104,24 +65,20 @@ class Spread:
     max: float
 
 
-@dataclass(frozen=True)
-class Usage:
-    """What the machine did over a span, a quantity each; None where it was not read.
+if TYPE_CHECKING:
 
-    ``trainer_cpu_cores`` and ``other_cpu_cores`` are cores kept busy by the trainer and by everything else, harness
-    included, between two ticks.
-    """
+    @dataclass(frozen=True)
+    class Usage:
+        """What the machine did over a span of ``ticks``: a Spread of each of SPREADS, None where it was not read."""
 
-    ticks: int = 0
-    gpu_utilisation_percent: Spread | None = None
-    gpu_memory_bytes: Spread | None = None
-    gpu_power_watts: Spread | None = None
-    sm_clock_mhz: Spread | None = None
-    memory_clock_mhz: Spread | None = None
-    gpu_temperature_celsius: Spread | None = None
-    trainer_cpu_cores: Spread | None = None
-    trainer_memory_bytes: Spread | None = None
-    other_cpu_cores: Spread | None = None
+        ticks: int
+
+        def __init__(self, ticks: int = 0, **spreads: Spread | None) -> None: ...
+        def __getattr__(self, metric: str) -> Spread | None: ...
+
+else:
+    _FIELDS = [(each.name, Spread | None, None) for each in SPREADS]
+    Usage = make_dataclass("Usage", [("ticks", int, 0), *_FIELDS], frozen=True, namespace={"__module__": __name__})
 
 
 @dataclass(frozen=True)
@@ -194,7 +151,7 @@ class Telemetry:
     gpu_lost: str = ""
     host_absent: tuple[str, ...] = ()
     impossible: dict[str, Any] = field(default_factory=dict)
-    training: Usage = Usage()
+    training: Usage = field(default_factory=Usage)
     epochs: tuple[EpochUsage, ...] = ()
     energy: Energy = Energy()
     start_temperature_celsius: float | None = None

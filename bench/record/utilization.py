@@ -10,20 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
+from bench.record.metrics import RATES, SPREADS, rate
 from bench.record.model import Evaluation, PhaseSpan
 from bench.record.telemetry import REASON_BITS, Sampling, Spread, Usage
 from bench.record.ticks import IMPOSSIBLE, TelemetrySample, impossible
 
-#: Quantities of a Usage that a tick holds as they are.
-_READ = (
-    "gpu_utilisation_percent",
-    "gpu_memory_bytes",
-    "gpu_power_watts",
-    "sm_clock_mhz",
-    "memory_clock_mhz",
-    "gpu_temperature_celsius",
-    "trainer_memory_bytes",
-)
+#: What a Usage has of the values that a tick holds.
+_READ = tuple(each.name for each in SPREADS if each.reader)
 
 
 @dataclass(frozen=True)
@@ -74,12 +67,11 @@ class _Tally:
 
 @dataclass(frozen=True)
 class _Seen:
-    """A tick at which CPU times were read, and the training it fell into."""
+    """The values that a rate is made of at a tick, and the training it fell into."""
 
     t_ns: float
     training: int
-    trainer_seconds: float
-    busy_seconds: float | None
+    values: tuple[float, ...]
 
 
 class Ticks:
@@ -92,8 +84,8 @@ class Ticks:
         self._all, self._each = _Tally(), [_Tally() for _ in found]
         self._own: dict[str, array[float]] = {name: array("d") for name in ("cost_us", "took_us", "late_ms", "due_ns")}
         self._reasons, self._with_reasons = dict.fromkeys(REASON_BITS, 0), 0
-        self._trainer: _Seen | None = None
-        self._system: _Seen | None = None
+        #: Of each rate the last tick at which it was read, None where that fell into no training.
+        self._seen: dict[str, _Seen | None] = dict.fromkeys(each.name for each in RATES)
         self.ticks = 0
         self._foreign: int | None = None
         self._listed: int | None = None
@@ -124,7 +116,7 @@ class Ticks:
         training = self._training(tick["t_ns"])
         if training is not None:
             self._take_training(tick, training)
-        self._take_cores(tick, training)
+        self._take_rates(tick, training)
 
     def _training(self, t_ns: float) -> int | None:
         place = bisect_right(self._begins, t_ns) - 1
@@ -147,35 +139,22 @@ class Ticks:
             for name, bit in REASON_BITS.items():
                 self._reasons[name] += bool(int(tick["event_reasons"]) & bit)
 
-    def _take_cores(self, tick: TelemetrySample, training: int | None) -> None:
-        """Cores are CPU seconds a second from one tick to the next; both must lie in training, else it is not its own.
-
-        The machine's own times are read less often than the trainer's, so each has its own tick before.
-        """
-        seconds, busy_seconds = tick.get("trainer_cpu_seconds"), tick.get("system_busy_seconds")
-        if seconds is None:
-            return
-        seen = None if training is None else _Seen(tick["t_ns"], training, seconds, busy_seconds)
-        if seen is not None and self._trainer is not None:
-            self._add_cores("trainer_cpu_cores", self._trainer, seen, seconds - self._trainer.trainer_seconds)
-        self._trainer = seen
-        if busy_seconds is None:
-            return
-        before = self._system
-        if seen is not None and before is not None and before.busy_seconds is not None:
-            grown = (busy_seconds - before.busy_seconds, seconds - before.trainer_seconds)
-            if min(grown) >= 0:
-                # The two are counted in ticks of 10 ms, so their difference may be just below nothing.
-                self._add_cores("other_cpu_cores", before, seen, max(0.0, grown[0] - grown[1]))
-        self._system = seen
-
-    def _add_cores(self, name: str, before: _Seen, now: _Seen, cpu_seconds: float) -> None:
-        if cpu_seconds < 0:  # A child that ended may take its time with it.
-            return
-        cores = cpu_seconds / ((now.t_ns - before.t_ns) / 1e9)
-        self._all.add(name, cores)
-        if before.training == now.training:
-            self._each[now.training].add(name, cores)
+    def _take_rates(self, tick: TelemetrySample, training: int | None) -> None:
+        """Add what grew since the tick before at which the same was read; both must lie in training."""
+        for each in RATES:
+            if not all(name in tick for name in each.rate_of):
+                continue
+            before, now = self._seen[each.name], None
+            if training is not None:
+                now = _Seen(tick["t_ns"], training, tuple(tick[name] for name in each.rate_of))
+            self._seen[each.name] = now
+            if before is None or now is None:
+                continue
+            found = rate(before.values, now.values, (now.t_ns - before.t_ns) / 1e9)
+            if found is not None:  # A child that ended may take its CPU time with it.
+                self._all.add(each.name, found)
+                if before.training == now.training:
+                    self._each[now.training].add(each.name, found)
 
     def foreign_processes(self, trains: bool) -> int | None:
         """The most that were seen on the card; None where nobody can say, as of a list that had nobody on it although

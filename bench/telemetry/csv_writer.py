@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bench.record.telemetry import COLUMNS
 from bench.system.files import creating, wrap_disk_errors
+
+_NAMES = tuple(column.name for column in COLUMNS)
 
 
 class TelemetryFile:
@@ -27,14 +29,15 @@ class TelemetryFile:
                 path, "x", encoding="ascii", newline="", opener=creating
             )
         self._writer = csv.writer(self._stream, lineterminator="\n")
-        self._write([column.name for column in COLUMNS])
+        self._write(_NAMES)
 
-    def write(self, row: Sequence[float | None]) -> None:
-        """Add a row in the order of COLUMNS; None is written as an empty cell."""
+    def write(self, values: Mapping[str, float | None]) -> None:
+        """Add a row of these values by column; what is None or not among them is an empty cell."""
+        row = list(map(values.get, _NAMES))
         wrong = [place for place, value in enumerate(row) if value is not None and not COLUMNS[place].holds(value)]
-        if wrong:
-            self.impossible.update(COLUMNS[place].name for place in wrong)
-            row = [None if place in wrong else value for place, value in enumerate(row)]
+        for place in wrong:
+            self.impossible[COLUMNS[place].name] += 1
+            row[place] = None
         self._write(row)
 
     def _write(self, row: Sequence[object]) -> None:

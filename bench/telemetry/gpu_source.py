@@ -11,14 +11,12 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from operator import attrgetter
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from bench.errors import one_line
 from bench.probes.gpu import (
     DRIVER,
-    NUMBERS,
     Before,
     Call,
     Counters,
@@ -43,9 +41,6 @@ _MOMENT_SECONDS = 0.01
 
 T = TypeVar("T")
 
-#: Of a sample, in the order of the columns of ``telemetry.csv``; the two about processes follow.
-_VALUES = attrgetter(*NUMBERS)
-_NO_VALUES: tuple[None, ...] = (None,) * 10
 #: The first namespace of process numbers, in which they are those that the driver gives (include/linux/proc_ns.h).
 _FIRST_PID_NAMESPACE = "pid:[4026531836]"
 
@@ -174,17 +169,17 @@ class GpuSource:
     def _submit(self, function: Callable[[], T], until_ns: int | None = None) -> Call[T]:
         return self._driver.submit(function, self._clocks.now, self._clocks.cpu, until_ns)
 
-    def values(self, reading: Call[Sample] | None, family: ProcessTree | None, before_start: bool) -> tuple[Any, ...]:
-        """The card's cells of a row, empty where nothing came; ``before_start`` as long as the trainer cannot be on it
+    def values(
+        self, reading: Call[Sample] | None, family: ProcessTree | None, before_start: bool
+    ) -> Mapping[str, float | None]:
+        """The card's cells of a row, none where nothing came; ``before_start`` as long as the trainer cannot be on it
         yet.
         """
-        sample = self._answer(reading)
-        if sample is None:
-            return _NO_VALUES
-        on_card = sample.processes
-        if on_card is None:
-            return (*_VALUES(sample), None, None)
-        return (*_VALUES(sample), len(on_card), self._foreign(on_card, family, before_start))
+        sample = self._answer(reading) or Sample()
+        if sample.processes is None:
+            return sample.numbers
+        foreign = self._foreign(sample.processes, family, before_start)
+        return {**sample.numbers, "gpu_processes": len(sample.processes), "foreign_processes": foreign}
 
     def counters(self, reading: Call[Counters] | None) -> Counters:
         """The counters that were read, all of them missing where nothing came."""

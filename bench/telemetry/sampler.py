@@ -14,10 +14,10 @@ from __future__ import annotations
 
 import os
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
-from operator import attrgetter
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -28,6 +28,7 @@ from bench.probes.load import Load
 from bench.probes.process_tree import ProcessTree
 from bench.record import STAMP_TOLERANCE_NS
 from bench.record.counter_snapshots import possible
+from bench.record.metrics import COUNTERS, EACH_SECOND, SAMPLED, SLOW_TICKS, Metric, read_from
 from bench.record.telemetry import TELEMETRY_FILE
 from bench.telemetry.csv_writer import TelemetryFile
 from bench.telemetry.gpu_source import Card, GpuSelection, GpuSource
@@ -35,8 +36,6 @@ from bench.telemetry.schedule import Clocks, Cost, Schedule
 
 #: NVML's own utilisation period is 1/6 s to 1 s, by product: more ticks would read the same values again.
 PERIOD_SECONDS = 0.25
-#: What moves slowly, or costs more to read, is read on every so manieth tick.
-_SYSTEM_TICKS, _SLOW_TICKS = 4, 10
 #: How long a reading of the card is waited for. On an H200 a tick took 0.35 ms and an edge 4 ms (medians), and this is
 #: well below what a receipt may be late.
 PATIENCE_SECONDS = 0.01
@@ -46,30 +45,17 @@ EDGE_TOLERANCE_NS = STAMP_TOLERANCE_NS
 EDGE_PHASES = ("preprocess", "train_k", "eval_k", "final_eval")
 
 Write = Callable[[Mapping[str, Any]], None]
-#: Of a state, in the order of the columns of ``telemetry.csv``.
-_SYSTEM_VALUES = attrgetter(
-    "system_busy_seconds",
-    "steal_seconds",
-    "cpu_mhz",
-    "load_average",
-    "memory_available_bytes",
-    "page_cache_bytes",
-    "swapped_bytes",
-)
-_NO_SYSTEM_VALUES: tuple[None, ...] = (None,) * 7
+_HOST_COUNTERS, _TRAINER_COUNTERS = read_from("host", COUNTERS), read_from("trainer", COUNTERS)
+_TURNS = sorted({each.every for each in SAMPLED})
 
 
 @dataclass(frozen=True)
 class _Row:
-    """A row that waits for its reading of the card; ``host`` are the cells behind the card's."""
+    """A row that waits for its reading of the card; ``values`` are what is known by name."""
 
-    began_ns: int
-    late_ms: float
-    cost_us: float
-    took_us: float
+    values: dict[str, Any]
     before_start: bool
     reading: gpu.Call[gpu.Sample] | None
-    host: tuple[Any, ...]
 
 
 @dataclass(frozen=True)
@@ -204,17 +190,15 @@ class Sampler:
         self._write_row()
         self._write_edges()
         number, due_ns = self._schedule.begin(began_ns)
-        slow = self._schedule.is_turn(_SLOW_TICKS)
-        system = self._schedule.is_turn(_SYSTEM_TICKS)
+        turns = frozenset(filter(self._schedule.is_turn, _TURNS))
         idle = self._card.idle
-        reading = self._card.ask_sample(slow)
+        reading = self._card.ask_sample(SLOW_TICKS in turns)
         came = _came(reading, idle, PATIENCE_SECONDS)
-        host = (
-            *self._trainer_values(system),
-            *(_SYSTEM_VALUES(self._load.state()) if system and self._load else _NO_SYSTEM_VALUES),
-        )
+        values = self._host_values(turns)
+        cost_us, took_us = self._cost.so_far()
         late_ms = round((began_ns - due_ns) / 1e6, 3)
-        self._row = _Row(began_ns, late_ms, *self._cost.so_far(), number == 0, reading, host)
+        values |= {"t_ns": began_ns, "late_ms": late_ms, "cost_us": cost_us, "took_us": took_us}
+        self._row = _Row(values, number == 0, reading)
         if came:
             self._write_row()
         self._tell_lost()
@@ -238,9 +222,8 @@ class Sampler:
         """Write the row that waits, if any, with what has come of its reading."""
         row, self._row = self._row, None
         if row is not None and self._file is not None:
-            cost_us = row.cost_us + _cpu_us(row.reading)
-            card = self._card.values(row.reading, self._family, row.before_start)
-            self._file.write((row.began_ns, row.late_ms, cost_us, row.took_us, *card, *row.host))
+            row.values["cost_us"] += _cpu_us(row.reading)
+            self._file.write({**row.values, **self._card.values(row.reading, self._family, row.before_start)})
 
     def _edge(self, name: str, epoch: float | None = None, received_ns: int | None = None) -> None:
         """Have a line with the counters written. Edges that were announced in one breath share one reading, and those
@@ -279,34 +262,34 @@ class Sampler:
         reading = self._card.ask_counters(until_ns)
         _came(reading, idle, PATIENCE_SECONDS)
         if self._load is not None:
-            found |= asdict(self._load.totals())
+            found |= self._load.read(_HOST_COUNTERS)
         if self._family is not None:
             self._family.refresh()
-            found["trainer_cpu_seconds"] = spent = self._family.cpu_seconds()
-            self._spent_seconds = self._spent_seconds if spent is None else spent
+            found |= self._trainer_values(_TRAINER_COUNTERS)
             # Of those that are left: the largest may have ended before the first process of its container.
             peaks = filter(None, (self._family.peak_bytes(), self._peak_bytes))
             self._peak_bytes = max(peaks, default=None)
-            found["read_bytes"] = self._family.disk_bytes()
         return _Count(until_ns, reading, found)
 
-    def _trainer_values(self, look_around: bool) -> tuple[float | None, int | None]:
-        if self._family is None:
-            return None, None
-        if look_around:
+    def _host_values(self, turns: frozenset[int]) -> dict[str, Any]:
+        """What is read of the machine and of the trainer on a tick of these turns, by name."""
+        found = self._load.read(_due("host", turns)) if self._load else {}
+        if EACH_SECOND in turns and self._family is not None:
             self._family.refresh()
-        spent = self._family.cpu_seconds()
+        return found | self._trainer_values(_due("trainer", turns))
+
+    def _trainer_values(self, metrics: Sequence[Metric]) -> dict[str, Any]:
+        if self._family is None:
+            return {}
+        found = _read_tree(self._family, metrics)
+        spent = found.get("trainer_cpu_seconds")
         self._spent_seconds = self._spent_seconds if spent is None else spent
-        return spent, self._family.resident_bytes()
+        return found
 
     def _absent(self, load: Load) -> tuple[str, ...]:
         """Names of what this machine does not show; of a process, ours stands for the trainer's."""
         ourselves = ProcessTree(os.getpid(), self._root)
-        shown = {
-            "trainer_cpu_seconds": ourselves.cpu_seconds(),
-            "trainer_memory_bytes": ourselves.resident_bytes(),
-            "read_bytes": ourselves.disk_bytes(),
-        }
+        shown = _read_tree(ourselves, read_from("trainer"))
         ourselves.close()
         return (*(name for name, value in shown.items() if value is None), *load.absent)
 
@@ -320,6 +303,16 @@ class Sampler:
         if self._card.lost and not self._lost_told:
             self._lost_told = True
             self._write({"event": "harness_gpu_lost", "t_ns": self._clocks.now(), "why": self._card.lost})
+
+
+@cache
+def _due(source: str, turns: frozenset[int]) -> tuple[Metric, ...]:
+    return tuple(each for each in read_from(source, SAMPLED) if each.every in turns)
+
+
+def _read_tree(family: ProcessTree, metrics: Sequence[Metric]) -> dict[str, Any]:
+    """The values of these rows, by name."""
+    return {each.name: getattr(family, each.call)() for each in metrics}
 
 
 def _came(reading: gpu.Call[Any] | None, idle: bool, seconds: float) -> bool:

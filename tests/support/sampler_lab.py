@@ -70,17 +70,17 @@ class FakeCard:
 
     def sample(self, slow: bool = False) -> Sample:
         self._ask()
-        return Sample(
-            gpu_utilisation_percent=90,
-            memory_utilisation_percent=40,
-            gpu_memory_bytes=1 << 30,
-            gpu_power_watts=None,
-            sm_clock_mhz=1530,
-            memory_clock_mhz=877,
-            event_reasons=4,
-            gpu_temperature_celsius=55 if slow else None,
-            processes=self.processes if slow else None,
-        )
+        numbers = {
+            "gpu_utilisation_percent": 90,
+            "memory_utilisation_percent": 40,
+            "gpu_memory_bytes": 1 << 30,
+            "gpu_power_watts": None,
+            "sm_clock_mhz": 1530,
+            "memory_clock_mhz": 877,
+            "event_reasons": 4,
+            "gpu_temperature_celsius": 55 if slow else None,
+        }
+        return Sample(numbers, self.processes if slow else None)
 
     def counters(self) -> Counters:
         self._ask()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -10,85 +10,39 @@ from bench.analysis import telemetry
 from bench.analysis.figures.names import seed_name
 from bench.analysis.figures.plotly import CloseUp, Figure, Numbers, Part, axis, layout, line, mark, of_side, value
 from bench.record import Record, Spread
+from bench.record.metrics import METRICS, Metric, rate
 from bench.record.ticks import TelemetrySample
 
 #: More points than this cannot be distinguished on a screen.
 MOST_POINTS = 300
 #: More labels than this do not fit above the marks.
 _MOST_LABELS = 12
-_GIB = 2**30
 _X_TITLE = "time since the start of the process (s)"
 Points = list[tuple[float, float]]
 
 
-@dataclass(frozen=True)
-class _Line:
-    """A quantity to draw: its name, the title of its panel, and its points (time in ns, value)."""
-
-    name: str
-    panel: str
-    points: Callable[[Sequence[TelemetrySample]], Points]
-    high: float | None = None
+_DRAWN = tuple(each for each in METRICS if each.label)
+_IN_TABLE = tuple(each for each in _DRAWN if each.is_kept_in("record"))
 
 
-def _read(column: str, unit: float = 1.0) -> Callable[[Sequence[TelemetrySample]], Points]:
-    return lambda ticks: [(each["t_ns"], each[column] / unit) for each in ticks if column in each]
-
-
-def _trainer_cores(ticks: Sequence[TelemetrySample]) -> Points:
-    """Return the CPU cores the trainer used between two ticks, at the later one."""
-    known = [(each["t_ns"], each["trainer_cpu_seconds"]) for each in ticks if "trainer_cpu_seconds" in each]
-    return [
-        (t1, (busy1 - busy0) / ((t1 - t0) / 1e9))
-        for (t0, busy0), (t1, busy1) in pairwise(known)
-        if busy1 >= busy0  # The time of a child process disappears when it exits.
-    ]
-
-
-def _other_cores(ticks: Sequence[TelemetrySample]) -> Points:
-    """Return the CPU cores everything else used; both counters are read less often than the trainer's alone."""
-    names = ("t_ns", "system_busy_seconds", "trainer_cpu_seconds")
-    known = [tuple(each[name] for name in names) for each in ticks if all(name in each for name in names)]
-    return [
-        (t1, max(0.0, busy1 - busy0 - own1 + own0) / ((t1 - t0) / 1e9))
-        for (t0, busy0, own0), (t1, busy1, own1) in pairwise(known)
-        if min(busy1 - busy0, own1 - own0) >= 0
-    ]
-
-
-_OTHERS = "everything else"
-_CPU = _Line("trainer", "CPU (cores)", _trainer_cores)
-_CARD = (
-    _Line("GPU utilisation", "utilisation (%)", _read("gpu_utilisation_percent"), high=105),
-    _Line("GPU power", "power (W)", _read("gpu_power_watts")),
-    _Line("SM clock", "SM clock (MHz)", _read("sm_clock_mhz")),
-    _Line("GPU temperature", "temperature (C)", _read("gpu_temperature_celsius")),
-    _CPU,
-)
-_OF_CARD = ("GPU utilisation", "GPU power", "SM clock", "GPU temperature")
-_HOST = (
-    _CPU,
-    _Line(_OTHERS, "CPU (cores)", _other_cores),
-    _Line("memory of the trainer", "memory (GiB)", _read("trainer_memory_bytes", _GIB)),
-    _Line("CPU frequency", "CPU clock (MHz)", _read("cpu_mhz")),
-)
-_IN_TABLE = (
-    ("gpu_utilisation_percent", "GPU utilisation (%)"),
-    ("gpu_power_watts", "GPU power (W)"),
-    ("sm_clock_mhz", "SM clock (MHz)"),
-    ("gpu_temperature_celsius", "GPU temperature (C)"),
-    ("trainer_cpu_cores", "CPU cores, trainer"),
-    ("other_cpu_cores", "CPU cores, everything else"),
-)
+def _points(metric: Metric, ticks: Sequence[TelemetrySample]) -> Points:
+    """Return the values of a metric (time in ns, value); a rate at the later of its two ticks."""
+    names = metric.rate_of or (metric.name,)
+    known = [(each["t_ns"], [each[name] for name in names]) for each in ticks if all(name in each for name in names)]
+    if not metric.rate_of:
+        return [(t_ns, metric.shown(read)) for t_ns, (read,) in known]
+    rates = [(t1, rate(before, now, (t1 - t0) / 1e9)) for (t0, before), (t1, now) in pairwise(known)]
+    return [(t_ns, found) for t_ns, found in rates if found is not None]
 
 
 def of_runs(records: Sequence[Record], ticks: Mapping[int | None, Sequence[TelemetrySample]]) -> Figure:
     """Return the timelines of every run, one run at a time; ``ticks`` are the rows of ``telemetry.csv`` by seed."""
     read = [_Watched.of(each, ticks.get(each.seed, ())) for each in records if each.spawned_ns is not None]
     watched = [each for each in read if each.points]
-    has_card = any(name in each.points for each in watched for name in _OF_CARD)
-    lines = [one for one in (_CARD if has_card else _HOST) if any(one.name in each.points for each in watched)]
-    panels = {each.panel: each.high for each in lines}
+    found = [metric for metric in _DRAWN if any(metric.name in each.points for each in watched)]
+    has_card = any(each.source == "gpu" for each in found)
+    lines = [each for each in found if not (has_card and each.only_without_gpu)]
+    panels = {each.axis: 105 if each.unit == "%" else None for each in lines}
     seen = [each.record for each in watched]
     data = [trace for each in watched for trace in each.traces(lines, list(panels))]
     upright = [axis(title, 0, high, nticks=5) for title, high in panels.items()]
@@ -109,7 +63,7 @@ def of_runs(records: Sequence[Record], ticks: Mapping[int | None, Sequence[Telem
 
 @dataclass(frozen=True)
 class _Watched:
-    """A run and the points of each line with at least one reading; its ticks are too many to keep."""
+    """A run and the points of each metric with at least one reading; its ticks are too many to keep."""
 
     record: Record
     points: dict[str, Points]
@@ -117,22 +71,22 @@ class _Watched:
 
     @classmethod
     def of(cls, record: Record, ticks: Sequence[TelemetrySample]) -> _Watched:
-        read = {each.name: each.points(ticks) for each in (*_CARD, *_HOST)}
+        read = {each.name: _points(each, ticks) for each in _DRAWN}
         points = {name: thinned(each) for name, each in read.items() if each}
         return cls(record, points, any(len(read[name]) > len(kept) for name, kept in points.items()))
 
-    def traces(self, lines: Sequence[_Line], panels: Sequence[str]) -> Iterator[Part]:
+    def traces(self, lines: Sequence[Metric], panels: Sequence[str]) -> Iterator[Part]:
         begin_ns, choice = self.record.spawned_ns or 0, seed_name(self.record)
         for each in lines:
             points = self.points.get(each.name, [])
             if points:
                 seconds = [round((t_ns - begin_ns) / 1e9, 3) for t_ns, _ in points]
                 values = [float(f"{read:.4g}") for _, read in points]
-                alone = sum(other.panel == each.panel and other.name in self.points for other in lines) < 2
-                look = of_side(int(each.name == _OTHERS), "" if alone else each.name)
-                hover = (value(_X_TITLE, "x"), value(each.panel))
-                panel = panels.index(each.panel)
-                yield line(each.name, seconds, values, look, hover, panel=panel, choice=choice)
+                together = [other for other in lines if other.axis == each.axis and other.name in self.points]
+                look = of_side(together.index(each), each.label if len(together) > 1 else "")
+                hover = (value(_X_TITLE, "x"), value(each.axis))
+                panel = panels.index(each.axis)
+                yield line(each.label, seconds, values, look, hover, panel=panel, choice=choice)
 
 
 def thinned(points: Points, most: int = MOST_POINTS) -> Points:
@@ -194,7 +148,8 @@ def _why_none(records: Sequence[Record]) -> str:
 
 def _rows(records: Sequence[Record]) -> Iterator[tuple[float | str | None, ...]]:
     for record in records:
-        for name, title in _IN_TABLE:
-            found: Spread | None = getattr(record.telemetry.training, name)
+        for each in _IN_TABLE:
+            found: Spread | None = getattr(record.telemetry.training, each.name)
             if found is not None:
-                yield seed_name(record), title, found.ticks, found.mean, found.median, found.min, found.max
+                figures = map(each.shown, (found.mean, found.median, found.min, found.max))
+                yield seed_name(record), each.title, found.ticks, *figures

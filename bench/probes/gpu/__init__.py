@@ -8,21 +8,19 @@ values and errors of ours.
 
 from bench.probes.gpu.before import Before
 from bench.probes.gpu.binding import WrongBinding, binding
-from bench.probes.gpu.bounds import NUMBERS
 from bench.probes.gpu.card import Card, open_card
 from bench.probes.gpu.devices import Gpu, GpuInventory, LostGpu, discover
 from bench.probes.gpu.driver_thread import DRIVER, Call, DriverThread, in_driver_thread
 from bench.probes.gpu.energy import EnergyStep
 from bench.probes.gpu.facts import CardFacts, facts
-from bench.probes.gpu.lost_time import FIELDS as LOST_TIME_FIELDS
 from bench.probes.gpu.nvml import DriverHangs, DriverMismatch, GpuLost, GpuProblem, NoPermission
 from bench.probes.gpu.sample import Counters, Sample
 from bench.probes.gpu.selection import choose, first_visible, hidden_by
+from bench.probes.gpu.throttle_time import FIELDS as THROTTLE_TIME_FIELDS
 
 __all__ = [
     "DRIVER",
-    "LOST_TIME_FIELDS",
-    "NUMBERS",
+    "THROTTLE_TIME_FIELDS",
     "Before",
     "Call",
     "Card",

@@ -36,9 +36,13 @@ def look(
     """The card as ``read`` shows it, where it seems busy as it is at its calmest within ``seconds``."""
     first = calmest = read()
     began_ns = clock()
-    while (calmest.gpu_utilisation_percent or 0) > BUSY_PERCENT and clock() - began_ns < seconds * 1e9:
+    while (_busy_percent(calmest) or 0) > BUSY_PERCENT and clock() - began_ns < seconds * 1e9:
         sleep(_POLL_SECONDS)
         now = read()
-        if now.gpu_utilisation_percent is not None:
-            calmest = min(calmest, now, key=lambda each: each.gpu_utilisation_percent or 0)
-    return Before(calmest.gpu_utilisation_percent, calmest.gpu_memory_bytes, first.processes)
+        if _busy_percent(now) is not None:
+            calmest = min(calmest, now, key=lambda each: _busy_percent(each) or 0)
+    return Before(_busy_percent(calmest), calmest.numbers.get("gpu_memory_bytes"), first.processes)
+
+
+def _busy_percent(sample: Sample) -> int | None:
+    return sample.numbers.get("gpu_utilisation_percent")

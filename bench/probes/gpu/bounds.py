@@ -9,30 +9,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
 
+from bench.probes.gpu.sample import Counters, Sample
 from bench.record.counter_snapshots import possible
-from bench.record.telemetry import COLUMNS
-
-if TYPE_CHECKING:
-    from bench.probes.gpu.sample import Counters, Sample
+from bench.record.metrics import GPU_NUMBERS
 
 #: A card under a sudden load is above its limit for a moment, by a fifth at most in what was published of them.
 _MOST_OF_LIMIT = 2.0
 #: No process has a higher number (PID_MAX_LIMIT, include/linux/threads.h).
 _MOST_PID = 1 << 22
-_COLUMNS = {column.name: column for column in COLUMNS}
-#: The numbers of a sample, in the order of the columns of ``telemetry.csv``.
-NUMBERS = (
-    "gpu_utilisation_percent",
-    "memory_utilisation_percent",
-    "gpu_memory_bytes",
-    "gpu_power_watts",
-    "sm_clock_mhz",
-    "memory_clock_mhz",
-    "event_reasons",
-    "gpu_temperature_celsius",
-)
+_COLUMNS = {each.name: each for each in GPU_NUMBERS}
 
 
 class Bounds:
@@ -48,15 +34,15 @@ class Bounds:
 
     def sample(self, read: Sample) -> Sample:
         """A sample without the values that cannot be."""
-        values = ((name, getattr(read, name)) for name in NUMBERS)
-        wrong: dict[str, Any] = {
-            name: None for name, value in values if value is not None and not self._is(name, value)
-        }
-        self.impossible.update(wrong.keys())
-        if read.processes and not all(0 < pid <= _MOST_PID for pid in read.processes):
-            wrong["processes"] = None
+        wrong = [name for name, value in read.numbers.items() if value is not None and not self._is(name, value)]
+        processes = read.processes
+        if processes and not all(0 < pid <= _MOST_PID for pid in processes):
+            processes = None
             self.impossible["gpu_processes"] += 1
-        return replace(read, **wrong) if wrong else read
+        if not wrong and processes == read.processes:
+            return read
+        self.impossible.update(wrong)
+        return Sample({**read.numbers, **dict.fromkeys(wrong)}, processes)
 
     def counters(self, read: Counters) -> Counters:
         """Counters without the values that cannot be."""

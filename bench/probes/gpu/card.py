@@ -17,11 +17,27 @@ from bench.probes.gpu import nvml as driver
 from bench.probes.gpu.binding import refuse_unofficial
 from bench.probes.gpu.bounds import Bounds
 from bench.probes.gpu.devices import Gpu, find
-from bench.probes.gpu.lost_time import LostTime
 from bench.probes.gpu.nvml import Absent, Facts, GpuLost, GpuProblem
 from bench.probes.gpu.sample import Counters, Sample
+from bench.probes.gpu.throttle_time import ThrottleTime
+from bench.record.metrics import EVERY_TICK, GPU_NUMBERS
 from bench.record.telemetry import DIVIDED
 
+#: How the number of a row is taken from the answer of its call, where it is not the answer itself.
+_TAKE: dict[str, Callable[[Any], float | None]] = {
+    "gpu_utilisation_percent": lambda rates: driver.percent(rates.gpu),
+    "memory_utilisation_percent": lambda rates: driver.percent(rates.memory),
+    "gpu_memory_bytes": lambda memory: driver.known(memory.used),
+    "gpu_power_watts": lambda milliwatts: _watts(milliwatts),
+}
+_NAMES = tuple(each.name for each in GPU_NUMBERS)
+#: The calls of a slow tick and of the others, each with the numbers that it gives.
+_SLOW = tuple(
+    (call, tuple((each.name, _TAKE.get(each.name, driver.known)) for each in GPU_NUMBERS if each.call == call))
+    for call in dict.fromkeys(each.call for each in GPU_NUMBERS)
+)
+_FAST_CALLS = {each.call for each in GPU_NUMBERS if each.every == EVERY_TICK}
+_FAST = tuple(each for each in _SLOW if each[0] in _FAST_CALLS)
 #: Looks at a card, one after the other, in which no call answers: after so many it counts as lost.
 _SILENT_LOOKS = 2
 
@@ -58,10 +74,10 @@ class Card:
         self._calls: dict[str, str] = {}
         refusals = [self._try(name, alternatives) for name, alternatives in _calls(nvml, handle).items()]
         unknown = next((each for each in refusals if each and each.value == nvml.NVML_ERROR_UNKNOWN), None)
-        lost_time = LostTime(nvml, handle, gpu.driver_version)
-        if "yes" in lost_time.calls.values():
-            self._readers["lost_time"] = lost_time.read
-        self._calls.update(lost_time.calls)
+        throttle_time = ThrottleTime(nvml, handle, gpu.driver_version)
+        if "yes" in throttle_time.calls.values():
+            self._readers["throttle_time"] = throttle_time.read
+        self._calls.update(throttle_time.calls)
         if unknown and "yes" not in self._calls.values():
             raise driver.problem(nvml, unknown, "opening the GPU")
         if self._calls["utilisation"] == "not supported" and _is_sliced(nvml, handle, gpu):
@@ -77,26 +93,19 @@ class Card:
 
     def sample(self, slow: bool = False) -> Sample:
         """What the card does now; with ``slow`` its temperature and processes too. Raises GpuLost where it is gone."""
-        utilisation = self._read("utilisation")
-        memory = self._read("memory")
-        milliwatts = self._number("power")
-        sample = Sample(
-            gpu_utilisation_percent=None if utilisation is None else driver.percent(utilisation.gpu),
-            memory_utilisation_percent=None if utilisation is None else driver.percent(utilisation.memory),
-            gpu_memory_bytes=None if memory is None else driver.known(memory.used),
-            gpu_power_watts=None if milliwatts is None else milliwatts / 1000,
-            sm_clock_mhz=self._number("sm_clock"),
-            memory_clock_mhz=self._number("memory_clock"),
-            event_reasons=self._number("event_reasons"),
-            gpu_temperature_celsius=self._number("temperature") if slow else None,
-            processes=self._processes() if slow else None,
-        )
+        numbers: dict[str, float | None] = dict.fromkeys(_NAMES)
+        for call, taken in _SLOW if slow else _FAST:
+            answer = self._read(call)
+            if answer is not None:
+                for name, take in taken:
+                    numbers[name] = take(answer)
+        sample = Sample(numbers, self._processes() if slow else None)
         self._raise_if_silent()
         return self._bounds.sample(sample)
 
     def counters(self) -> Counters:
         """The counters as they stand now. Raises GpuLost where the card is gone."""
-        counters = Counters(self._number("energy"), self._read("lost_time") or {}, self._number("temperature"))
+        counters = Counters(self._number("energy"), self._read("throttle_time") or {}, self._number("temperature"))
         self._raise_if_silent()
         return self._bounds.counters(counters)
 
@@ -196,10 +205,14 @@ class Card:
 def _limit_watts(nvml: Any, handle: Any) -> float | None:
     """The power limit in force, None where it is not told."""
     try:
-        milliwatts = driver.known(nvml.nvmlDeviceGetEnforcedPowerLimit(handle))
+        return _watts(nvml.nvmlDeviceGetEnforcedPowerLimit(handle))
     except (nvml.NVMLError, AttributeError):
         return None
-    return None if milliwatts is None else milliwatts / 1000
+
+
+def _watts(milliwatts: int) -> float | None:
+    known = driver.known(milliwatts)
+    return None if known is None else known / 1000
 
 
 def _is_sliced(nvml: Any, handle: Any, gpu: Gpu) -> bool:

@@ -16,7 +16,7 @@ def readings(*percents: int | None) -> tuple[Callable[[], Sample], list[float]]:
     slept: list[float] = []
 
     def read() -> Sample:
-        return Sample(gpu_utilisation_percent=next(left), gpu_memory_bytes=7, processes=(5,))
+        return Sample({"gpu_utilisation_percent": next(left), "gpu_memory_bytes": 7}, (5,))
 
     return read, slept
 

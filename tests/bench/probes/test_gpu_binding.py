@@ -100,4 +100,4 @@ def test_a_card_is_read_by_whatever_release_of_nvidias_there_is(
 ) -> None:
     packages(tmp_path, monkeypatch, "nvidia-ml-py", "14.0.1")
     told = fake_nvml.scenario(tmp_path / "scenario", profile="V100")
-    assert fake_nvml.answers(driver, told, "card.sample().gpu_power_watts") == [250.0]
+    assert fake_nvml.answers(driver, told, "card.sample().numbers['gpu_power_watts']") == [250.0]

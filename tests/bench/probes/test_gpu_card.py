@@ -21,7 +21,9 @@ EMPTY = {
     "gpu_temperature_celsius": None,
     "processes": None,
 }
-TICK, SLOW_TICK, EDGE, CALLS = "card.sample()", "card.sample(slow=True)", "card.counters()", "dict(card.calls)"
+FLAT = "def flat(sample): return {**sample.numbers, 'processes': sample.processes}"
+TICK, SLOW_TICK = "flat(card.sample())", "flat(card.sample(slow=True))"
+EDGE, CALLS = "card.counters()", "dict(card.calls)"
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +34,7 @@ def driver(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def ask(library: Path, lines: tuple[str, ...], *expressions: str, profile: str | None = "V100", setup: str = "") -> Any:
     told = fake_nvml.scenario(library.with_name("scenario"), *lines, profile=profile)
-    return fake_nvml.answers(library, told, *expressions, setup=setup)
+    return fake_nvml.answers(library, told, *expressions, setup=f"{FLAT}\n{setup}")
 
 
 @pytest.mark.parametrize("profile", sorted(PROFILES))
@@ -330,8 +332,8 @@ def test_the_card_is_found_by_its_uuid_whatever_the_library_counts(driver: Path)
     mine, other, index, told = ask(
         driver,
         second,
-        "card.sample().gpu_power_watts",
-        "gpu.open_card('GPU-bbbbbbbb-0000').sample().gpu_power_watts",
+        "card.sample().numbers['gpu_power_watts']",
+        "gpu.open_card('GPU-bbbbbbbb-0000').sample().numbers['gpu_power_watts']",
         "card.gpu.index",
         "[each.uuid for each in gpu.discover().gpus]",
     )
@@ -364,7 +366,7 @@ def test_processes_are_told_right_by_a_driver_with_another_structure_under_the_s
     by_binding = "[each.pid for each in pynvml.nvmlDeviceGetComputeRunningProcesses(card_0)]"
     setup = "import pynvml; pynvml.nvmlInit(); card_0 = pynvml.nvmlDeviceGetHandleByIndex(0)"
     lines = ("gpu 0 processes 41,42,43",)
-    found, wrong = ask(library, lines, "card.sample(slow=True).processes", by_binding, setup=setup)
+    found, wrong = ask(library, lines, "card.sample(slow=True).processes", by_binding, setup=f"{FLAT}\n{setup}")
     assert found == [41, 42, 43]
     assert wrong != found  # or this test would say nothing
 

@@ -5,32 +5,30 @@ from pathlib import Path
 
 import pytest
 
-from bench.probes.load import Load, State, Totals
+from bench.probes.load import Load
+from bench.record.metrics import read_from
 from tests.support.made_up_kernel import machine
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
+HOST = read_from("host")
+NOTHING = {each.name: None for each in HOST} | {"pressure_seconds": {}}
 
 
-def test_the_machine_now_in_the_units_of_the_columns(tmp_path: Path) -> None:
+def test_every_value_of_the_host_is_read_in_the_unit_of_its_row(tmp_path: Path) -> None:
     load = Load(machine(tmp_path), cpus=(0, 1))
 
-    assert load.state() == State(
-        system_busy_seconds=16.0,
-        steal_seconds=5.0,
-        cpu_mhz=2500.0,
-        load_average=1.25,
-        memory_available_bytes=50 * 1024,
-        page_cache_bytes=30 * 1024,
-        swapped_bytes=7 * PAGE,
-    )
+    assert load.read(HOST) == {
+        "system_busy_seconds": 16.0,
+        "steal_seconds": 5.0,
+        "cpu_mhz": 2500.0,
+        "load_average": 1.25,
+        "memory_available_bytes": 50 * 1024,
+        "page_cache_bytes": 30 * 1024,
+        "swapped_bytes": 7 * PAGE,
+        "throttled_seconds": 1.75,  # of the groups above us, too
+        "pressure_seconds": {"cpu": 2.5, "memory": 0.0, "io": 0.125},
+    }
     assert load.absent == ()
-
-
-def test_counters_are_put_together_over_the_groups_above_us(tmp_path: Path) -> None:
-    load = Load(machine(tmp_path), cpus=(0,))
-
-    pressure = {"cpu": 2.5, "memory": 0.0, "io": 0.125}
-    assert load.totals() == Totals(16.0, 5.0, 7 * PAGE, throttled_seconds=1.75, pressure_seconds=pressure)
 
 
 def test_version_1_groups_count_in_nanoseconds(tmp_path: Path) -> None:
@@ -40,14 +38,14 @@ def test_version_1_groups_count_in_nanoseconds(tmp_path: Path) -> None:
     }
     root = machine(tmp_path, without=("sys/fs/cgroup/jobs", "sys/fs/cgroup/cpu.stat"))
 
-    assert Load(machine(root, **group), cpus=(0,)).totals().throttled_seconds == 2.0
+    assert Load(machine(root, **group), cpus=(0,)).read(HOST)["throttled_seconds"] == 2.0
 
 
 def test_values_are_read_anew_each_time(tmp_path: Path) -> None:
     load = Load(machine(tmp_path), cpus=(0,))
     (tmp_path / "proc/loadavg").write_text("7.50 1 1 1/1 1\n")
 
-    assert load.state().load_average == 7.5
+    assert load.read(HOST)["load_average"] == 7.5
 
 
 def test_what_a_kernel_does_not_show_is_none_and_named(tmp_path: Path) -> None:
@@ -61,14 +59,14 @@ def test_what_a_kernel_does_not_show_is_none_and_named(tmp_path: Path) -> None:
         "throttled_seconds",
         "pressure_seconds.io",
     )
-    assert load.state().swapped_bytes is None
-    assert load.totals().pressure_seconds == {"cpu": 2.5, "memory": 0.0}
+    assert load.read(HOST)["swapped_bytes"] is None
+    assert load.read(HOST)["pressure_seconds"] == {"cpu": 2.5, "memory": 0.0}
 
 
 def test_no_proc_at_all_leaves_everything_unknown(tmp_path: Path) -> None:
     load = Load(tmp_path, cpus=(0,))
 
-    assert (load.state(), load.totals()) == (State(), Totals())
+    assert load.read(HOST) == NOTHING
     assert len(load.absent) == 11
 
 
@@ -76,7 +74,7 @@ def test_without_a_frequency_driver_the_list_of_cpus_tells(tmp_path: Path) -> No
     cpuinfo = "processor: 0\ncpu MHz\t\t: 2600.000\n\nprocessor: 1\ncpu MHz\t\t: 2800.500\n"
     root = machine(tmp_path, without=("sys/devices",), **{"proc/cpuinfo": cpuinfo})
 
-    assert Load(root, cpus=(0, 1)).state().cpu_mhz == 2700.25
+    assert Load(root, cpus=(0, 1)).read(HOST)["cpu_mhz"] == 2700.25
 
 
 def test_a_frequency_that_cannot_be_looked_for_is_missing(tmp_path: Path) -> None:
@@ -84,7 +82,7 @@ def test_a_frequency_that_cannot_be_looked_for_is_missing(tmp_path: Path) -> Non
     (root / "sys/devices/system/cpu/cpu0").mkdir(parents=True)
     (root / "sys/devices/system/cpu/cpu0/cpufreq").symlink_to("a" * 300)  # a name too long to be asked for
 
-    assert Load(root, cpus=[0]).state().cpu_mhz is None
+    assert Load(root, cpus=[0]).read(HOST)["cpu_mhz"] is None
 
 
 def test_only_so_many_frequencies_are_read_as_a_tick_has_time_for(tmp_path: Path) -> None:
@@ -92,7 +90,7 @@ def test_only_so_many_frequencies_are_read_as_a_tick_has_time_for(tmp_path: Path
 
     load = Load(machine(tmp_path), cpus=(0, 1), clock=lambda: next(moments))
 
-    assert load.state().cpu_mhz == 2000.0
+    assert load.read(HOST)["cpu_mhz"] == 2000.0
 
 
 def test_of_many_cpus_some_are_read_evenly(tmp_path: Path) -> None:
@@ -100,7 +98,7 @@ def test_of_many_cpus_some_are_read_evenly(tmp_path: Path) -> None:
 
     load = Load(machine(tmp_path, **many), cpus=range(64), clock=lambda: 0.0)
 
-    assert load.state().cpu_mhz == sum(range(0, 64, 4)) / 16
+    assert load.read(HOST)["cpu_mhz"] == sum(range(0, 64, 4)) / 16
 
 
 @pytest.mark.parametrize("said", ["", "nonsense", "cpu\n", "cpu 1 2 3\n"])
@@ -110,9 +108,9 @@ def test_a_file_in_another_form_is_no_value(tmp_path: Path, said: str) -> None:
         cpus=(0,),
     )
 
-    state = load.state()
-    assert (state.system_busy_seconds, state.swapped_bytes, state.load_average) == (None, None, None)
-    assert "cpu" not in load.totals().pressure_seconds
+    found = load.read(HOST)
+    assert (found["system_busy_seconds"], found["swapped_bytes"], found["load_average"]) == (None, None, None)
+    assert "cpu" not in found["pressure_seconds"]
 
 
 def test_a_closed_load_gives_nothing_and_leaks_nothing(tmp_path: Path) -> None:
@@ -120,12 +118,12 @@ def test_a_closed_load_gives_nothing_and_leaks_nothing(tmp_path: Path) -> None:
     load = Load(machine(tmp_path), cpus=(0, 1))
     load.close()
 
-    assert load.state() == State()
+    assert load.read(HOST) == NOTHING
     assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 def test_this_machine_is_read(tmp_path: Path) -> None:
-    state = Load().state()
+    found = Load().read(HOST)
 
-    assert state.system_busy_seconds is not None and state.system_busy_seconds > 0
-    assert state.memory_available_bytes is not None and state.memory_available_bytes > 1 << 20
+    assert found["system_busy_seconds"] > 0
+    assert found["memory_available_bytes"] > 1 << 20

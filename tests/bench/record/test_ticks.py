@@ -140,7 +140,7 @@ def test_no_number_that_is_written_is_refused_by_who_reads_it(
 ) -> None:
     path = tmp_path_factory.mktemp("any") / "telemetry.csv"
     table = TelemetryFile(path)
-    table.write([1, *row])
+    table.write(dict(zip(HEADER.split(","), [1, *row], strict=True)))
     table.close()
 
     (tick,) = read(path)

@@ -11,7 +11,7 @@ import pytest
 
 from bench.campaign import plan
 from bench.probes.device import Device
-from bench.probes.gpu import LOST_TIME_FIELDS, Gpu, GpuInventory
+from bench.probes.gpu import THROTTLE_TIME_FIELDS, Gpu, GpuInventory
 from bench.record import LEVELS, Record, WaitHistogram, build_record_from
 from bench.record.telemetry import DIVIDED, REASON_BITS, SILENT, EpochUsage, Sampling, Spread, Telemetry, Usage
 from bench.rules import LEVELS_OF_RULES, RULE_LIST, RULES, verdict_of
@@ -325,7 +325,7 @@ def test_two_witnesses_of_one_cause_are_told_together() -> None:
 
 
 def test_every_cause_of_throttling_is_one_that_records_know() -> None:
-    assert set(THROTTLES) <= {*REASON_BITS, *(field.cause for field in LOST_TIME_FIELDS)}
+    assert set(THROTTLES) <= {*REASON_BITS, *(field.cause for field in THROTTLE_TIME_FIELDS)}
 
 
 def test_the_harness_is_not_its_own_disturbance() -> None:

@@ -52,7 +52,7 @@ FIELDS = (
 _MEMBERS = ("dVal", "uiVal", "ulVal", "ullVal", "sllVal", "siVal", "usVal")
 
 
-class LostTime:
+class ThrottleTime:
     """The counters of one card that answer; ``calls`` says of each, as ``lost_CAUSE``, ``yes`` or why not."""
 
     def __init__(self, nvml: Any, handle: Any, driver_version: str | None) -> None:
