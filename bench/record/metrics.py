@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from operator import sub
 from typing import Literal
 
 from bench.record.column import Column
@@ -94,7 +95,7 @@ def rate(before: Sequence[float], now: Sequence[float], seconds: float) -> float
 
     Times of the machine and of the trainer are counted in steps of 10 ms, so their difference may be just below 0.
     """
-    grown = [later - earlier for earlier, later in zip(before, now, strict=True)]
+    grown = tuple(map(sub, now, before))
     return max(0.0, grown[0] - sum(grown[1:])) / seconds if min(grown) >= 0 else None
 
 

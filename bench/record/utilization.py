@@ -9,14 +9,16 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import median
+from typing import Any, NamedTuple
 
-from bench.record.metrics import RATES, SPREADS, rate
+from bench.record.metrics import SPREADS, rate
 from bench.record.model import Evaluation, PhaseSpan
 from bench.record.telemetry import REASON_BITS, Sampling, Spread, Usage
 from bench.record.ticks import IMPOSSIBLE, TelemetrySample, impossible
 
 #: What a Usage has of the values that a tick holds.
 _READ = tuple(each.name for each in SPREADS if each.reader)
+_RATES = tuple((each.name, each.rate_of) for each in SPREADS if each.rate_of)
 
 
 @dataclass(frozen=True)
@@ -65,13 +67,12 @@ class _Tally:
         return Usage(self.ticks, **{name: spread(values) for name, values in self.values.items()})
 
 
-@dataclass(frozen=True)
-class _Seen:
+class _Seen(NamedTuple):
     """The values that a rate is made of at a tick, and the training it fell into."""
 
     t_ns: float
     training: int
-    values: tuple[float, ...]
+    values: tuple[Any, ...]
 
 
 class Ticks:
@@ -85,7 +86,7 @@ class Ticks:
         self._own: dict[str, array[float]] = {name: array("d") for name in ("cost_us", "took_us", "late_ms", "due_ns")}
         self._reasons, self._with_reasons = dict.fromkeys(REASON_BITS, 0), 0
         #: Of each rate the last tick at which it was read, None where that fell into no training.
-        self._seen: dict[str, _Seen | None] = dict.fromkeys(each.name for each in RATES)
+        self._seen: dict[str, _Seen | None] = dict.fromkeys(name for name, _ in _RATES)
         self.ticks = 0
         self._foreign: int | None = None
         self._listed: int | None = None
@@ -141,20 +142,19 @@ class Ticks:
 
     def _take_rates(self, tick: TelemetrySample, training: int | None) -> None:
         """Add what grew since the tick before at which the same was read; both must lie in training."""
-        for each in RATES:
-            if not all(name in tick for name in each.rate_of):
+        for name, columns in _RATES:
+            values = tuple(map(tick.get, columns))
+            if None in values:
                 continue
-            before, now = self._seen[each.name], None
-            if training is not None:
-                now = _Seen(tick["t_ns"], training, tuple(tick[name] for name in each.rate_of))
-            self._seen[each.name] = now
+            before = self._seen[name]
+            self._seen[name] = now = None if training is None else _Seen(tick["t_ns"], training, values)
             if before is None or now is None:
                 continue
             found = rate(before.values, now.values, (now.t_ns - before.t_ns) / 1e9)
             if found is not None:  # A child that ended may take its CPU time with it.
-                self._all.add(each.name, found)
+                self._all.add(name, found)
                 if before.training == now.training:
-                    self._each[now.training].add(each.name, found)
+                    self._each[now.training].add(name, found)
 
     def foreign_processes(self, trains: bool) -> int | None:
         """The most that were seen on the card; None where nobody can say, as of a list that had nobody on it although

@@ -11,6 +11,7 @@ from bench.record.telemetry import COLUMNS
 from bench.system.files import creating, wrap_disk_errors
 
 _NAMES = tuple(column.name for column in COLUMNS)
+_HOLDS = tuple(column.holds for column in COLUMNS)
 
 
 class TelemetryFile:
@@ -34,7 +35,7 @@ class TelemetryFile:
     def write(self, values: Mapping[str, float | None]) -> None:
         """Add a row of these values by column; what is None or not among them is an empty cell."""
         row = list(map(values.get, _NAMES))
-        wrong = [place for place, value in enumerate(row) if value is not None and not COLUMNS[place].holds(value)]
+        wrong = [place for place, value in enumerate(row) if value is not None and not _HOLDS[place](value)]
         for place in wrong:
             self.impossible[COLUMNS[place].name] += 1
             row[place] = None

@@ -46,7 +46,6 @@ EDGE_PHASES = ("preprocess", "train_k", "eval_k", "final_eval")
 
 Write = Callable[[Mapping[str, Any]], None]
 _HOST_COUNTERS, _TRAINER_COUNTERS = read_from("host", COUNTERS), read_from("trainer", COUNTERS)
-_TURNS = sorted({each.every for each in SAMPLED})
 
 
 @dataclass(frozen=True)
@@ -130,7 +129,7 @@ class Sampler:
 
     def __init__(self, card: GpuSource, off: bool, period_ns: int, root: Path, clocks: Clocks) -> None:
         self._card, self._off, self._root, self._clocks = card, off, root, clocks
-        self._schedule = Schedule(period_ns)
+        self._schedule = Schedule(period_ns, {each.every for each in SAMPLED})
         self._cost = Cost(clocks)
         self._open = ExitStack()
         self._load: Load | None = None
@@ -190,7 +189,7 @@ class Sampler:
         self._write_row()
         self._write_edges()
         number, due_ns = self._schedule.begin(began_ns)
-        turns = frozenset(filter(self._schedule.is_turn, _TURNS))
+        turns = self._schedule.turns()
         idle = self._card.idle
         reading = self._card.ask_sample(SLOW_TICKS in turns)
         came = _came(reading, idle, PATIENCE_SECONDS)
@@ -223,7 +222,8 @@ class Sampler:
         row, self._row = self._row, None
         if row is not None and self._file is not None:
             row.values["cost_us"] += _cpu_us(row.reading)
-            self._file.write({**row.values, **self._card.values(row.reading, self._family, row.before_start)})
+            row.values.update(self._card.values(row.reading, self._family, row.before_start))
+            self._file.write(row.values)
 
     def _edge(self, name: str, epoch: float | None = None, received_ns: int | None = None) -> None:
         """Have a line with the counters written. Edges that were announced in one breath share one reading, and those
@@ -273,10 +273,11 @@ class Sampler:
 
     def _host_values(self, turns: frozenset[int]) -> dict[str, Any]:
         """What is read of the machine and of the trainer on a tick of these turns, by name."""
-        found = self._load.read(_due("host", turns)) if self._load else {}
+        host, trainer = _due(turns)
+        found = self._load.read(host) if host and self._load else {}
         if EACH_SECOND in turns and self._family is not None:
             self._family.refresh()
-        return found | self._trainer_values(_due("trainer", turns))
+        return found | self._trainer_values(trainer)
 
     def _trainer_values(self, metrics: Sequence[Metric]) -> dict[str, Any]:
         if self._family is None:
@@ -306,8 +307,10 @@ class Sampler:
 
 
 @cache
-def _due(source: str, turns: frozenset[int]) -> tuple[Metric, ...]:
-    return tuple(each for each in read_from(source, SAMPLED) if each.every in turns)
+def _due(turns: frozenset[int]) -> tuple[tuple[Metric, ...], tuple[Metric, ...]]:
+    """What is read of the host and of the trainer on a tick of these turns."""
+    due = tuple(each for each in SAMPLED if each.every in turns)
+    return read_from("host", due), read_from("trainer", due)
 
 
 def _read_tree(family: ProcessTree, metrics: Sequence[Metric]) -> dict[str, Any]:

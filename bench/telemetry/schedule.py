@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 
@@ -16,13 +16,13 @@ class Clocks:
 
 
 class Schedule:
-    """Ticks that are due at ``start + k x period``, and whose turn it is on every so manieth of them."""
+    """Ticks that are due at ``start + k x period``, and what is done on every nth of them, for each n of ``every``."""
 
-    def __init__(self, period_ns: int) -> None:
+    def __init__(self, period_ns: int, every: Iterable[int] = ()) -> None:
         self.period_ns = period_ns
         self._start_ns: int | None = None
         self._number = 0
-        self._turns: dict[int, int] = {}
+        self._next_turn = dict.fromkeys(every, 0)
 
     def begin(self, now_ns: int) -> tuple[int, int]:
         """The number of the tick that begins now and when it was due; the first sets the start."""
@@ -30,12 +30,12 @@ class Schedule:
             self._start_ns = now_ns
         return self._number, self._start_ns + self._number * self.period_ns
 
-    def is_turn(self, every: int) -> bool:
-        """Whether this tick is the first since the last multiple of ``every``: also where that one was missed."""
-        if self._number < self._turns.get(every, 0):
-            return False
-        self._turns[every] = (self._number // every + 1) * every
-        return True
+    def turns(self) -> frozenset[int]:
+        """Each n of which this tick is the first since the last multiple, also where that one was missed."""
+        due = [every for every, number in self._next_turn.items() if self._number >= number]
+        for every in due:
+            self._next_turn[every] = (self._number // every + 1) * every
+        return frozenset(due)
 
     def next_due(self, now_ns: int) -> int:
         """When the next tick is due; those whose time has passed are missed."""
