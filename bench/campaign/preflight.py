@@ -16,8 +16,8 @@ from pathlib import Path
 from bench.errors import EnvironmentProblem
 from bench.launch import trainer_command
 from bench.probes import container, cpu, framework, git, gpu, host, machine
-from bench.probes.hearing import RunCaptured
 from bench.rules import CardState, Data, Facts
+from bench.system.subprocesses import RunCaptured
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from typing import Any
 from bench.containers.catalog import DOCKER_HUB, Image, login, registry_of
 from bench.containers.spec import Engine, Inspected
 from bench.errors import EnvironmentProblem, one_line
-from bench.probes.hearing import CompletedCommand, RunCaptured
+from bench.system.subprocesses import CompletedCommand, RunCaptured
 
 #: An engine answers in a fraction of a second; a daemon that is wedged, never.
 PATIENCE_SECONDS = 30.0

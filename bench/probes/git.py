@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.errors import BenchError, one_line
-from bench.probes.hearing import CompletedCommand, RunCaptured
+from bench.system.subprocesses import CompletedCommand, RunCaptured
 
 #: Of which commit the code in an image is, ``-dirty`` behind it where there were changes; set when it is built.
 REVISION_VARIABLE = "BENCH_REVISION"
@@ -42,7 +42,7 @@ class Checkout:
     advice: str = ""
 
 
-def look(checkout: Path, hear: RunCaptured, environ: Mapping[str, str] = os.environ) -> Checkout:
+def look(checkout: Path, run: RunCaptured, environ: Mapping[str, str] = os.environ) -> Checkout:
     """Return what git says of ``checkout``, or what the image says that it is in; never raises."""
     if not (checkout / ".git").exists():
         # The repository that git would find further up is somebody else's. An image says what it was built from.
@@ -61,7 +61,7 @@ def look(checkout: Path, hear: RunCaptured, environ: Mapping[str, str] = os.envi
     # In English, and no repository further up where .git is an empty folder.
     env |= {"LC_ALL": "C", "GIT_CEILING_DIRECTORIES": str(absolute.resolve().parent)}
     try:
-        return _read(hear(command, _SECONDS, env), absolute)
+        return _read(run(command, _SECONDS, env), absolute)
     except TimeoutError:
         advice = f"see why `git -C {shlex.quote(str(absolute))} status` takes so long, as on a network file system"
         return Checkout(None, None, TIMEOUT, f"git took longer than {_SECONDS:.0f} s", advice)
@@ -72,15 +72,15 @@ def look(checkout: Path, hear: RunCaptured, environ: Mapping[str, str] = os.envi
         return Checkout(None, None, NOT_INSTALLED, why, "make `git --version` work")
 
 
-def _read(heard: CompletedCommand, checkout: Path) -> Checkout:
-    lines = heard.out.splitlines()
+def _read(completed: CompletedCommand, checkout: Path) -> Checkout:
+    lines = completed.out.splitlines()
     commits = [line.split()[-1] for line in lines if line.startswith("# branch.oid ")]
-    if heard.exit_code or not commits:
-        return _refused(heard, checkout)
+    if completed.exit_code or not commits:
+        return _refused(completed, checkout)
     if not re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", commits[0]):
         return Checkout(None, None, NO_COMMIT, "it has no commit yet", "commit it")
     dirty = any(not line.startswith("#") for line in lines)
-    unseen = [line for line in heard.err.splitlines() if "could not open directory" in line]
+    unseen = [line for line in completed.err.splitlines() if "could not open directory" in line]
     if unseen and not dirty:
         # Whether a file is in there that git does not know, nobody can tell.
         advice = "make that folder readable, or remove it"
@@ -88,14 +88,14 @@ def _read(heard: CompletedCommand, checkout: Path) -> Checkout:
     return Checkout(commits[0], dirty)
 
 
-def _refused(heard: CompletedCommand, checkout: Path) -> Checkout:
+def _refused(completed: CompletedCommand, checkout: Path) -> Checkout:
     """Why git tells nothing. Those who are not the owner are told how to trust it (git 2.35.2 and later)."""
-    lines = [line.strip() for line in heard.err.splitlines() if line.strip()]
+    lines = [line.strip() for line in completed.err.splitlines() if line.strip()]
     fatal = next((line for line in lines if line.startswith("fatal:")), lines[0] if lines else "")
-    reason = _words(fatal) or f"git ended with exit code {heard.exit_code} and said nothing"
+    reason = _words(fatal) or f"git ended with exit code {completed.exit_code} and said nothing"
     place = shlex.quote(str(checkout))
-    trust = re.search(r"safe\.directory[ \t]+(\S.*)", heard.err)
-    if trust or re.search(r"dubious ownership|unsafe repository", heard.err):
+    trust = re.search(r"safe\.directory[ \t]+(\S.*)", completed.err)
+    if trust or re.search(r"dubious ownership|unsafe repository", completed.err):
         named = trust[1].strip() if trust else place
         advice = f'type `git config --global --add safe.directory {named}`, or `sudo chown -R "$USER" {place}`'
         return Checkout(None, None, OTHER_OWNER, reason, advice)

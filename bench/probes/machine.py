@@ -15,10 +15,10 @@ from typing import Any
 import bench
 from bench.probes import container, cpu, git, gpu, host
 from bench.probes.gpu_facts import gpu_facts
-from bench.probes.hearing import RunCaptured
 from bench.record.fingerprint_keys import PACKAGES
 from bench.system import env_snapshot, redaction
 from bench.system.env_snapshot import WITHHELD, Identity
+from bench.system.subprocesses import RunCaptured
 
 #: What requirements/install.py leaves in an environment it has finished.
 STAMP_FILE = "installed.json"
@@ -31,7 +31,7 @@ _LONGEST = 200
 
 def fingerprint(
     checkout: Path,
-    hear: RunCaptured,
+    run: RunCaptured,
     *,
     device: str = "auto",
     image: str | None = None,
@@ -43,7 +43,7 @@ def fingerprint(
 ) -> dict[str, Any]:
     """The fingerprint of a run on ``device`` (``auto``, ``cpu``, ``gpu`` or a UUID), ready for JSON.
 
-    ``hear`` starts git and the like, as only ``bench.launch.launch`` starts processes. ``image`` is the trainer's
+    ``run`` starts git and the like, as only ``bench.launch.launch`` starts processes. ``image`` is the trainer's
     container image with its digest, ``environ`` the trainer's environment, ``prefix`` the Python environment, ``root``
     where /proc, /sys and /etc are, ``look`` asks for the GPUs. Never raises for what it cannot find out: the value is
     None. Nothing in it tells a host, a user, an address, a home folder or an absolute path.
@@ -51,14 +51,14 @@ def fingerprint(
     identity = identity or Identity.of_this_process()
 
     def ask(argv: Sequence[str], seconds: float) -> str:
-        return hear(argv, seconds).out
+        return run(argv, seconds).out
 
     facts: dict[str, Any] = {
         "harness.version": bench.__version__,
         "image": _image(image),
         "python.version": platform.python_version(),
     }
-    code = git.look(checkout, hear)
+    code = git.look(checkout, run)
     facts |= {"git.commit": code.commit, "git.dirty": code.dirty, "git.problem": code.problem}
     facts.update(installed_lock(prefix))
     facts.update({f"package.{name}": package_version(name) for name in PACKAGES})

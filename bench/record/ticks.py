@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TextIO
 
@@ -131,3 +131,25 @@ def impossible(tick: TelemetrySample) -> list[str]:
     """The columns of a tick whose cell held no number, or one that cannot be."""
     wrong = int(tick.get(IMPOSSIBLE, 0))
     return [column.name for place, column in enumerate(COLUMNS) if wrong >> place & 1]
+
+
+class RunTicks(Mapping["int | None", "Sequence[TelemetrySample]"]):
+    """The rows of ``telemetry.csv`` by seed, read on access, as those of many long runs together would not fit.
+
+    A file that cannot be used has none, and the run's record says why.
+    """
+
+    def __init__(self, paths: Mapping[int | None, Path]) -> None:
+        self._paths = dict(paths)
+
+    def __getitem__(self, seed: int | None) -> Sequence[TelemetrySample]:
+        try:
+            return list(read(self._paths[seed]))
+        except Damaged:
+            return []
+
+    def __iter__(self) -> Iterator[int | None]:
+        return iter(self._paths)
+
+    def __len__(self) -> int:
+        return len(self._paths)

@@ -16,7 +16,7 @@ from bench.errors import BenchError, EnvironmentProblem
 from bench.record import Record
 from bench.record.claims import price
 from bench.record.describe import describe
-from bench.record.run_ticks import RunTicks
+from bench.record.ticks import RunTicks
 from bench.report import html
 from bench.report import ranking as ranking_report
 from bench.report.facts import campaign

@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 
 def run_attached(argv: Sequence[str], cwd: Path) -> int:
@@ -44,6 +45,14 @@ class CompletedCommand:
     exit_code: int
     out: str
     err: str
+
+
+class RunCaptured(Protocol):
+    """``run_captured``, handed to what must not start programs itself, or what stands in for it."""
+
+    def __call__(
+        self, argv: Sequence[str], seconds: float, env: Mapping[str, str] | None = None, /
+    ) -> CompletedCommand: ...
 
 
 def run_captured(argv: Sequence[str], seconds: float, env: Mapping[str, str] | None = None) -> CompletedCommand:

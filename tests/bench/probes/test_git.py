@@ -12,9 +12,8 @@ import pytest
 
 from bench.probes import git
 from bench.probes.git import Checkout, look
-from bench.probes.hearing import RunCaptured
 from bench.system import subprocesses
-from bench.system.subprocesses import CompletedCommand
+from bench.system.subprocesses import CompletedCommand, RunCaptured
 
 ENVIRONMENT = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "GIT_CONFIG_NOSYSTEM": "1"}
 as_root = pytest.mark.skipif(os.getuid() != 0, reason="only root can give a file to another user")
