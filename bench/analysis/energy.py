@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
@@ -18,21 +18,18 @@ from bench.record import Column, Record
 from bench.record.clocks import HEADLINE, to_target_seconds
 from bench.record.telemetry import DIVIDED
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 #: Below this the steps of a card's counter and the edges of a run are no longer small beside its energy, and runs made
 #: back to back are measured together.
 SHORT_RUN_SECONDS = 10.0
 #: When a run began is known to a whole second, and so is the gap between two.
 _CLOCK_SLIP_SECONDS = 2.0
-#: Roles of a card, as records tell them.
+#: Roles of a card in records.
 _TRAINS, _WATCHED = "trains", "watched"
 
 _PRICE = f"price to the target: COST_PER_HOUR x {HEADLINE.name}_seconds / 3600"
 EPOCH_COLUMNS = (
-    Column("train_joules", "number", "J", "energy of the card while this was trained; empty where nothing tells it"),
-    Column("train_joules_uncertainty", "number", "J", "what that can be off by, as energy_uncertainty_joules of a run"),
+    Column("train_joules", "number", "J", "energy of the card while this was trained; empty where it is not known"),
+    Column("train_joules_uncertainty", "number", "J", "its uncertainty, as energy_uncertainty_joules of a run"),
 )
 RUN_COLUMNS = (
     Column("gpu_role", "text", "", f"what the card does, of which all here is: {_TRAINS}, or {_WATCHED} beside a CPU"),
@@ -47,7 +44,7 @@ RUN_COLUMNS = (
         "energy_uncertainty_joules",
         "number",
         "J",
-        "what these can be off by: at each end one step of the counter at the largest power read",
+        "uncertainty of these: at each end one step of the counter at the largest power read",
     ),
     Column(
         "energy_source", "text", "", "counter, or power: the readings of power over time, where there is no counter"
@@ -62,7 +59,7 @@ RUN_COLUMNS = (
 SUMMARY_COLUMNS = (
     Column("gpu_role", "text", "", f"what the card does in the runs that count: {_TRAINS} or {_WATCHED}"),
     Column("energy_joules", "number", "J", "energy of the card for one run, mean"),
-    Column("energy_uncertainty_joules", "number", "J", "what that can be off by, as of a run"),
+    Column("energy_uncertainty_joules", "number", "J", "its uncertainty, as of a run"),
     Column(
         "energy_basis", "text", "", "what the mean is of: single runs, or runs back to back with the gaps in between"
     ),
@@ -96,7 +93,7 @@ def run_cells(record: Record, cost_per_hour: float | None) -> dict[str, Any]:
 
 
 def _to_target_joules(record: Record) -> float | None:
-    """The energy to the target; a card that did not train spent none on getting there."""
+    """The energy to the target, None for a card that did not train."""
     found = record.telemetry.energy
     if record.telemetry.gpu.get("role") != _TRAINS:
         return None
@@ -105,7 +102,7 @@ def _to_target_joules(record: Record) -> float | None:
 
 
 def _notes(record: Record) -> Iterator[str]:
-    """Why an energy of a run is empty, and what one that is not is of."""
+    """Why an energy of a run is empty, or what it includes."""
     telemetry, found = record.telemetry, record.telemetry.energy
     if found.why_empty:
         yield found.why_empty
@@ -129,7 +126,7 @@ def _why_not_to_target(record: Record) -> Iterator[str]:
 
 
 def cost_usd(cost_per_hour: float | None, seconds: float | None) -> float | None:
-    """What a time costs, as DAWNBench counts it: the price of an hour x the hours, not rounded."""
+    """Return the cost of a time as DAWNBench computes it: the price of an hour x the hours, not rounded."""
     return None if cost_per_hour is None or seconds is None else cost_per_hour * (seconds / 3600)
 
 
@@ -193,7 +190,7 @@ def _back_to_back(group: pd.DataFrame, counted: pd.DataFrame) -> dict[str, Any] 
 def _stretches(group: pd.DataFrame, counted: set[Any]) -> list[list[Any]]:
     """Rows of runs that count, were measured by the counter, and followed each other with no other run between.
 
-    A run knows how long before it another one ended; when they began tells whether that was the one before in the rows.
+    A run knows how long before it another one ended; the start times show whether that was the run of the row before.
     """
     rows = [(_started(row["utc"]), index, row) for index, row in group.iterrows()]
     ordered = sorted(((start, index, row) for start, index, row in rows if start is not None), key=lambda each: each[0])
@@ -229,7 +226,6 @@ def _started(utc: Any) -> float | None:
 
 
 def _unknown(row: Any, *names: str) -> bool:
-
     return any(pd.isna(row[name]) for name in names)
 
 

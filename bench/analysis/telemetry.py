@@ -1,4 +1,4 @@
-"""What the machine did, as columns of ``runs.csv``, ``epochs.csv`` and ``summary.csv``, and what the sampler cost."""
+"""The metrics of the machine as columns of ``runs.csv``, ``epochs.csv`` and ``summary.csv``, and the sampler's cost."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ SUMMARISED = {each.name: f"{each.name}_median" for each in (*SUMMARY_COLUMNS, *A
 
 
 def run_cells(record: Record) -> dict[str, Any]:
-    """The cells of RUN_COLUMNS; what is not known is None."""
+    """Return the cells of RUN_COLUMNS."""
     found, own = record.telemetry, record.telemetry.sampling
     return {
         **_usage_cells(found.training if found.training.ticks else None),
@@ -90,10 +90,9 @@ def run_cells(record: Record) -> dict[str, Any]:
 
 
 def epoch_cells(record: Record) -> dict[float, dict[str, Any]]:
-    """The cells of EPOCH_COLUMNS by the epoch of the evaluation that followed the training; without one there is none.
+    """Return the cells of EPOCH_COLUMNS by the epoch of the evaluation that followed the training.
 
-    An epoch with too few ticks has their number and the reason, and nothing else; a quantity that was read at too few
-    of them has their number.
+    An epoch with too few ticks has only their number and the reason; a metric read at too few of them, their number.
     """
     found = record.telemetry
     return {
@@ -107,7 +106,7 @@ def epoch_cells(record: Record) -> dict[float, dict[str, Any]]:
 
 
 def note(found: Telemetry) -> str | None:
-    """Why nothing is known of a run, or nothing of its GPU; None where all of it is."""
+    """Return why nothing is known of a run, or of its GPU; None where both are known."""
     if found == Telemetry():
         return "no telemetry was recorded"
     if found.sampling.off:
@@ -122,7 +121,7 @@ def note(found: Telemetry) -> str | None:
 
 
 def _usage_cells(usage: Usage | None, least: int = 1) -> dict[str, Any]:
-    """The cells of each quantity, of one that was read at fewer ticks than ``least`` only their number."""
+    """The cells of each metric; of one that was read at fewer ticks than ``least`` only their number."""
     if usage is None:
         return {}
     spreads: dict[str, Spread | None] = {name: getattr(usage, name) for name in _METRICS}

@@ -1,9 +1,8 @@
-"""How long training waited for its input, as columns: the waits themselves, and what of them was a stall.
+"""How long training waited for its input, as columns: the waits, and the stalls among them.
 
-A run's stalls are those after its first epoch, whose waits hold first-use costs; of the epochs every one is told.
-
-A wait has a floor, what it costs where the next batch is ready; only what is beyond it is a stall. A trainer whose
-dataset rests on the device never waits: its cells are empty, not 0.
+A wait has a baseline, its duration when the next batch is ready; a stall is the time beyond it. The stalls of a run are
+those after its first epoch, whose waits include first-use costs; each epoch has its own. A trainer whose dataset is on
+the device never waits: its cells are empty, not 0.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from typing import Any
 
 from bench.record import Column, Record, input_waits
 
-_STALLED = "time the steps waited for input beyond the floor"
+_STALLED = "time the steps waited for input beyond the baseline"
 RUN_COLUMNS = (
     Column("stall_seconds", "number", "s", f"{_STALLED}, after the first epoch; empty for input `device`"),
     Column("stall_share", "number", "", "that, as a share of the training it was measured in; empty for one epoch"),
@@ -21,11 +20,11 @@ RUN_COLUMNS = (
 EPOCH_COLUMNS = (
     Column("stall_seconds", "number", "s", f"{_STALLED}; empty for input `device`"),
     Column("stall_share", "number", "", "that, as a share of the training it was measured in"),
-    Column("wait_floor_us", "number", "us", "the floor: a wait for a batch that is ready"),
-    Column("buffer_samples", "whole", "", "looks at the prefetch buffer; empty where it cannot be seen"),
-    Column("buffer_level_mean", "number", "batches", "batches that were ready, mean of the looks"),
+    Column("wait_floor_us", "number", "us", "the baseline: a wait for a batch that is ready"),
+    Column("buffer_samples", "whole", "", "readings of the prefetch buffer; empty where it cannot be read"),
+    Column("buffer_level_mean", "number", "batches", "batches that were ready, mean of the readings"),
     Column("buffer_capacity", "whole", "batches", "batches that the buffer holds"),
-    Column("buffer_empty_share", "number", "", "share of the looks that found it empty"),
+    Column("buffer_empty_share", "number", "", "share of the readings that found it empty"),
 )
 
 

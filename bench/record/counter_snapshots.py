@@ -1,7 +1,7 @@
-"""What the sampler wrote among the events: the counters that only grow, read where something began or ended.
+"""The counters that the sampler read where a phase, or the run, began or ended (its edges): lines among the events.
 
-What was counted between two edges is exact where a sum over ticks would not be; a counter that went back was reset, and
-nothing is known then.
+The growth between two edges is exact, which a sum over ticks is not. A counter that went back was reset, and its growth
+is not known.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from typing import Any
 from bench.record.event_lines import number, table, text, whole
 from bench.record.metrics import COUNTERS
 
-#: Numbers beyond it are nobody's, and their differences would not be finite.
+#: Larger numbers are no measurement, and their differences might not be finite.
 _END = 2.0**63
 _BELOW = {each.name: each.below for each in COUNTERS}
 
 
 @dataclass(frozen=True)
 class CounterSnapshot:
-    """One reading of the counters; None, or a name that is not there, is what could not be read."""
+    """One reading of COUNTERS; None, or a missing key, is a value that could not be read."""
 
     name: str
     t_ns: int
@@ -39,7 +39,7 @@ class CounterSnapshot:
 
 
 def possible(read: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """What was read, and tables in it, without the numbers that cannot be, and under which names there were any."""
+    """Return what was read without the impossible numbers, also those in tables, and the names of these."""
     kept, wrong = dict[str, Any](), list[str]()
     for name, value in read.items():
         if isinstance(value, Mapping):
@@ -58,7 +58,7 @@ def _can_be(name: str, value: Any) -> bool:
 
 
 def edge(body: Mapping[str, Any]) -> CounterSnapshot | None:
-    """The edge that a line of ``events.jsonl`` tells, None for one without a name or a time."""
+    """Return the snapshot of a line of ``events.jsonl``, None for one without a name or a time."""
     name, t_ns = text(body, "edge"), whole(body, "t_ns")
     if name is None or t_ns is None:
         return None
@@ -81,7 +81,7 @@ def edge(body: Mapping[str, Any]) -> CounterSnapshot | None:
 
 
 def bounded(body: Mapping[str, Any], key: str) -> float | None:
-    """The number under ``key`` where there is one that sums and differences can be made of."""
+    """Return the number under ``key`` where its sums and differences are finite, else None."""
     value = number(body, key)
     return value if value is not None and -_END < value < _END else None
 
@@ -92,7 +92,7 @@ def _numbers(body: Mapping[str, Any], key: str) -> dict[str, float]:
 
 
 def named(edges: Sequence[CounterSnapshot], name: str, epoch: float | None = None) -> CounterSnapshot | None:
-    """The first edge of a name, of that epoch where one is given."""
+    """Return the first edge of a name, of that epoch where one is given."""
     return next((each for each in edges if each.name == name and (epoch is None or each.epoch == epoch)), None)
 
 
@@ -105,10 +105,7 @@ class Growth:
 
 
 def growth(edges: Sequence[CounterSnapshot], read: Callable[[CounterSnapshot], float | None]) -> Growth | None:
-    """How far a counter came from the first edge where it could be read to the last.
-
-    None where it was read less than twice, or went back in between.
-    """
+    """Return how far a counter came from its first reading to its last; None with fewer than two, or a reset."""
     return _growth([(each.t_ns, value) for each in edges if (value := read(each)) is not None])
 
 
@@ -120,7 +117,7 @@ def _growth(known: Sequence[tuple[int, float]]) -> Growth | None:
 
 
 def amount(edges: Sequence[CounterSnapshot], read: Callable[[CounterSnapshot], float | None]) -> float | None:
-    """What a counter grew by, None as in ``growth``."""
+    """Return what a counter grew by, None as in ``growth``."""
     found = growth(edges, read)
     return None if found is None else found.amount
 
@@ -128,7 +125,7 @@ def amount(edges: Sequence[CounterSnapshot], read: Callable[[CounterSnapshot], f
 def amounts(
     edges: Sequence[CounterSnapshot], read: Callable[[CounterSnapshot], Mapping[str, float]]
 ) -> dict[str, Growth]:
-    """How far each of several counters came, by name; one of which that is not known is not there."""
+    """Return how far each of several counters came, by name, without those of which it is not known."""
     known: dict[str, list[tuple[int, float]]] = {}
     for each in edges:
         for name, value in read(each).items():

@@ -32,7 +32,7 @@ class Power:
     watts: Sequence[float] = ()
 
     def joules(self, begin_ns: float, end_ns: float, least: int = 2) -> float | None:
-        """The energy between two times by the trapezoidal rule; beyond the outermost readings power stays as it was.
+        """Return the energy between two times by the trapezoidal rule; power is constant beyond the outermost readings.
 
         None where fewer than ``least`` readings fall between them.
         """
@@ -44,11 +44,11 @@ class Power:
         return math.fsum((t1 - t0) / 1e9 * (w0 + w1) / 2 for (t0, w0), (t1, w1) in pairwise(points))
 
     def readings(self, begin_ns: float, end_ns: float) -> int:
-        """How many readings fall between two times, in no time that would grow with them."""
+        """Count the readings between two times, in logarithmic time."""
         return max(0, bisect_left(self.times_ns, end_ns) - bisect_left(self.times_ns, begin_ns))
 
     def _at(self, t_ns: float, after: int) -> float:
-        """The power at a time, ``after`` being the place of the first reading that is not before it."""
+        """The power at a time; ``after`` is the index of the first reading not before it."""
         if after == 0 or after == len(self.watts):
             return self.watts[min(after, len(self.watts) - 1)]
         t0, t1 = self.times_ns[after - 1], self.times_ns[after]
@@ -58,7 +58,7 @@ class Power:
 
 @dataclass(frozen=True)
 class EnergyMeter:
-    """Everything that tells a run's energy; ``gpu`` is the table of ``harness_sampler``."""
+    """What the energy of a run is computed from; ``gpu`` is the table of ``harness_sampler``."""
 
     edges: Sequence[CounterSnapshot] = ()
     power: Power = Power()
@@ -71,8 +71,8 @@ class EnergyMeter:
 
     @cached_property
     def trouble(self) -> str:
-        """Why differences of the counter mean nothing, empty where they do: it went back, as when the driver is loaded
-        anew, or further than any card could take it.
+        """Why differences of the counter cannot be used, empty where they can: it went back, as when the driver is
+        reloaded, or grew by more than any card uses.
         """
         known = [(each.t_ns, each.energy_mj) for each in self.edges if each.energy_mj is not None]
         for (before_ns, before_mj), (t_ns, mj) in pairwise(known):
@@ -95,9 +95,9 @@ class EnergyMeter:
     def uncertainty_joules(self) -> float | None:
         """What the difference of two edges can be off by, each by one step of the counter; None where it is unknown.
 
-        A step is what the card took since the step before, so it grows with the load, and ``energy_step_mj`` was seen
-        while the card was idle. Each edge is taken for as uncertain as the larger of that and of ``energy_step_ms`` at
-        the largest power that was read in the run; where no power was read, nothing tells how large a step became.
+        A step is the energy since the step before, so it grows with the load, and ``energy_step_mj`` was measured while
+        the card was idle. The uncertainty of an edge is the larger of that and of ``energy_step_ms`` at the largest
+        power read in the run; without power the size of a step is unknown.
         """
         step_ms = bounded(self.gpu, "energy_step_ms")
         if step_ms is None or step_ms < 0 or not self.power.watts:
@@ -107,7 +107,7 @@ class EnergyMeter:
 
 
 def energy(meter: EnergyMeter, record: Record, why_none: str) -> Energy:
-    """The energy of a run; ``why_none`` says why where neither a counter nor power was read."""
+    """Return the energy of a run; ``why_none`` is the reason where neither a counter nor power was read."""
     if meter.trouble:
         return Energy(source="counter", why_empty=meter.trouble)
     return _counted(meter, record, why_none) if meter.counts else _integrated(meter, record, why_none)
@@ -132,7 +132,7 @@ def _counted(meter: EnergyMeter, record: Record, why_none: str) -> Energy:
 
 
 def _crossing_edge(edges: Sequence[CounterSnapshot], record: Record) -> CounterSnapshot | None:
-    """The edge at the end of the training that reached the target, None where it was read too long after that."""
+    """The edge at the end of the training that reached the target, None where it was read too late."""
     epoch = crossing_phase_epoch(record)
     found = None if epoch is None else named(edges, "train_k", epoch)
     trained = next((each for each in record.phases if (each.name, each.epoch) == ("train_k", epoch)), None)
@@ -172,17 +172,14 @@ def crossing_phase_epoch(record: Record) -> float | None:
 
 @dataclass(frozen=True)
 class TrainEnergy:
-    """The energy of the card while something was trained, and what it can be off by; None where it is not known.
-
-    Where power was summed there is no counter whose steps could be told.
-    """
+    """The energy of the card during a training and its uncertainty, unknown where power was summed; None: unknown."""
 
     joules: float | None = None
     uncertainty_joules: float | None = None
 
 
 def train_energies(meter: EnergyMeter, found: Sequence[Training]) -> list[TrainEnergy]:
-    """The energy of each training; none is known where they overlap, so that power would be summed again and again."""
+    """Return the energy of each training; unknown where they overlap so much that power would be summed repeatedly."""
     if not meter.counts:
         phases = (phase for training in found for phase in training.phases)
         readings = sum(meter.power.readings(each.begin_ns, each.end_ns) for each in phases)
@@ -192,7 +189,7 @@ def train_energies(meter: EnergyMeter, found: Sequence[Training]) -> list[TrainE
 
 
 def train_energy(meter: EnergyMeter, training: Training) -> TrainEnergy:
-    """The energy of the card while this was trained, not known where nothing was read at both ends of a phase.
+    """Return the energy of the card during a training, unknown where a phase lacks a reading at an end.
 
     Each phase has two edges of its own, so each adds the uncertainty of two.
     """
@@ -212,7 +209,7 @@ def train_energy(meter: EnergyMeter, training: Training) -> TrainEnergy:
 
 
 def _counted_between(meter: EnergyMeter, begin_ns: int, end_ns: int, epoch: float | None) -> float | None:
-    """By the edge of the training's end and the one before it, both read close to when the training began and ended."""
+    """By the edge of the training's end and the one before it, both read close to its end and its begin."""
     place = meter.place_of_training.get(epoch, 0)
     if place == 0:
         return None

@@ -1,6 +1,6 @@
-"""How long each epoch of a run waited for its input, beside how long it trained: what every share of stalls is made of.
+"""How long each epoch of a run waited for its input, and how long it trained: the shares of stalls.
 
-The first epoch, whose waits hold first-use costs that are no stalls, is told and left out of every share of a run.
+The waits of the first epoch include first-use costs, which are no stalls: it is left out of every share of a run.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from bench.record.model import Record, WaitHistogram
 
 @dataclass(frozen=True)
 class Waited:
-    """An epoch of training whose waits are known; ``stall_seconds`` are those of ``wait_seconds`` beyond the floor."""
+    """An epoch of training whose waits are known; ``stall_seconds`` is ``wait_seconds`` beyond the baseline."""
 
     epoch: float
     train_seconds: float
@@ -23,7 +23,7 @@ class Waited:
 
 
 def waited(record: Record) -> tuple[Waited, ...]:
-    """The epochs that were trained and whose waits are known, in order of their numbers."""
+    """Return the epochs that were trained and whose waits are known, by number."""
     train_ns: dict[float, int] = {}
     for phase in record.phases:
         if phase.name == "train_k" and phase.epoch is not None:
@@ -36,24 +36,21 @@ def waited(record: Record) -> tuple[Waited, ...]:
 
 
 def stall_share(epochs: Iterable[Waited]) -> float | None:
-    """The share of the training in these epochs that was waiting beyond the floor; None where there was none."""
+    """Return the share of training in these epochs that was waiting beyond the baseline; None without training."""
     epochs = tuple(epochs)
     train_seconds = math.fsum(each.train_seconds for each in epochs)
     return math.fsum(each.stall_seconds for each in epochs) / train_seconds if train_seconds > 0 else None
 
 
 def after_first(record: Record) -> tuple[Waited, ...]:
-    """Those of ``waited`` without the first epoch that was trained; of a run of one epoch none is left."""
+    """Return those of ``waited`` after the first epoch that was trained."""
     first = _first(record)
     return tuple(each for each in waited(record) if each.epoch > first)
 
 
 @dataclass(frozen=True)
 class Level:
-    """The prefetch buffer over ``samples`` looks: batches ready on average, of how many, and the share of empty looks.
-
-    None is not known.
-    """
+    """The prefetch buffer over ``samples`` readings: mean batches ready, of ``capacity``, and the share found empty."""
 
     samples: int
     mean: float | None
@@ -62,7 +59,7 @@ class Level:
 
 
 def level(waits: Sequence[WaitHistogram]) -> Level | None:
-    """What all looks at the buffer saw together; None where nobody could look."""
+    """Return the level over all readings of the buffer; None without any."""
     seen = [each for each in waits if each.level_samples]
     if not seen:
         return None
@@ -75,19 +72,19 @@ def level(waits: Sequence[WaitHistogram]) -> Level | None:
 
 
 def level_after_first(record: Record) -> Level | None:
-    """The level of the buffer after the first epoch; None where nobody could look."""
+    """Return the level of the buffer after the first epoch; None without readings."""
     first = _first(record)
     return level([each for each in record.waits if each.epoch > first])
 
 
 def _first(record: Record) -> float:
-    """The first epoch that was trained; beyond all others where none was."""
+    """The first epoch that was trained; infinite where none was."""
     trained = (each.epoch for each in record.phases if each.name == "train_k" and each.epoch is not None)
     return min(trained, default=math.inf)
 
 
 def _weighted(looks: Iterable[tuple[int | None, float | None]]) -> float | None:
-    """The mean over the looks that tell one; what is missing is left out and not counted as 0."""
+    """The mean over the readings that have a value."""
     known = [(samples, value) for samples, value in looks if samples and value is not None]
     samples = sum(each for each, _ in known)
     return math.fsum(each * value for each, value in known) / samples if samples else None

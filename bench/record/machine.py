@@ -1,4 +1,4 @@
-"""What the machine did while a run lasted, put together from its ticks and edges: a record's Telemetry."""
+"""Builds a record's Telemetry from the ticks and edges of a run."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _GIVES = {each.call: each.name for each in read_from("gpu", (*COUNTERS, *reverse
 
 @dataclass
 class MachineLines:
-    """The sampler's own lines among the events of a run, as they come."""
+    """Collects the sampler's lines among the events of a run."""
 
     sampler: dict[str, Any] | None = None
     edges: list[CounterSnapshot] = field(default_factory=list)
@@ -36,7 +36,7 @@ class MachineLines:
         self.sampler = body if self.sampler is None else self.sampler
 
     def take_edge(self, body: dict[str, Any]) -> bool:
-        """``harness_edge``: whether it says which one it is, and when it was read."""
+        """``harness_edge``: return whether it has a name and a time."""
         kept, wrong = possible(body)
         self.impossible.update(wrong)
         found = edge(kept)
@@ -45,7 +45,7 @@ class MachineLines:
         return found is not None
 
     def take_impossible(self, body: dict[str, Any]) -> None:
-        """``harness_impossible``: so many numbers that cannot be were left empty."""
+        """``harness_impossible``: counts of numbers that were left empty."""
         counts = table(body, "counts")
         self.impossible.update({name: count for name in counts if (count := whole(counts, name)) is not None})
 
@@ -55,7 +55,7 @@ class MachineLines:
 
 
 def telemetry(lines: MachineLines, ticks: Iterable[TelemetrySample] | None, record: Record) -> Telemetry:
-    """The telemetry of a run whose phases and evaluations are in ``record``; ``ticks`` is None where no file was read.
+    """Return the telemetry of a run whose phases and evaluations are in ``record``; ``ticks`` is None without a file.
 
     A run made before there was a sampler has an empty one.
     """
@@ -102,10 +102,9 @@ def _seen(found: tuple[Training, ...], ticks: Iterable[TelemetrySample] | None) 
 
 
 def _calls(gpu: Mapping[str, Any], lines: MachineLines, seen: Ticks) -> dict[str, Any]:
-    """The ``calls`` of a card that was there to the end, those marked that answered at its opening and not once since.
+    """The ``calls`` of a card that was there to the end, SILENT those that answered at its opening and never since.
 
-    Empty for a card without them, or with too few ticks to say so. What answered with a number that cannot be did
-    answer.
+    Empty for a card without them, or with too few ticks. An impossible number is an answer, too.
     """
     calls = table(gpu, "calls")
     if not calls or lines.gpu_lost or seen.ticks < LEAST_TICKS:
@@ -124,7 +123,7 @@ def _calls(gpu: Mapping[str, Any], lines: MachineLines, seen: Ticks) -> dict[str
 
 
 def _with_edges(sampling: Sampling, edges: list[CounterSnapshot]) -> Sampling:
-    """The account with the price of the edges in it."""
+    """The sampling with the cost of the edges in its CPU time."""
     costs_us = [each.cost_us for each in edges if each.cost_us is not None]
     if not costs_us:
         return sampling
@@ -171,7 +170,6 @@ def _start_temperature(edges: list[CounterSnapshot], seen: Ticks) -> float | Non
 
 
 def _host(edges: list[CounterSnapshot]) -> dict[str, Any]:
-    """What the kernel counted over the life of the process."""
     steal, busy = amount(edges, lambda each: each.steal_seconds), amount(edges, lambda each: each.system_busy_seconds)
     swapped = amount(edges, lambda each: each.swapped_bytes)
     lost = amounts(edges, lambda each: each.lost_ns)
@@ -187,7 +185,7 @@ def _host(edges: list[CounterSnapshot]) -> dict[str, Any]:
 
 
 def _read_bytes(edges: list[CounterSnapshot]) -> int | None:
-    """A process's own counter begins with it, so the last reading is all of it but what was there at the spawn."""
+    """The last reading less that of the spawn, as a process's own counter begins at 0."""
     known = [each.read_bytes for each in edges if each.read_bytes is not None]
     spawn = named(edges, "spawn")
     read = known[-1] - ((spawn and spawn.read_bytes) or 0) if known else None

@@ -27,13 +27,13 @@ from typing import TYPE_CHECKING, Any
 from bench.record.metrics import SAMPLED, SPREADS
 
 TELEMETRY_FILE = "telemetry.csv"
-#: What ``calls`` says of ``utilisation`` where the card is divided (MIG); all else that is read is the whole card's.
+#: In ``calls`` the reason for ``utilisation`` on a card with MIG; all other values are of the whole card.
 DIVIDED = "not supported while MIG is on"
-#: What ``calls`` of a record says of a call that answered when the card was opened, and never in the run.
+#: In ``calls`` of a record the reason for a call that answered when the card was opened, and never in the run.
 SILENT = "no value while the run lasted"
-#: Why no card was sampled where the person said so.
+#: Why no card was sampled with WATCH=none.
 NOT_WANTED = "nobody wanted one sampled (WATCH=none)"
-#: Fewer ticks than this say nothing about an epoch (NVML's own utilisation period is 1/6 to 1 s).
+#: Ticks that an epoch needs to have a usage (NVML's own utilisation period is 1/6 to 1 s).
 LEAST_TICKS = 5
 
 #: Why clocks were held down, by the bit of ``event_reasons`` (NVML API reference, nvmlClocksEventReasons).
@@ -83,7 +83,7 @@ else:
 
 @dataclass(frozen=True)
 class EpochUsage:
-    """The usage while one epoch was trained; ``why_empty`` says why it is missing where it is."""
+    """The usage while one epoch was trained, or ``why_empty``."""
 
     epoch: float
     ticks: int
@@ -97,9 +97,9 @@ class EpochUsage:
 class Energy:
     """Joules of the card: over the life of the process, and from its start to the end of the training that crossed.
 
-    ``source`` is ``counter`` or ``power`` (integrated, a fallback); ``uncertainty_joules`` is what two edges of a
-    counter that moves in steps can be off by. ``begin_mj`` and ``end_mj`` are the counter at spawn and exit, so that
-    runs made back to back can be put together.
+    ``source`` is ``counter`` or ``power`` (integrated, a fallback); ``uncertainty_joules`` is the possible error of two
+    readings of a counter that moves in steps. ``begin_mj`` and ``end_mj`` are the counter at spawn and exit, so that
+    runs made back to back can be measured together.
     """
 
     run_joules: float | None = None
@@ -113,10 +113,10 @@ class Energy:
 
 @dataclass(frozen=True)
 class Sampling:
-    """The sampler's account of itself: how often, how late, and at what price.
+    """What the sampler did: how often, how late, and at what cost.
 
     ``missed`` are the due times that passed without a tick, from the gaps in the schedule. ``cpu_seconds`` is of all
-    ticks and edges together. ``why_no_ticks`` says why there are none where a sampler ran, such as a damaged file.
+    ticks and edges together. ``why_no_ticks`` is why there are none where a sampler ran, such as a damaged file.
     """
 
     period_ms: float | None = None
@@ -140,9 +140,9 @@ class Telemetry:
     counters that held no number, or one that cannot be, and were left empty, by name; ``reason_shares`` the share of
     training ticks with each reason of REASON_BITS; ``lost_seconds`` time lost to throttling by the driver's counters,
     by cause. Everything of the host is over the life of the process: ``steal_share`` of the CPU time that the machine
-    asked for (busy and stolen together), ``throttled_seconds`` by the control group, ``pressure_shares`` (``cpu``,
-    ``memory``, ``io``) the share of the time in which something waited for it. ``read_bytes`` is what the trainer read
-    from a disk.
+    needed (busy and stolen together), ``throttled_seconds`` by the control group, ``pressure_shares`` (``cpu``,
+    ``memory``, ``io``) the share of the time in which something waited for it, ``read_bytes`` from a disk, by the
+    trainer.
     """
 
     sampling: Sampling = Sampling()

@@ -1,8 +1,7 @@
-"""Reading ``telemetry.csv``: one row after the other, so that a run of ten hours fits, and nothing that is not whole.
+"""Reads ``telemetry.csv`` row by row, so that a run of ten hours fits in memory.
 
-A harness that was killed leaves its last line cut, which is nobody's fault. A cell that is no number, or one that
-cannot be, costs itself; any other damage, a row without its time among it, makes the file unusable, as numbers out of a
-broken table would be believed.
+A cut last line, as a killed harness leaves it, is skipped. A cell that is no number, or an impossible one, is empty.
+Any other damage, such as a row without its time, makes the file unusable, as wrong numbers would go unnoticed.
 """
 
 from __future__ import annotations
@@ -32,11 +31,11 @@ _Columns = Sequence[tuple[str, Callable[[str], float] | None]]
 
 
 class Damaged(ValueError):
-    """A ``telemetry.csv`` that cannot be used; the message says in one sentence what is wrong with it."""
+    """A ``telemetry.csv`` that cannot be used; the message is one clause."""
 
 
 def read(path: Path) -> Iterator[TelemetrySample]:
-    """The ticks of a file in their order, a cut last line left out.
+    """Yield the ticks of a file in their order, without a cut last line.
 
     Raises Damaged, possibly after some ticks, for a file that cannot be read, holds something else, or is broken.
     """
@@ -51,7 +50,7 @@ def read(path: Path) -> Iterator[TelemetrySample]:
 
 
 def ticks(stream: TextIO) -> Iterator[TelemetrySample]:
-    """The same of an open file."""
+    """Yield the ticks of an open file, as ``read``."""
     rows = csv.reader(_whole_lines(stream), strict=True)
     try:
         header = next(rows, None)
@@ -71,7 +70,7 @@ def ticks(stream: TextIO) -> Iterator[TelemetrySample]:
 
 
 def _refuse_header(header: list[str]) -> None:
-    """Raise Damaged for a first line that does not say which cell is what."""
+    """Raise Damaged for a first line that does not name the columns."""
     if "t_ns" not in header:
         raise Damaged(f"{TELEMETRY_FILE} is no table of this harness: its first line names no column t_ns")
     if len(set(header)) < len(header):
@@ -104,7 +103,7 @@ def _tick(columns: _Columns, row: list[str], number: int) -> TelemetrySample:
 
 
 def _possible(columns: _Columns, row: list[str]) -> TelemetrySample:
-    """A tick without what its row holds that is no number or cannot be in its column."""
+    """The tick of a row without the cells that are no number or cannot be in their column."""
     tick: TelemetrySample = {}
     wrong = 0
     for (name, read), cell in zip(columns, row, strict=True):
@@ -123,12 +122,12 @@ def _possible(columns: _Columns, row: list[str]) -> TelemetrySample:
 
 
 def _is_plain(cell: str) -> bool:
-    """Whether int() and float() read it as others do: they also take ``1_0`` and the digits of other scripts."""
+    """Whether int() and float() read it as CSV readers do: they also take ``1_0`` and the digits of other scripts."""
     return "_" not in cell and cell.isascii()
 
 
 def impossible(tick: TelemetrySample) -> list[str]:
-    """The columns of a tick whose cell held no number, or one that cannot be."""
+    """Return the columns of a tick whose cell held no number, or an impossible one."""
     wrong = int(tick.get(IMPOSSIBLE, 0))
     return [column.name for place, column in enumerate(COLUMNS) if wrong >> place & 1]
 

@@ -1,4 +1,4 @@
-"""What the ticks of ``telemetry.csv`` say of the training they fall into, taken one after the other."""
+"""Aggregates the ticks of ``telemetry.csv`` over the training they fall into, one after the other."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _RATES = tuple((each.name, each.rate_of) for each in SPREADS if each.rate_of)
 
 @dataclass(frozen=True)
 class Training:
-    """The phases that trained what one evaluation is of; ``epoch`` is the evaluation's."""
+    """The phases that trained for one evaluation; ``epoch`` is the evaluation's."""
 
     epoch: float
     phases: tuple[PhaseSpan, ...]
 
 
 def trainings(evaluations: Sequence[Evaluation], phases: Sequence[PhaseSpan]) -> tuple[Training, ...]:
-    """The ``train_k`` phases by the evaluation that follows them; those after the last one by their own epoch."""
+    """Group the ``train_k`` phases by the evaluation that follows them; those after the last one by their own epoch."""
     trained = sorted((each for each in phases if each.name == "train_k" and each.epoch is not None), key=_epoch)
     epochs = [_epoch(each) for each in trained]
     found, begin = [], 0
@@ -47,7 +47,7 @@ def _epoch(phase: PhaseSpan) -> float:
 
 
 def spread(values: Sequence[float]) -> Spread | None:
-    """The spread of what was read, None of nothing."""
+    """Return the spread of some values, None without any."""
     if not values:
         return None
     return Spread(len(values), math.fsum(values) / len(values), median(values), min(values), max(values))
@@ -55,8 +55,6 @@ def spread(values: Sequence[float]) -> Spread | None:
 
 @dataclass
 class _Tally:
-    """What was read over a span so far."""
-
     ticks: int = 0
     values: dict[str, array[float]] = field(default_factory=dict)
 
@@ -99,7 +97,7 @@ class Ticks:
         self.power: tuple[array[float], array[float]] = (array("d"), array("d"))
 
     def take(self, tick: TelemetrySample) -> None:
-        """Count one more tick, later than those before it."""
+        """Add a tick, later than those before it."""
         self.ticks += 1
         self.columns.update(tick)
         self._take_own(tick)
@@ -141,7 +139,7 @@ class Ticks:
                 self._reasons[name] += bool(int(tick["event_reasons"]) & bit)
 
     def _take_rates(self, tick: TelemetrySample, training: int | None) -> None:
-        """Add what grew since the tick before at which the same was read; both must lie in training."""
+        """Add rates since the tick before at which the same columns were read; both must lie in training."""
         for name, columns in _RATES:
             values = tuple(map(tick.get, columns))
             if None in values:
@@ -157,25 +155,23 @@ class Ticks:
                     self._each[now.training].add(name, found)
 
     def foreign_processes(self, trains: bool) -> int | None:
-        """The most that were seen on the card; None where nobody can say, as of a list that had nobody on it although
-        the trainer should have been: ``trains`` says that.
-        """
+        """Return the most seen on the card; None where the list was always empty although the card ``trains``."""
         return None if trains and not self._foreign and self._listed == 0 else self._foreign
 
     def training_usage(self) -> Usage:
-        """The usage over all training."""
+        """Return the usage over all training."""
         return self._all.usage()
 
     def usages(self) -> list[Usage]:
-        """The usage of each training, in their order."""
+        """Return the usage of each training, in their order."""
         return [tally.usage() for tally in self._each]
 
     def reason_shares(self) -> dict[str, float]:
-        """The share of training ticks at which clocks were held down, by reason; nothing where it was never read."""
+        """Return the share of training ticks at which clocks were held down, by reason; empty if it was never read."""
         return {name: count / self._with_reasons for name, count in self._reasons.items() if self._with_reasons}
 
     def sampling(self, period_ms: float | None) -> Sampling:
-        """The sampler's account of itself, without its edges."""
+        """Return what the sampler did, without its edges."""
         cost, took, late = (spread(self._own[name]) for name in ("cost_us", "took_us", "late_ms"))
         return Sampling(
             period_ms=period_ms,

@@ -17,7 +17,7 @@ _HOLDS = tuple(column.holds for column in COLUMNS)
 class TelemetryFile:
     """A table that only grows; every row reaches the kernel before ``write`` returns.
 
-    ``impossible`` counts, by column, what cannot be in one and was left empty.
+    ``impossible`` counts, by column, the values that cannot be in it and were left empty.
 
     Raises EnvironmentProblem where the file exists already or the disk does not take a row.
     """
@@ -47,6 +47,6 @@ class TelemetryFile:
             self._stream.flush()
 
     def close(self) -> None:
-        """Close the file. What the disk did not take is told by then."""
+        """Close the file. Raises EnvironmentProblem where the disk did not take all of it."""
         with wrap_disk_errors(self.path):
             self._stream.close()

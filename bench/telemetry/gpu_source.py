@@ -1,7 +1,7 @@
-"""The card that is sampled, across the runs of a campaign: opened once, and anew for the next run where it was lost.
+"""The card that is sampled, across the runs of a campaign: opened once, and again for the next run after it was lost.
 
-A driver that fails ends the sampling of the card and nothing else: the run goes on, and its record says what happened.
-One that does not answer is no different: while a run lasts its calls are handed to a thread and looked after later.
+A driver that fails, or does not answer, ends the sampling of the card and nothing else: the run goes on, and its record
+says what happened. While a run lasts, calls of the driver are made in a thread and their results collected later.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from bench.telemetry.schedule import Clocks
 #: A call that takes longer costs the card: far beyond the 0.08 s that a tick beside an H200 in use took at most, and
 #: short beside a run.
 DEADLINE_SECONDS = 2.0
-#: What a card that is lost is given to be left properly, while events may come.
+#: How long closing a lost card may take, as events may arrive meanwhile.
 _MOMENT_SECONDS = 0.01
 
 T = TypeVar("T")
@@ -46,7 +46,7 @@ _FIRST_PID_NAMESPACE = "pid:[4026531836]"
 
 
 class Card(Protocol):
-    """What is needed of ``bench.probes.gpu.Card``; every call may raise GpuLost."""
+    """The methods of ``bench.probes.gpu.Card`` that are used here; each may raise GpuLost."""
 
     @property
     def gpu(self) -> Gpu:
@@ -86,8 +86,8 @@ class GpuSelection:
 class GpuSource:
     """The chosen card, or none; ``why_none`` is one clause or sentence where nothing of a card is read.
 
-    ``lost`` is what the driver said last, empty while all is well. No call raises anything, and none but ``prepare``
-    and ``close`` waits for the driver.
+    ``lost`` is the driver's error, empty while the card answers. No method raises, and only ``prepare`` and ``close``
+    wait for the driver.
     """
 
     def __init__(
@@ -105,17 +105,17 @@ class GpuSource:
         self._sampling: Call[Sample] | None = None
         self._card: Card | None = None
         self._energy_step: EnergyStep | None = None
-        self._told_by_pids = _sees_host_pids(root)
-        #: The card before the trainer was started, None where it did not tell.
+        self._sees_host_pids = _in_first_pid_namespace(root)
+        #: The card before the trainer was started, None where it did not answer.
         self._before: Before | None = None
-        #: Processes that were on it then.
+        #: Processes that were on it at that time.
         self._earlier: frozenset[int] = frozenset()
-        #: The list of processes has shown the trainer in this run, so that what is not on it is not there.
+        #: The list of processes has shown the trainer in this run, so it can be trusted to be complete.
         self._shows_trainer = False
         self._impossible: Counter[str] = Counter()
 
     def prepare(self) -> dict[str, Any] | None:
-        """Have the card open for a run: what ``harness_sampler`` says of it, None where there is none."""
+        """Open the card for a run and return its table of ``harness_sampler``, None where there is no card."""
         if self._chosen is None:
             return None
         chosen = self._chosen
@@ -131,7 +131,7 @@ class GpuSource:
             return None
 
     def _opened(self, uuid: str) -> Card:
-        """The card, opened where it is not yet and its processes noted; waits for the driver."""
+        """Open the card unless it is open, and note its processes; waits for the driver."""
         card = self._card
         if card is None:
             card = self._open_card(uuid)
@@ -143,11 +143,11 @@ class GpuSource:
 
     @property
     def idle(self) -> bool:
-        """Whether the driver has answered everything that it was asked, so that the next call will not wait for it."""
+        """Whether all calls have returned, so that the next one starts at once."""
         return self._driver.idle
 
-    def ask_sample(self, slow: bool) -> Call[Sample] | None:
-        """A reading for the tick that begins, the one still going on where there is one; None without a card.
+    def start_sample(self, slow: bool) -> Call[Sample] | None:
+        """Start a reading, or return the one still going on; None without a card.
 
         The card is lost once a reading has gone on for longer than DEADLINE_SECONDS.
         """
@@ -161,8 +161,8 @@ class GpuSource:
         self._sampling = None if card is None else self._submit(lambda: card.sample(slow))
         return self._sampling
 
-    def ask_counters(self, until_ns: int) -> Call[Counters] | None:
-        """A reading of the counters, not begun after ``until_ns``; None without a card."""
+    def start_counters(self, until_ns: int) -> Call[Counters] | None:
+        """Start a reading of the counters, not begun after ``until_ns``; None without a card."""
         card = self._card
         return None if card is None else self._submit(card.counters, until_ns)
 
@@ -172,8 +172,8 @@ class GpuSource:
     def values(
         self, reading: Call[Sample] | None, family: ProcessTree | None, before_start: bool
     ) -> Mapping[str, float | None]:
-        """The card's cells of a row, none where nothing came; ``before_start`` as long as the trainer cannot be on it
-        yet.
+        """Return the card's cells of a row by column, none without a result; ``before_start`` while the trainer cannot
+        be on the card yet.
         """
         sample = self._answer(reading) or Sample()
         if sample.processes is None:
@@ -182,29 +182,29 @@ class GpuSource:
         return {**sample.numbers, "gpu_processes": len(sample.processes), "foreign_processes": foreign}
 
     def counters(self, reading: Call[Counters] | None) -> Counters:
-        """The counters that were read, all of them missing where nothing came."""
+        """Return the counters that were read, all of them None without a result."""
         return self._answer(reading) or Counters()
 
     def _answer(self, reading: Call[T] | None) -> T | None:
-        """What came of a reading, None where nothing did; the card is lost where the driver said so."""
+        """Return the result of a reading, None without one; an error of the driver makes the card lost."""
         if reading is None or not reading.done():
             return None
         try:
             return reading.answer()
-        except DriverHangs:  # behind another call, by which the card is lost or not
+        except DriverHangs:  # not begun in time, behind another call
             return None
         except Exception as error:
-            if self._card is not None:  # and not by an answer that came before this one
+            if self._card is not None:
                 self._lose(error)
             return None
 
     def rest(self) -> None:
-        """The run is over: what has not come back by now is not waited for."""
+        """End a run: abandon a reading that has not returned."""
         if self._sampling is not None:
             self._driver.abandon(self._sampling)
 
     def take_impossible(self) -> Counter[str]:
-        """How many numbers that cannot be the card answered since the last call, by column or counter."""
+        """Return how many impossible numbers the card gave since the last call, by column or counter."""
         found, self._impossible = self._impossible, Counter()
         if self._card is not None:
             found.update(self._card.take_impossible())
@@ -218,8 +218,7 @@ class GpuSource:
                 self._driver.call(card.close, "leaving it", DEADLINE_SECONDS)
 
     def _lose(self, error: Exception) -> None:
-        said = str(error) if isinstance(error, GpuProblem) else f"{type(error).__name__}: {error}"
-        self.lost = one_line(said)
+        self.lost = one_line(str(error) if isinstance(error, GpuProblem) else f"{type(error).__name__}: {error}")
         card, self._card = self._card, None
         if card is not None:
             self._impossible.update(card.take_impossible())
@@ -236,7 +235,7 @@ class GpuSource:
             "calls": dict(card.calls),
             "energy_step_ms": None if step is None else step.period_ms,
             "energy_step_mj": None if step is None else step.step_mj,
-            "processes": "pids" if self._told_by_pids else "counts",
+            "processes": "pids" if self._sees_host_pids else "counts",
             "before": {
                 "utilisation_percent": self._before and self._before.utilisation_percent,
                 "memory_bytes": self._before and self._before.memory_bytes,
@@ -244,25 +243,25 @@ class GpuSource:
         }
 
     def _foreign(self, on_card: tuple[int, ...], family: ProcessTree | None, before_start: bool) -> int | None:
-        """How many of the card's processes are not the trainer's; None where that cannot be told, as of a list on which
-        not even the trainer ever was.
+        """Count the card's processes that are not the trainer's; None where that is not known, as of a list that never
+        had the trainer on it.
         """
-        if not self._told_by_pids:
-            # In a namespace of our own the driver's numbers mean nothing to us, so they can only be counted.
+        if not self._sees_host_pids:
+            # In a PID namespace of our own the driver's numbers name no process, so they can only be counted.
             ours = 0 if before_start or not self._trains or self._earlier.issuperset(on_card) else 1
             self._shows_trainer = self._shows_trainer or bool(ours)
             return len(on_card) - ours if on_card else self._none
         if family is None:
             return len(on_card) or self._none
         strangers = set(on_card) - family.pids
-        if strangers:  # perhaps a child born since the last look
+        if strangers:  # perhaps a child started since the last refresh
             family.refresh()
             strangers -= family.pids
         owners = family.ownership.of(strangers)
         strangers = {pid for pid in strangers if owners[pid] is not Owner.TRAINER}
         foreign = {pid for pid in strangers if owners[pid] is Owner.SOMEBODY_ELSE or pid in self._earlier}
         if not strangers.issuperset(on_card):
-            # Who may not be looked into could only be a trainer that a daemon started, and this one is on the card.
+            # A process that cannot be inspected could only be a trainer started by a daemon, but ours is on the card.
             foreign |= {pid for pid in strangers if owners[pid] is Owner.HIDDEN}
             self._shows_trainer = True
         if foreign:
@@ -275,19 +274,19 @@ class GpuSource:
 
     @property
     def _none(self) -> int | None:
-        """What a list says that names nobody else: nothing, as long as it lacks the trainer that should be on it."""
+        """The count where nobody else is listed: unknown as long as the trainer that should be listed is not."""
         return 0 if self._shows_trainer or not self._trains else None
 
 
 def _before(card: Card) -> Before | None:
-    """What the card does now; one that does not answer is found lost with the next tick."""
+    """What the card does now; one that does not answer is lost with the next tick."""
     try:
         return card.look_before()
     except Exception:
         return None
 
 
-def _sees_host_pids(root: Path) -> bool:
+def _in_first_pid_namespace(root: Path) -> bool:
     try:
         return os.readlink(root / "proc/self/ns/pid") == _FIRST_PID_NAMESPACE
     except OSError:

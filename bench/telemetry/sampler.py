@@ -1,13 +1,14 @@
 """Reads the machine while a trainer runs: a row of ``telemetry.csv`` four times a second, counters at the edges.
 
-It runs in the harness, which sleeps otherwise, and never in the trainer, whose input loop it would delay. Ticks are due
-on a fixed schedule from the first one, ``start + k x period``: a late one does not move the next, and one that was
-missed is left out, so that ``k`` of every row can be told from ``t_ns`` and ``late_ms``. What it writes, and what it
-costs itself, is described in ``bench.record.telemetry``; nothing it keeps grows with the length of a run.
+It runs in the harness, which sleeps otherwise, and never in the trainer, whose input loop it would delay. What is read,
+and on which ticks, are the rows of ``bench.record.metrics``. Ticks are due on a fixed schedule from the first one,
+``start + k x period``: a late one does not move the next, and a missed one is left out, so that ``k`` of every row
+follows from ``t_ns`` and ``late_ms``. What it writes is described in ``bench.record.telemetry``; its memory does not
+grow with the length of a run.
 
-A driver that takes its time holds up nothing here. A reading is waited for a moment; what has not come by then is
-looked for at the next call, and its row or its edge is written then. A row has until the next tick, an edge
-``EDGE_TOLERANCE_NS``, and what comes later is left empty: it would be of another moment.
+A slow driver delays nothing here. A reading is waited for PATIENCE_SECONDS; one that takes longer is collected at the
+next call, and its row or edge is written then. A row has until the next tick, an edge ``EDGE_TOLERANCE_NS``; a value
+that comes later is left empty, as it would be of another moment.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ _HOST_COUNTERS, _TRAINER_COUNTERS = read_from("host", COUNTERS), read_from("trai
 
 @dataclass(frozen=True)
 class _Row:
-    """A row that waits for its reading of the card; ``values`` are what is known by name."""
+    """A row that waits for its reading of the card; ``values`` are the others, by column."""
 
     values: dict[str, Any]
     before_start: bool
@@ -87,7 +88,7 @@ class _Edge:
 
 
 class Samplers:
-    """Makes the sampler of each run of a campaign, and holds what the runs share, the opened card; a context manager.
+    """Makes the sampler of each run of a campaign, and holds the opened card that they share; a context manager.
 
     ``chosen`` is None where no card is to be sampled, and ``why_no_gpu`` then says why. ``root`` is where /proc and
     /sys are.
@@ -136,7 +137,7 @@ class Sampler:
         self._file: TelemetryFile | None = None
         self._family: ProcessTree | None = None
         self._write: Write = _write_nothing
-        self._lost_told = False
+        self._lost_written = False
         self._row: _Row | None = None
         self._edges: deque[_Edge] = deque()
         self._count: _Count | None = None
@@ -146,7 +147,7 @@ class Sampler:
         self._impossible: Counter[str] = Counter()
 
     def prepare(self, folder: Path, write: Write) -> None:
-        """Open everything, say what can be read, and read the counters once before the trainer is there."""
+        """Open everything, write what can be read, and read the counters once before the trainer is started."""
         line = {"event": "harness_sampler", "period_ms": self._schedule.period_ns / 1e6, "off": self._off}
         if self._off:
             write(line)
@@ -157,22 +158,22 @@ class Sampler:
         self._load = Load(self._root)
         self._open.callback(self._load.close)
         card = self._card.prepare()
-        self._lost_told = card is None
+        self._lost_written = card is None
         write({**line, "gpu": card, "why_no_gpu": self._card.why_none, "host_absent": list(self._absent(self._load))})
         self._edge("spawn")
 
     def began(self, pid: int, is_client: bool = False) -> None:
-        """The trainer's process, or its client, has this number; its accounts are opened before it can end."""
+        """Open the files of the trainer's process, or of its client, before it can end."""
         if not self._off:
             self._family = ProcessTree(pid, self._root, is_client)
             self._open.callback(self._family.close)
 
     def account(self) -> tuple[float | None, int | None]:
-        """What was last read of the trainer's CPU time and of the most memory it had."""
+        """Return the trainer's CPU time and peak memory as last read."""
         return self._spent_seconds, self._peak_bytes
 
     def event(self, event: protocol.Event, received_ns: int) -> None:
-        """Read the counters where an edge of the run, the first of its process, or of an epoch was announced."""
+        """Read the counters at an event that begins or ends something, of the first run of a process."""
         if event.run != 0 or self._off:
             return
         if isinstance(event, protocol.Phase):
@@ -182,7 +183,7 @@ class Sampler:
             self._edge(event.kind, None, received_ns)
 
     def tick(self, now_ns: int) -> int | None:
-        """Write a row, now or once its reading has come, and say when the next is due; None where telemetry is off."""
+        """Write a row, now or once its reading has returned; return when the next is due, None with telemetry off."""
         if self._file is None:
             return None
         began_ns = self._cost.begin()
@@ -191,7 +192,7 @@ class Sampler:
         number, due_ns = self._schedule.begin(began_ns)
         turns = self._schedule.turns()
         idle = self._card.idle
-        reading = self._card.ask_sample(SLOW_TICKS in turns)
+        reading = self._card.start_sample(SLOW_TICKS in turns)
         came = _came(reading, idle, PATIENCE_SECONDS)
         values = self._host_values(turns)
         cost_us, took_us = self._cost.so_far()
@@ -200,11 +201,11 @@ class Sampler:
         self._row = _Row(values, number == 0, reading)
         if came:
             self._write_row()
-        self._tell_lost()
+        self._write_lost()
         return self._schedule.next_due(self._cost.end())
 
     def ended(self) -> None:
-        """Read the counters a last time and close everything; a second call does nothing."""
+        """Read the counters a last time and close everything; a second call has no effect."""
         with self._open:
             if self._file is not None:
                 self._edge("exit")
@@ -213,12 +214,12 @@ class Sampler:
                 self._write_edges(all_of_them=True)
                 self._write_row()
                 self._card.rest()
-                self._tell_impossible(self._file)
-                self._tell_lost()
+                self._write_impossible(self._file)
+                self._write_lost()
         self._file = self._load = self._family = None
 
     def _write_row(self) -> None:
-        """Write the row that waits, if any, with what has come of its reading."""
+        """Write the row that waits, if any, with the result of its reading."""
         row, self._row = self._row, None
         if row is not None and self._file is not None:
             row.values["cost_us"] += _cpu_us(row.reading)
@@ -226,12 +227,12 @@ class Sampler:
             self._file.write(row.values)
 
     def _edge(self, name: str, epoch: float | None = None, received_ns: int | None = None) -> None:
-        """Have a line with the counters written. Edges that were announced in one breath share one reading, and those
-        that are heard of after the end have the last one.
+        """Queue a line with the counters. Events received together share one reading; those received after the end have
+        the last one.
         """
         began_ns = self._cost.begin()
-        in_one_breath = received_ns is not None and received_ns == self._counted_for_ns
-        counts = self._count is None or (self._file is not None and not in_one_breath)
+        received_together = received_ns is not None and received_ns == self._counted_for_ns
+        counts = self._count is None or (self._file is not None and not received_together)
         if self._count is None or counts:
             since_ns = began_ns if received_ns is None else received_ns
             self._count, self._counted_for_ns = self._counters(since_ns + EDGE_TOLERANCE_NS), received_ns
@@ -240,11 +241,11 @@ class Sampler:
         line = {"event": "harness_edge", "edge": name, **where}
         self._edges.append(_Edge(line, cost_us, self._count, counts))
         self._write_edges(all_of_them=self._file is None)
-        self._tell_lost()
+        self._write_lost()
         self._cost.end()
 
     def _write_edges(self, all_of_them: bool = False) -> None:
-        """Write the edges whose readings have come, or come too late by now, in their order."""
+        """Write the edges whose readings have returned, or are too late by now, in their order."""
         now_ns = self._clocks.now()
         while self._edges and (all_of_them or self._edges[0].count.over(now_ns)):
             edge = self._edges.popleft()
@@ -256,23 +257,23 @@ class Sampler:
             self._write({**edge.line, **read, "cost_us": cost_us})
 
     def _counters(self, until_ns: int) -> _Count:
-        """What only grows, and the temperature, by its name in a line; what is not known is left out."""
+        """Read COUNTERS."""
         found: dict[str, Any] = {"t_ns": self._clocks.now()}
         idle = self._card.idle
-        reading = self._card.ask_counters(until_ns)
+        reading = self._card.start_counters(until_ns)
         _came(reading, idle, PATIENCE_SECONDS)
         if self._load is not None:
             found |= self._load.read(_HOST_COUNTERS)
         if self._family is not None:
             self._family.refresh()
             found |= self._trainer_values(_TRAINER_COUNTERS)
-            # Of those that are left: the largest may have ended before the first process of its container.
+            # The maximum so far: the largest process may have ended before the first one of its container.
             peaks = filter(None, (self._family.peak_bytes(), self._peak_bytes))
             self._peak_bytes = max(peaks, default=None)
         return _Count(until_ns, reading, found)
 
     def _host_values(self, turns: frozenset[int]) -> dict[str, Any]:
-        """What is read of the machine and of the trainer on a tick of these turns, by name."""
+        """Read what is due of the host and of the trainer."""
         host, trainer = _due(turns)
         found = self._load.read(host) if host and self._load else {}
         if EACH_SECOND in turns and self._family is not None:
@@ -288,21 +289,20 @@ class Sampler:
         return found
 
     def _absent(self, load: Load) -> tuple[str, ...]:
-        """Names of what this machine does not show; of a process, ours stands for the trainer's."""
+        """The names of what this machine does not show; our own process stands for the trainer's."""
         ourselves = ProcessTree(os.getpid(), self._root)
         shown = _read_tree(ourselves, read_from("trainer"))
         ourselves.close()
         return (*(name for name, value in shown.items() if value is None), *load.absent)
 
-    def _tell_impossible(self, file: TelemetryFile) -> None:
-        """Write down how many numbers were left empty because they cannot be."""
+    def _write_impossible(self, file: TelemetryFile) -> None:
         counts = self._impossible + self._card.take_impossible() + file.impossible
         if counts:
             self._write({"event": "harness_impossible", "counts": dict(sorted(counts.items()))})
 
-    def _tell_lost(self) -> None:
-        if self._card.lost and not self._lost_told:
-            self._lost_told = True
+    def _write_lost(self) -> None:
+        if self._card.lost and not self._lost_written:
+            self._lost_written = True
             self._write({"event": "harness_gpu_lost", "t_ns": self._clocks.now(), "why": self._card.lost})
 
 
@@ -319,14 +319,14 @@ def _read_tree(family: ProcessTree, metrics: Sequence[Metric]) -> dict[str, Any]
 
 
 def _came(reading: gpu.Call[Any] | None, idle: bool, seconds: float) -> bool:
-    """Whether a reading, if any, is over, for which a moment is waited where the driver was ``idle`` before."""
+    """Whether a reading, if any, has returned, after waiting for it where the driver was ``idle`` before."""
     return reading is None or reading.done(max(0.0, seconds) if idle else 0.0)
 
 
 def _cpu_us(reading: gpu.Call[Any] | None) -> float:
-    """What a reading cost its thread, as far as it has come."""
+    """CPU time of a reading that has returned."""
     return reading.cpu_ns / 1000 if reading is not None and reading.done() else 0.0
 
 
 def _write_nothing(line: Mapping[str, Any]) -> None:
-    """Where a line goes before there is a run."""
+    """Drop a line, as there is no run yet."""

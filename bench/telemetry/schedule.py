@@ -1,4 +1,4 @@
-"""The sampler's time: when its ticks are due, whose turn it is on which of them, and what they cost."""
+"""The sampler's time: when its ticks are due, what is read on which of them, and what they cost."""
 
 from __future__ import annotations
 
@@ -45,35 +45,37 @@ class Schedule:
 
 
 class Cost:
-    """What reading and writing takes, in microseconds of CPU and of the clock on the wall.
+    """The cost of reading and writing, in microseconds of CPU time and of wall-clock time.
 
-    The price of writing a line down cannot stand in it; it is owed and counted with the next.
+    The cost of writing a line cannot be in that line; it is carried over to the next.
     """
 
     def __init__(self, clocks: Clocks) -> None:
         self._clocks = clocks
         self._cpu_ns = self._wall_ns = 0
-        self._owed_cpu_ns = self._owed_wall_ns = 0
+        self._carried_cpu_ns = self._carried_wall_ns = 0
 
     def begin(self) -> int:
-        """Begin to count; the moment (CLOCK_MONOTONIC)."""
+        """Begin to count, and return the time (CLOCK_MONOTONIC)."""
         self._wall_ns, self._cpu_ns = self._clocks.now(), self._clocks.cpu()
         return self._wall_ns
 
     def so_far(self) -> tuple[float, float]:
-        """CPU and wall-clock time since ``begin``, with what was owed; what follows until ``end`` is owed."""
+        """Return CPU and wall-clock time since ``begin`` with what was carried over; the rest until ``end`` is carried
+        over to the next.
+        """
         cpu_ns, wall_ns = self._clocks.cpu(), self._clocks.now()
         spent_us = (
-            (cpu_ns - self._cpu_ns + self._owed_cpu_ns) / 1000,
-            (wall_ns - self._wall_ns + self._owed_wall_ns) / 1000,
+            (cpu_ns - self._cpu_ns + self._carried_cpu_ns) / 1000,
+            (wall_ns - self._wall_ns + self._carried_wall_ns) / 1000,
         )
         self._cpu_ns, self._wall_ns = cpu_ns, wall_ns
         return spent_us
 
     def end(self) -> int:
-        """Put down what is owed; the moment (CLOCK_MONOTONIC)."""
+        """Carry over the rest, and return the time (CLOCK_MONOTONIC)."""
         cpu_ns, wall_ns = self._clocks.cpu(), self._clocks.now()
-        self._owed_cpu_ns, self._owed_wall_ns = cpu_ns - self._cpu_ns, wall_ns - self._wall_ns
+        self._carried_cpu_ns, self._carried_wall_ns = cpu_ns - self._cpu_ns, wall_ns - self._wall_ns
         return wall_ns
 
 
