@@ -1,7 +1,7 @@
-"""TensorFlow as the trainer will find it, asked in a process of its own: its version, its GPUs, and why it sees none.
+"""TensorFlow as the trainer will find it: its version, its GPUs, and why it sees none.
 
-The harness imports no framework, and TensorFlow can end its process when a driver is half there, so a short script
-asks and this module reads what it wrote.
+The harness imports no framework, and TensorFlow can end its process when a driver is incomplete, so a short script runs
+in a process of its own and this module reads its output.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ PATIENCE_SECONDS = 180.0
 
 _MARK = "framework-answer "
 #: TensorFlow names a library it cannot load only at verbosity 1 of its loader (tensorflow issue 66987; tsl
-#: dso_loader.cc), so that one file is made to speak, into the stream this script's answer goes to.
+#: dso_loader.cc), so it is raised for that file, and its log goes to the stream of the script's answer.
 _SCRIPT = f"""
 import json, os, sys
 sys.path.insert(0, sys.argv[1])
@@ -56,9 +56,9 @@ _VERSIONS = re.compile(r"kernel version (\S+) does not match DSO version (\S+)")
 
 @dataclass(frozen=True)
 class Answer:
-    """What TensorFlow says; None is what it did not get to say.
+    """What the script reported; None is what it did not get to.
 
-    ``why_no_gpu`` is a clause, and holds also on a machine that has none; ``error`` says what went wrong in asking.
+    ``why_no_gpu`` is a clause, also on a machine without a GPU; ``error`` is what went wrong in the script.
     """
 
     version: str | None = None
@@ -68,7 +68,7 @@ class Answer:
 
 
 def ask(run_command: RunCommand, checkout: Path, python: str = sys.executable) -> Answer:
-    """What the TensorFlow of the interpreter ``python`` says; never raises, as every failure is an answer."""
+    """Return what the TensorFlow of the interpreter ``python`` reports; a failure is an answer, too."""
     try:
         return read(run_command([python, "-c", _SCRIPT, str(checkout.absolute())], PATIENCE_SECONDS))
     except TimeoutError:
@@ -78,27 +78,27 @@ def ask(run_command: RunCommand, checkout: Path, python: str = sys.executable) -
 
 
 def read(output: str) -> Answer:
-    """The answer in the script's output, as far as it got."""
-    said: dict[str, Any] = {}
+    """Return the answer in the script's output, as far as it got."""
+    found: dict[str, Any] = {}
     for line in output.splitlines():
         if line.startswith(_MARK):
             try:
-                said.update(json.loads(line[len(_MARK) :]))
+                found.update(json.loads(line[len(_MARK) :]))
             except (TypeError, ValueError):
                 continue  # the process ended in the middle of its line
-    error = said.get("error")
-    if error is None and "gpus" not in said:
-        error = "TensorFlow ended without an answer" + (" when asked for its GPUs" if "version" in said else "")
-    gpus = said.get("gpus")
-    why = None if gpus else said.get("why_no_gpu") or explain_missing_gpu(output)
-    return Answer(said.get("version"), None if gpus is None else tuple(gpus), why, error)
+    error = found.get("error")
+    if error is None and "gpus" not in found:
+        error = "TensorFlow ended without an answer" + (" while looking for its GPUs" if "version" in found else "")
+    gpus = found.get("gpus")
+    why = None if gpus else found.get("why_no_gpu") or explain_missing_gpu(output)
+    return Answer(found.get("version"), None if gpus is None else tuple(gpus), why, error)
 
 
 def explain_missing_gpu(log: str) -> str | None:
-    """Why TensorFlow, whose log this is, has no GPU: a clause that names the library, None where it does not say.
+    """Return why TensorFlow has no GPU by its log: a clause that names the library, None where the log has no reason.
 
-    It says so with TF_CPP_VMODULE=dso_loader=1 or TF_CPP_MAX_VLOG_LEVEL above 0. TensorRT, which nobody needs, is not
-    blamed. With TensorFlow 2.21 a missing libcudart.so passes for missing drivers (seen with its wheel).
+    The log has it with TF_CPP_VMODULE=dso_loader=1 or TF_CPP_MAX_VLOG_LEVEL above 0. TensorRT is not needed and left
+    out. With TensorFlow 2.21 a missing libcudart.so is reported as missing drivers (seen with its wheel).
     """
     failed: dict[str, str] = {}
     for name, reason in _FAILED_LIBRARY.findall(log):

@@ -43,7 +43,7 @@ class Checkout:
 
 
 def look(checkout: Path, run: RunCaptured, environ: Mapping[str, str] = os.environ) -> Checkout:
-    """Return what git says of ``checkout``, or what the image says that it is in; never raises."""
+    """Return what git, or the image that it is in, says of ``checkout``; never raises."""
     if not (checkout / ".git").exists():
         # The repository that git would find further up is somebody else's. An image says what it was built from.
         found = re.fullmatch(r"([0-9a-f]{40})(-dirty)?", environ.get(REVISION_VARIABLE, ""))
@@ -51,11 +51,11 @@ def look(checkout: Path, run: RunCaptured, environ: Mapping[str, str] = os.envir
             return Checkout(found[1], bool(found[2]))
         return Checkout(None, None, NO_REPOSITORY, "it is no git repository", "work in a clone of the repository")
     absolute = checkout.absolute()
-    # Without optional locks, or a commit made meanwhile could find the index locked by a mere question.
+    # Without optional locks, as these could make a concurrent commit fail.
     command = ["git", "--no-optional-locks"]
-    # No program that the checkout's settings name is started; it is only asked what changed.
+    # Start no program that the checkout's settings name.
     command += ["-c", "core.fsmonitor=false", "-C", str(absolute), "status", "--porcelain=v2", "--branch"]
-    # A person's settings may hide files that nobody added, and submodules.
+    # The user's settings may hide untracked files and submodules.
     command += ["--untracked-files=normal", "--ignore-submodules=none", "--", ".", ":(exclude)results"]
     env = {name: value for name, value in environ.items() if not _ELSEWHERE.fullmatch(name)}
     # In English, and no repository further up where .git is an empty folder.
@@ -82,17 +82,17 @@ def _read(completed: CompletedCommand, checkout: Path) -> Checkout:
     dirty = any(not line.startswith("#") for line in lines)
     unseen = [line for line in completed.err.splitlines() if "could not open directory" in line]
     if unseen and not dirty:
-        # Whether a file is in there that git does not know, nobody can tell.
+        # It may hold files that git does not know.
         advice = "make that folder readable, or remove it"
         return Checkout(commits[0], None, UNREADABLE, _words(unseen[0]), advice)
     return Checkout(commits[0], dirty)
 
 
 def _refused(completed: CompletedCommand, checkout: Path) -> Checkout:
-    """Why git tells nothing. Those who are not the owner are told how to trust it (git 2.35.2 and later)."""
+    """Why git failed; with another owner's checkout, how to trust it (git 2.35.2 and later)."""
     lines = [line.strip() for line in completed.err.splitlines() if line.strip()]
     fatal = next((line for line in lines if line.startswith("fatal:")), lines[0] if lines else "")
-    reason = _words(fatal) or f"git ended with exit code {completed.exit_code} and said nothing"
+    reason = _words(fatal) or f"git ended with exit code {completed.exit_code} and wrote no error"
     place = shlex.quote(str(checkout))
     trust = re.search(r"safe\.directory[ \t]+(\S.*)", completed.err)
     if trust or re.search(r"dubious ownership|unsafe repository", completed.err):

@@ -17,25 +17,22 @@ def gpu_facts(
     look: Callable[[], gpu.GpuInventory] = gpu.discover,
     read: Callable[[str], gpu.CardFacts] = gpu.facts,
 ) -> dict[str, Any]:
-    """What there is to know of the GPU that a run on ``device`` gets; every value None where it gets none.
-
-    ``look`` asks for the GPUs and ``read`` for what is fixed about one. Never raises for what they cannot find out.
-    """
-    chosen, sight, why_none = None, None, None
+    """Return the facts of the GPU that a run on ``device`` gets, every value None where it gets none; never raises."""
+    chosen, inventory, why_none = None, None, None
     try:
-        sight = look()
-        why_none = sight.why_none
-        chosen = gpu.choose(sight, device, environ.get("CUDA_VISIBLE_DEVICES"))
+        inventory = look()
+        why_none = inventory.why_none
+        chosen = gpu.choose(inventory, device, environ.get("CUDA_VISIBLE_DEVICES"))
     except EnvironmentProblem as problem:
-        if sight is None:
+        if inventory is None:
             why_none = f"the driver does not work ({type(problem).__name__})"
-        # Else the GPU asked for is none of these, or lost, and its run stops for that.
+        # Else the requested GPU is not there, or lost, and its run stops for that.
     fixed = _fixed(chosen, read)
     not_given = {**chosen.not_given, **fixed.not_given} if chosen else {}
     capability = chosen.compute_capability if chosen else None
     return {
-        "gpu.count": None if sight is None else len(sight.gpus),
-        "gpu.lost": None if sight is None else len(sight.lost),
+        "gpu.count": None if inventory is None else len(inventory.gpus),
+        "gpu.lost": None if inventory is None else len(inventory.lost),
         "gpu.why_none": why_none,
         "gpu.name": chosen.name if chosen else None,
         "gpu.uuid_hash": env_snapshot.hashed(chosen.uuid) if chosen else None,

@@ -1,4 +1,4 @@
-"""The machine's moving counters, read again and again; ``bench.probes.host`` has what does not move.
+"""The values of the host that change while a run lasts; ``bench.probes.host`` has those that do not.
 
 The files are kept open. A kernel or a container that lacks one leaves its values None and their names in ``absent``.
 Fields and their units: proc(5), Documentation/accounting/psi.rst and Documentation/admin-guide/cgroup-v2.rst of Linux.
@@ -41,13 +41,13 @@ class Load:
         self._groups = [PseudoFile(group / "cpu.stat") for group in host.groups(root, "cpu")]
         allowed = sorted(os.sched_getaffinity(0) if cpus is None else cpus)
         self._frequencies = _affordable(_frequency_files(root, allowed), clock)
-        #: What files that several values come from said at this look.
-        self._said: dict[PseudoFile, bytes] = {}
+        #: Contents of the files that several values come from.
+        self._shown: dict[PseudoFile, bytes] = {}
         self.absent = self._absent()
 
     def read(self, metrics: Sequence[Metric]) -> dict[str, Any]:
-        """The values of these rows now, by name, from one look at each file; None is what the kernel does not show."""
-        self._said.clear()
+        """Return the values of these rows by name, each shared file being read once; None is what is not shown."""
+        self._shown.clear()
         return {each.name: getattr(self, each.call)() for each in metrics}
 
     def close(self) -> None:
@@ -70,11 +70,11 @@ class Load:
 
     def cpu_mhz(self) -> float | None:
         if self._frequencies:
-            said = [file.read(32).strip() for file in self._frequencies]
-            values = [int(each) / 1000 for each in said if each.isdigit()]
+            texts = [file.read(32).strip() for file in self._frequencies]
+            values = [int(each) / 1000 for each in texts if each.isdigit()]
         else:  # Of as many CPUs as one read gives.
-            said = self._cpuinfo.read(4 * PAGE).split(b"cpu MHz")[1:]
-            numbers = (_first_number(each.partition(b":")[2]) for each in said)
+            texts = self._cpuinfo.read(4 * PAGE).split(b"cpu MHz")[1:]
+            numbers = (_first_number(each.partition(b":")[2]) for each in texts)
             values = [number for number in numbers if number is not None]
         return round(sum(values) / len(values), 3) if values else None
 
@@ -102,8 +102,9 @@ class Load:
         return sum(seconds) if seconds else None
 
     def pressure_seconds(self) -> dict[str, float]:
-        said = {name: file.read().partition(b"\n")[0].rpartition(b"total=")[2] for name, file in self._pressure.items()}
-        return {name: int(total) / 1e6 for name, total in said.items() if total.isdigit()}
+        firsts = {name: file.read().partition(b"\n")[0] for name, file in self._pressure.items()}
+        totals = {name: line.rpartition(b"total=")[2] for name, line in firsts.items()}
+        return {name: int(total) / 1e6 for name, total in totals.items() if total.isdigit()}
 
     def _absent(self) -> tuple[str, ...]:
         shown = self.read(read_from("host"))
@@ -112,9 +113,9 @@ class Load:
         return (*missing, *(f"pressure_seconds.{name}" for name in _RESOURCES if name not in pressure))
 
     def _look(self, file: PseudoFile, size: int = PAGE) -> bytes:
-        if file not in self._said:
-            self._said[file] = file.read(size)
-        return self._said[file]
+        if file not in self._shown:
+            self._shown[file] = file.read(size)
+        return self._shown[file]
 
     def _cpu_times(self) -> list[int] | None:
         words = self._look(self._stat, 256).partition(b"\n")[0].split()

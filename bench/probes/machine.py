@@ -25,7 +25,7 @@ STAMP_FILE = "installed.json"
 #: Where an image that holds harness and trainer says what it is: ``name@sha256:digest``, set when it is built.
 IMAGE_VARIABLE = "BENCH_IMAGE"
 _IMAGE = re.compile(r"[a-z0-9][\w.-]*(:[\w.-]+)?@sha256:[0-9a-f]{64}")
-#: Of a label of an image, or a flag: its beginning tells what it is.
+#: Characters that are kept of a label of an image, or a flag.
 _LONGEST = 200
 
 
@@ -43,14 +43,14 @@ def fingerprint(
 ) -> dict[str, Any]:
     """The fingerprint of a run on ``device`` (``auto``, ``cpu``, ``gpu`` or a UUID), ready for JSON.
 
-    ``run`` starts git and the like, as only ``bench.launch.launch`` starts processes. ``image`` is the trainer's
-    container image with its digest, ``environ`` the trainer's environment, ``prefix`` the Python environment, ``root``
-    where /proc, /sys and /etc are, ``look`` asks for the GPUs. Never raises for what it cannot find out: the value is
-    None. Nothing in it tells a host, a user, an address, a home folder or an absolute path.
+    ``run`` starts git and the like. ``image`` is the trainer's container image with its digest, ``environ`` the
+    trainer's environment, ``prefix`` the Python environment, ``root`` where /proc, /sys and /etc are, ``look`` finds
+    the GPUs. A value that cannot be found is None; nothing is raised. It holds no host name, user name, address, home
+    folder or absolute path.
     """
     identity = identity or Identity.of_this_process()
 
-    def ask(argv: Sequence[str], seconds: float) -> str:
+    def stdout_of(argv: Sequence[str], seconds: float) -> str:
         return run(argv, seconds).out
 
     facts: dict[str, Any] = {
@@ -65,20 +65,20 @@ def fingerprint(
     facts.update(_host_facts(host.read(root)))
     facts.update(_cpu_facts(cpu.read(root)))
     facts["container.kind"] = container.kind(root)
-    facts["container.toolkit"] = container.toolkit_version(ask)
+    facts["container.toolkit"] = container.toolkit_version(stdout_of)
     facts.update(gpu_facts(device, environ, look))
     facts["cache.cuda_kernels"] = _kernel_cache(environ) if facts["gpu.name"] else None
-    told = {name: _told(value, identity) for name, value in facts.items()}
-    return told | {f"env.{name}": value for name, value in env_snapshot.recorded(environ, identity).items()}
+    redacted = {name: _withheld(value, identity) for name, value in facts.items()}
+    return redacted | {f"env.{name}": value for name, value in env_snapshot.recorded(environ, identity).items()}
 
 
-def _told(value: Any, identity: Identity) -> Any:
-    """A value as a record may tell it: a text that whoever set up the machine chose may hold a name of his."""
+def _withheld(value: Any, identity: Identity) -> Any:
+    """A value for a record: a text that was chosen on this machine may hold a person's name."""
     return WITHHELD if isinstance(value, str) and identity.is_told_by(value) else value
 
 
 def told(facts: Mapping[str, Any], identity: Identity | None = None) -> dict[str, Any]:
-    """Facts whose texts somebody else chose, as those of an image, as a record may tell them."""
+    """Redact facts whose texts come from elsewhere, such as those of an image."""
     identity = identity or Identity.of_this_process()
 
     def one(value: Any) -> Any:
@@ -142,11 +142,11 @@ def _cpu_facts(seen: cpu.Cpu) -> dict[str, Any]:
 
 
 def _image(image: str | None) -> str | None:
-    """An image as a record may tell it: the last part of its name and its digest, not the registry it came from."""
+    """The last part of an image's name, and its digest, without the registry."""
     if not image:
         return None
-    told = image.strip().rpartition("/")[2]
-    return told if _IMAGE.fullmatch(told) else WITHHELD
+    name = image.strip().rpartition("/")[2]
+    return name if _IMAGE.fullmatch(name) else WITHHELD
 
 
 def _kernel_cache(environ: Mapping[str, str]) -> str:

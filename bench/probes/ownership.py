@@ -1,10 +1,9 @@
-"""Whose a process on the card is that is not among the descendants of the trainer that are followed.
+"""Who owns a process on the card that is not among the known descendants of the trainer.
 
-A child of another thread than the trainer's main one, or one of very many, is not among them. It is the trainer's where
-it is in the trainer's session, or was started with the ``BENCH_EVENTS`` that the trainer was started with. So is the
-process of a trainer in a container that a daemon starts (``docker run``), a descendant of the daemon: but only where
-the variable was passed on unchanged, and where we may read its environment, as root or as the same user. Files and
-fields: proc(5).
+A child of another thread than the trainer's main one, or one of very many, is not among them. It belongs to the trainer
+if it is in the trainer's session, or was started with the trainer's ``BENCH_EVENTS``. The latter also finds a trainer
+in a container, which is a descendant of the engine's daemon, if the variable was passed on unchanged and we may read
+its environment, as root or as the same user. Files and fields: proc(5).
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ _SESSION = 3
 
 
 class Owner(Enum):
-    """Whose a process is: ``HIDDEN`` where we may not look, ``GONE`` where there is no such process to be seen."""
+    """Who owns a process: ``HIDDEN`` where we may not look, ``GONE`` where there is no such process."""
 
     TRAINER = "trainer"
     SOMEBODY_ELSE = "somebody else"
@@ -31,11 +30,11 @@ class Owner(Enum):
 
 
 class Ownership:
-    """What is known of the owners of processes; each process is asked once, for as long as it is asked about."""
+    """Finds the owners of processes, and remembers them between calls of ``of`` that name the same process."""
 
     def __init__(self, trainer: int, root: Path = Path("/")) -> None:
-        """``trainer`` leads its session; its environment is read now, as it may rewrite it or end, and again whenever
-        it is needed and was not yet there: the kernel shows none while a program is being put in place.
+        """``trainer`` leads its session. Its environment is read now, as it may rewrite it or end, or, as the kernel
+        shows none while a program is being loaded, when it is needed.
         """
         self._trainer, self._root = trainer, root
         self._known: dict[int, Owner] = {}
@@ -53,19 +52,19 @@ class Ownership:
             return None
 
     def of(self, pids: Iterable[int]) -> dict[int, Owner]:
-        """The owner of each of these processes; what was known of others is forgotten, as their numbers may be anew."""
+        """Return the owner of each process; others are forgotten, as their numbers may be reused."""
         owners = {}
         for pid in pids:
             known = self._known.get(pid, Owner.GONE)
-            owners[pid] = self._ask(pid) if known is Owner.GONE else known
+            owners[pid] = self._look_up(pid) if known is Owner.GONE else known
         self._known = owners
         return owners
 
     def elsewhere(self) -> tuple[int, ...]:
-        """The processes that were started with the trainer's ``BENCH_EVENTS``, it and its session left out: where it is
-        the client of a container engine, those in the container. None where its environment could not be read.
+        """Return the processes outside the trainer's session that were started with its ``BENCH_EVENTS``, as those in
+        a container are whose client it is; none where its environment could not be read.
 
-        Every process of the machine is asked, which takes a few microseconds each.
+        Reads every process of the machine, a few microseconds each.
         """
         mark = self._wanted
         if mark is None:
@@ -85,7 +84,7 @@ class Ownership:
             return False
         return len(words) > _SESSION and int(words[_SESSION]) != self._trainer
 
-    def _ask(self, pid: int) -> Owner:
+    def _look_up(self, pid: int) -> Owner:
         folder = self._root / "proc" / str(pid)
         try:
             words = (folder / "stat").read_bytes().rpartition(b")")[2].split()
@@ -96,7 +95,7 @@ class Ownership:
             return Owner.GONE
         except OSError:  # another user's, as a rule
             return Owner.HIDDEN
-        if not environ:  # It is about to go: there is no memory any more.
+        if not environ:  # It is exiting and has no memory any more.
             return Owner.GONE
         mark = self._wanted
         if mark is None:
@@ -105,7 +104,7 @@ class Ownership:
 
 
 def was_started_with(pid: int, events: Path, root: Path = Path("/")) -> bool:
-    """Whether a process was started with ``events`` as its ``BENCH_EVENTS``; False also where we may not look."""
+    """Return whether a process was started with ``events`` as its ``BENCH_EVENTS``; False where we may not look."""
     try:
         environ = (root / "proc" / str(pid) / "environ").read_bytes()
     except OSError:

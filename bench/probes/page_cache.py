@@ -1,4 +1,4 @@
-"""How much of a file the kernel has in memory, so that reading it costs no disk; nothing is read to find out."""
+"""How much of a file is in the page cache, found without reading it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pathlib import Path
 
 
 def cached_bytes(path: Path) -> int | None:
-    """The bytes of a file that are in memory, in whole pages; None where the kernel does not tell.
+    """Return the bytes of a file that are in memory, in whole pages; None where the kernel does not say.
 
-    Since Linux 5.2 ``mincore`` says of a file that is neither ours nor writable for us that all of it is (mincore(2)).
+    Since Linux 5.2 ``mincore`` reports a file that is neither ours nor writable for us as cached (mincore(2)).
     """
     try:
         with open(path, "rb") as stream:
@@ -20,7 +20,7 @@ def cached_bytes(path: Path) -> int | None:
                 return 0
             if about.st_uid != os.geteuid() and not os.access(path, os.W_OK):
                 return None
-            # A private copy, as ctypes only takes the address of what may be written; no page of it is ever touched.
+            # A private copy, as ctypes only takes the address of writable memory; none of its pages is touched.
             with mmap.mmap(stream.fileno(), about.st_size, access=mmap.ACCESS_COPY) as view:
                 return _resident_bytes(view, about.st_size)
     except (OSError, ValueError):

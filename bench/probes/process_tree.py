@@ -1,12 +1,12 @@
 """What the trainer's process and its live descendants have used, read cheaply enough for four times a second.
 
-The kernel adds the time of a child to its parent's account when the parent waits for it (``cutime`` in
-/proc/PID/stat). So a live child is counted by itself, one that was waited for within its parent, and none twice. A
-child that nobody waits for takes its time with it. Fields and files: proc(5).
+The kernel adds the time of a child to that of its parent when the parent waits for it (``cutime`` in /proc/PID/stat).
+So a live child is counted by itself, one that was waited for within its parent, and none twice. The time of a child
+that is not waited for is lost. Fields and files: proc(5).
 
-However many children a trainer has, we hold a dozen descriptors and spend about a millisecond: the accounts of the
-process and of HELD_OPEN descendants stay open, those of more are opened for every look, and what is more than
-MOST_DESCENDANTS is not read, so that its time counts as that of the rest of the machine.
+However many children a trainer has, this takes a dozen descriptors and about a millisecond: the files of the process
+and of HELD_OPEN descendants stay open, those of more are opened for every reading, and those beyond MOST_DESCENDANTS
+are not read, so their time counts as that of the rest of the machine.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ class _Gone(Exception):
 
 
 class _Member:
-    """The files of one process: ``stat`` is kept open where it is ``held``, the others are opened for every look.
+    """The files of one process: ``stat`` is kept open where it is ``held``, the others are opened for every reading.
 
-    A kept file stays that process's, whoever gets its number later; an opened one is told by the process's start.
+    A file kept open stays that of the process even if its number is reused; an opened one is checked by the start time.
     """
 
     def __init__(self, root: Path, pid: int, held: bool) -> None:
@@ -43,14 +43,14 @@ class _Member:
         folder = f"{root}/proc/{pid}"  # No Path: to put one together takes as long as to read the file.
         self._stat_path, self._io_path = f"{folder}/stat", f"{folder}/io"
         self._statm_path, self._status_path = f"{folder}/statm", f"{folder}/status"
-        # Of the main thread, which starts the workers of every trainer we know; a file for each thread costs too much.
+        # Of the main thread alone, which starts the workers of known trainers; a file for each thread costs too much.
         self._children_path = f"{folder}/task/{pid}/children"
         self._stat: int | None = None
         self._start: bytes | None = None
         if held:
             try:
                 self._stat = os.open(self._stat_path, os.O_RDONLY | os.O_CLOEXEC)
-            except OSError:  # It is opened for every look then.
+            except OSError:  # Then it is opened for every reading.
                 self._stat = None
 
     def cpu_ticks(self) -> int | None:
@@ -71,14 +71,14 @@ class _Member:
         return sum(map(int, words[_TIMES]))
 
     def children(self) -> list[int]:
-        """Its children, as many as one read gives (some 700); none where it is gone or cannot be asked."""
+        """Its children, as many as one read gives (some 700); none where they cannot be read."""
         try:
             return [int(pid) for pid in _look(self._children_path).split()]
         except OSError:
             return []
 
     def disk_bytes(self) -> int | None:
-        """Bytes that it had fetched from a disk, and the children it has waited for."""
+        """Bytes read from a disk by it and by the children it has waited for."""
         try:
             lines = _look(self._io_path).splitlines()
         except OSError:
@@ -114,10 +114,9 @@ class _Member:
 class ProcessTree:
     """A process and its live descendants; ``pids`` are theirs, the process itself first.
 
-    ``is_client``: the process only stands for the trainer, which a container engine has started; the family then are
-    the processes that were given the client's ``BENCH_EVENTS``, and their descendants, and all is unknown until one is
-    found and again when all have ended. A value is None where a file cannot be read, also for want of descriptors;
-    nothing is raised.
+    ``is_client``: the process is the client of a container engine; the tree then are the processes that were given the
+    client's ``BENCH_EVENTS``, and their descendants, and all values are None until one is found and after all have
+    ended. A value is None where a file cannot be read, also for lack of descriptors; nothing is raised.
     """
 
     def __init__(self, pid: int, root: Path = Path("/"), is_client: bool = False) -> None:
@@ -129,11 +128,11 @@ class ProcessTree:
 
     @property
     def pids(self) -> frozenset[int]:
-        """The numbers of all that were alive when last looked at, of MOST_DESCENDANTS and the process at most."""
+        """The process and its known descendants, MOST_DESCENDANTS at most."""
         return frozenset(self._members)
 
     def refresh(self) -> None:
-        """Look for descendants that are new. Who was one stays one, also where the parent between has ended."""
+        """Look for new descendants. A known one stays one, also where the parent between has ended."""
         if self._is_client and not self._elsewhere:
             for pid in self.ownership.elsewhere():
                 if pid not in self._members and len(self._members) <= MOST_DESCENDANTS:
@@ -147,9 +146,9 @@ class ProcessTree:
                     unasked.append(self._members[pid])
 
     def cpu_seconds(self) -> float | None:
-        """CPU time that the family has spent so far; None where that of one cannot be read, or the process is gone."""
+        """Return the CPU time of all so far; None where that of one cannot be read, or the process is gone."""
         while True:
-            # Parents first, and all again where one has ended meanwhile: it may have passed on its time in between.
+            # Parents first, and all again where one has ended meanwhile, as its time may have moved to its parent.
             spent: list[int | None] = []
             gone: list[int] = []
             for pid, member in self._members.items():
@@ -172,7 +171,7 @@ class ProcessTree:
             self._elsewhere.discard(pid)
 
     def disk_bytes(self) -> int | None:
-        """Bytes that had to come from a disk and not from the page cache; None where the process may not be asked."""
+        """Return bytes read from a disk, not the page cache; None where the process may not be read."""
         if self._is_client:
             read = [member.disk_bytes() for member in self._contained()]
             return None if not read or None in read else sum(filter(None, read))
@@ -180,20 +179,18 @@ class ProcessTree:
         return None if own is None else own + sum(filter(None, others))
 
     def resident_bytes(self) -> int | None:
-        """Memory of the process itself; None once it has ended, when the kernel shows 0. In a container, of the
-        largest one.
-        """
+        """Return the memory of the process itself, in a container of the largest one; None once it has ended."""
         if self._is_client:
             return max(filter(None, (member.resident_bytes() for member in self._contained())), default=None)
         words = self._statm.read().split()
         return int(words[1]) * _PAGE_BYTES or None if len(words) > 1 else None
 
     def peak_bytes(self) -> int | None:
-        """The most memory that the largest process of a container ever had, so far."""
+        """Return the peak memory of the largest process of a container."""
         return max(filter(None, (member.peak_bytes() for member in self._contained())), default=None)
 
     def _contained(self) -> list[_Member]:
-        """Who is not the client: the container's first process, found by its environment, and its descendants."""
+        """The container's first process, found by its environment, and its descendants."""
         return [member for pid, member in self._members.items() if self._elsewhere and pid != self._pid]
 
     def close(self) -> None:

@@ -10,7 +10,7 @@ PAGE = 4096
 
 
 class PseudoFile:
-    """A small file of the kernel, kept open and read from its beginning, which saves half the price of a look."""
+    """A small file of the kernel, kept open and read from its beginning, at half the cost of opening it each time."""
 
     def __init__(self, path: Path) -> None:
         try:
@@ -19,7 +19,7 @@ class PseudoFile:
             self._file = None
 
     def read(self, size: int = PAGE) -> bytes:
-        """What the file says now; nothing where it never opened, or what it spoke of is gone."""
+        """Return its contents now, empty where it could not be opened or its subject is gone."""
         if self._file is None:
             return b""
         try:
@@ -28,7 +28,7 @@ class PseudoFile:
             return b""
 
     def close(self) -> None:
-        """Give the descriptor back; the file reads as empty from now on."""
+        """Close the file; it reads as empty from now on."""
         if self._file is not None:
             os.close(self._file)
             self._file = None

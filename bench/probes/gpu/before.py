@@ -1,4 +1,4 @@
-"""What a card does before a trainer is on it: who is there already, how busy it is, and how much memory is taken."""
+"""The state of a card before a run: its processes, utilisation and memory in use."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from bench.record.telemetry import BUSY_PERCENT
 if TYPE_CHECKING:
     from bench.probes.gpu.sample import Sample
 
-#: NVML's utilisation is of a period of up to a second (NVML API reference, nvmlUtilization_t), which may be that of
-#: the run before: a V100 or an H200 that rests shows it for so long at most.
+#: NVML's utilisation is of a period of up to a second (NVML API reference, nvmlUtilization_t), which may be of the run
+#: before: an idle V100 or H200 shows it for at most so long.
 SETTLE_SECONDS = 1.2
 _POLL_SECONDS = 0.2
 
@@ -33,7 +33,7 @@ def look(
     clock: Callable[[], int] = time.monotonic_ns,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Before:
-    """The card as ``read`` shows it, where it seems busy as it is at its calmest within ``seconds``."""
+    """Return the state that ``read`` gives; where it is busy, the least busy one within ``seconds``."""
     first = calmest = read()
     began_ns = clock()
     while (_busy_percent(calmest) or 0) > BUSY_PERCENT and clock() - began_ns < seconds * 1e9:

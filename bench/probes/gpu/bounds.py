@@ -1,7 +1,7 @@
-"""Numbers that a driver answers and no card can have: each is a missing value, and counted.
+"""Numbers that a driver gives and no card can have: each is a missing value, and counted.
 
 Seen are a power of 752 W at a limit of 60 W on an idle laptop, 3.7 million watts, and memory in use of just below 2^64
-bytes, where something between the driver and us had subtracted too much.
+bytes, a negative number.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ _COLUMNS = {each.name: each for each in GPU_NUMBERS}
 
 
 class Bounds:
-    """What is believed of one card, which has ``memory_bytes``; ``limit_watts`` reads the power limit in force.
+    """The bounds of one card's values: its ``memory_bytes``, and the power limit in force, read by ``limit_watts``.
 
-    ``impossible`` counts what was not, by column or counter.
+    ``impossible`` counts the numbers out of bounds, by column or counter.
     """
 
     def __init__(self, memory_bytes: int | None, limit_watts: Callable[[], float | None]) -> None:
@@ -33,7 +33,7 @@ class Bounds:
         self.impossible: Counter[str] = Counter()
 
     def sample(self, read: Sample) -> Sample:
-        """A sample without the values that cannot be."""
+        """Return a sample without impossible numbers."""
         wrong = [name for name, value in read.numbers.items() if value is not None and not self._is(name, value)]
         processes = read.processes
         if processes and not all(0 < pid <= _MOST_PID for pid in processes):
@@ -45,7 +45,7 @@ class Bounds:
         return Sample({**read.numbers, **dict.fromkeys(wrong)}, processes)
 
     def counters(self, read: Counters) -> Counters:
-        """Counters without the values that cannot be."""
+        """Return counters without impossible numbers."""
         kept, wrong = possible(vars(read))
         self.impossible.update(wrong)
         energy_mj, celsius = kept.get("energy_mj"), kept.get("temperature_celsius")
@@ -61,7 +61,7 @@ class Bounds:
     def _is_within_limit(self, watts: float) -> bool:
         if self._limit_watts is not None and watts <= _MOST_OF_LIMIT * self._limit_watts:
             return True
-        # The first, or somebody may have raised it.
+        # Not read yet, or perhaps raised since.
         limit = self._read_limit()
         self._limit_watts = limit if limit is not None and _COLUMNS["gpu_power_watts"].holds(limit) else None
         return not self._limit_watts or watts <= _MOST_OF_LIMIT * self._limit_watts

@@ -1,8 +1,8 @@
-"""The card that trains, read while a run lasts: what it does now, and the counters it keeps.
+"""The card that trains, read while a run lasts: its values now, and its counters.
 
-Every call is tried once when the card is opened, and one that does not answer then is never made again: its value
-stays None. A tick must be cheap, so the handle is kept and a tick makes one library call a value; the process list, the
-dearest call (some milliseconds), is left to the slow ticks.
+Every call is tried once when the card is opened, and one that fails then is never made again: its value stays None. A
+tick must be cheap, so the handle is kept and a tick makes one library call a value; the process list, the most
+expensive call (some milliseconds), is read on slow ticks.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ _SLOW = tuple(
 )
 _FAST_CALLS = {each.call for each in GPU_NUMBERS if each.every == EVERY_TICK}
 _FAST = tuple(each for each in _SLOW if each[0] in _FAST_CALLS)
-#: Looks at a card, one after the other, in which no call answers: after so many it counts as lost.
-_SILENT_LOOKS = 2
+#: Readings in a row in which no call answers, after which a card counts as lost.
+_SILENT_READINGS = 2
 
 
 def open_card(uuid: str) -> Card:
-    """The card with this UUID, every call of it tried once. Raises GpuProblem where there is none or it does not work.
+    """Open the card with this UUID. Raises GpuProblem where there is none or it does not work.
 
     A card is found by its UUID because nothing else means the same to CUDA, to the driver and after a restart.
     """
@@ -62,7 +62,7 @@ def open_card(uuid: str) -> Card:
 
 
 class Card:
-    """One opened card; a context manager. ``calls`` has ``yes`` for each call that answers, and why not for others."""
+    """One opened card; a context manager."""
 
     def __init__(self, nvml: Any, handle: Any, gpu: Gpu) -> None:
         self.gpu = gpu
@@ -84,15 +84,15 @@ class Card:
             self._calls["utilisation"] = DIVIDED
             if not gpu.uuid.startswith("MIG-") and "processes" in self._readers:
                 del self._readers["processes"]
-                self._calls["processes"] = DIVIDED  # It has those of every slice: neighbours, not intruders.
+                self._calls["processes"] = DIVIDED  # It lists those of every slice.
 
     @property
     def calls(self) -> Mapping[str, str]:
-        """Each call by name, with ``yes`` or why it gives nothing."""
+        """Each call by name, with ``yes`` or why it gives no value."""
         return self._calls
 
     def sample(self, slow: bool = False) -> Sample:
-        """What the card does now; with ``slow`` its temperature and processes too. Raises GpuLost where it is gone."""
+        """Return the values of the card now, with ``slow`` those of slow ticks, too. Raises GpuLost if it is gone."""
         numbers: dict[str, float | None] = dict.fromkeys(_NAMES)
         for call, taken in _SLOW if slow else _FAST:
             answer = self._read(call)
@@ -104,13 +104,13 @@ class Card:
         return self._bounds.sample(sample)
 
     def counters(self) -> Counters:
-        """The counters as they stand now. Raises GpuLost where the card is gone."""
+        """Return the counters now. Raises GpuLost where the card is gone."""
         counters = Counters(self._number("energy"), self._read("throttle_time") or {}, self._number("temperature"))
         self._raise_if_silent()
         return self._bounds.counters(counters)
 
     def take_impossible(self) -> dict[str, int]:
-        """How many numbers that cannot be were answered since the last call, by column or counter."""
+        """Return how many impossible numbers it gave since the last call, by column or counter."""
         found = dict(self._bounds.impossible)
         self._bounds.impossible.clear()
         return found
@@ -118,7 +118,7 @@ class Card:
     def look_before(
         self, clock: Callable[[], int] = time.monotonic_ns, sleep: Callable[[float], None] = time.sleep
     ) -> before.Before:
-        """What the card does before a run; takes about a second where it seems busy. Raises GpuLost."""
+        """Return its state before a run; takes about a second where it seems busy. Raises GpuLost."""
         return before.look(lambda: self.sample(slow=True), clock=clock, sleep=sleep)
 
     def measure_energy_step(
@@ -127,13 +127,13 @@ class Card:
         clock: Callable[[], int] = time.monotonic_ns,
         sleep: Callable[[float], None] = time.sleep,
     ) -> energy.EnergyStep | None:
-        """How the energy counter moves, watched for at most ``seconds``; None where it does not. Raises GpuLost."""
+        """Return how the energy counter moves within ``seconds``; None where it does not. Raises GpuLost."""
         return energy.measure(
             lambda: self._bounds.counters(Counters(self._number("energy"))).energy_mj, seconds, clock, sleep
         )
 
     def close(self) -> None:
-        """Leave the driver; the card cannot be read afterwards."""
+        """Close the driver; the card cannot be read afterwards."""
         if self._open:
             self._open = False
             self._readers = {}
@@ -148,7 +148,7 @@ class Card:
         self.close()
 
     def _try(self, name: str, alternatives: tuple[Callable[[], Any], ...]) -> Any:
-        """Keep the first alternative that the driver has, if it answers; put down, and return, its error if not."""
+        """Keep the first alternative that the driver has, if it answers; else record and return its error."""
         self._calls[name] = "missing in the driver"
         refusal: Any = None
         for reader in alternatives:
@@ -167,7 +167,7 @@ class Card:
         return refusal
 
     def _read(self, name: str) -> Any:
-        """The answer of a call that answered once, None where it does not this time. Raises GpuLost."""
+        """The answer of a call that was kept, None where it fails this time. Raises GpuLost."""
         reader = self._readers.get(name)
         if reader is None:
             return None
@@ -182,19 +182,19 @@ class Card:
         return found
 
     def _raise_if_silent(self) -> None:
-        """Raise GpuLost where all calls since the last look gave nothing, code 999 among it, and so before that.
+        """Raise GpuLost where all calls of the last two readings failed, with code 999 among the errors.
 
-        One such code says nothing of the card, which may answer the next call (azhpc-diagnostics#77); a container whose
-        runtime was reloaded hears no other.
+        A single such code does not mean that the card is lost (azhpc-diagnostics#77); in a container whose runtime was
+        reloaded every call gives it.
         """
         self._silent = self._silent + 1 if self._unknown and not self._answers else 0
         self._answers = self._unknown = 0
-        if self._silent >= _SILENT_LOOKS:
+        if self._silent >= _SILENT_READINGS:
             code = self._nvml.NVML_ERROR_UNKNOWN
             raise GpuLost(f"The GPU stopped answering (every call gives code {code}).")
 
     def _number(self, name: str) -> int | None:
-        """The unsigned number that a call answers, None where it says that there is none. Raises GpuLost."""
+        """The unsigned number that a call gives, None where it is marked as not available. Raises GpuLost."""
         return driver.known(self._read(name))
 
     def _processes(self) -> tuple[int, ...] | None:
@@ -203,7 +203,7 @@ class Card:
 
 
 def _limit_watts(nvml: Any, handle: Any) -> float | None:
-    """The power limit in force, None where it is not told."""
+    """The power limit in force, None where it is unknown."""
     try:
         return _watts(nvml.nvmlDeviceGetEnforcedPowerLimit(handle))
     except (nvml.NVMLError, AttributeError):
@@ -222,11 +222,11 @@ def _is_sliced(nvml: Any, handle: Any, gpu: Gpu) -> bool:
 
 
 def _calls(nvml: Any, handle: Any) -> dict[str, tuple[Callable[[], Any], ...]]:
-    """Every call of a tick or an edge by its name in records, the form to be preferred first.
+    """Every call of a tick or an edge by its name in records, the preferred form first.
 
-    Bindings and drivers know different forms: event reasons were throttle reasons before 535. Of the process list the
-    older form is taken first, because the structure of the newer was another in the first drivers of 535, and gave
-    numbers that are no process's (nvitop#79, gpustat#161); the binding's unversioned name is its newest form.
+    Bindings and drivers have different forms: event reasons were throttle reasons before 535. Of the process list the
+    older form comes first, as the structure of the newer differed in the first drivers of 535, which gave wrong process
+    numbers (nvitop#79, gpustat#161); the binding's unversioned name is its newest form.
     """
 
     def forms(*names: str, arguments: tuple[Any, ...] = ()) -> tuple[Callable[[], Any], ...]:

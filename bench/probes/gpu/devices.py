@@ -69,17 +69,17 @@ def discover() -> GpuInventory:
 
     Raises DriverMismatch, NoPermission, GpuLost or GpuProblem where a driver is there and does not answer as it should,
     or none of its GPUs does: one that does not answer beside others that do is among the lost ones.
-    Any module ``pynvml`` will do for this, so that a wrong one costs the samples of a card and not the training on it.
+    Any module ``pynvml`` is accepted here, so that a wrong one prevents sampling and not training.
     """
     try:
         with session() as nvml:
-            return _sight(nvml)
+            return _inventory(nvml)
     except Absent as absence:
         return GpuInventory((), str(absence))
 
 
 def parent_of(slice_uuid: str) -> str | None:
-    """The UUID of the GPU that a slice (MIG) belongs to, None where the driver does not tell."""
+    """The UUID of the GPU that a slice (MIG) belongs to, None where the driver does not say."""
     try:
         with session() as nvml:
             doing = "finding the GPU of a slice"
@@ -119,9 +119,9 @@ def describe(nvml: Any, handle: Any, index: int, uuid: str) -> Gpu:
 def find(nvml: Any, uuid: str) -> tuple[Any, Gpu]:
     """The handle and the description of the card with this UUID, which may be a slice's.
 
-    A slice that the driver does not open stands for its GPU, where that is in its name or the only one.
+    Of a slice that the driver does not open its GPU is taken, where that is in its name or the only one.
     Raises Absent or GpuProblem where there is none or it does not answer; what other cards do does not matter. The
-    message does not tell the UUID: records keep it.
+    message, which records keep, is without the UUID.
     """
     slots = _slots(nvml)
     for index, slot in enumerate(slots):
@@ -131,7 +131,7 @@ def find(nvml: Any, uuid: str) -> tuple[Any, Gpu]:
         return _find_slice(nvml, slots, uuid)
     for slot in slots:
         if slot.problem is not None:
-            raise slot.problem  # as far as anybody can tell, it is this one
+            raise slot.problem  # it may be this one
     raise GpuProblem("No GPU can be read: the NVIDIA driver shows none with the UUID that the run uses.")
 
 
@@ -158,10 +158,10 @@ class _Slot:
 
 
 def _slots(nvml: Any) -> list[_Slot]:
-    """The GPUs this process may use, in PCI bus order, which is how CUDA counts them when asked to.
+    """The GPUs this process may use, in PCI bus order, as CUDA counts them with CUDA_DEVICE_ORDER=PCI_BUS_ID.
 
-    The library counts in an order of its own that no document promises; it holds for a GPU that tells no bus address,
-    as one that is lost. A lost one keeps its place: CUDA still counts it (meta-llama/llama-models#200).
+    The order of the library is not documented; it is used for a GPU without a bus address, such as a lost one. A lost
+    one keeps its place: CUDA still counts it (meta-llama/llama-models#200).
     Raises NoPermission where all are refused.
     """
     found: list[_Slot] = []
@@ -196,7 +196,7 @@ def _slot(nvml: Any, number: int) -> _Slot:
         return replace(slot, problem=problem)
 
 
-def _sight(nvml: Any) -> GpuInventory:
+def _inventory(nvml: Any) -> GpuInventory:
     gpus: list[Gpu] = []
     lost: list[LostGpu] = []
     first: Absent | GpuProblem | None = None

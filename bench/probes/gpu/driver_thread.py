@@ -1,9 +1,9 @@
-"""The one thread in which the driver's library is called, so that a call that does not come back holds nobody else.
+"""The one thread in which the driver's library is called, so that a call that does not return blocks nothing else.
 
-A call of NVML can take for ever, as of a card that fell off the bus, and nothing ends it: no signal, no exception. The
-binding releases Python's lock meanwhile, so everybody else goes on, and whoever waits gives up after a deadline. The
-thread is a daemon, which no exit of the process waits for. There is only one: while an abandoned call has not come
-back, others fail at once instead of piling up behind it, as the library may hold a lock of its own.
+A call of NVML may never return, as of a card that fell off the bus, and no signal or exception ends it. The binding
+releases Python's lock meanwhile, so other threads go on, and the caller gives up after a deadline. The thread is a
+daemon, so the process can exit. There is only one: while an abandoned call has not returned, others fail at once
+instead of queueing behind it, as the library may hold a lock of its own.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from bench.system import signals
 
 #: Without persistence a driver initialises every card when it is opened, which takes seconds for each.
 OPEN_SECONDS = 30.0
-#: How soon who waits notices that somebody wants to stop.
+#: How soon a waiting call notices a request to stop.
 _SLICE_SECONDS = 0.05
 
 T = TypeVar("T")
@@ -32,10 +32,10 @@ Clock = Callable[[], int]
 
 
 class Call(Generic[T]):
-    """A call that the thread was given: its answer once it is ``done``, and what it took.
+    """A call in the thread: its result once it is ``done``, and its cost.
 
-    ``given_ns`` is when it was handed over, ``ended_ns`` when it came back; ``cpu_ns`` what it cost the thread.
-    ``until_ns``: it is not begun any more after this, and ends without an answer. Times are the ``clock``'s.
+    ``given_ns`` is when it was submitted, ``ended_ns`` when it returned; ``cpu_ns`` is its CPU time. It is not begun
+    after ``until_ns``, and then has no result. Times are the ``clock``'s.
     """
 
     def __init__(self, function: Callable[[], T], clock: Clock, cpu: Clock, until_ns: int | None) -> None:
@@ -63,14 +63,14 @@ class Call(Generic[T]):
         self._going_on.release()
 
     def done(self, seconds: float = 0.0) -> bool:
-        """Whether it has come back, for which ``seconds`` are waited at most."""
+        """Return whether it has returned, after waiting for at most ``seconds``."""
         if not self._going_on.acquire(timeout=seconds):
             return False
         self._going_on.release()
         return True
 
     def answer(self) -> T:
-        """What it answered, once it is done. Raises what it raised."""
+        """Return its result once it is done. Raises what it raised."""
         if self._error is not None:
             raise self._error
         return self._answer  # type: ignore[return-value]  # as the function returned it
@@ -92,7 +92,7 @@ class DriverThread:
         cpu: Clock = time.thread_time_ns,
         until_ns: int | None = None,
     ) -> Call[T]:
-        """Hand a call over, and return at once."""
+        """Submit a call, and return at once."""
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="driver", daemon=True)
             self._thread.start()
@@ -101,10 +101,10 @@ class DriverThread:
         return made
 
     def call(self, function: Callable[[], T], doing: str, seconds: float = OPEN_SECONDS) -> T:
-        """The answer of a call, made at once where this is the thread itself.
+        """Return the result of a call, made directly where this is the thread itself.
 
-        Raises what the call raises, and DriverHangs where it takes longer than ``seconds``, where one before it has not
-        come back, or where somebody wants to stop (``bench.system.signals``).
+        Raises what the call raises, and DriverHangs where it takes longer than ``seconds``, where an abandoned one has
+        not returned, or at a request to stop (``bench.system.signals``).
         """
         if threading.current_thread() is self._thread:
             return function()
@@ -126,18 +126,18 @@ class DriverThread:
         return made.answer()
 
     def abandon(self, made: Call[Any]) -> None:
-        """Nobody waits for this call any more; nothing happens where it is done."""
+        """Stop waiting for a call; no effect where it is done."""
         if not made.done():
             self._abandoned = made
 
     @property
     def idle(self) -> bool:
-        """Whether everything that was handed over has come back."""
+        """Whether all calls have returned."""
         return self._last is None or self._last.done()
 
     @property
     def hangs(self) -> bool:
-        """Whether a call that nobody waits for any more has not come back."""
+        """Whether an abandoned call has not returned."""
         return self._abandoned is not None and not self._abandoned.done()
 
     def _run(self) -> None:
@@ -152,7 +152,7 @@ DRIVER = DriverThread()
 
 
 def in_driver_thread(doing: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
-    """A decorator: the function is called in the thread, and raises DriverHangs as ``DriverThread.call`` does."""
+    """Decorate a function to be called in the thread; it raises DriverHangs as ``DriverThread.call`` does."""
 
     def decorate(function: Callable[P, T]) -> Callable[P, T]:
         @wraps(function)

@@ -1,7 +1,6 @@
-"""How coarse the card's energy counter is: a joule figure is uncertain by what the counter moves at once.
+"""The step of the card's energy counter, which is the uncertainty of a reading.
 
-The counter does not flow, it is stepped by the driver, every 20 to 100 ms by card and driver, and no call says how
-often.
+The driver updates the counter every 20 to 100 ms, by card and driver, and no call says how often.
 """
 
 from __future__ import annotations
@@ -10,9 +9,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-#: Steps of the counter that are looked at; more would only cost time.
+#: Steps of the counter that are measured; more would only cost time.
 _ENOUGH_MOVES = 5
-#: Far below any step seen. Asking all the time would keep a core busy, and the driver with it.
+#: Far below any step seen. Polling without a pause would keep a core and the driver busy.
 _POLL_SECONDS = 0.001
 
 
@@ -43,7 +42,7 @@ def measure(
         if now is None:
             return None
         if now < last:
-            moves = []  # the driver was loaded anew
+            moves = []  # the driver was reloaded
         elif now > last:
             moves.append((clock(), now))
         last = now

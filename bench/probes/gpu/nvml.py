@@ -1,7 +1,7 @@
 """The driver's library through its Python binding: a session with it, and its codes in our words.
 
 A driver's code becomes one of three things: an absence with its reason (no library, no driver, no device), a value that
-stays None (the card does not give it), or a typed error (something is wrong that the person can mend). Codes and their
+stays None (the card does not give it), or a typed error (something is wrong that the user can fix). Codes and their
 causes: NVML API reference, ``nvmlReturn_t``.
 """
 
@@ -166,11 +166,11 @@ def text(answer: str | bytes) -> str:
 
 
 def word(nvml: Any, error: Any) -> str:
-    """Why a call gives nothing, as records tell it."""
+    """Return why a call gives no value, in the words of records."""
     known = {
         nvml.NVML_ERROR_NOT_SUPPORTED: _NOT_SUPPORTED,
         nvml.NVML_ERROR_NOT_FOUND: _NOT_SUPPORTED,
-        nvml.NVML_ERROR_INVALID_ARGUMENT: _NOT_SUPPORTED,  # made for whole cards, and asked of a slice of one
+        nvml.NVML_ERROR_INVALID_ARGUMENT: _NOT_SUPPORTED,  # made for whole cards, and called for a slice of one
         _DEPRECATED: _NOT_SUPPORTED,
         nvml.NVML_ERROR_FUNCTION_NOT_FOUND: _MISSING,
         nvml.NVML_ERROR_NO_PERMISSION: "no permission",
@@ -179,9 +179,9 @@ def word(nvml: Any, error: Any) -> str:
 
 
 def is_lost(nvml: Any, code: int) -> bool:
-    """Whether ``code`` says that a card which answered before is gone: fallen off the bus, or the driver under it.
+    """Return whether ``code`` means that a card which answered before is gone, or its driver is.
 
-    Code 999 does not say so: one call may give it and the next answer. A card of which no call answers is lost, too.
+    Code 999 does not mean that: one call may give it and the next one answer.
     """
     return code in (
         nvml.NVML_ERROR_GPU_IS_LOST,
@@ -193,7 +193,9 @@ def is_lost(nvml: Any, code: int) -> bool:
 
 def lost(error: Any, doing: str) -> GpuLost:
     """The error of ours for a card that is gone by the driver's code."""
-    return GpuLost(f"A GPU is lost ({error}, while {doing}): restart the machine, or type DEVICE=cpu.", _said(error))
+    return GpuLost(
+        f"A GPU is lost ({error}, while {doing}): restart the machine, or type DEVICE=cpu.", _as_clause(error)
+    )
 
 
 def problem(nvml: Any, error: Any, doing: str) -> Exception:
@@ -216,12 +218,12 @@ def problem(nvml: Any, error: Any, doing: str) -> Exception:
         )
     if code in (nvml.NVML_ERROR_GPU_IS_LOST, nvml.NVML_ERROR_RESET_REQUIRED):
         return lost(error, doing)
-    # A container hears code 999 after its runtime was reloaded.
+    # In a container whose runtime was reloaded every call gives code 999.
     restart = contained and code == nvml.NVML_ERROR_UNKNOWN
-    advice = "start the container anew" if restart else "run nvidia-smi to see what it says"
+    advice = "restart the container" if restart else "run nvidia-smi to see what it says"
     message = f"The NVIDIA driver answered code {code} ({error}) while {doing}: {advice}, or type DEVICE=cpu."
-    return GpuProblem(message, _said(error))
+    return GpuProblem(message, _as_clause(error))
 
 
-def _said(error: Any) -> str:
+def _as_clause(error: Any) -> str:
     return f"the driver answers code {error.value} ({error})"

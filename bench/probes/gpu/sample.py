@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Sample:
-    """What the card does now: ``numbers`` by the names of GPU_NUMBERS, None where the card does not give one.
+    """The values of a card now: ``numbers`` by the names of GPU_NUMBERS, None where the card does not give one.
 
     ``processes`` are those that compute on it, by the numbers the host has for them. They, and the numbers of slow
     ticks, are None on others.
@@ -24,7 +24,7 @@ class Counters:
     """What only grows, and the temperature: read at the edges of a run and of its epochs.
 
     ``energy_mj`` is millijoules since the driver was loaded, ``lost_ns`` nanoseconds that clocks were held down, by
-    cause (``bench.probes.gpu.throttle_time``); both start again from 0 when the driver is loaded anew.
+    cause (``bench.probes.gpu.throttle_time``); both start again from 0 when the driver is reloaded.
     """
 
     energy_mj: int | None = None

@@ -37,7 +37,7 @@ def hidden_by(cuda_visible_devices: str | None) -> str | None:
 
 
 def choose(
-    sight: GpuInventory,
+    inventory: GpuInventory,
     device: str = "auto",
     cuda_visible_devices: str | None = None,
     parent_of: Callable[[str], str | None] = parent_of,
@@ -45,58 +45,58 @@ def choose(
     """Return the GPU that a run on ``device`` (``auto``, ``gpu``, ``cpu``, an index, a UUID) gets, None for none.
 
     ``cuda_visible_devices`` is the variable's value, None where it is not set; NVML ignores it. A slice (MIG) stands
-    for its GPU, by ``parent_of`` or by its older name; where neither tells, the answer has the slice's UUID, no index,
-    and what all GPUs here have in common. Raises EnvironmentProblem for what no GPU here is, GpuLost for a lost one.
+    for its GPU, by ``parent_of`` or by its older name; where neither is known, the result has the slice's UUID, no
+    index, and what all GPUs here have in common. Raises EnvironmentProblem for another word, GpuLost for a lost one.
     """
-    if device == "cpu" or not sight.gpus:
+    if device == "cpu" or not inventory.gpus:
         return None
     wanted: str | None = device
     if device in ("auto", "gpu"):
         if cuda_visible_devices is None:
-            return sight.gpus[0]
+            return inventory.gpus[0]
         wanted = first_visible(cuda_visible_devices)
     if wanted is None:
         return None
     if wanted.startswith("MIG-"):
-        return _of_slice(sight, wanted, parent_of)
-    found = _only(sight, lambda each: str(each.index) == _number(wanted) or _begins(each.uuid, wanted))
+        return _of_slice(inventory, wanted, parent_of)
+    found = _only(inventory, lambda each: str(each.index) == _number(wanted) or _begins(each.uuid, wanted))
     if isinstance(found, Gpu):
         return found
-    known = ", ".join(f"{each.index} ({each.uuid})" for each in sight.gpus)
-    # A lost one that does not tell its UUID may be the one that is wanted.
-    lost = found or next((each for each in sight.lost if each.uuid is None and wanted.startswith("GPU-")), None)
+    known = ", ".join(f"{each.index} ({each.uuid})" for each in inventory.gpus)
+    # A lost one without a known UUID may be the one that is wanted.
+    lost = found or next((each for each in inventory.lost if each.uuid is None and wanted.startswith("GPU-")), None)
     if lost is not None:
         raise GpuLost(f"{lost.sentence()}; restart the machine, choose of {known}, or type DEVICE=cpu.", lost.why)
     named = f"{wanted!r}" if wanted == device else f"{wanted!r}, which CUDA_VISIBLE_DEVICES names"
     raise EnvironmentProblem(f"No one GPU here is {named}: choose of {known}, or type DEVICE=cpu.")
 
 
-def _of_slice(sight: GpuInventory, wanted: str, parent_of: Callable[[str], str | None]) -> Gpu:
-    if len(sight.gpus) == 1 and not sight.lost:
-        return sight.gpus[0]
+def _of_slice(inventory: GpuInventory, wanted: str, parent_of: Callable[[str], str | None]) -> Gpu:
+    if len(inventory.gpus) == 1 and not inventory.lost:
+        return inventory.gpus[0]
     parent = parent_of(wanted) or parent_in_name(wanted)
-    found = _only(sight, lambda each: each.uuid is not None and each.uuid == parent)
+    found = _only(inventory, lambda each: each.uuid is not None and each.uuid == parent)
     if isinstance(found, LostGpu):
         raise GpuLost(f"{found.sentence()}, and {wanted!r} is a slice of it; restart the machine, or type DEVICE=cpu.")
     return found or Gpu(
         None,
         wanted,
-        _common(sight, "name") or NO_NAME,
-        _common(sight, "memory_bytes"),
-        _common(sight, "driver_version"),
-        _common(sight, "cuda_driver_version"),
-        _common(sight, "compute_capability"),
+        _common(inventory, "name") or NO_NAME,
+        _common(inventory, "memory_bytes"),
+        _common(inventory, "driver_version"),
+        _common(inventory, "cuda_driver_version"),
+        _common(inventory, "compute_capability"),
     )
 
 
-def _only(sight: GpuInventory, is_it: Callable[[Gpu | LostGpu], bool]) -> Gpu | LostGpu | None:
-    every: tuple[Gpu | LostGpu, ...] = (*sight.gpus, *sight.lost)
+def _only(inventory: GpuInventory, is_it: Callable[[Gpu | LostGpu], bool]) -> Gpu | LostGpu | None:
+    every: tuple[Gpu | LostGpu, ...] = (*inventory.gpus, *inventory.lost)
     found = [each for each in every if is_it(each)]
     return found[0] if len(found) == 1 else None
 
 
-def _common(sight: GpuInventory, name: str) -> Any:
-    values = {getattr(each, name) for each in sight.gpus}
+def _common(inventory: GpuInventory, name: str) -> Any:
+    values = {getattr(each, name) for each in inventory.gpus}
     return values.pop() if len(values) == 1 else None
 
 

@@ -3,7 +3,7 @@
 A poll of the event reasons can miss a short slowdown; the difference of two readings of these cannot.
 
 The unit. NVML gives the time of a performance policy in nanoseconds (``nvmlViolationTime_t.violationTime``), and the
-header of driver 575 names fields 74 and 76 anew, with 251 to 253 (now 269 to 271), as durations in ns. That 75 and 77
+header of driver 575 documents fields 74 and 76, with 251 to 253 (now 269 to 271), as durations in ns. That 75 and 77
 to 79 count the same unit follows from the first of these; no document says it of the fields themselves.
 """
 
@@ -86,7 +86,7 @@ class ThrottleTime:
         return found
 
     def _answers(self, each: Field) -> bool:
-        """Ask for one counter and put down what the driver said: the call may succeed where the field does not."""
+        """Try one counter and record the result: the call may succeed where the field does not."""
         nvml = self._nvml
         try:
             value = driver.answer(nvml, self._field, each)

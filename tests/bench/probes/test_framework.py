@@ -77,7 +77,7 @@ def test_a_process_that_dies_while_listing_gpus_still_names_the_library_in_its_l
     assert (answer.version, answer.gpus) == ("2.21.0", None)
     assert answer.why_no_gpu is not None
     assert "libcudnn.so.9" in answer.why_no_gpu
-    assert answer.error == "TensorFlow ended without an answer when asked for its GPUs"
+    assert answer.error == "TensorFlow ended without an answer while looking for its GPUs"
 
 
 def fake_tensorflow(folder: Path, listed: str, built_with_cuda: bool = False) -> Path:
@@ -133,7 +133,7 @@ def test_a_framework_that_cannot_be_imported_is_an_answer(tmp_path: Path) -> Non
 
 def test_a_framework_that_kills_its_process_is_an_answer(tmp_path: Path) -> None:
     answer = ask(run_in(fake_tensorflow(tmp_path, "__import__('os').abort()")), CHECKOUT)
-    assert (answer.version, answer.error) == ("9.9.9", "TensorFlow ended without an answer when asked for its GPUs")
+    assert (answer.version, answer.error) == ("9.9.9", "TensorFlow ended without an answer while looking for its GPUs")
 
 
 def test_a_framework_that_hangs_or_cannot_be_started_is_an_answer() -> None:

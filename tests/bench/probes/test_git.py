@@ -201,7 +201,7 @@ COMMIT = f"# branch.oid {'c' * 40}\n# branch.head main\n"
     ("hear", "problem", "reason"),
     [
         (answers(out="# branch.oid (initial)\n# branch.head main\n"), git.NO_COMMIT, "no commit yet"),
-        (answers(), git.UNREADABLE, "exit code 0 and said nothing"),
+        (answers(), git.UNREADABLE, "exit code 0 and wrote no error"),
         (answers(137), git.UNREADABLE, "exit code 137"),
         (answers(129, err="error: unknown option `porcelain=v2'\nusage: git status"), git.UNREADABLE, "unknown option"),
         # What came before it failed is no whole answer.

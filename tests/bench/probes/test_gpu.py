@@ -102,8 +102,8 @@ def test_missing_bindings_are_an_absence_that_names_the_package() -> None:
         (["driver init no-permission"], "NoPermission", "/dev/nvidia"),
         (["gpu 0 handle no-permission", "gpu 1 handle no-permission"], "NoPermission", "--gpus all"),
         (["gpu 0 name lost", "gpu 1 handle unknown"], "GpuLost", "restart the machine"),
-        (["gpu 0 handle unknown", "gpu 1 handle no-permission"], "GpuProblem", "start the container anew"),
-        (["driver init unknown"], "GpuProblem", "start the container anew"),
+        (["gpu 0 handle unknown", "gpu 1 handle no-permission"], "GpuProblem", "restart the container"),
+        (["driver init unknown"], "GpuProblem", "restart the container"),
     ],
 )
 def test_a_driver_that_does_not_work_is_an_environment_problem_of_its_kind(

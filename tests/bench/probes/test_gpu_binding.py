@@ -71,7 +71,7 @@ def test_the_unofficial_package_is_named_with_the_way_to_mend_it(
     packages(tmp_path, monkeypatch, "pynvml", "11.5.3", UNOFFICIAL)
     for kind, message in fake_nvml.answers(driver, None, "gpu.binding()", "card"):
         assert kind == "WrongBinding"
-        assert "The unofficial package pynvml 11.5.3 stands in the place of NVIDIA's nvidia-ml-py" in message
+        assert "The unofficial package pynvml 11.5.3 is installed in place of NVIDIA's nvidia-ml-py" in message
         assert "`pip uninstall pynvml`" in message
 
 
