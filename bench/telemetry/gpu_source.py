@@ -12,17 +12,17 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from bench.errors import one_line
 from bench.probes.gpu import (
     DRIVER,
     Before,
     Call,
+    Card,
     Counters,
     DriverHangs,
     DriverThread,
-    Gpu,
     GpuProblem,
     Sample,
     open_card,
@@ -43,36 +43,6 @@ T = TypeVar("T")
 
 #: The first namespace of process numbers, in which they are those that the driver gives (include/linux/proc_ns.h).
 _FIRST_PID_NAMESPACE = "pid:[4026531836]"
-
-
-class Card(Protocol):
-    """The methods of ``bench.probes.gpu.Card`` that are used here; each may raise GpuLost."""
-
-    @property
-    def gpu(self) -> Gpu:
-        """Which card this is."""
-
-    @property
-    def calls(self) -> Mapping[str, str]:
-        """Each call with ``yes`` or why it gives nothing."""
-
-    def sample(self, slow: bool = False) -> Sample:
-        """What the card does now."""
-
-    def counters(self) -> Counters:
-        """Its counters."""
-
-    def look_before(self) -> Before:
-        """What it does before a run; takes a moment."""
-
-    def take_impossible(self) -> dict[str, int]:
-        """How many numbers that cannot be it answered since the last call."""
-
-    def measure_energy_step(self) -> EnergyStep | None:
-        """How coarse its energy counter is; takes a moment."""
-
-    def close(self) -> None:
-        """Leave the driver."""
 
 
 @dataclass(frozen=True)

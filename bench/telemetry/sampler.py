@@ -16,11 +16,10 @@ from __future__ import annotations
 import os
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from bench import protocol
@@ -32,7 +31,7 @@ from bench.record.counter_snapshots import possible
 from bench.record.metrics import COUNTERS, EACH_SECOND, SAMPLED, SLOW_TICKS, Metric, read_from
 from bench.record.telemetry import TELEMETRY_FILE
 from bench.telemetry.csv_writer import TelemetryFile
-from bench.telemetry.gpu_source import Card, GpuSelection, GpuSource
+from bench.telemetry.gpu_source import GpuSelection, GpuSource
 from bench.telemetry.schedule import Clocks, Cost, Schedule
 
 #: NVML's own utilisation period is 1/6 s to 1 s, by product: more ticks would read the same values again.
@@ -87,7 +86,7 @@ class _Edge:
     pays: bool
 
 
-class Samplers:
+class Samplers(AbstractContextManager["Samplers"]):
     """Makes the sampler of each run of a campaign, and holds the opened card that they share; a context manager.
 
     ``chosen`` is None where no card is to be sampled, and ``why_no_gpu`` then says why. ``root`` is where /proc and
@@ -100,7 +99,7 @@ class Samplers:
         why_no_gpu: str = "",
         *,
         period_seconds: float = PERIOD_SECONDS,
-        open_card: Callable[[str], Card] = gpu.open_card,
+        open_card: Callable[[str], gpu.Card] = gpu.open_card,
         root: Path = Path("/"),
         clocks: Clocks = Clocks(),  # noqa: B008 (frozen)
         driver: gpu.DriverThread = gpu.DRIVER,
@@ -116,12 +115,7 @@ class Samplers:
         """Leave the driver."""
         self._card.close()
 
-    def __enter__(self) -> Samplers:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
 

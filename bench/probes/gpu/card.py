@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from types import TracebackType
+from contextlib import AbstractContextManager
 from typing import Any
 
 from bench.probes.gpu import before, energy
@@ -61,7 +61,7 @@ def open_card(uuid: str) -> Card:
         raise
 
 
-class Card:
+class Card(AbstractContextManager["Card"]):
     """One opened card; a context manager."""
 
     def __init__(self, nvml: Any, handle: Any, gpu: Gpu) -> None:
@@ -139,12 +139,7 @@ class Card:
             self._readers = {}
             driver.stop(self._nvml)
 
-    def __enter__(self) -> Card:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def _try(self, name: str, alternatives: tuple[Callable[[], Any], ...]) -> Any:
