@@ -17,11 +17,17 @@ from typing import Any
 
 import pytest
 
+from bench.record.metrics import GPU_NUMBERS
+
 NAME = "libnvidia-ml.so.1"
 VARIABLE = "FAKE_NVML_SCENARIO"
 CHECKOUT = Path(__file__).parents[2]
 #: The card of every profile.
 UUID = "GPU-aaaaaaaa-0000"
+#: Expressions for ``ask``, and a tick of a card that gives nothing.
+TICK, SLOW_TICK = "flat(card.sample())", "flat(card.sample(slow=True))"
+EDGE, CALLS = "card.counters()", "dict(card.calls)"
+EMPTY: Mapping[str, None] = dict.fromkeys([*(each.name for each in GPU_NUMBERS), "processes"])
 
 
 @dataclass(frozen=True)
@@ -185,6 +191,11 @@ def environ(library: Path, scenario_file: Path | None = None) -> dict[str, str]:
     }
 
 
+def ask(library: Path, lines: tuple[str, ...], *expressions: str, profile: str | None = "V100", setup: str = "") -> Any:
+    """Return the ``answers`` of a driver with this profile, changed by ``lines``."""
+    return answers(library, scenario(library.with_name("scenario"), *lines, profile=profile), *expressions, setup=setup)
+
+
 def answers(library: Path, scenario_file: Path | None, *expressions: str, setup: str = "") -> list[Any]:
     """What the expressions give, by JSON, in a new process that finds this library: one process has but one driver.
 
@@ -218,7 +229,10 @@ def ask(expression):
         return [type(problem).__name__, str(problem)]
     return dataclasses.asdict(answer) if dataclasses.is_dataclass(answer) else answer
 
-names = Names(gpu=gpu)
+def flat(sample):
+    return {{**sample.numbers, "processes": sample.processes}}
+
+names = Names(gpu=gpu, flat=flat)
 exec(sys.argv[1], names)
 print(json.dumps([ask(expression) for expression in sys.argv[2:]]))
 """

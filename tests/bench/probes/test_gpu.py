@@ -49,12 +49,6 @@ def asked(environ: dict[str, str], code: str) -> dict[str, Any]:
     return answer
 
 
-@pytest.fixture(scope="module")
-def driver(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    pytest.importorskip("pynvml")
-    return fake_nvml.build(tmp_path_factory.mktemp("driver"))
-
-
 def test_every_gpu_is_described_with_the_drivers_own_numbers(driver: Path) -> None:
     first, second = look(driver)["gpus"]
     assert first == {

@@ -37,12 +37,6 @@ def nvmlDeviceGetName(handle):
 """
 
 
-@pytest.fixture(scope="module")
-def driver(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    pytest.importorskip("pynvml", reason="needs nvidia-ml-py")
-    return fake_nvml.build(tmp_path_factory.mktemp("driver"))
-
-
 def packages(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, version: str, module: str = "") -> None:
     """Put a package where Python looks first."""
     about = folder / f"{name.replace('-', '_')}-{version}.dist-info"

@@ -3,38 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.support import fake_nvml
-from tests.support.fake_nvml import PROFILES, UUID
-
-EMPTY = {
-    "gpu_utilisation_percent": None,
-    "memory_utilisation_percent": None,
-    "gpu_memory_bytes": None,
-    "gpu_power_watts": None,
-    "sm_clock_mhz": None,
-    "memory_clock_mhz": None,
-    "event_reasons": None,
-    "gpu_temperature_celsius": None,
-    "processes": None,
-}
-FLAT = "def flat(sample): return {**sample.numbers, 'processes': sample.processes}"
-TICK, SLOW_TICK = "flat(card.sample())", "flat(card.sample(slow=True))"
-EDGE, CALLS = "card.counters()", "dict(card.calls)"
-
-
-@pytest.fixture(scope="module")
-def driver(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    pytest.importorskip("pynvml", reason="needs nvidia-ml-py")
-    return fake_nvml.build(tmp_path_factory.mktemp("driver"))
-
-
-def ask(library: Path, lines: tuple[str, ...], *expressions: str, profile: str | None = "V100", setup: str = "") -> Any:
-    told = fake_nvml.scenario(library.with_name("scenario"), *lines, profile=profile)
-    return fake_nvml.answers(library, told, *expressions, setup=f"{FLAT}\n{setup}")
+from tests.support.fake_nvml import CALLS, EDGE, EMPTY, PROFILES, SLOW_TICK, TICK, UUID, ask
 
 
 @pytest.mark.parametrize("profile", sorted(PROFILES))
@@ -61,12 +34,29 @@ def test_each_kind_of_card_is_read_to_the_value(tmp_path: Path, profile: str) ->
     assert silent == (set() if profile == "H200" else newer)
 
 
-def test_every_tick_asks_anew_and_opening_the_card_asked_once(driver: Path) -> None:
-    lines = ("gpu 0 utilisation 1 20 30", "gpu 0 power 1 250500 251000", "gpu 0 event_reasons 0 0x4 0x44")
-    ticks = ask(driver, lines, TICK, TICK, TICK)
-    assert [tick["gpu_utilisation_percent"] for tick in ticks] == [20, 30, 30]
-    assert [tick["gpu_power_watts"] for tick in ticks] == [250.5, 251.0, 251.0]
-    assert [tick["event_reasons"] for tick in ticks] == [4, 0x44, 0x44]
+LAPTOP = ("gpu 0 power_limit 60000", "gpu 0 default_power_limit 60000")
+JUMP = "gpu 0 power 1 752000 3700000000"
+
+
+@pytest.mark.parametrize(
+    ("lines", "column", "values"),
+    [
+        # Opening the card reads each once.
+        (("gpu 0 utilisation 1 20 30",), "gpu_utilisation_percent", [20, 30, 30]),
+        (("gpu 0 power 1 250500 251000",), "gpu_power_watts", [250.5, 251.0, 251.0]),
+        (("gpu 0 event_reasons 0 0x4 0x44",), "event_reasons", [4, 0x44, 0x44]),
+        (("gpu 0 processes 7,5,7",), "processes", [[5, 7]]),  # One has two contexts.
+        # A power is compared with the limit in force, without one with what any card takes.
+        ((*LAPTOP, "gpu 0 power 752000"), "gpu_power_watts", [None]),
+        ((*LAPTOP, "gpu 0 power 75200"), "gpu_power_watts", [75.2]),
+        (("gpu 0 power_limit 60000 300000", "gpu 0 power 250000"), "gpu_power_watts", [None, 250.0]),
+        (("gpu 0 power_limit not-supported", JUMP), "gpu_power_watts", [752.0, None]),
+        (("gpu 0 power_limit 4294967290", JUMP), "gpu_power_watts", [752.0, None]),
+        (("gpu 0 power_limit 0", JUMP), "gpu_power_watts", [752.0, None]),
+    ],
+)
+def test_each_tick_reads_the_value(driver: Path, lines: tuple[str, ...], column: str, values: list[object]) -> None:
+    assert [tick[column] for tick in ask(driver, lines, *[SLOW_TICK] * len(values))] == values
 
 
 def test_what_a_card_does_not_give_stays_empty_and_is_never_zero(driver: Path) -> None:
@@ -122,22 +112,6 @@ def test_a_number_that_no_card_has_is_missing_and_counted(driver: Path, key: str
     assert [name for name, value in first.items() if value is None] == [column]
 
 
-def test_a_power_is_held_against_the_limit_in_force(driver: Path) -> None:
-    laptop = ("gpu 0 power_limit 60000", "gpu 0 default_power_limit 60000")
-    (tick,) = ask(driver, (*laptop, "gpu 0 power 752000"), TICK)
-    assert tick["gpu_power_watts"] is None
-    (tick,) = ask(driver, (*laptop, "gpu 0 power 75200"), TICK)
-    assert tick["gpu_power_watts"] == 75.2
-    ticks = ask(driver, ("gpu 0 power_limit 60000 300000", "gpu 0 power 250000"), TICK, TICK)
-    assert [tick["gpu_power_watts"] for tick in ticks] == [None, 250.0]  # Somebody raised it.
-
-
-@pytest.mark.parametrize("limit", ["not-supported", "4294967290", "0"])
-def test_without_a_limit_a_power_is_held_against_what_any_card_takes(driver: Path, limit: str) -> None:
-    ticks = ask(driver, (f"gpu 0 power_limit {limit}", "gpu 0 power 1 752000 3700000000"), TICK, TICK)
-    assert [tick["gpu_power_watts"] for tick in ticks] == [752.0, None]
-
-
 def test_a_counter_that_cannot_be_is_missing_and_counted(driver: Path) -> None:
     lines = (f"gpu 0 energy {2**64 - 2}", f"gpu 0 field_75 {2**63}", "gpu 0 temperature 4294967290")
     edge, counts = ask(driver, lines, EDGE, IMPOSSIBLE)
@@ -149,11 +123,6 @@ def test_a_counter_that_cannot_be_is_missing_and_counted(driver: Path) -> None:
 def test_process_numbers_that_no_process_has_are_no_list(driver: Path) -> None:
     tick, counts = ask(driver, ("gpu 0 processes 41,4294967290",), SLOW_TICK, IMPOSSIBLE)
     assert (tick["processes"], counts) == (None, {"gpu_processes": 1})
-
-
-def test_a_call_that_did_not_answer_at_first_is_never_made_again(driver: Path) -> None:
-    calls, tick = ask(driver, ("gpu 0 power not-supported 250000",), CALLS, TICK)
-    assert (calls["power"], tick["gpu_power_watts"]) == ("not supported", None)
 
 
 def test_why_a_call_gives_nothing_is_told_apart(driver: Path) -> None:
@@ -209,113 +178,6 @@ def test_counter_is_asked_for_by_the_number_that_it_has_in_the_driver(
     assert edge["lost_ns"].get("software_thermal") == lost_ns
 
 
-@pytest.mark.parametrize("code", ["lost", "reset-required", "not-loaded", "!1"])
-def test_a_card_that_is_gone_half_way_is_told_and_not_taken_for_missing_values(driver: Path, code: str) -> None:
-    before, (kind, message) = ask(driver, (f"gpu 0 power 250000 249000 {code}",), TICK, TICK)
-    assert before["gpu_power_watts"] == 249.0
-    assert kind == "GpuLost"
-    assert message.startswith("The GPU stopped answering (")
-
-
-#: The calls of a tick and of an edge.
-EVERY_CALL = (
-    *("utilisation", "memory_total", "power", "energy", "sm_clock", "memory_clock", "temperature", "event_reasons"),
-    *("processes", *(f"field_{field}" for field in range(74, 80))),
-)
-
-
-@pytest.mark.parametrize(
-    ("key", "cell"),
-    [
-        ("power", "gpu_power_watts"),
-        ("utilisation", "gpu_utilisation_percent"),
-        ("memory_utilisation", "memory_utilisation_percent"),
-        ("memory_used", "gpu_memory_bytes"),
-        ("sm_clock", "sm_clock_mhz"),
-        ("event_reasons", "event_reasons"),
-        ("temperature", "gpu_temperature_celsius"),
-    ],
-)
-def test_an_unknown_error_of_one_call_costs_its_cell_and_loses_no_card(driver: Path, key: str, cell: str) -> None:
-    opening = "50 50" if key == "memory_used" else "50"  # which is asked for to describe the card, too
-    line = f"gpu 0 {key} {opening} 50 unknown 50"
-    before, once, after = ask(driver, ("gpu 0 utilisation 90", line), SLOW_TICK, SLOW_TICK, SLOW_TICK)
-    same_call = {cell, *(("gpu_utilisation_percent", "memory_utilisation_percent") if "utilisation" in key else ())}
-    assert once == {**before, **dict.fromkeys(same_call, None)}
-    assert before == after
-    assert before[cell] is not None
-
-
-@pytest.mark.parametrize(("key", "name"), [("energy", "energy_mj"), ("temperature", "temperature_celsius")])
-def test_an_unknown_error_at_an_edge_costs_its_counter(driver: Path, key: str, name: str) -> None:
-    before, once, after = ask(driver, (f"gpu 0 {key} 50 50 unknown 50",), EDGE, EDGE, EDGE)
-    assert once == {**before, name: None}
-    assert before == after
-
-
-def test_an_unknown_error_of_one_counter_of_lost_time_leaves_the_others(driver: Path) -> None:
-    before, once, after = ask(driver, ("gpu 0 field_75 7 7 unknown 7",), EDGE, EDGE, EDGE)
-    assert before["lost_ns"] == {**once["lost_ns"], "thermal": 7} == after["lost_ns"]
-    assert "thermal" not in once["lost_ns"]
-
-
-def test_a_card_of_which_no_call_answers_twice_is_lost(driver: Path) -> None:
-    silent = [f"gpu 0 {key} 1 unknown" for key in EVERY_CALL]
-    first, (kind, message), *_ = ask(driver, tuple(silent), SLOW_TICK, SLOW_TICK)
-    assert first == EMPTY
-    assert (kind, "code 999" in message) == ("GpuLost", True)
-    edge, (kind, _) = ask(driver, tuple(silent), EDGE, TICK)
-    assert edge == {"energy_mj": None, "lost_ns": {}, "temperature_celsius": None}
-    assert kind == "GpuLost"
-
-
-def test_a_card_that_answers_in_between_is_not_lost(driver: Path) -> None:
-    only_power = (f"gpu 0 uuid {UUID}", "gpu 0 name Bare", "gpu 0 power 1000 unknown 2000 unknown 3000 unknown unknown")
-    *ticks, (kind, _) = ask(driver, only_power, *[TICK] * 6, profile=None)
-    assert [tick["gpu_power_watts"] for tick in ticks] == [None, 2.0, None, 3.0, None]
-    assert kind == "GpuLost"
-
-
-def test_an_unknown_error_that_passes_while_the_card_is_opened_costs_nothing(driver: Path) -> None:
-    lines = ("gpu 0 power unknown 250000", "gpu 0 field_75 unknown 7", "gpu 0 energy unknown 9")
-    calls, tick, edge = ask(driver, lines, CALLS, TICK, EDGE)
-    assert {calls[name] for name in ("power", "energy", "lost_thermal")} == {"yes"}
-    assert (tick["gpu_power_watts"], edge["lost_ns"]["thermal"], edge["energy_mj"]) == (250.0, 7, 9)
-
-
-def test_a_card_of_which_no_call_answers_when_it_is_opened_is_a_problem(driver: Path) -> None:
-    silent = tuple(f"gpu 0 {key} unknown" for key in EVERY_CALL)
-    ((kind, message),) = ask(driver, silent, TICK)
-    assert (kind, "code 999" in message) == ("GpuProblem", True)
-
-
-def test_a_lost_card_is_lost_to_every_later_call(driver: Path) -> None:
-    lost = ask(driver, ("gpu 0 power 250000 lost",), TICK, TICK, EDGE)
-    assert [kind for kind, _ in lost] == ["GpuLost"] * 3
-
-
-def test_a_card_can_be_lost_after_a_while(driver: Path) -> None:
-    fine, lost = (ask(driver, (f"gpu 0 gone {after_ms}",), TICK)[0] for after_ms in (3_600_000, 0))
-    assert fine["gpu_power_watts"] == 250.0
-    assert lost[0] == "GpuLost"
-
-
-def test_a_counter_that_is_gone_with_the_card_is_not_taken_for_a_missing_one(driver: Path) -> None:
-    ((kind, _),) = ask(driver, ("gpu 0 field_75 0 reset-required",), EDGE)
-    assert kind == "GpuLost"
-
-
-def test_a_card_that_is_lost_when_it_is_opened_is_a_problem_with_advice(driver: Path) -> None:
-    ((kind, message),) = ask(driver, ("gpu 0 power lost",), TICK)
-    assert kind == "GpuLost"
-    assert "restart the machine" in message
-
-
-def test_a_call_that_fails_once_leaves_one_empty_cell(driver: Path) -> None:
-    ticks = ask(driver, ("gpu 0 power 250000 !10 240000",), TICK, TICK)
-    assert [tick["gpu_power_watts"] for tick in ticks] == [None, 240.0]
-
-
 def test_an_energy_counter_that_starts_again_is_told_as_it_stands(driver: Path) -> None:
     edges = ask(driver, ("gpu 0 energy 900000 950000 1000 +500",), EDGE, EDGE, EDGE)
     assert [edge["energy_mj"] for edge in edges] == [950000, 1000, 1500]
@@ -341,19 +203,6 @@ def test_the_card_is_found_by_its_uuid_whatever_the_library_counts(driver: Path)
     assert (index, told) == (1, ["GPU-bbbbbbbb-0000", UUID])
 
 
-@pytest.mark.parametrize("line", ["handle lost", "handle unknown", "uuid unknown", "memory_total lost", "pci lost"])
-def test_a_lost_neighbour_does_not_keep_a_card_from_being_read(driver: Path, line: str) -> None:
-    lines = (*fake_nvml.SECOND_CARD_FIRST_ON_THE_BUS, f"gpu 1 {line}")
-    tick, facts = ask(driver, lines, TICK, f"gpu.facts({UUID!r}).vbios")
-    assert (tick["gpu_power_watts"], facts) == (250.0, "88.00.4F.00.09")
-
-
-def test_a_card_that_may_be_the_lost_one_is_told_as_lost(driver: Path) -> None:
-    lines = (*fake_nvml.SECOND_CARD_FIRST_ON_THE_BUS, "gpu 1 handle lost")
-    ((kind, message),) = ask(driver, lines, "gpu.open_card('GPU-bbbbbbbb-0000')")
-    assert (kind, "GPU-bbbb" in message) == ("GpuLost", False)
-
-
 def test_a_foreign_process_is_among_those_on_the_card(driver: Path) -> None:
     child = "import subprocess; child = subprocess.Popen(['cat'], stdin=subprocess.PIPE)"
     found, pid = ask(driver, fake_nvml.FOREIGN_PROCESS, "card.sample(slow=True).processes", "child.pid", setup=child)
@@ -366,14 +215,9 @@ def test_processes_are_told_right_by_a_driver_with_another_structure_under_the_s
     by_binding = "[each.pid for each in pynvml.nvmlDeviceGetComputeRunningProcesses(card_0)]"
     setup = "import pynvml; pynvml.nvmlInit(); card_0 = pynvml.nvmlDeviceGetHandleByIndex(0)"
     lines = ("gpu 0 processes 41,42,43",)
-    found, wrong = ask(library, lines, "card.sample(slow=True).processes", by_binding, setup=f"{FLAT}\n{setup}")
+    found, wrong = ask(library, lines, "card.sample(slow=True).processes", by_binding, setup=setup)
     assert found == [41, 42, 43]
     assert wrong != found  # or this test would say nothing
-
-
-def test_a_process_with_two_contexts_is_one_process(driver: Path) -> None:
-    (found,) = ask(driver, ("gpu 0 processes 7,5,7",), "card.sample(slow=True).processes")
-    assert found == [5, 7]
 
 
 def test_a_divided_card_has_no_utilisation_and_says_why(driver: Path) -> None:

@@ -16,12 +16,6 @@ FACTS = "gpu_facts('auto', {})"
 SETUP = "from bench.probes.gpu_facts import gpu_facts"
 
 
-@pytest.fixture(scope="module")
-def driver(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    pytest.importorskip("pynvml", reason="needs nvidia-ml-py")
-    return fake_nvml.build(tmp_path_factory.mktemp("driver"))
-
-
 def facts(library: Path, *lines: str, profile: str = "V100", asked: str = FACTS) -> dict[str, Any]:
     told = fake_nvml.scenario(library.with_name("scenario"), *lines, profile=profile)
     (found,) = fake_nvml.answers(library, told, asked, setup=SETUP)
