@@ -31,32 +31,24 @@ RUNS = (
     Column("status", "text", "", "how the run ended: done, failed, timed_out or interrupted"),
     Column("final_accuracy_percent", "number", "%", "test accuracy of the last evaluation"),
     Column("final_accuracy_view", "text", "", "view of that evaluation: plain, flip or six"),
-    Column(
-        "reached_epoch", "number", "epochs", "epoch of the first evaluation at or above the target; empty for a miss"
-    ),
-    Column(
-        "dawnbench_seconds", "number", "s", "time to the target: loading, preprocessing and training; inf for a miss"
-    ),
+    Column("reached_epoch", "number", "epochs",
+           "epoch of the first evaluation at or above the target; empty for a miss"),
+    Column("dawnbench_seconds", "number", "s",
+           "time to the target: loading, preprocessing and training; inf for a miss"),
     Column("dawnbench_cold_seconds", "number", "s", "the same with compilation; inf for a miss"),
     Column("run_seconds", "number", "s", "time to the target: building, preprocessing and training; inf for a miss"),
     Column("train_seconds", "number", "s", "time to the target: training alone; inf for a miss"),
-    Column(
-        "wall_seconds", "number", "s", "time to the target: everything from the start of the process; inf for a miss"
-    ),
+    Column("wall_seconds", "number", "s",
+           "time to the target: everything from the start of the process; inf for a miss"),
     Column("fixed_work_train_seconds", "number", "s", "training of the recipe's whole schedule, target or not"),
     Column("compile_seconds", "number", "s", "compilation on random data, before the headline clock starts"),
     Column("images_per_second", "number", "images/s", "images trained over the time spent training them, all epochs"),
     Column("peak_memory_bytes", "whole", "bytes", "largest resident memory of the trainer"),
     Column("verdict", "text", "", "clean, suspect or invalid"),
-    Column(
-        "verdict_reasons",
-        "text",
-        "",
-        "rules behind the verdict, separated by `;`, empty for none; evidence and advice: record.json",
-    ),
-    Column(
-        "warm_images_per_second", "number", "images/s", "the same from the second epoch on, first-use costs left out"
-    ),
+    Column("verdict_reasons", "text", "",
+           "rules behind the verdict, separated by `;`, empty for none; evidence and advice: record.json"),
+    Column("warm_images_per_second", "number", "images/s",
+           "the same from the second epoch on, first-use costs left out"),
     Column("fixed_work_seconds", "number", "s", "the headline clock after the whole schedule, target or not"),
     *_CONFIGURATION,
     Column("clocks", "text", "", "the clocks of the five times, each with its version, in the order of the columns"),
@@ -78,7 +70,7 @@ RUNS = (
     *energy.RUN_COLUMNS,
     *wall_clock.RUN_COLUMNS,
     *telemetry.ADDED_RUN_COLUMNS,
-)
+)  # fmt: skip
 
 EPOCHS = (
     Column("seed", "whole", "", "seed of the run"),
@@ -93,9 +85,8 @@ EPOCHS = (
     Column("accuracy_percent", "number", "%", "100 x correct / total"),
     Column("view", "text", "", "what the network was shown: plain, flip (and its mirror image) or six (crops)"),
     Column("images_per_second", "number", "images/s", "images / train_seconds"),
-    Column(
-        "wait_seconds", "number", "s", "time the steps waited for input; empty where the trainer does not measure it"
-    ),
+    Column("wait_seconds", "number", "s",
+           "time the steps waited for input; empty where the trainer does not measure it"),
     Column("wait_share", "number", "", "wait_seconds / train_seconds"),
     Column("dawnbench_seconds", "number", "s", "the headline clock at this evaluation"),
     Column("wall_seconds", "number", "s", "the wall clock at this evaluation"),
@@ -103,7 +94,7 @@ EPOCHS = (
     *waits.EPOCH_COLUMNS,
     *energy.EPOCH_COLUMNS,
     *telemetry.ADDED_EPOCH_COLUMNS,
-)
+)  # fmt: skip
 
 SUMMARY = (
     Column("recipe", "text", "", "name of the recipe"),
@@ -116,23 +107,15 @@ SUMMARY = (
     Column("clock", "text", "", "clock of the times in this row, with its version"),
     Column("median_seconds", "number", "s", "median time to the target, misses being infinite"),
     Column("mean_seconds", "number", "s", "geometric mean of the time to the target over the runs that reached it"),
-    Column(
-        "low_seconds",
-        "number",
-        "s",
-        "lower end of its interval by Student's t on log time: 95 % of log-normal times, but 69 to 89 % for 2 to "
-        "5 runs that cross at different epochs, so time_low_seconds is shown instead; empty below two runs",
-    ),
+    Column("low_seconds", "number", "s",
+           "lower end of its interval by Student's t on log time: 95 % of log-normal times, but 69 to 89 % for 2 to "
+           "5 runs that cross at different epochs, so time_low_seconds is shown instead; empty below two runs"),
     Column("high_seconds", "number", "s", "upper end"),
     Column("fixed_work_seconds", "number", "s", "median of this clock after the whole schedule, target or not"),
     Column("accuracy_mean", "number", "%", "mean final accuracy of the runs that count"),
     Column("accuracy_std", "number", "%", "its standard deviation (n - 1); empty below two runs"),
-    Column(
-        "expected_seconds",
-        "number",
-        "s",
-        "mean time to a success where a miss is followed by another try; inf for none",
-    ),
+    Column("expected_seconds", "number", "s",
+           "mean time to a success where a miss is followed by another try; inf for none"),
     Column("cold_median_seconds", "number", "s", "median time to the target with compilation, misses being infinite"),
     Column("compile_median_seconds", "number", "s", "median time of compilation"),
     Column("images_per_second", "number", "images/s", "median over the runs"),
@@ -150,35 +133,19 @@ SUMMARY = (
     *variation.SUMMARY_COLUMNS,
     *wall_clock.SUMMARY_COLUMNS,
     Column("planned", "whole", "runs", "seeds asked for in `campaign.json`, and any others that have a run"),
-    Column(
-        "not_counted",
-        "text",
-        "",
-        "those of them without a run that counts, separated by `;`: not made, deleted, failed, interrupted or invalid; "
-        "each is not successful in success_rate",
-    ),
-    Column(
-        "time_low_seconds",
-        "number",
-        "s",
-        "lower end of an interval of median_seconds that holds for any times (by ranks); below 6 runs the fastest",
-    ),
+    Column("not_counted", "text", "",
+           "those of them without a run that counts, separated by `;`: not made, deleted, failed, interrupted or "
+           "invalid; each is not successful in success_rate"),
+    Column("time_low_seconds", "number", "s",
+           "lower end of an interval of median_seconds that holds for any times (by ranks); below 6 runs the fastest"),
     Column("time_high_seconds", "number", "s", "upper end; inf where so many miss"),
-    Column(
-        "time_confidence_percent",
-        "number",
-        "%",
-        "its exact confidence: 95 or more from 6 runs on, 93.75 for 5, 87.5 for 4, 75 for 3, 50 for 2",
-    ),
-    Column(
-        "expected_low_seconds",
-        "number",
-        "s",
-        "expected_seconds at success_high; what the times vary by is not in it",
-    ),
+    Column("time_confidence_percent", "number", "%",
+           "its exact confidence: 95 or more from 6 runs on, 93.75 for 5, 87.5 for 4, 75 for 3, 50 for 2"),
+    Column("expected_low_seconds", "number", "s",
+           "expected_seconds at success_high; what the times vary by is not in it"),
     Column("expected_high_seconds", "number", "s", "the same at success_low; inf where no run reached the target"),
     *telemetry.ADDED_SUMMARY_COLUMNS,
-)
+)  # fmt: skip
 
 ABLATION = (
     Column("technique", "text", "", "what the variant does, in words; the base comes first"),
@@ -196,29 +163,20 @@ ABLATION = (
     Column("difference_low", "number", "points or %", "lower end of its 95 % interval (Welch), by itself"),
     Column("difference_high", "number", "points or %", "upper end"),
     Column("p_value", "number", "", "two-sided p-value of Welch's t test, by itself"),
-    Column(
-        "p_holm", "number", "", "the same by Holm's method over all comparisons of the set; below 0.05 is a finding"
-    ),
-    Column(
-        "smallest_detectable",
-        "number",
-        "points or %",
-        "difference that so many runs find with a chance of 80 % at 5 %, two-sided, by the spread the set assumes",
-    ),
-    Column(
-        "answer",
-        "text",
-        "",
-        "better, worse, faster or slower; no difference larger than the larger end of the interval; not enough runs; "
-        "no spread to judge by, where all runs of both sides gave the same",
-    ),
+    Column("p_holm", "number", "",
+           "the same by Holm's method over all comparisons of the set; below 0.05 is a finding"),
+    Column("smallest_detectable", "number", "points or %",
+           "difference that so many runs find with a chance of 80 % at 5 %, two-sided, by the spread the set assumes"),
+    Column("answer", "text", "",
+           "better, worse, faster or slower; no difference larger than the larger end of the interval; not enough "
+           "runs; no spread to judge by, where all runs of both sides gave the same"),
     Column("unit", "text", "", "unit of the differences: points (of accuracy) or %"),
     Column("variant", "text", "", "name of the variant and of its folder"),
     Column("input", "text", "", "where batches are made: host or device"),
     Column("accuracy_view", "text", "", "view of the recipe's final evaluation: plain, flip or six"),
     Column("changes", "text", "", "what the variant changes of `against`, separated by `;`"),
     Column("left_out", "whole", "runs", "runs that do not count: failed, timed out, interrupted or invalid"),
-)
+)  # fmt: skip
 
 #: Each file with its columns.
 FILES: dict[str, tuple[Column, ...]] = {

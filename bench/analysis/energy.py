@@ -34,43 +34,28 @@ EPOCH_COLUMNS = (
 RUN_COLUMNS = (
     Column("gpu_role", "text", "", f"what the card does, of which all here is: {_TRAINS}, or {_WATCHED} beside a CPU"),
     Column("energy_joules", "number", "J", "energy of the card from the start of the trainer's process to its exit"),
-    Column(
-        "energy_to_target_joules",
-        "number",
-        "J",
-        f"the same to the end of the training that reached it; inf for a miss, empty unless gpu_role is {_TRAINS}",
-    ),
-    Column(
-        "energy_uncertainty_joules",
-        "number",
-        "J",
-        "uncertainty of these: at each end one step of the counter at the largest power read",
-    ),
-    Column(
-        "energy_source", "text", "", "counter, or power: the readings of power over time, where there is no counter"
-    ),
+    Column("energy_to_target_joules", "number", "J",
+           f"the same to the end of the training that reached it; inf for a miss, empty unless gpu_role is {_TRAINS}"),
+    Column("energy_uncertainty_joules", "number", "J",
+           "uncertainty of these: at each end one step of the counter at the largest power read"),
+    Column("energy_source", "text", "",
+           "counter, or power: the readings of power over time, where there is no counter"),
     Column("energy_note", "text", "", "why an energy is not known, or whose it is where it is not the run's alone"),
     Column("energy_begin_millijoules", "whole", "mJ", "the card's counter at the start of the process"),
-    Column(
-        "energy_end_millijoules", "whole", "mJ", "and at its exit, so that runs made back to back can be put together"
-    ),
+    Column("energy_end_millijoules", "whole", "mJ",
+           "and at its exit, so that runs made back to back can be put together"),
     Column("cost_to_target_usd", "number", "USD", f"{_PRICE}; inf for a miss, empty without a price"),
-)
+)  # fmt: skip
 SUMMARY_COLUMNS = (
     Column("gpu_role", "text", "", f"what the card does in the runs that count: {_TRAINS} or {_WATCHED}"),
     Column("energy_joules", "number", "J", "energy of the card for one run, mean"),
     Column("energy_uncertainty_joules", "number", "J", "its uncertainty, as of a run"),
-    Column(
-        "energy_basis", "text", "", "what the mean is of: single runs, or runs back to back with the gaps in between"
-    ),
-    Column(
-        "energy_to_target_joules",
-        "number",
-        "J",
-        f"median energy to the target, misses being infinite; empty unless gpu_role is {_TRAINS}",
-    ),
+    Column("energy_basis", "text", "",
+           "what the mean is of: single runs, or runs back to back with the gaps in between"),
+    Column("energy_to_target_joules", "number", "J",
+           f"median energy to the target, misses being infinite; empty unless gpu_role is {_TRAINS}"),
     Column("cost_to_target_usd", "number", "USD", f"median {_PRICE}; misses being infinite"),
-)
+)  # fmt: skip
 
 
 def run_cells(record: Record, cost_per_hour: float | None) -> dict[str, Any]:

@@ -123,22 +123,9 @@ def _host_facts(seen: host.Host) -> dict[str, Any]:
 
 
 def _cpu_facts(seen: cpu.Cpu) -> dict[str, Any]:
-    return {
-        "cpu.online": seen.online,
-        "cpu.governor": seen.governor,
-        "cpu.driver": seen.driver,
-        "cpu.turbo": seen.turbo,
-        "cpu.smt": seen.smt,
-        "cpu.sockets": seen.sockets,
-        "cpu.numa_nodes": seen.numa_nodes,
-        "cpu.max_mhz": seen.max_mhz,
-        "cpu.hypervisor": seen.hypervisor,
-        "cpu.family": seen.family,
-        "cpu.model_number": seen.model_number,
-        "cpu.stepping": seen.stepping,
-        "cpu.caches": None if seen.caches is None else list(seen.caches),
-        "kernel.clocksource": seen.clocksource,
-    }
+    found = {f"cpu.{name}": list(value) if isinstance(value, tuple) else value for name, value in vars(seen).items()}
+    found["kernel.clocksource"] = found.pop("cpu.clocksource")
+    return found
 
 
 def _image(image: str | None) -> str | None:
