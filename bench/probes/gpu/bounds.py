@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from bench.probes.gpu.sample import Counters, Sample
 from bench.record.counter_snapshots import possible
@@ -18,7 +19,7 @@ from bench.record.metrics import GPU_NUMBERS
 _MOST_OF_LIMIT = 2.0
 #: No process has a higher number (PID_MAX_LIMIT, include/linux/threads.h).
 _MOST_PID = 1 << 22
-_COLUMNS = {each.name: each for each in GPU_NUMBERS}
+_HOLDS = {each.name: each.holds for each in GPU_NUMBERS}
 
 
 class Bounds:
@@ -31,10 +32,15 @@ class Bounds:
         self._memory_bytes, self._read_limit = memory_bytes, limit_watts
         self._limit_watts: float | None = None
         self.impossible: Counter[str] = Counter()
+        self._of_card: dict[str, Callable[[Any], bool]] = {
+            "gpu_memory_bytes": self._fits, "gpu_power_watts": self._is_within_limit
+        }  # fmt: skip
 
     def sample(self, read: Sample) -> Sample:
         """Return a sample without impossible numbers."""
-        wrong = [name for name, value in read.numbers.items() if value is not None and not self._is(name, value)]
+        numbers = read.numbers
+        wrong = [name for name, value in numbers.items() if value is not None and not _HOLDS[name](value)]
+        wrong += [name for name in self._of_card if name not in wrong and not self._of_card[name](numbers.get(name))]
         processes = read.processes
         if processes and not all(0 < pid <= _MOST_PID for pid in processes):
             processes = None
@@ -42,7 +48,7 @@ class Bounds:
         if not wrong and processes == read.processes:
             return read
         self.impossible.update(wrong)
-        return Sample({**read.numbers, **dict.fromkeys(wrong)}, processes)
+        return Sample({**numbers, **dict.fromkeys(wrong)}, processes)
 
     def counters(self, read: Counters) -> Counters:
         """Return counters without impossible numbers."""
@@ -51,17 +57,13 @@ class Bounds:
         energy_mj, celsius = kept.get("energy_mj"), kept.get("temperature_celsius")
         return replace(read, energy_mj=energy_mj, lost_ns=kept["lost_ns"], temperature_celsius=celsius)
 
-    def _is(self, name: str, value: float) -> bool:
-        if not _COLUMNS[name].holds(value):
-            return False
-        if name == "gpu_memory_bytes":
-            return self._memory_bytes is None or value <= self._memory_bytes
-        return name != "gpu_power_watts" or self._is_within_limit(value)
+    def _fits(self, memory_bytes: int | None) -> bool:
+        return memory_bytes is None or self._memory_bytes is None or memory_bytes <= self._memory_bytes
 
-    def _is_within_limit(self, watts: float) -> bool:
-        if self._limit_watts is not None and watts <= _MOST_OF_LIMIT * self._limit_watts:
+    def _is_within_limit(self, watts: float | None) -> bool:
+        if watts is None or (self._limit_watts is not None and watts <= _MOST_OF_LIMIT * self._limit_watts):
             return True
         # Not read yet, or perhaps raised since.
         limit = self._read_limit()
-        self._limit_watts = limit if limit is not None and _COLUMNS["gpu_power_watts"].holds(limit) else None
+        self._limit_watts = limit if limit is not None and _HOLDS["gpu_power_watts"](limit) else None
         return not self._limit_watts or watts <= _MOST_OF_LIMIT * self._limit_watts

@@ -64,9 +64,10 @@ class Call(Generic[T]):
 
     def done(self, seconds: float = 0.0) -> bool:
         """Return whether it has returned, after waiting for at most ``seconds``."""
-        if not self._going_on.acquire(timeout=seconds):
-            return False
-        self._going_on.release()
+        if self._going_on.locked():
+            if not self._going_on.acquire(timeout=seconds):
+                return False
+            self._going_on.release()
         return True
 
     def answer(self) -> T:
