@@ -184,7 +184,7 @@ def test_a_slice_beside_another_gpu_is_trained_on_and_sampled_if_the_driver_know
     assert known.record.fingerprint["gpu.mig"] is True
     assert "trains unwatched" not in known.said
     assert unknown.record.telemetry.gpu == {}
-    assert unknown.said.count("The GPU trains unwatched: the driver does not tell which GPU") == 1
+    assert unknown.said.count("The GPU trains unwatched: the driver does not say which GPU") == 1
     assert unknown.record.status == known.record.status == "done"
     for made in (known, unknown):
         assert part not in "".join(path.read_text() for path in made.folder.rglob("*.json*"))
