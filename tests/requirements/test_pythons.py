@@ -133,7 +133,8 @@ def test_environment_of_the_harness_is_made_anew_with_the_fetched_python(
     assert checkout.install("harness", **claims["3.14"]).stdout == ""
 
 
-@pytest.mark.parametrize("failure", ["uv", *(pytest.param(each, marks=pytest.mark.slow) for each in ("pip", "python"))])
+@pytest.mark.slow
+@pytest.mark.parametrize("failure", ["uv", "pip", "python"])
 def test_python_that_cannot_be_fetched_is_one_sentence_with_two_commands(
     checkout: Checkout, claims: dict[str, dict[str, str]], failure: str
 ) -> None:
