@@ -104,6 +104,7 @@ def test_harness_needs_no_other_python_on_one_that_is_too_new_for_tensorflow(
     assert set(checkout.installed()) == {"harness"}
 
 
+@pytest.mark.slow
 def test_python_that_tensorflow_needs_is_fetched_where_path_has_none(
     checkout: Checkout, claims: dict[str, dict[str, str]]
 ) -> None:

@@ -154,7 +154,7 @@ def test_the_crossing_writes_predictions_before_it_is_announced(trained):
     assert len(written) == 2 and written[0] <= first and first < written[1] <= last
 
 
-@pytest.mark.parametrize("loop", [HostLoop, DeviceLoop])
+@pytest.mark.parametrize("loop", [pytest.param(HostLoop, marks=pytest.mark.slow), DeviceLoop])
 def test_a_loss_that_is_no_number_stops_the_run_in_one_sentence(tmp_path, request_of_two_epochs, monkeypatch, loop):
     diverging = dataclasses.replace(request_of_two_epochs.recipe, learning_rate=knots((0, 1e30)))
     name = "host" if loop is HostLoop else "device"
