@@ -62,6 +62,10 @@ unexport PYTHONHOME PYTHONPATH PYTHONSAFEPATH PYTHONPLATLIBDIR PYTHONEXECUTABLE 
 	PYTHONWARNINGS
 
 RUN := .venv/bin/python
+# One pytest process per core. An idle one takes tests from the end of another's queue, so most modules stay in one process,
+# which makes their fixtures once. Bytecode is kept even where an image disables it: many tests start Python again.
+PARALLEL := -n auto --maxprocesses 8 --dist worksteal
+PYTEST := PYTHONDONTWRITEBYTECODE= $(RUN) -m pytest
 SET_UP = @command -v "$$PYTHON" >/dev/null 2>&1 || { \
 	echo "There is no $$PYTHON here: install Python 3.11 to 3.14, or pass one with PYTHON=/path/to/python." >&2; exit 4; }; \
 	"$$PYTHON" requirements/install.py $(EXACT)
@@ -156,15 +160,15 @@ augmented: native ## draw augmented samples to docs/images/augmented.png
 
 .PHONY: test
 test: tools ## set up and run the fast tests, in minutes
-	@$(RUN) -m pytest -m "not slow and not deep"
+	@$(PYTEST) $(PARALLEL) -m "not slow and not deep"
 
 .PHONY: test-slow
 test-slow: tools ## run whole campaigns and real trainings
-	@$(RUN) -m pytest -m slow
+	@$(PYTEST) -m slow
 
 .PHONY: test-deep
 test-deep: tools ## run long searches and statistics
-	@$(RUN) -m pytest -m deep
+	@$(PYTEST) -m deep
 
 .PHONY: lint
 lint: tools ## check style, types and import contracts

@@ -28,6 +28,7 @@ TARGETS = [
 NEED_NO_TENSORFLOW = (
     "images", "image", "shell", "verify-image", "report", "published", "compare", "rank", "perf-report", "data", "net",
 )  # fmt: skip
+PARALLEL = ("-n", "auto", "--maxprocesses", "8", "--dist", "worksteal")
 NEED_TENSORFLOW = ("augmented", "perf", "perf-gpu", "perf-sampler", "perf-container")
 
 pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
@@ -126,7 +127,7 @@ def test_every_variable_travels_and_those_not_given_are_absent(folder: Path) -> 
         ("perf-sampler", ["-m", "tests.perf.sampler"]),
         ("perf-container", ["-m", "tests.perf.container"]),
         ("perf-report", ["-m", "tests.perf.report"]),
-        ("test", ["-m", "pytest", "-m", "not slow and not deep"]),
+        ("test", ["-m", "pytest", *PARALLEL, "-m", "not slow and not deep"]),
         ("test-slow", ["-m", "pytest", "-m", "slow"]),
         ("test-deep", ["-m", "pytest", "-m", "deep"]),
     ],

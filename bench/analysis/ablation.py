@@ -88,11 +88,11 @@ def spread_seen(stored: StoredAblation, records: Mapping[str, Sequence[Record]],
 def _sample(variant: Variant, records: Sequence[Record]) -> _Sample:
     runs = [record if record.verdict else with_verdict(record) for record in records]
     counted = [each for each in runs if each.status == "done" and each.verdict and each.verdict.level != "invalid"]
-    speeds = frames.runs(counted)["images_per_second"].dropna()
+    speeds = [frames.images_per_second(each) for each in counted]
     seconds = [fixed_work_seconds(CLOCKS["train"], each) for each in counted]
     return _Sample(
         accuracies=[each for each in (_accuracy(variant, record) for record in counted) if each is not None],
-        speeds=[float(each) for each in speeds if each > 0],
+        speeds=[each for each in speeds if each and each > 0],
         train_seconds=[each for each in seconds if each is not None],
         left_out=len(runs) - len(counted),
     )

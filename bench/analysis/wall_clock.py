@@ -116,8 +116,9 @@ def sessions_seconds(records: Iterable[Record]) -> float | None:
         if began_ns is None:
             return None
         heard = (*(each.received_ns for each in record.phases), *(each.received_ns for each in record.epochs))
-        stamps = [each for each in (record.exited_ns, record.spawned_ns, *heard) if each is not None]
-        ends_ns[began_ns] = max(ends_ns.get(began_ns, 0), *stamps)
+        # A busy harness may read the last events after the exit; without one it was killed, and they are all there is.
+        stamps = (record.spawned_ns, *heard) if record.exited_ns is None else (record.exited_ns,)
+        ends_ns[began_ns] = max(ends_ns.get(began_ns, 0), *(each for each in stamps if each is not None))
     return math.fsum((end_ns - began_ns) / 1e9 for began_ns, end_ns in ends_ns.items())
 
 

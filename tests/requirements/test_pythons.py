@@ -104,6 +104,7 @@ def test_harness_needs_no_other_python_on_one_that_is_too_new_for_tensorflow(
     assert set(checkout.installed()) == {"harness"}
 
 
+@pytest.mark.slow
 def test_python_that_tensorflow_needs_is_fetched_where_path_has_none(
     checkout: Checkout, claims: dict[str, dict[str, str]]
 ) -> None:
@@ -133,7 +134,8 @@ def test_environment_of_the_harness_is_made_anew_with_the_fetched_python(
     assert checkout.install("harness", **claims["3.14"]).stdout == ""
 
 
-@pytest.mark.parametrize("failure", ["uv", *(pytest.param(each, marks=pytest.mark.slow) for each in ("pip", "python"))])
+@pytest.mark.slow
+@pytest.mark.parametrize("failure", ["uv", "pip", "python"])
 def test_python_that_cannot_be_fetched_is_one_sentence_with_two_commands(
     checkout: Checkout, claims: dict[str, dict[str, str]], failure: str
 ) -> None:

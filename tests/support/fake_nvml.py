@@ -10,8 +10,10 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -171,8 +173,15 @@ def build(folder: Path, *definitions: str) -> Path:
         pytest.skip("no C compiler")
     source = Path(__file__).with_suffix(".c")
     flags = ["-shared", "-fPIC", "-Wall", "-Wextra", *(f"-D{definition}" for definition in definitions)]
-    subprocess.run([compiler, *flags, "-o", str(folder / NAME), str(source)], check=True)
+    (folder / NAME).write_bytes(_compiled(compiler, *flags, str(source)))
     return folder / NAME
+
+
+@cache
+def _compiled(*command: str) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run([*command, "-o", f"{folder}/{NAME}"], check=True)
+        return Path(folder, NAME).read_bytes()
 
 
 def scenario(path: Path, *lines: str, profile: str | None = None) -> Path:

@@ -22,6 +22,15 @@ from bench.report.html import cells, data, fingerprint, provenance
 
 PAGE_FILE = "report.html"
 _HERE = Path(__file__).parent
+#: It keeps what it has compiled: several pages are written by a command that compares.
+_TEMPLATES = Environment(
+    loader=FileSystemLoader(_HERE / "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=True,
+)
 
 
 def write_campaign(path: Path, facts: CampaignFacts) -> None:
@@ -67,15 +76,7 @@ def comparison_page(facts: ComparisonFacts) -> str:
 
 def _page(template: str, drawn: Sequence[figures.Figure], **content: Any) -> str:
     plotly, script = _inline(_HERE / "vendor" / "plotly-basic.min.js"), _own_script()
-    environment = Environment(
-        loader=FileSystemLoader(_HERE / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    return environment.get_template(template).render(
+    return _TEMPLATES.get_template(template).render(
         figures=drawn,
         figures_json=data.script_json(
             {"dark": figures.DARK, "figures": [each.json() for each in drawn if not each.empty]}

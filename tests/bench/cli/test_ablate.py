@@ -66,9 +66,15 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Capture
 def test_every_variant_of_a_seed_runs_before_the_next_and_the_table_is_written(bench: Bench) -> None:
     bench.correct["smooth"] = 1940
 
-    code, _, err = bench("mine.json")
+    code, out, err = bench("mine.json")
 
     assert (code, err) == (0, "")
+    before, _, after = out.partition("base, seed 0 (run 1 of 9)")
+    assert "Smallest detectable difference of accuracy with 3 runs each" in before
+    assert "Smallest detectable difference of images/s with 3 runs each" in before
+    assert "answers nothing about CIFAR-10" in before
+    assert "label smoothing, seed 1 (run 5 of 9)" in after
+    assert after.splitlines()[-1].startswith("The table, its records and logs are in results/")
     assert bench.asked == [(name, seed) for seed in range(3) for name in ("base", "smooth", "base-device")]
     table = bench.table()
     assert list(table) == ["base", "smooth", "base-device"]
@@ -86,17 +92,6 @@ def test_every_variant_of_a_seed_runs_before_the_next_and_the_table_is_written(b
     assert (stored.status, stored.seeds, stored.variants[1].changes) == (
         "finished", (0, 1, 2), ("label_smoothing 0.1 instead of 0.0",),
     )  # fmt: skip
-
-
-def test_the_smallest_detectable_difference_is_said_before_the_first_run(bench: Bench) -> None:
-    _, out, _ = bench("mine.json")
-
-    before, _, after = out.partition("base, seed 0 (run 1 of 9)")
-    assert "Smallest detectable difference of accuracy with 3 runs each" in before
-    assert "Smallest detectable difference of images/s with 3 runs each" in before
-    assert "answers nothing about CIFAR-10" in before
-    assert "label smoothing, seed 1 (run 5 of 9)" in after
-    assert after.splitlines()[-1].startswith("The table, its records and logs are in results/")
 
 
 def test_a_plan_says_what_would_run_and_runs_nothing(bench: Bench) -> None:

@@ -147,6 +147,7 @@ def test_a_card_that_is_lost_half_way_marks_the_run_and_lets_training_finish(tmp
     assert made.said.count("The GPU was lost while it was sampled, and the run went on: ") == 1
 
 
+@pytest.mark.slow
 def test_an_unknown_error_that_passes_costs_one_cell_and_no_verdict(tmp_path: Path, library: Path) -> None:
     # Asked when it is opened, before the run, and at each tick.
     made = bench(tmp_path, library, "gpu 0 power 100000 101000 102000 unknown 104000", "gpu 0 processes -", ticks=4)
@@ -159,6 +160,7 @@ def test_an_unknown_error_that_passes_costs_one_cell_and_no_verdict(tmp_path: Pa
     assert float(made.row("runs.csv")["energy_joules"]) > 0
 
 
+@pytest.mark.slow
 def test_a_lost_neighbour_is_a_note_and_the_run_goes_to_the_card_that_answers(tmp_path: Path, library: Path) -> None:
     lines = (*fake_nvml.SECOND_CARD_FIRST_ON_THE_BUS, "gpu 1 handle lost", "gpu 0 processes -")
     made = bench(tmp_path, library, *lines)
@@ -170,6 +172,7 @@ def test_a_lost_neighbour_is_a_note_and_the_run_goes_to_the_card_that_answers(tm
     assert (made.record.fingerprint["gpu.lost"], made.record.fingerprint["gpu.count"]) == (1, 1)
 
 
+@pytest.mark.slow
 def test_a_slice_beside_another_gpu_is_trained_on_and_sampled_if_the_driver_knows_it(
     tmp_path: Path, library: Path
 ) -> None:
@@ -190,6 +193,7 @@ def test_a_slice_beside_another_gpu_is_trained_on_and_sampled_if_the_driver_know
         assert part not in "".join(path.read_text() for path in made.folder.rglob("*.json*"))
 
 
+@pytest.mark.slow
 def test_a_slice_by_its_older_name_is_trained_on_and_its_gpu_is_sampled_where_the_driver_does_not_know_it(
     tmp_path: Path, library: Path
 ) -> None:
@@ -241,6 +245,7 @@ def test_an_energy_counter_that_begins_anew_gives_no_joules(tmp_path: Path, libr
     assert row["gpu_power_watts_median"] == "250.0"
 
 
+@pytest.mark.slow
 def test_the_energy_of_a_divided_card_is_told_to_be_all_of_it(tmp_path: Path, library: Path) -> None:
     made = bench(tmp_path, library, *fake_nvml.DIVIDED)
 
@@ -279,8 +284,8 @@ def test_a_power_brake_that_this_driver_does_not_count_makes_the_run_suspect(tmp
 @pytest.mark.parametrize(
     ("line", "why"),
     [
-        ("driver init mismatch", "the driver does not work (DriverMismatch)"),
-        ("driver init not-loaded", "the NVIDIA driver is installed and not loaded"),
+        pytest.param("driver init mismatch", "the driver does not work (DriverMismatch)", marks=pytest.mark.slow),
+        pytest.param("driver init not-loaded", "the NVIDIA driver is installed and not loaded", marks=pytest.mark.slow),
         ("driver version 575.57.08", "the NVIDIA driver shows no GPU"),
     ],
 )

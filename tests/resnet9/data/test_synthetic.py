@@ -75,6 +75,7 @@ def test_noise_cannot_wrap_around():
     assert 0 <= 255 * synthetic.NOISE < 1 << 15
 
 
+@pytest.mark.slow
 def test_pixels_alone_do_not_tell_the_class(data):
     """A linear classifier (ridge regression on pixels) finds nothing, so a result above chance needs a convolutional
     net."""

@@ -91,7 +91,7 @@ def test_running_statistics_are_averaged_like_the_weights():
         np.testing.assert_allclose(average.numpy(), 0.75 * began + 0.25 * variable.numpy(), rtol=1e-5, atol=1e-6)
 
 
-def test_the_average_is_swapped_in_to_be_judged_and_out_again_to_train_on():
+def test_the_average_is_swapped_in_to_be_judged_and_out_again_to_train_on_and_is_the_fresh_net_after_a_reset():
     step = one_trained_step(Average(every=1, decay=0.75))
     net = [each.numpy() for each in step.learned]
     averages = [each.numpy() for each in step.averaging.averages]
@@ -100,6 +100,11 @@ def test_the_average_is_swapped_in_to_be_judged_and_out_again_to_train_on():
     step.swap_average()
     assert all((a.numpy() == b).all() for a, b in zip(step.learned, net, strict=True))
     assert all((a.numpy() == b).all() for a, b in zip(step.averaging.averages, averages, strict=True))
+    step.reset(5)
+    fresh = a_step(dataclasses.replace(step.recipe, average=None), seed=5)
+    for average, variable, other in zip(step.averaging.averages, step.learned, fresh.learned, strict=True):
+        np.testing.assert_array_equal(average.numpy(), variable.numpy())
+        np.testing.assert_array_equal(average.numpy(), other.numpy())
 
 
 @pytest.mark.slow
@@ -108,12 +113,3 @@ def test_a_lookahead_is_the_net_itself_so_nothing_is_swapped():
     before = [each.numpy() for each in step.learned]
     step.swap_average()
     assert all((a.numpy() == b).all() for a, b in zip(step.learned, before, strict=True))
-
-
-def test_reset_makes_the_average_the_fresh_net():
-    step = one_trained_step(Average(every=1, decay=0.75))
-    step.reset(5)
-    fresh = a_step(dataclasses.replace(step.recipe, average=None), seed=5)
-    for average, variable, other in zip(step.averaging.averages, step.learned, fresh.learned, strict=True):
-        np.testing.assert_array_equal(average.numpy(), variable.numpy())
-        np.testing.assert_array_equal(average.numpy(), other.numpy())

@@ -32,9 +32,8 @@ def biases(name, until, epochs=3):
     return seen
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.slow if name == "device" else ()) for name in LOOPS]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", LOOPS)
 def test_it_freezes_in_the_middle_of_an_epoch(name):
     start, first, second, third = biases(name, until=1.5)
     assert (start != first).any() and (first != second).any() and (second == third).all()

@@ -1,6 +1,7 @@
 """A whole run, small, as the harness sees it through the FIFO."""
 
 import dataclasses
+import functools
 import os
 import threading
 import time
@@ -8,6 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from bench import protocol
 from bench.protocol import Writer
@@ -41,14 +43,42 @@ def events_of(tmp_path, call):
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("run")
+def trained(tmp_path_factory, request_of_two_epochs):
+    """One run of each input, made once: its events, its folder, every function traced and when, and how many events
+    came before each file of predictions. On the device any accuracy reaches the target.
+    """
+
+    @functools.cache
+    def train(name):
+        folder, traced, written = tmp_path_factory.mktemp(name), [], []
+        plain_function, plain_write = tf.function, Writer.write_predictions
+
+        def function(function=None, **how):
+            def body(*arguments, **named):
+                traced.append((time.monotonic_ns(), function.__qualname__))
+                return function(*arguments, **named)
+
+            return plain_function(body, **how)
+
+        def write(self, classes):
+            written.append(self.events)
+            plain_write(self, classes)
+
+        target = 0.0 if name == "device" else None
+        asked = dataclasses.replace(request_of_two_epochs, input=name, target_percent=target)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(tf, "function", function)
+            patch.setattr(Writer, "write_predictions", write)
+            events = events_of(folder, lambda writer: training.train(asked, writer, PhaseLog(writer)))
+        return events, folder, traced, written
+
+    return train
 
 
-@pytest.fixture(scope="module")
-def run(folder, request_of_two_epochs):
-    """The events of one run, which every test that changes nothing looks at."""
-    return events_of(folder, lambda writer: training.train(request_of_two_epochs, writer, PhaseLog(writer)))
+@pytest.fixture
+def run(trained):
+    """The events of the host's run."""
+    return trained("host")[0]
 
 
 def test_a_run_greets_first_and_ends_with_done(run, request_of_two_epochs):
@@ -89,23 +119,9 @@ def phases_of(run, name):
 
 
 @pytest.mark.parametrize("name", ["host", "device", pytest.param("memory", marks=pytest.mark.slow)])
-def test_nothing_is_compiled_while_an_epoch_is_trained(tmp_path, request_of_two_epochs, monkeypatch, name):
+def test_nothing_is_compiled_while_an_epoch_is_trained(trained, name):
     """Every trace of a compiled function lies in the compile phase; an epoch may make its pipeline anew, no more."""
-    import tensorflow as tf
-
-    traced = []
-    plain = tf.function
-
-    def counted(function=None, **how):
-        def body(*arguments, **named):
-            traced.append((time.monotonic_ns(), function.__qualname__))
-            return function(*arguments, **named)
-
-        return plain(body, **how)
-
-    monkeypatch.setattr(tf, "function", counted)
-    asked = dataclasses.replace(request_of_two_epochs, input=name)
-    run = events_of(tmp_path, lambda writer: training.train(asked, writer, PhaseLog(writer)))
+    run, _, traced, _ = trained(name)
     ((began_ns, ended_ns),) = phases_of(run, "compile")
     inside = [function for at_ns, function in traced if began_ns <= at_ns <= ended_ns]
     assert any("train" in function for function in inside)
@@ -117,31 +133,28 @@ def test_nothing_is_compiled_while_an_epoch_is_trained(tmp_path, request_of_two_
 
 
 @pytest.mark.slow
-def test_the_control_input_waits_for_nothing_and_is_called_by_its_name(tmp_path, request_of_two_epochs):
-    asked = dataclasses.replace(request_of_two_epochs, input="memory")
-    run = events_of(tmp_path, lambda writer: training.train(asked, writer, PhaseLog(writer)))
+def test_the_control_input_waits_for_nothing_and_is_called_by_its_name(trained):
+    run = trained("memory")[0]
     assert run[0].input == "memory" and not [event for event in run if event.kind == "waits"]
     epochs = [event for event in run if event.kind == "epoch"]
     assert [(event.steps, event.images) for event in epochs] == [(9, 4608), (9, 4608)]
 
 
-def test_the_last_predictions_give_the_claimed_count(run, folder):
+def test_the_last_predictions_give_the_claimed_count(trained):
+    run, folder, _, _ = trained("host")
     predictions = np.frombuffer((folder / "predictions.u8").read_bytes(), np.uint8)
     last = [event for event in run if event.kind == "epoch"][-1]
     assert int((predictions == synthetic.make().test_labels).sum()) == last.correct
 
 
-def test_the_crossing_writes_predictions_before_it_is_announced(tmp_path, request_of_two_epochs, monkeypatch):
-    written = []
-    monkeypatch.setattr(Writer, "write_predictions", lambda self, classes: written.append(self.events))
-    easy = dataclasses.replace(request_of_two_epochs, target_percent=0.0)
-    run = events_of(tmp_path, lambda writer: training.train(easy, writer, PhaseLog(writer)))
+def test_the_crossing_writes_predictions_before_it_is_announced(trained):
+    run, _, _, written = trained("device")
     order = [event.kind for event in run]
     first, last = (i for i, kind in enumerate(order) if kind == "epoch")
     assert len(written) == 2 and written[0] <= first and first < written[1] <= last
 
 
-@pytest.mark.parametrize("loop", [HostLoop, DeviceLoop])
+@pytest.mark.parametrize("loop", [pytest.param(HostLoop, marks=pytest.mark.slow), DeviceLoop])
 def test_a_loss_that_is_no_number_stops_the_run_in_one_sentence(tmp_path, request_of_two_epochs, monkeypatch, loop):
     diverging = dataclasses.replace(request_of_two_epochs.recipe, learning_rate=knots((0, 1e30)))
     name = "host" if loop is HostLoop else "device"
