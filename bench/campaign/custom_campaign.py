@@ -38,10 +38,12 @@ def planned(typed: str, wishes: RunOptions, where: Device, target_percent: float
     Raises UsageError for a command that names no program, and for what only our own trainer can be told.
     """
     if wishes.smoke:
-        raise UsageError("the smoke check trains a recipe of its own; for a check of TRAINER type make check-trainer.")
+        raise UsageError(
+            "the smoke check trains a recipe of its own", "type `make check-trainer` for a check of TRAINER"
+        )
     for name, value in (("INPUT", wishes.input), ("PRECISION", wishes.precision)):
         if value not in (None, "auto"):
-            raise UsageError(f"a trainer of your own decides on {name} itself; leave {name} out.")
+            raise UsageError(f"a trainer of your own decides on {name} itself", f"leave {name} out")
     program = custom_trainer.read(typed, Path.cwd(), os.environ.get("PATH"))
     own = CustomTrainer(wishes.recipe or program.name, program.sha256, target_percent or TARGET_PERCENT)
     todo = plan.complete(replace(wishes, input=None, precision=None), where, own.name, _CIFAR10)
@@ -54,12 +56,12 @@ def no_trainer(command: str, environ: Mapping[str, str]) -> None:
     given = [name for name in ("TRAINER", "TARGET") if environ.get(name)]
     if given:
         raise UsageError(
-            f"`bench {command}` trains recipes, and {' and '.join(given)} of your environment would have no effect; "
-            f"type `unset {' '.join(given)}` first."
+            f"`bench {command}` trains recipes, and {' and '.join(given)} of your environment would have no effect",
+            f"type `unset {' '.join(given)}` first",
         )
 
 
 def no_target(target_percent: float | None) -> None:
     """Raises UsageError for a target without a trainer of one's own: that of a recipe belongs to the recipe."""
     if target_percent is not None:
-        raise UsageError("TARGET goes with TRAINER; a recipe has its own target, so leave TARGET out.")
+        raise UsageError("TARGET is for TRAINER, and a recipe has its own target", "leave TARGET out")

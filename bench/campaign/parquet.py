@@ -91,7 +91,7 @@ def _rows(path: Path, most_rows: int) -> Iterator[tuple[object, object]]:
 
     with open(path, "rb") as stream:
         if stream.read(len(LFS_POINTER)) == LFS_POINTER:
-            raise DataError(f"{path} is a Git LFS pointer, not the file; type `git lfs pull` in {path.parent}.")
+            raise DataError(f"{path} is a Git LFS pointer, not the file", f"type `git lfs pull` in {path.parent}")
     with pyarrow.parquet.ParquetFile(path) as file:
         schema, about = file.schema_arrow, file.metadata
         image, label = (schema.field(name).type if name in schema.names else None for name in ("img", "label"))
@@ -143,4 +143,4 @@ def _read_errors(path: Path) -> Iterator[None]:
 
 
 def _refused(path: Path, why: str) -> DataError:
-    return DataError(f"{path} {why}, so it is not the Hugging Face hub's cifar10; give DATA=/path to another copy.")
+    return DataError(f"{path} {why}, so it is not the Hugging Face hub's cifar10", "give DATA=/path to another copy")

@@ -145,7 +145,7 @@ def recipe_name(wishes: RunOptions, where: Device) -> str:
     if wishes.smoke:
         if wishes.recipe not in (None, SMOKE):
             raise UsageError(
-                f"the smoke check has a recipe of its own; leave RECIPE={wishes.recipe} out or type make bench."
+                "the smoke check has a recipe of its own", f"leave RECIPE={wishes.recipe} out or type make bench"
             )
         return SMOKE
     if wishes.recipe is not None:
@@ -154,8 +154,9 @@ def recipe_name(wishes: RunOptions, where: Device) -> str:
         return FULL
     if wishes.data not in (None, SYNTHETIC):
         raise UsageError(
-            f"without a GPU the smoke check is run, which has no use for DATA={wishes.data}; leave DATA out, or add "
-            f"RECIPE={FAST} SEEDS=1 (about 11 minutes on 2 cores with bf16 instructions, longer on others)."
+            f"without a GPU the smoke check is run, which has no use for DATA={wishes.data}",
+            f"leave DATA out, or add RECIPE={FAST} SEEDS=1 (about 11 minutes on 2 cores with bf16 instructions, "
+            "longer on others)",
         )
     return SMOKE
 

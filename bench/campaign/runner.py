@@ -18,11 +18,11 @@ from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from bench import errors, rules
+from bench import rules
 from bench.campaign import progress, records
 from bench.campaign.campaign import ENDED_WELL, Campaign, Configuration
 from bench.campaign.outcomes import _discarded, missing
-from bench.containers import launch_spec
+from bench.containers import engine, launch_spec
 from bench.containers import process as container_process
 from bench.launch import kernel_cache, launch, trainer_command
 from bench.launch.conditions import RunConditions, WarmUp, warm_up_limits, warm_up_seed
@@ -102,7 +102,7 @@ class Runner:
             job, spawner = self._job(campaign, todo, data, run, env)
             if self._wishes.take():  # It came while the machine was looked at.
                 return launch.Outcome("interrupted", "stopped between two runs")
-            self.display.begin(None if warming_up else job.asked.seed, time.monotonic_ns())
+            self.display.begin(None if warming_up else job.expected.seed, time.monotonic_ns())
             limits = warm_up_limits(self._limits) if warming_up else self._limits
             if todo.placed is not None:
                 # TERM is lost on a container that is made and not begun yet; killing it must not take long.
@@ -156,7 +156,7 @@ class Runner:
             env=start.command.env,
             cwd=start.command.cwd,
             folder=folder,
-            asked=ExpectedRun(
+            expected=ExpectedRun(
                 seed=seed,
                 target_percent=shared.target_percent,
                 # What a person's own trainer calls its recipe, its input and its precision are its own words.
@@ -183,19 +183,15 @@ class Runner:
 
 
 def _explained(outcome: launch.Outcome, todo: Plan) -> launch.Outcome:
-    """An outcome with what to type where a trainer found no GPU in its container; its own advice is for a host."""
-    no_gpu = outcome.status == "failed" and outcome.exit_code == errors.EnvironmentProblem.exit_code
-    if todo.placed is None or not no_gpu or "NVIDIA driver shows" not in outcome.reason:
+    """Return the outcome with advice for a trainer that found no GPU in its container; its own is for a host."""
+    if todo.placed is None or outcome.code != launch.NO_GPU:
         return outcome
     program = Path(todo.placed.engine.program).name
     how = "--device nvidia.com/gpu=all" if todo.placed.engine.is_podman else "--gpus all"
     look = f"`{program} run --rm {how} {todo.placed.choice.image.locator} nvidia-smi`"
-    if todo.placed.engine.is_podman:
-        mend = "`sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml`"
-    else:
-        mend = "`sudo nvidia-ctk runtime configure --runtime=docker` and `sudo systemctl restart docker`"
-    reason = outcome.reason.rstrip(".")
-    return replace(outcome, reason=f"{reason}; inside the container, that is: see what {look} shows, and type {mend}")
+    fix = engine.MAKE_CDI if todo.placed.engine.is_podman else engine.CONFIGURE_DOCKER
+    reason = f"{outcome.reason.rstrip('.')}; this is inside the container: see what {look} shows, and type {fix}"
+    return replace(outcome, reason=reason)
 
 
 @dataclass(frozen=True)

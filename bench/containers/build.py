@@ -15,7 +15,7 @@ import click
 from bench.containers import catalog, launch_spec, registry, selection, spec
 from bench.containers import engine as engines
 from bench.containers.catalog import Image, Images
-from bench.errors import EnvironmentProblem, Refused, UsageError
+from bench.errors import Refused, UsageError
 from bench.launch import trainer_command
 from bench.probes import git
 from bench.system import locks, subprocesses
@@ -41,13 +41,14 @@ def resolve(tag: str, replaces: bool) -> str:
         if name in {word for each in table.image for word in (each.name, each.target)}:
             name = reference
         catalog.add(name, reference, found.digest, today)
-        return f"{told}: added to docker/images.toml as {name}, a candidate; `bench image accept` tries it. Commit it."
+        return f"{told}: added to docker/images.toml as {name}, a candidate; `bench image verify` tries it. Commit it."
     if known.digest == found.digest:
         return f"{told}, as docker/images.toml says."
     if known.digest and not replaces:
         raise Refused(
-            f"{told}, and docker/images.toml pins {known.digest}: the tag or the file has changed. Runs in the two "
-            "are not the same; type it with --replace to pin the new one."
+            f"{told}, and docker/images.toml pins {known.digest}: the tag or the file has changed. Runs in the "
+            "two are not the same",
+            "type it with --replace to pin the new one",
         )
     catalog.write_digest(known.name, found.digest, today)
     return f"{told}: written to docker/images.toml. Commit it, so that everybody runs the same."
@@ -89,7 +90,7 @@ def build(name: str, base: str | None, docker: str | None, flags: str) -> str:
     code, said = subprocesses.run_with_stderr([*argv, *words, *_split(flags), str(CHECKOUT)], CHECKOUT, echo=True)
     if code:
         trouble = _trouble(said, Path(engine.program).name, arguments.get("PYTHON_IMAGE") or arguments["BASE_IMAGE"])
-        raise EnvironmentProblem(f"{tag} could not be built: {trouble.sentence()} All that was said is above.")
+        raise trouble.problem(f"{tag} could not be built (its whole output is above): ")
     if name == ALL_IN_ONE:
         return f'{tag} is built; docs/guide/containers.md, "Hosts without Python, and clusters", says how to run it.'
     return f"{tag} is built. Run it with `make bench WHERE=container IMAGE={name}`."
@@ -132,7 +133,7 @@ def _split(flags: str) -> list[str]:
 def shell(device: str | None, asked: selection.ContainerOptions) -> int:
     """A shell where runs would be made; its exit code. Raises UsageError where that is no container."""
     if not sys.stdin.isatty():
-        raise UsageError("a shell needs a terminal; type it in one.")
+        raise UsageError("a shell needs a terminal", "type it in one")
     where = selection.device(device)
     # The device's lock, as for a run: whoever holds it may take any container of ours for one that was left behind.
     with locks.held(locks.device_lock(where.key), f"the device {where.name}"):

@@ -20,6 +20,7 @@ from bench.system.json_schema import SchemaError, load
 from bench.system.paths import CHECKOUT
 
 FILE = CHECKOUT / "docker" / "images.toml"
+_RESTORE = "type `git checkout docker/images.toml` to restore it"
 #: What an image that `make image` builds is called.
 BUILT_REPOSITORY = "resnet9-bench"
 NVIDIA_REPOSITORY = "nvcr.io/nvidia/tensorflow"
@@ -40,7 +41,7 @@ _VERSION = re.compile(r"\d+(\.\d+)+")
 
 @dataclass(frozen=True)
 class Acceptance:
-    """What ``bench image accept`` found on one GPU; ``capability`` is the GPU's, empty for a CPU, and ``cuda_mode`` how
+    """What ``bench image verify`` found on one GPU; ``capability`` is the GPU's, empty for a CPU, and ``cuda_mode`` how
     the driver ran its CUDA, as far as that shows.
     """
 
@@ -136,8 +137,8 @@ class Images:
         names = ", ".join(each.name for each in self.image)
         if match is None or not (match["tag"] or match["digest"]):
             raise UsageError(
-                f"there is no image {wanted!r}: IMAGE is one of {names}, or a reference such as "
-                "registry.example/tensorflow@sha256:..."
+                f"there is no image {wanted!r}",
+                f"give IMAGE one of {names}, or a reference such as registry.example/tensorflow@sha256:...",
             )
         reference = f"{match['repository']}:{match['tag']}" if match["tag"] else match["repository"]
         return Image(wanted, "unknown", "unknown", reference=reference, digest=match["digest"] or "")
@@ -179,7 +180,7 @@ def _checked(body: Any, path: Path) -> Images:
     try:
         found = load(Images, body)
     except SchemaError as error:
-        raise DataError(f"{path} is damaged ({error}); `git checkout docker/images.toml` brings it back.") from None
+        raise DataError(f"{path} is damaged ({error})", _RESTORE) from None
     wrong = [fault for each in found.image for fault in _faults(each)]
     if found.schema != 1:
         wrong.insert(0, f"its schema is {found.schema}, not 1")
@@ -188,7 +189,7 @@ def _checked(body: Any, path: Path) -> Images:
     if not all(type(branch) is int for branch in found.last_driver_branch.values()):
         wrong.append("`last_driver_branch` has a branch that is no whole number")
     if wrong:
-        raise DataError(f"{path} is damaged ({wrong[0]}); `git checkout docker/images.toml` brings it back.")
+        raise DataError(f"{path} is damaged ({wrong[0]})", _RESTORE)
     return found
 
 
@@ -219,10 +220,9 @@ def _document(path: Path) -> Any:
     try:
         return tomlkit.parse(path.read_text(encoding="utf-8"))
     except OSError as error:
-        advice = "`git checkout docker/images.toml` brings it"
-        raise DataError(f"cannot read {path} ({error.strerror}); {advice}.") from None
+        raise DataError(f"cannot read {path} ({error.strerror})", _RESTORE) from None
     except (TOMLKitError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} is no TOML ({error}); `git checkout docker/images.toml` brings it back.") from None
+        raise DataError(f"{path} is not TOML ({error})", _RESTORE) from None
 
 
 def write_digest(name: str, digest: str, date: str, path: Path = FILE) -> None:
@@ -248,7 +248,7 @@ def add(name: str, reference: str, digest: str, date: str, path: Path = FILE) ->
 
     document = _document(path)
     if any(name in (each["name"], each.get("target")) for each in document["image"]):
-        raise UsageError(f"docker/images.toml has an image {name} already, which {reference} is not.")
+        raise UsageError(f"docker/images.toml already has another image {name}, not {reference}.")
     entry = tomlkit.table()
     unknown = {"tensorflow": "unknown", "python": "unknown"}
     for key, value in ({"name": name, "reference": reference, "digest": digest, "resolved": date, **unknown}).items():

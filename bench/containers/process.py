@@ -100,7 +100,7 @@ class ContainerProcess(launch.Child):
 
 
 def _clause(trouble: engines.Trouble) -> str:
-    return f"{trouble.told}; {trouble.advice}" if trouble.advice else trouble.told
+    return f"{trouble.message}; {trouble.advice}" if trouble.advice else trouble.message
 
 
 def spawner(engine: Engine, name: str) -> launch.Spawner:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -71,7 +70,7 @@ class ContainerChoice:
 def explicitly(asked: ContainerOptions) -> ContainerOptions:
     """The same, with a container asked for where nothing was said. Raises UsageError for WHERE=native."""
     if asked.where == NATIVE:
-        raise UsageError("WHERE=native runs in no image; leave it out.")
+        raise UsageError("WHERE=native runs in no image", "leave it out")
     return replace(asked, where=CONTAINER)
 
 
@@ -102,8 +101,8 @@ def placed(
     if found is None:
         if not own and installed_lock()["lock.name"] == "harness":
             raise EnvironmentProblem(
-                "there is no TensorFlow in .venv, which was set up for the harness alone: type the same `make` "
-                "command with WHERE=native, which installs it."
+                "there is no TensorFlow in .venv, which was set up for the harness alone",
+                "type the same `make` command with WHERE=native, which installs it",
             )
         return None
     left = container_process.sweep(found.engine, found.owner)
@@ -128,14 +127,14 @@ def resolve(asked: ContainerOptions, device: Device, *, own: bool = False) -> Co
     if not asked.explicitly and (device.kind == "cpu" or os.environ.get(IMAGE_VARIABLE)):
         return ContainerChoice()
     if device.kind == "gpu" and device.asked == "gpu":
-        return _natively(asked, f"the GPU has no UUID to hand it on by ({device.unwatched})")
+        return _natively(asked, EnvironmentProblem(f"the GPU has no UUID to hand it on by ({device.unwatched})."))
     extra = container_flags.split(asked.docker_flags or "")
     if asked.image is not None:
         catalog.read().find(asked.image)  # a slip of the keys is told before any trouble with the engine
     try:
         engine, toolkit = _engine(asked, device)
     except EnvironmentProblem as problem:
-        return _natively(asked, str(problem))
+        return _natively(asked, problem)
     return _chosen(asked, device, engine, toolkit, extra)
 
 
@@ -143,20 +142,19 @@ def _refuse_container(asked: ContainerOptions, own: bool) -> None:
 
     if own and asked.explicitly:
         raise UsageError(
-            "a trainer of your own runs where you start it: put `docker run` into TRAINER, and leave WHERE and IMAGE "
-            "out (docs/guide/custom-trainers.md)."
+            "a trainer of your own runs where you start it",
+            "put `docker run` into TRAINER, and leave WHERE and IMAGE out (docs/guide/custom-trainers.md)",
         )
     if asked.image is not None:
-        raise UsageError(f"WHERE=native runs in no image; leave IMAGE={asked.image} or WHERE out.")
+        raise UsageError("WHERE=native runs in no image", f"leave IMAGE={asked.image} or WHERE out")
 
 
-def _natively(asked: ContainerOptions, why: str) -> ContainerChoice:
-
+def _natively(asked: ContainerOptions, problem: EnvironmentProblem) -> ContainerChoice:
     if asked.explicitly:
-        raise EnvironmentProblem(why if why.endswith(".") else f"{why}.")
-    # Where there is no engine nobody wants one, nor is the advice to type WHERE=native for who wanted no container.
-    reason = re.sub(r",? or type WHERE=native[^;.]*", "", why.replace(f"; {engines.INSTALL}", "")).rstrip(".")
-    return ContainerChoice(f"Natively, in no container: {reason}.")
+        raise problem
+    # Whoever has no engine did not ask for a container, so no advice to install one.
+    reason = f"{problem.message}." if problem.code == engines.NO_ENGINE else str(problem)
+    return ContainerChoice(f"Natively, in no container: {reason}")
 
 
 def _engine(asked: ContainerOptions, device: Device) -> tuple[Engine, str | None]:
@@ -168,14 +166,13 @@ def _engine(asked: ContainerOptions, device: Device) -> tuple[Engine, str | None
         return found, toolkit
     if found.is_podman and not engines.has_cdi():
         raise EnvironmentProblem(
-            "podman is given GPUs by CDI, and this machine has no description of them; install "
-            "nvidia-container-toolkit, then type `sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml`"
+            "podman needs a CDI description of the GPUs, and this machine has none",
+            f"install nvidia-container-toolkit, then type {engines.MAKE_CDI}",
         )
     if not found.is_podman and toolkit is None:
         raise EnvironmentProblem(
-            "NVIDIA's container toolkit is not here, so Docker cannot hand out the GPU; install "
-            "nvidia-container-toolkit, then type `sudo nvidia-ctk runtime configure --runtime=docker` and "
-            "`sudo systemctl restart docker`"
+            "NVIDIA's container toolkit is not installed, so Docker cannot use the GPU",
+            f"install nvidia-container-toolkit, then type {engines.CONFIGURE_DOCKER}",
         )
     return found, toolkit
 
@@ -247,7 +244,9 @@ def _inspected(engine: Engine, choice: Choice, say: Callable[[str], None]) -> An
         return found
     if image.is_built:
         build = f"`make image IMAGE={image.name}`"
-        raise EnvironmentProblem(f"the image {image.locator} is not here, as it is built and not pulled: type {build}.")
+        raise EnvironmentProblem(
+            f"the image {image.locator} is not here, as it is built and not pulled", f"type {build}"
+        )
     engines.require_space(engine, image)
     size = f", about {image.unpacked_gb} GB unpacked" if image.unpacked_gb else ""
     say(f"Pulling {image.locator}{size}.")
@@ -255,12 +254,12 @@ def _inspected(engine: Engine, choice: Choice, say: Callable[[str], None]) -> An
     code, words = subprocesses.run_with_stderr([engine.program, "pull", image.locator], CHECKOUT, echo=engine.is_podman)
     if code in (130, 143):
         raise EnvironmentProblem(
-            f"the pull of {image.name} was interrupted; type the same command again, which may have to fetch it anew."
+            f"the pull of {image.name} was interrupted", "type the same command again, which may have to fetch it anew"
         )
     found = engines.inspect(engine, image, subprocesses.run_captured) if not code else None
     if found is None:
         trouble = engines.meaning(words, Path(engine.program).name, image.locator)
-        raise EnvironmentProblem(f"the image {image.name} ({image.label}) could not be pulled: {trouble.sentence()}")
+        raise trouble.problem(f"the image {image.name} ({image.label}) could not be pulled: ")
     return found
 
 

@@ -71,7 +71,8 @@ def choose(
         if not found.why_not:
             return Choice(image, _reason(image, gpu, driver, found), found)
         passed_over.append(found)
-    raise EnvironmentProblem(f"{_none(gpu, passed_over)}, or type WHERE=native or DEVICE=cpu.")
+    message, advice = _none(gpu, passed_over)
+    raise EnvironmentProblem(message, f"{advice}, or type WHERE=native or DEVICE=cpu")
 
 
 def _may_be_taken(image: Image, gpu: Card) -> bool:
@@ -82,12 +83,12 @@ def _may_be_taken(image: Image, gpu: Card) -> bool:
     return bool(image.digest or image.is_built) and not image.candidate
 
 
-def _none(gpu: Card, passed_over: Sequence[Fit]) -> str:
-    """Why there is no image: a driver can be mended, so it is told before code that is not there."""
-    mendable = [each for each in passed_over if each.gpu_code != compat.NO_CODE and each.remedy]
-    if mendable:
-        return f"no image here runs {gpu.told} with this driver: {mendable[0].why_not}; {mendable[0].remedy}"
-    return f"no image here has code for {gpu.told}; resolve another one with `python -m bench image resolve TAG`"
+def _none(gpu: Card, passed_over: Sequence[Fit]) -> tuple[str, str]:
+    """Why there is no image, and what to do: a driver can be updated, so it comes before missing code."""
+    fixable = [each for each in passed_over if each.gpu_code != compat.NO_CODE and each.remedy]
+    if fixable:
+        return f"no image here runs {gpu.told} with this driver: {fixable[0].why_not}", fixable[0].remedy
+    return f"no image here has code for {gpu.told}", "resolve another one with `python -m bench image resolve TAG`"
 
 
 def _wanted(gpu: Card, driver: str | None, toolkit: str | None, images: Images, wanted: str) -> Choice:
@@ -100,14 +101,14 @@ def _wanted(gpu: Card, driver: str | None, toolkit: str | None, images: Images, 
             raise EnvironmentProblem(f"IMAGE={wanted}: {found.why_not}. Without IMAGE: {problem}") from None
         remedy = "" if found.gpu_code == compat.NO_CODE or found.remedy == "name another one" else found.remedy
         choices = f"{remedy}, or type IMAGE={other}" if remedy else f"type IMAGE={other}"
-        raise EnvironmentProblem(f"IMAGE={wanted}: {found.why_not}; {choices}, or leave IMAGE out.")
+        raise EnvironmentProblem(f"IMAGE={wanted}: {found.why_not}", f"{choices}, or leave IMAGE out")
     _require_digest(image, images, wanted)
     tried = compat.acceptance_on(image, gpu)
     reason = f"IMAGE={wanted} names it"
     if tried is not None and not tried.passed:
         reason += f", though it was tried on {tried.device} on {tried.date} and failed: {'; '.join(tried.failed)}"
     elif image.candidate and tried is None:
-        reason += "; it is a candidate that nobody has tried on such a GPU: `python -m bench image accept` does"
+        reason += "; it is a candidate that nobody has tried on such a GPU: `python -m bench image verify` does"
     return Choice(image, f"{reason}{_how(driver, found)}", found)
 
 
@@ -116,8 +117,8 @@ def _require_digest(image: Image, images: Images, wanted: str | None) -> None:
     if image.reference and not image.digest and any(each.name == image.name for each in images.image):
         tag = image.reference.rpartition(":")[2]
         raise EnvironmentProblem(
-            f"IMAGE={wanted} has no digest yet, so nobody could know what ran: type "
-            f"`python -m bench image resolve {tag}` first."
+            f"IMAGE={wanted} has no digest yet, so nobody could know what ran",
+            f"type `python -m bench image resolve {tag}` first",
         )
 
 
@@ -125,7 +126,7 @@ def _for_cpu(images: Images, wanted: str | None) -> Choice:
     for_cpus = (each for each in images.image if each.is_built and not each.is_gpu)
     image = images.find(wanted) if wanted is not None else next(for_cpus, None)
     if image is None:
-        raise EnvironmentProblem("docker/images.toml has no image for CPUs; type WHERE=native.")
+        raise EnvironmentProblem("docker/images.toml has no image for CPUs", "type WHERE=native")
     _require_digest(image, images, wanted)
     return Choice(image, "a CPU trains" if wanted is None else f"IMAGE={wanted} names it")
 
@@ -217,8 +218,8 @@ class Mount:
         source = str(self.source)
         if any(each in source for each in ',"\n\r'):
             raise UsageError(
-                f"{source!r} has a comma, a quote or a line end in its path, which no container engine can mount; "
-                "move it to another path, or type WHERE=native."
+                f"{source!r} has a comma, a quote or a line end in its path, which no container engine can mount",
+                "move it to another path, or type WHERE=native",
             )
         return f"type=bind,source={source},target={self.target}{',readonly' if self.read_only else ''}"
 

@@ -61,7 +61,7 @@ def _why_no_json(error: Exception) -> tuple[str, str]:
             "Its objects are nested too deep to be read.",
             "An entry is one flat object, with at most a table or two in `misc`.",
         )
-    if isinstance(error, json.JSONDecodeError) and "BOM" in error.msg:
+    if isinstance(error, json.JSONDecodeError) and error.doc.startswith("\ufeff"):
         return (
             "It begins with a byte order mark, which JSON does not allow.",
             "Save it as UTF-8 without a byte order mark.",

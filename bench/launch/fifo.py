@@ -31,8 +31,8 @@ class Fifo:
             self._reader = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK)
         except OSError as error:
             raise EnvironmentProblem(
-                f"cannot make the FIFO {self.path} ({error.strerror}); "
-                "name a folder on a local disk, with a shorter path, with OUT=/path."
+                f"cannot make the FIFO {self.path} ({error.strerror})",
+                "name a folder on a local disk, with a shorter path, with OUT=/path",
             ) from error
         self._keeper = os.open(self.path, os.O_WRONLY | os.O_NONBLOCK)
         self._tail = bytearray()

@@ -111,7 +111,8 @@ def own_command(program: Program, given: TrainerContext, environ: Mapping[str, s
     if program.changed():
         raise Refused(
             f"a file of the trainer {program.name} has changed since this campaign began, so its next run would be "
-            "another trainer's; the same command begins a campaign of its own, with OUT in another folder."
+            "another trainer's",
+            "start a new campaign with OUT=/path",
         )
     # CUDA's own way to choose: nothing but the GPU that is sampled, none for a run on the CPU. One that NVML does not
     # show (`gpu`) has no name to give.

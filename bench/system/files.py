@@ -41,7 +41,7 @@ def wrap_disk_errors(path: Path) -> Iterator[None]:
         advice = (
             _ADVICE.get(error.errno or 0) or f"{_owner_told(path, error)}name a folder you can write to with OUT=/path"
         )
-        raise EnvironmentProblem(f"cannot write to {path} ({error.strerror or error}); {advice}.") from error
+        raise EnvironmentProblem(f"cannot write to {path} ({error.strerror or error})", advice) from error
 
 
 def _owner_told(path: Path, error: OSError) -> str:
@@ -232,7 +232,7 @@ def _inner(handle: int, place: Path, make: bool) -> int:
         with contextlib.suppress(OSError):
             if stat.S_ISLNK(os.stat(place.name, dir_fd=handle, follow_symlinks=False).st_mode):
                 raise DataError(
-                    f"{place} is a link, which nothing is read or written through; put the folder it leads to in its "
-                    "place."
+                    f"{place} is a link, which nothing is read or written through",
+                    "put the folder it leads to in its place",
                 ) from None
         raise

@@ -93,20 +93,18 @@ def test_predictions_without_an_end_are_not_read(tmp_path: Path) -> None:
     with open(folder / "predictions.u8", "wb") as stream:
         stream.truncate(100 << 30)
     asked = ExpectedRun(0, 94.0, test_labels=LABELS)
-    referee = EventVerifier(asked, folder)
-    referee.fault(greeting())
-    found = referee.recount(protocol.Epoch(1, 1, 1, 0.0, 20, 20, "plain"))
-    assert found is not None
-    assert (found.total, found.sha256) == (100 << 30, None)
-    assert "predictions for 20 test images" in found.fault
+    verifier = EventVerifier(asked, folder)
+    verifier.violation(greeting())
+    found = verifier.recount(protocol.Epoch(1, 1, 1, 0.0, 20, 20, "plain"))
+    assert found is not None and found.violation is not None
+    assert (found.total, found.sha256, found.violation.code) == (100 << 30, None, "predictions-size")
 
 
 @pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero"), Path.mkdir])
 def test_predictions_that_are_no_file_are_not_waited_for(tmp_path: Path, make: Any) -> None:
     make(tmp_path / "predictions.u8")
-    referee = EventVerifier(ExpectedRun(0, 94.0, test_labels=LABELS), tmp_path)
-    referee.fault(greeting())
-    found = referee.recount(protocol.Epoch(1, 1, 1, 0.0, 20, 20, "plain"))
-    assert found is not None
-    assert (found.correct, found.total) == (0, 0)
-    assert "cannot be read" in found.fault
+    verifier = EventVerifier(ExpectedRun(0, 94.0, test_labels=LABELS), tmp_path)
+    verifier.violation(greeting())
+    found = verifier.recount(protocol.Epoch(1, 1, 1, 0.0, 20, 20, "plain"))
+    assert found is not None and found.violation is not None
+    assert (found.correct, found.total, found.violation.code) == (0, 0, "predictions-unreadable")
