@@ -135,6 +135,5 @@ def _folder(keep: Path | None) -> Iterator[Path]:
 
 
 def _own_events(path: Path) -> tuple[dict[str, Any], ...]:
-    """The events that the program wrote itself, in order."""
     events = [json.loads(line) for line in path.read_text(encoding="ascii").splitlines()]
     return tuple(event for event in events if not str(event.get("event")).startswith("harness_"))

@@ -127,7 +127,6 @@ def _stopped(placed: ContainerTarget, where: Device, folder: Path) -> list[Found
 
 
 def _smoke(options: selection.ContainerOptions, placed: ContainerTarget, where: Device, folder: Path) -> list[Found]:
-    """Run a smoke campaign and check its files and its record."""
     smoke = folder / "smoke"
     given = {"--image": options.image, "--docker": options.docker, "--docker-flags": options.docker_flags}
     words = [word for option, value in given.items() if value for word in (option, value)]
@@ -158,8 +157,8 @@ def _telemetry(record: Record, where: Device) -> list[Found]:
     found = [Found("the trainer's CPU time is seen", bool(spent), f"{spent:.1f} s" if spent else "none was")]
     if where.kind == "gpu":
         foreign = record.telemetry.foreign_processes
-        told = "the driver lists none" if foreign is None else f"{foreign} that are somebody else's"
+        text = "the driver lists none" if foreign is None else f"{foreign} that are somebody else's"
         found.append(
-            Found("its process on the card is known as its own", foreign == 0 if foreign is not None else None, told)
+            Found("its process on the card is known as its own", foreign == 0 if foreign is not None else None, text)
         )
     return found

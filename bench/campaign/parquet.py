@@ -53,7 +53,6 @@ def folder_of(place: Path, files: Sequence[Path], kept: Path, edition: Edition =
 
 
 def _key(files: Sequence[Path]) -> str:
-    """16 hexadecimal digits for the files: of which split each is, and its bytes."""
     digest = sha256()
     for path in files:
         with _read_errors(path), open(path, "rb") as stream:
@@ -121,7 +120,6 @@ def _label(label: object, path: Path, row: int) -> int:
 
 
 def _pixels(png: object, path: Path, row: int) -> np.ndarray[Any, Any]:
-    """Pixels uint8 [3072], channel before row and column."""
     from PIL import Image
 
     if not isinstance(png, bytes) or not png.startswith(PNG_HEADER) or len(png) > MOST_PNG_BYTES:

@@ -86,7 +86,7 @@ def gather(
     results: Path,
     device: str,
     data: Data,
-    hear: RunCaptured,
+    run: RunCaptured,
     environ: Mapping[str, str] = os.environ,
     place: Place = Place(),
 ) -> Facts:
@@ -94,13 +94,13 @@ def gather(
     seen, cpus = host.read(), cpu.read()  # first, before our own work shows in the load
     binding, binding_problem = _binding()
     gpus = _gpus(device, environ.get("CUDA_VISIBLE_DEVICES"))
-    code = git.look(checkout, hear)
+    code = git.look(checkout, run)
     lock_name = machine.installed_lock()["lock.name"]
     ground = next(folder for folder in (results, *results.absolute().parents) if folder.exists())
     tensorflow = (
         framework.Answer(place.image)
         if place.image
-        else framework.ask(lambda argv, seconds: hear(argv, seconds).out, checkout, trainer_command.python())
+        else framework.ask(lambda argv, seconds: run(argv, seconds).out, checkout, trainer_command.python())
     )
     swap = (seen.swap_total_bytes, seen.swap_free_bytes)
     return Facts(
@@ -161,7 +161,6 @@ def packages_unlike_lock(lock: Path) -> tuple[str, ...] | None:
 
 
 def _binding() -> tuple[str | None, str | None]:
-    """The package that supplies pynvml, or what is wrong with it."""
     try:
         return gpu.binding(), None
     except gpu.GpuProblem as problem:
@@ -170,8 +169,6 @@ def _binding() -> tuple[str | None, str | None]:
 
 @dataclass(frozen=True)
 class _Gpus:
-    """What ``Facts`` has of the GPUs."""
-
     names: tuple[str, ...] | None
     problem: str | None = None
     hidden_by: str | None = None
@@ -222,6 +219,5 @@ def _state(chosen: gpu.Gpu) -> CardState:
 
 @gpu.in_driver_thread("opening the GPU")
 def _sampled(uuid: str) -> tuple[gpu.Before, gpu.Sample, dict[str, str]]:
-    """What the card does before a run, what it answers to a tick, and which calls it answers."""
     with gpu.open_card(uuid) as card:
         return card.look_before(), card.sample(slow=True), dict(card.calls)

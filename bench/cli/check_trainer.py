@@ -34,9 +34,9 @@ def command(
     words: tuple[str, ...], data: str | None, device: str | None, target: float | None, seed: int,
     threads: int | None, timeout: int | None, quick: bool, keep: Path | None, as_json: bool,
 ) -> int:  # fmt: skip
-    """Start a custom trainer a few times and report the rules of docs/reference/protocol.md that it breaks.
+    """Start a custom trainer a few times and say which rule of the contract it breaks (docs/reference/protocol.md).
 
-    Two whole runs on built-in data, and a start that is told to end. Leaves with 0 where no rule is broken, else
+    Two whole runs on built-in data, and a start that is stopped. Exits with 0 where no rule is broken, else
     with 1.
     """
     import json

@@ -121,8 +121,8 @@ def judge(answer: Mapping[str, Any], placed: ContainerTarget, where: Device) -> 
         listed = [str(each) for each in answer.get("compute_capabilities") or []]
         major, _, minor = str(capability).partition(".")
         code = compat.gpu_code(listed, (int(major), int(minor)))
-        told = f"{capability} among {', '.join(listed) or 'nothing'}: {code}"
-        found.append(Found("the build list holds the GPU", code == compat.NATIVE, told))
+        text = f"{capability} among {', '.join(listed) or 'nothing'}: {code}"
+        found.append(Found("the build list holds the GPU", code == compat.NATIVE, text))
         found.append(_mode(answer, placed, where))
     if image.tensorflow != "unknown":
         same = str(answer.get("tensorflow")).partition("+")[0] == image.tensorflow
@@ -138,17 +138,16 @@ def judge(answer: Mapping[str, Any], placed: ContainerTarget, where: Device) -> 
 
 
 def _mode(answer: Mapping[str, Any], placed: ContainerTarget, where: Device) -> Found:
-    """How CUDA really runs: what the driver serves inside beside what it serves outside."""
     inside, outside = answer.get("cuda_driver"), _cuda_outside(where)
     predicted = placed.choice.fit.cuda_mode
     if not inside or not outside:
         return Found(_MODE, None, f"{predicted} by the rules; the driver does not say")
     newer = compat.version(str(inside)) > compat.version(outside)
     seen = compat.FORWARD if newer else predicted if predicted != compat.FORWARD else "not forward"
-    told = f"{seen}: CUDA {inside} inside, {outside} outside; by the rules {predicted}"
+    text = f"{seen}: CUDA {inside} inside, {outside} outside; by the rules {predicted}"
     # The mode also depends on toolkit and board: another one than expected is reported and is no failure.
     as_expected = seen == predicted or predicted == compat.UNKNOWN
-    return Found(_MODE, True if as_expected else None, told, seen)
+    return Found(_MODE, True if as_expected else None, text, seen)
 
 
 def _cuda_outside(where: Device) -> str | None:
@@ -157,7 +156,6 @@ def _cuda_outside(where: Device) -> str | None:
 
 
 def _run_tests(placed: ContainerTarget) -> bool:
-    """Run the trainer's tests in the image, their output on the terminal; whether all passed."""
     tools = _pytest()
     env = trainer_command.environment(os.environ)
     words = ("-m", "pytest", "tests/resnet9", "-q", "-p", "no:cacheprovider", "-m", "not slow and not deep")
@@ -200,7 +198,7 @@ def keep(folder: Path, placed: ContainerTarget, answer: Mapping[str, Any], found
         "image": placed.identity,
         "image_id": placed.inspected.id,
         "pinning": placed.pinning,
-        "engine": placed.engine.told,
+        "engine": placed.engine.label,
         "toolkit": placed.toolkit,
         "found": [asdict(each) for each in found],
         "answer": dict(answer),
@@ -227,8 +225,11 @@ def write(placed: ContainerTarget, where: Device, answer: Mapping[str, Any], fou
         failed=tuple(each.what for each in found if each.passed is False),
         cuda_mode=next((each.value for each in found if each.what == _MODE), ""),
     )
-    told = {"tensorflow": str(answer.get("tensorflow") or "").partition("+")[0], "python": _minor(answer.get("python"))}
-    catalog.write_acceptance(image.name, acceptance, told)
+    versions = {
+        "tensorflow": str(answer.get("tensorflow") or "").partition("+")[0],
+        "python": _minor(answer.get("python")),
+    }
+    catalog.write_acceptance(image.name, acceptance, versions)
     return (
         "docker/images.toml has it. Commit the file before the runs that count, as results from a checkout with "
         "changes are suspect; then others need not try it again."

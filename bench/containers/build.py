@@ -35,23 +35,23 @@ def resolve(tag: str, replaces: bool) -> str:
     found = registry.resolve(reference)
     today = f"{datetime.now(UTC):%Y-%m-%d}"
     kind = f"a list for {', '.join(found.platforms) or 'several platforms'}" if found.is_index else "one image"
-    told = f"{reference} is {found.digest} today ({kind})"
+    text = f"{reference} is {found.digest} today ({kind})"
     if known is None:
         name = reference.rpartition(":")[2].removesuffix("-tf2-py3")
         if name in {word for each in table.image for word in (each.name, each.target)}:
             name = reference
         catalog.add(name, reference, found.digest, today)
-        return f"{told}: added to docker/images.toml as {name}, a candidate; `bench image verify` tries it. Commit it."
+        return f"{text}: added to docker/images.toml as {name}, a candidate; `bench image verify` tries it. Commit it."
     if known.digest == found.digest:
-        return f"{told}, as docker/images.toml says."
+        return f"{text}, as docker/images.toml says."
     if known.digest and not replaces:
         raise Refused(
-            f"{told}, and docker/images.toml pins {known.digest}: the tag or the file has changed. Runs in the "
+            f"{text}, and docker/images.toml pins {known.digest}: the tag or the file has changed. Runs in the "
             "two are not the same",
             "type it with --replace to pin the new one",
         )
     catalog.write_digest(known.name, found.digest, today)
-    return f"{told}: written to docker/images.toml. Commit it, so that everybody runs the same."
+    return f"{text}: written to docker/images.toml. Commit it, so that everybody runs the same."
 
 
 def _known(table: Images, tag: str) -> Image | None:
@@ -130,16 +130,16 @@ def _split(flags: str) -> list[str]:
         raise UsageError("DOCKER_BUILD_FLAGS has a quote that is not closed.") from None
 
 
-def shell(device: str | None, asked: selection.ContainerOptions) -> int:
+def shell(device: str | None, options: selection.ContainerOptions) -> int:
     """A shell where runs would be made; its exit code. Raises UsageError where that is no container."""
     if not sys.stdin.isatty():
         raise UsageError("a shell needs a terminal", "type it in one")
     where = selection.device(device)
     # The device's lock, as for a run: whoever holds it may take any container of ours for one that was left behind.
     with locks.held(locks.device_lock(where.key), f"the device {where.name}"):
-        settled = selection.resolve(selection.explicitly(asked), where)
-        click.echo(settled.said)
-        placed = selection.ready(settled, where)
+        chosen = selection.resolve(selection.explicitly(options), where)
+        click.echo(chosen.said)
+        placed = selection.ready(chosen, where)
         assert placed is not None
         run = launch_spec.contained(placed, ("bash",), trainer_command.environment(os.environ), secrets.token_hex(6))
         words = spec.argv(run)

@@ -112,8 +112,8 @@ class Image:
         """Name, tag and digest, as a person reads it and a record keeps it, without the registry."""
         if self.is_built:
             return self.locator
-        told = self.reference.rpartition("/")[2]
-        return f"{told}@{self.digest}" if self.digest else told
+        short = self.reference.rpartition("/")[2]
+        return f"{short}@{self.digest}" if self.digest else short
 
 
 @dataclass(frozen=True)
@@ -194,7 +194,6 @@ def _checked(body: Any, path: Path) -> Images:
 
 
 def _faults(image: Image) -> list[str]:
-    """What cannot be in an entry."""
     wrong = []
     if bool(image.reference) == bool(image.target):
         wrong.append(f"{image.name} needs a `reference` or a `target`, and not both")
@@ -204,9 +203,9 @@ def _faults(image: Image) -> list[str]:
         wrong.append(f"{image.name} has a `digest` that is none: {image.digest!r}")
     if image.target and not (image.base and image.lock):
         wrong.append(f"{image.name} is built, so it needs a `base` and a `lock`")
-    for name, told in (("native_driver", image.native_driver), ("floor_driver", image.floor_driver)):
-        # Of a candidate that somebody has resolved nothing need be known.
-        if image.is_gpu and not _VERSION.fullmatch(told) and (told or not image.candidate):
+    for name, version in (("native_driver", image.native_driver), ("floor_driver", image.floor_driver)):
+        # Of a candidate nothing need be known but its digest.
+        if image.is_gpu and not _VERSION.fullmatch(version) and (version or not image.candidate):
             wrong.append(f"{image.name} has code for GPUs, so it needs a `{name}`")
     if not all(isinstance(oldest, str) and _VERSION.fullmatch(oldest) for oldest in image.forward.values()):
         wrong.append(f"{image.name} has a version in `forward` that is none")
@@ -216,7 +215,6 @@ def _faults(image: Image) -> list[str]:
 
 
 def _document(path: Path) -> Any:
-
     try:
         return tomlkit.parse(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -245,7 +243,6 @@ def add(name: str, reference: str, digest: str, date: str, path: Path = FILE) ->
 
     Raises UsageError for a ``name`` that another image has.
     """
-
     document = _document(path)
     if any(name in (each["name"], each.get("target")) for each in document["image"]):
         raise UsageError(f"docker/images.toml already has another image {name}, not {reference}.")
@@ -259,16 +256,15 @@ def add(name: str, reference: str, digest: str, date: str, path: Path = FILE) ->
     _put(document, path)
 
 
-def write_acceptance(name: str, acceptance: Acceptance, told: Mapping[str, str], path: Path = FILE) -> None:
+def write_acceptance(name: str, acceptance: Acceptance, versions: Mapping[str, str], path: Path = FILE) -> None:
     """Add an acceptance to the entry ``name``, in place of an older one of that digest on such a GPU.
 
-    ``told`` is what the image says of itself (``tensorflow``, ``python``); where it passed, or the build list was read
+    ``versions`` is what the image reports (``tensorflow``, ``python``); where it passed, or the build list was read
     at all, what was expected of the capabilities is replaced by what was read.
     """
-
     document = _document(path)
     entry = _entry(document, name)
-    for key, value in told.items():
+    for key, value in versions.items():
         if value and entry.get(key) != value:
             entry[key] = value
     if acceptance.capabilities and acceptance.capability:
@@ -276,7 +272,7 @@ def write_acceptance(name: str, acceptance: Acceptance, told: Mapping[str, str],
         entry["capabilities"] = read_list
         _evidence(entry)["capabilities"] = f"read in the image on {acceptance.date}"
         if "expected" in entry:
-            known = ("capabilities", *(key for key, value in told.items() if value))
+            known = ("capabilities", *(key for key, value in versions.items() if value))
             entry["expected"] = [each for each in entry["expected"] if each not in known]
     kept = [
         dict(each)
@@ -325,7 +321,6 @@ def _insert_after(entry: Any, before: str, key: str, value: str) -> None:
 
 
 def _put(document: Any, path: Path) -> None:
-
     text = tomlkit.dumps(document)
     _checked(tomlkit.parse(text).unwrap(), path)  # before it is written: no command may leave what none can read
     replace_file(path, text)

@@ -180,5 +180,5 @@ def _platforms(manifest: Mapping[str, Any]) -> tuple[str, ...]:
     listed = manifest.get("manifests")
     entries = [each for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
     found = [each["platform"] for each in entries if isinstance(each.get("platform"), dict)]
-    told = (f"{each.get('os')}/{each.get('architecture')}" for each in found if each.get("os") != "unknown")
-    return tuple(each for each in told if re.fullmatch(r"[\w.-]+/[\w.-]+", each, re.ASCII))
+    names = (f"{each.get('os')}/{each.get('architecture')}" for each in found if each.get("os") != "unknown")
+    return tuple(each for each in names if re.fullmatch(r"[\w.-]+/[\w.-]+", each, re.ASCII))

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from bench.containers import compat
-from bench.containers.catalog import DIGEST, Image, Images
+from bench.containers.catalog import Image, Images
 from bench.containers.compat import Card, Fit
 from bench.errors import EnvironmentProblem, UsageError
 from bench.system import container_flags
@@ -76,7 +76,6 @@ def choose(
 
 
 def _may_be_taken(image: Image, gpu: Card) -> bool:
-    """Whether an image that fits is taken unasked."""
     tried = compat.acceptance_on(image, gpu)
     if tried is not None:
         return tried.passed
@@ -87,8 +86,8 @@ def _none(gpu: Card, passed_over: Sequence[Fit]) -> tuple[str, str]:
     """Why there is no image, and what to do: a driver can be updated, so it comes before missing code."""
     fixable = [each for each in passed_over if each.gpu_code != compat.NO_CODE and each.remedy]
     if fixable:
-        return f"no image here runs {gpu.told} with this driver: {fixable[0].why_not}", fixable[0].remedy
-    return f"no image here has code for {gpu.told}", "resolve another one with `python -m bench image resolve TAG`"
+        return f"no image here runs {gpu.label} with this driver: {fixable[0].why_not}", fixable[0].remedy
+    return f"no image here has code for {gpu.label}", "resolve another one with `python -m bench image resolve TAG`"
 
 
 def _wanted(gpu: Card, driver: str | None, toolkit: str | None, images: Images, wanted: str) -> Choice:
@@ -113,7 +112,6 @@ def _wanted(gpu: Card, driver: str | None, toolkit: str | None, images: Images, 
 
 
 def _require_digest(image: Image, images: Images, wanted: str | None) -> None:
-    """Raises EnvironmentProblem for an image of the table that waits for its digest."""
     if image.reference and not image.digest and any(each.name == image.name for each in images.image):
         tag = image.reference.rpartition(":")[2]
         raise EnvironmentProblem(
@@ -133,8 +131,8 @@ def _for_cpu(images: Images, wanted: str | None) -> Choice:
 
 def _reason(image: Image, gpu: Card, driver: str | None, found: Fit) -> str:
     code = {
-        compat.NATIVE: f"it has machine code for {gpu.told}",
-        compat.PTX_JIT: f"the driver can compile its PTX for {gpu.told}, which takes time at first use",
+        compat.NATIVE: f"it has machine code for {gpu.label}",
+        compat.PTX_JIT: f"the driver can compile its PTX for {gpu.label}, which takes time at first use",
     }.get(found.gpu_code, f"the driver does not tell the compute capability of {gpu.name}")
     expected = ", as its own build list is still expected to say" if "capabilities" in image.expected else ""
     tried = compat.acceptance_on(image, gpu)
@@ -197,8 +195,8 @@ class Engine:
     root_folder: Path | None = None
 
     @property
-    def told(self) -> str:
-        """Name and version, as a record keeps them."""
+    def label(self) -> str:
+        """Return name and version, as a record keeps them."""
         return f"{'podman' if self.is_podman else 'docker'} {self.version}"
 
 
@@ -314,8 +312,3 @@ def passed_on(names: Sequence[str]) -> tuple[str, ...]:
     """
     known = (name for name in sorted(names) if name.startswith(PREFIXES) or name in _PLAIN)
     return tuple(name for name in known if not _OF_THE_HOST.fullmatch(name))
-
-
-def is_digest(text: str) -> bool:
-    """Whether a text is ``sha256:`` and 64 hexadecimal digits."""
-    return DIGEST.fullmatch(text) is not None

@@ -238,7 +238,7 @@ def from_record(
     if absent := claims.missing(author=author, email=email, hardware=hardware):
         raise UsageError(f"a DAWNBench entry needs {' '.join(absent)} (with your own values) after `make report`.")
     claims.check(author=author, email=email, hardware=hardware, cost_per_hour=cost_per_hour, code_url=code_url)
-    assert author is not None  # nor the other two: asked above
+    assert author is not None  # nor the other two: checked above
     assert email is not None
     assert hardware is not None
     misc = details.misc(facts)

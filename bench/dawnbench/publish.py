@@ -66,12 +66,12 @@ def _described(record: Record, recipe: dict[str, Any]) -> dict[str, Any]:
     if recipe or not isinstance(own, str) or not own.strip():
         raise Refused(
             f"what the recipe {name} was is neither in campaign.json nor in this checkout, and an entry has to tell "
-            "it; a trainer of your own says it with `recipe.model` in its hello."
+            "it; a custom trainer says it with `recipe.model` in its hello."
         )
-    # The libraries of this checkout are not those of somebody else's program.
-    told = {key: record.recipe[key] for key in ("name", "sha256", "batch", "steps_per_epoch")}
+    # The libraries of this checkout are not those of a custom trainer.
+    known = {key: record.recipe[key] for key in ("name", "sha256", "batch", "steps_per_epoch")}
     cudnn_version = record.fingerprint.get("build.cudnn_version")
-    return {"model": f"{one_line(own)[:100]} ({name})", "recipe": told, "cudnn_version": cudnn_version}
+    return {"model": f"{one_line(own)[:100]} ({name})", "recipe": known, "cudnn_version": cudnn_version}
 
 
 def _views(record: Record, rows: Sequence[Evaluation]) -> dict[str, Any]:
@@ -99,7 +99,7 @@ def write_entry(
     folder: Path, campaign: StoredCampaign, claims: Claims, recipe: dict[str, Any], *,
     allow_unverified_data: bool, allow_uncommitted_code: bool,
 ) -> str:  # fmt: skip
-    """Write the pair as ``write_dawnbench`` does, for somebody who asked for nothing else.
+    """Write the pair as ``write_dawnbench`` does, for a command that does nothing else.
 
     Raises UsageError where a claim is missing, Refused where there is no time to enter.
     """
@@ -129,7 +129,6 @@ def write_dawnbench(
     with or without a run. Raises Refused for a result that may not be published or cannot be described: of code whose
     commit is not known, or that had changes, unless it is allowed.
     """
-
     require_planned(records, plan, shown_folder)
     if any(is_control(each) for each in records):
         raise Refused("INPUT=memory repeats the first epoch's batches, so its accuracy is nobody's", "use INPUT=host")

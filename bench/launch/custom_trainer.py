@@ -88,7 +88,7 @@ def _words(typed: str) -> list[str]:
 
 
 def _found(word: str, cwd: Path, path: str | None) -> str:
-    """The absolute path of the program; links are not followed, as a virtual environment is told by its link."""
+    """The absolute path of the program; links are not followed, as a virtual environment's Python is one."""
     if "/" not in word:
         found = shutil.which(word, path=path)
         if found is not None:
@@ -137,7 +137,6 @@ def _shown(before: str, word: str, identity: Identity) -> str:
 
 
 def _is_telling(name: str) -> bool:
-    """Whether an option or a variable is called like one that holds a secret, an address or a person."""
     return TELLING_NAME.search(re.sub(r"\W+", "_", name).strip("_").upper()) is not None
 
 

@@ -19,7 +19,7 @@ KINDS = ("kept", "cold")
 
 
 def check(kind: str, environ: Mapping[str, str]) -> None:
-    """Raises UsageError where a cold cache is asked for and the person has named a folder of their own for it."""
+    """Raises UsageError for a cold cache together with a cache folder in the environment."""
     if kind == "cold" and environ.get(VARIABLE):
         raise UsageError(f"CACHE=cold and {VARIABLE} contradict each other", "leave one of them out")
 

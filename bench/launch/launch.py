@@ -31,6 +31,7 @@ from bench.launch.child_processes import Process
 from bench.launch.event_log import EventLog
 from bench.launch.fifo import Fifo
 from bench.launch.monitor import Limits, Observer, TrainerMonitor
+from bench.launch.null_sampler import NullSampler
 from bench.launch.orphans import Orphans
 from bench.launch.process import Child, Exit, Spawner, Started, spawn
 from bench.launch.verifier import EventVerifier
@@ -66,7 +67,7 @@ NO_GPU = "no-gpu"
 
 @dataclass(frozen=True)
 class RunSpec:
-    """A run to be made: the command, its place, and what it is asked to be.
+    """A run to be made: the command, its folder, and what is expected of it.
 
     ``shown`` is ``argv`` as records show it, without host paths; ``env`` is the trainer's whole environment save the
     ``BENCH_`` variables of the protocol, which are added here; ``folder`` does not exist yet. ``circumstances`` say
@@ -113,28 +114,6 @@ class Sampler(Observer, Protocol):
         """
 
 
-class _NoSampler:
-    """Samples nothing."""
-
-    def event(self, event: protocol.Event, received_ns: int) -> None:
-        pass
-
-    def tick(self, now_ns: int) -> int | None:
-        return None
-
-    def prepare(self, folder: Path, write: Callable[[Mapping[str, Any]], None]) -> None:
-        pass
-
-    def began(self, pid: int, is_client: bool = False) -> None:
-        pass
-
-    def account(self) -> tuple[float | None, int | None]:
-        return None, None
-
-    def ended(self) -> None:
-        pass
-
-
 @dataclass(frozen=True)
 class Outcome:
     """How a run ended.
@@ -175,7 +154,7 @@ def launch(
         signals = stack.enter_context(SignalPipe(attended=True))
         seen_fifo = fifo.path if job.seen_folder is None else job.seen_folder / fifo.path.name
         orphans = stack.enter_context(Orphans(Path(seen_fifo)))
-        sampler = sampler or _NoSampler()
+        sampler = sampler or NullSampler()
         # Before the clock starts: opening a driver takes its time, which is not the trainer's.
         stack.callback(sampler.ended)
         sampler.prepare(job.folder, lambda line: event_log.write(line, clock()))

@@ -193,7 +193,7 @@ def test_without_an_engine_a_wish_for_a_container_is_refused_and_says_how_to_do_
         (("--image", "nonsense"), "there is no image 'nonsense'"),
         (("--image", "cpu", "--docker-flags", "'"), "DOCKER_FLAGS has a quote that is not closed"),
         (("--image", "cpu", "--docker-flags", "ubuntu:24.04"), "DOCKER_FLAGS has the word 'ubuntu:24.04'"),
-        (("--image", "cpu", "--trainer", "sh train.py"), "a trainer of your own runs where you start it"),
+        (("--image", "cpu", "--trainer", "sh train.py"), "a custom trainer runs where you start it"),
     ],
 )
 def test_a_contradiction_is_a_usage_error(bench: Bench, engine: Start, words: tuple[str, ...], sentence: str) -> None:

@@ -85,7 +85,7 @@ def test_podman_tells_what_it_is(tmp_path: Path) -> None:
     every = {"is_podman": True, "rootless": True, "selinux": True}
     assert engine.find("podman", hear, {}) == Engine("podman", "5.2.2", root_folder=tmp_path, **every)
     assert hear.asked == [["podman", "info", "--format", "{{json .}}"]]
-    assert engine.find(str(tmp_path / "podman"), Answering(said), {}).told == "podman 5.2.2"
+    assert engine.find(str(tmp_path / "podman"), Answering(said), {}).label == "podman 5.2.2"
     plain = Engine("podman", "5.2.2", is_podman=True, root_folder=tmp_path)
     assert engine.find("podman", Answering({**said, "host": {}}), {}) == plain
     # Where it goes by the name of docker (podman-docker) it is podman all the same.

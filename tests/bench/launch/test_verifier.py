@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -101,17 +100,6 @@ def test_an_honest_recount_has_no_violation(tmp_path: Path) -> None:
 
     assert recount is not None
     assert (recount.correct, recount.total, recount.violation) == (19, 20, None)
-
-
-def test_predictions_that_are_no_plain_file_are_a_fault_and_not_waited_for(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "predictions.u8")
-    verifier = EventVerifier(ExpectedRun(0, 94.0, test_labels=LABELS), tmp_path)
-    verifier.violation(hello())
-
-    recount = verifier.recount(epoch(1, 19))
-
-    assert recount is not None and recount.violation is not None
-    assert recount.violation.code == "predictions-unreadable"
 
 
 @pytest.mark.parametrize("event", [protocol.Error("no GPU"), protocol.Warning("slow disk")])
