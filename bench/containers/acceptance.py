@@ -91,7 +91,7 @@ def _ask(placed: ContainerTarget, where: Device) -> Mapping[str, Any]:
     before = f"{placed.choice.image.name} gives no answer on {where.name}: "
     if ours:
         raise EnvironmentProblem(f"{before}{ours}.")
-    raise engines.meaning(done.err, name, placed.choice.image.locator).problem(before)
+    raise engines.meaning(done.err, name, placed.choice.image.locator, before)
 
 
 def _with_values(run: spec.Contained, env: Mapping[str, str]) -> spec.Contained:

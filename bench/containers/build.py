@@ -89,18 +89,18 @@ def build(name: str, base: str | None, docker: str | None, flags: str) -> str:
     argv = [engine.program, "build", "--file", str(CHECKOUT / "docker" / "Dockerfile"), "--target", name, "--tag", tag]
     code, said = subprocesses.run_with_stderr([*argv, *words, *_split(flags), str(CHECKOUT)], CHECKOUT, echo=True)
     if code:
-        trouble = _trouble(said, Path(engine.program).name, arguments.get("PYTHON_IMAGE") or arguments["BASE_IMAGE"])
-        raise trouble.problem(f"{tag} could not be built (its whole output is above): ")
+        base = arguments.get("PYTHON_IMAGE") or arguments["BASE_IMAGE"]
+        before = f"{tag} could not be built (its whole output is above): "
+        raise engines.meaning(_last_error(said), Path(engine.program).name, base, before)
     if name == ALL_IN_ONE:
         return f'{tag} is built; docs/guide/containers.md, "Hosts without Python, and clusters", says how to run it.'
     return f"{tag} is built. Run it with `make bench WHERE=container IMAGE={name}`."
 
 
-def _trouble(said: str, program: str, base: str) -> engines.Trouble:
-    """Why a build failed, by the engine's own last error alone: before it stand the words of the programs it ran."""
+def _last_error(said: str) -> str:
+    """The engine's own last error; the lines before it are of the programs that the build ran."""
     lines = ["", *filter(None, map(str.strip, said.splitlines()))]
-    last = next((line for line in reversed(lines) if line.lower().startswith("error")), lines[-1])
-    return engines.meaning(last, program, base)
+    return next((line for line in reversed(lines) if line.lower().startswith("error")), lines[-1])
 
 
 def _arguments(image: Image | None, base: str | None, pinned: Image) -> dict[str, str]:

@@ -7,7 +7,6 @@ import re
 import shlex
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -177,24 +176,10 @@ _MOST_CHARACTERS = 8192
 _PREFIX = re.compile(r"^(docker: |error: |time=\S+ level=\S+ msg=)?(error response from daemon: )?", re.IGNORECASE)
 
 
-@dataclass(frozen=True)
-class Trouble:
-    """What an engine's output means and what to do; ``code`` is empty where ``message`` only quotes it."""
+def meaning(output: str, program: str = "docker", reference: str = "", before: str = "") -> EnvironmentProblem:
+    """Return the error that an engine's ``output`` means: a known one with its code and advice, or its last line.
 
-    message: str
-    advice: str = ""
-    code: str = ""
-
-    def problem(self, before: str = "") -> EnvironmentProblem:
-        """Return the error to raise; ``before`` begins its message."""
-        message = f"{before}{self.message.rstrip('.')}"
-        return EnvironmentProblem(message if self.advice else f"{message}.", self.advice, self.code)
-
-
-def meaning(output: str, program: str = "docker", reference: str = "") -> Trouble:
-    """Return what an engine's ``output`` says is wrong: a known trouble with its remedy, or its last line.
-
-    ``reference`` is the image that it was to fetch, if any.
+    ``reference`` is the image that it was to fetch, if any; ``before`` begins the message.
     """
     lines = [line.strip() for line in output[-_MOST_CHARACTERS:].splitlines() if line.strip()]
     registry = registry_of(reference) if reference else ""
@@ -210,11 +195,11 @@ def meaning(output: str, program: str = "docker", reference: str = "") -> Troubl
     }
     for code, pattern, message, advice in _MEANINGS:
         if re.search(pattern, " ".join(lines), re.IGNORECASE):
-            return Trouble(message.format(**names), advice.format(**names), code)
+            return EnvironmentProblem(before + message.format(**names), advice.format(**names), code)
     # The last line is `See 'docker run --help'.`, or the end of a stack.
     speaking = [line for line in lines if not re.match(r"see '|run '|\s*$", line, re.IGNORECASE)]
     last = _PREFIX.sub("", speaking[-1]) if speaking else "it said nothing"
-    return Trouble(f"{program} says: {one_line(last)[:300]}")
+    return EnvironmentProblem(f"{before}{program} says: {one_line(last)[:300].rstrip('.')}.")
 
 
 def find(program: str, run: RunCaptured, environ: Mapping[str, str]) -> Engine:
@@ -232,10 +217,10 @@ def find(program: str, run: RunCaptured, environ: Mapping[str, str]) -> Engine:
         info = json.loads(answer.out)
         errors = info.get("ServerErrors") or []
     except (ValueError, AttributeError):
-        raise meaning(answer.err or answer.out, Path(program).name).problem() from None
+        raise meaning(answer.err or answer.out, Path(program).name) from None
     if errors or answer.exit_code:
         words = "\n".join(map(str, errors)) or answer.err
-        raise meaning(words, Path(program).name).problem()
+        raise meaning(words, Path(program).name)
     if "host" in info and "store" in info:  # also where it goes by the name of docker
         return _podman(program, info)
     found = _docker(program, info)
@@ -289,10 +274,10 @@ def inspect(engine: Engine, image: Image, run: RunCaptured) -> Inspected | None:
     # Without a template every engine gives a list; with one, Docker an object and podman 4 a list.
     answer = _answer([engine.program, "image", "inspect", image.locator], run)
     if answer.exit_code:
-        trouble = meaning(answer.err, Path(engine.program).name, image.locator)
-        if trouble.code == NO_IMAGE:
+        problem = meaning(answer.err, Path(engine.program).name, image.locator)
+        if problem.code == NO_IMAGE:
             return None
-        raise trouble.problem()
+        raise problem
     try:
         (body,) = json.loads(answer.out)
         config = body.get("Config") or {}

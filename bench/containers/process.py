@@ -16,7 +16,6 @@ from typing import IO, Any
 
 from bench.containers import engine as engines
 from bench.containers.spec import OWNER_LABEL, Engine
-from bench.errors import EnvironmentProblem
 from bench.launch import launch
 from bench.system import subprocesses
 from bench.system.files import end_of
@@ -61,8 +60,9 @@ class ContainerProcess(launch.Child):
         code = end.exit_code if state is None or not state.began or state.running else state.exit_code
         if state is None or not state.began:
             if end.exit_code in (_REFUSED, _NOT_RUNNABLE, _NO_COMMAND):
-                trouble = engines.meaning(self._last_words(), Path(self._engine.program).name)
-                outcome = launch.Exit(exit_code=EnvironmentProblem.exit_code, reason=_clause(trouble))
+                problem = engines.meaning(self._last_words(), Path(self._engine.program).name)
+                reason = "; ".join(filter(None, (problem.message.rstrip("."), problem.advice)))
+                outcome = launch.Exit(exit_code=problem.exit_code, reason=reason)
         elif code is not None and code - 128 in signal.valid_signals():
             # Inside, the first process reports a signal as a shell does.
             killed = code == 128 + signal.SIGKILL
@@ -99,10 +99,6 @@ class ContainerProcess(launch.Child):
 
     def _last_words(self) -> str:
         return end_of(self._log, _LOG_END_BYTES).decode("utf-8", "replace")
-
-
-def _clause(trouble: engines.Trouble) -> str:
-    return f"{trouble.message}; {trouble.advice}" if trouble.advice else trouble.message
 
 
 def spawner(engine: Engine, name: str) -> launch.Spawner:

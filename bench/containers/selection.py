@@ -249,8 +249,8 @@ def _inspected(engine: Engine, choice: Choice, say: Callable[[str], None]) -> An
         )
     found = engines.inspect(engine, image, subprocesses.run_captured) if not code else None
     if found is None:
-        trouble = engines.meaning(words, Path(engine.program).name, image.locator)
-        raise trouble.problem(f"the image {image.name} ({image.label}) could not be pulled: ")
+        before = f"the image {image.name} ({image.label}) could not be pulled: "
+        raise engines.meaning(words, Path(engine.program).name, image.locator, before)
     return found
 
 

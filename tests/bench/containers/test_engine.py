@@ -302,7 +302,7 @@ TROUBLES = {
 )
 @pytest.mark.parametrize("program", ["docker", "podman"])
 def test_a_known_trouble_has_a_code_and_advice(words: str, code: str, program: str) -> None:
-    problem = engine.meaning(words, program, IMAGE.locator).problem()
+    problem = engine.meaning(words, program, IMAGE.locator)
     assert (problem.code, problem.exit_code) == (code, 4)
     assert problem.advice and "{" not in f"{problem.message}{problem.advice}".replace("{{", "")
 
@@ -331,7 +331,7 @@ def test_the_registry_that_is_named_is_that_of_the_image(reference: str, registr
         trouble = engine.meaning(words, "docker", reference)
         assert trouble.message.startswith(f"{registry} ")
         assert logs_in in trouble.advice
-        assert ("nvcr" in str(trouble.problem())) == (registry == "nvcr.io")
+        assert ("nvcr" in str(trouble)) == (registry == "nvcr.io")
 
 
 def test_a_limit_is_no_login_and_no_login_is_no_limit() -> None:
@@ -361,8 +361,8 @@ def test_another_image_is_advised_only_where_it_comes_from_elsewhere() -> None:
 )
 def test_unknown_words_are_passed_on_in_one_line(words: str, told: str) -> None:
     trouble = engine.meaning(words)
-    assert not trouble.code and not trouble.advice
-    assert str(trouble.problem()) == told
+    assert (trouble.code, trouble.advice) == (EnvironmentProblem.default_code, "")
+    assert str(trouble) == told
 
 
 # What it needs
