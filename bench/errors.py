@@ -1,8 +1,8 @@
-"""The errors that reach a person: each carries one or two sentences and the exit code of the command that meets it.
+"""The errors that a person sees: a message, advice, a stable code, and the exit code of the command.
 
-A command lets these through; ``bench/__main__.py`` prints the message and leaves with ``exit_code``. Anything else that
-escapes a command is a bug of ours, and the only thing that may show a traceback. The codes are those of the contracts,
-section 5.
+A command lets these through; ``bench/__main__.py`` prints the error and exits with ``exit_code``. Any other exception
+that leaves a command is a bug, and the only thing that may show a traceback. The exit codes are those of the contracts,
+section 5. Code decides by class, ``code`` and values, never by the text of a message.
 """
 
 from __future__ import annotations
@@ -11,52 +11,71 @@ from typing import ClassVar
 
 
 class BenchError(Exception):
-    """A problem told to the person who typed the command: what is wrong, where, and what to type next."""
+    """A problem that the person who typed the command can act on.
+
+    ``message`` says what happened and where, ``advice`` what to do (may be empty); where there is advice neither ends
+    in a full stop. ``code`` names the kind of problem for code and tests; each class has a default.
+    """
 
     exit_code: ClassVar[int] = 1
+    default_code: ClassVar[str] = "failed"
+
+    def __init__(self, message: str, advice: str = "", code: str = "") -> None:
+        super().__init__(message, advice, code)
+        self.message, self.advice = message, advice
+        self.code = code or self.default_code
+
+    def __str__(self) -> str:
+        return f"{self.message}. {self.advice[0].upper()}{self.advice[1:]}." if self.advice else self.message
 
 
 class GateFailed(BenchError):
-    """A check did its work and the answer is no: a gate that is not met, or files that a validation does not accept."""
+    """A gate that is not met, or files that a validation does not accept."""
 
     exit_code = 1
+    default_code = "gate"
 
 
 class UsageError(BenchError):
-    """An option, a variable or a name that cannot be what was meant."""
+    """An option, a variable or a name that is not valid."""
 
     exit_code = 2
+    default_code = "usage"
 
 
 class DataError(BenchError):
     """A dataset, or a file given as input, that is missing, damaged or not what it claims to be."""
 
     exit_code = 3
+    default_code = "data"
 
 
 class EnvironmentProblem(BenchError):
-    """The machine cannot do it: GPU, driver, image, disk or a library."""
+    """A GPU, driver, image, disk or library that is missing or does not work."""
 
     exit_code = 4
+    default_code = "environment"
 
 
 class TrainerFailed(BenchError):
     """The trainer crashed, hung, or reported something it cannot have done."""
 
     exit_code = 5
+    default_code = "trainer"
 
 
 class Refused(BenchError):
-    """Possible, and not done: a result that may not be published, or a folder or GPU that another campaign holds."""
+    """A result that may not be published, or a folder or GPU that another campaign holds."""
 
     exit_code = 6
+    default_code = "refused"
 
 
-def printable(words: str) -> str:
-    """Words fit for a terminal that have to stay what they are, as a path: what it would obey stands as its escape."""
-    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode("ascii") for each in words)
+def printable(text: str) -> str:
+    """Return the text with every character that a terminal would interpret escaped, as for a path."""
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode("ascii") for each in text)
 
 
-def one_line(words: str) -> str:
-    """What a trainer said, fit for a terminal and for a sentence: no line ends, no escape codes, no half characters."""
-    return " ".join("".join(each if each.isprintable() else " " for each in words).split())
+def one_line(text: str) -> str:
+    """Return the text as one line without control characters and lone surrogates."""
+    return " ".join("".join(each if each.isprintable() else " " for each in text).split())

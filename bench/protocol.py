@@ -42,7 +42,7 @@ import json
 import math
 import os
 import time
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import MISSING, dataclass, field, fields, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, Union
@@ -311,9 +311,18 @@ class Warning(_Remark):
 
 @dataclass(frozen=True)
 class Error(_Remark):
-    """Why the trainer gives up, in one sentence, and what to do about it."""
+    """Why the trainer gives up, in one sentence, and what to do about it; ``code`` (optional) names the kind of error.
+
+    The harness knows ``no-gpu``: the device that was asked for is not there, or TensorFlow cannot use it.
+    """
 
     kind: ClassVar[str] = "error"
+    code: str | None = None
+
+    def check(self) -> None:
+        super().check()
+        if self.code is not None:
+            _text(self.code, "code")
 
 
 @dataclass(frozen=True)
@@ -375,11 +384,10 @@ def from_json(body: object) -> Event:
         _require(key in body, f"event {name} lacks `{key}`")
         _whole(body[key], key)
     known = _FIELDS[name]
-    try:
-        event = cls(**{key: value for key, value in body.items() if key in known})
-    except TypeError as error:
-        missing = str(error).split("argument", 1)[-1].lstrip("s: ")
-        raise ProtocolError(f"event {name} lacks {missing}") from None
+    required = (f.name for f in fields(cls) if f.default is MISSING and f.default_factory is MISSING)
+    missing = [f"`{name}`" for name in required if name not in body]
+    _require(not missing, f"event {name} lacks {', '.join(missing)}")
+    event = cls(**{key: value for key, value in body.items() if key in known})
     event.check()
     return event
 

@@ -16,13 +16,17 @@ def _one_line(text: str) -> str:
 
 
 class TrainerError(Exception):
-    """The trainer cannot go on: ``message`` is what is wrong and where, ``hint`` is what to do about it (may be
-    empty)."""
+    """The trainer cannot go on.
+
+    ``message`` is what is wrong and where, ``hint`` what to do about it, ``code`` names it for the harness (event
+    ``error`` of bench.protocol); the last two may be empty.
+    """
 
     exit_code: ClassVar[int] = 5
 
-    def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message, hint)
+    def __init__(self, message: str, hint: str = "", code: str = "") -> None:
+        super().__init__(message, hint, code)
+        self.code = code
         self.message = _one_line(message)
         self.hint = _one_line(hint)
 

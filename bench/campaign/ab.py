@@ -103,7 +103,7 @@ def _stored_side(settings: ArmSettings, arm: Arm, configuration: Configuration) 
     placed = arm.plan.placed
     more = {
         "kernel_cache": arm.conditions.kernel_cache,
-        "engine": "" if placed is None else placed.engine.told,
+        "engine": "" if placed is None else placed.engine.label,
         "telemetry": arm.conditions.telemetry,
         "docker_flags": [] if placed is None else list(container_flags.redacted_flags(placed.extra)),
     }

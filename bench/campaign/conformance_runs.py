@@ -4,73 +4,80 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from bench.errors import TrainerFailed
-from bench.launch import launch, trainer_command
+from bench.campaign import dataset, dataset_export, plan
+from bench.containers.selection import device as choose_device
+from bench.errors import TrainerFailed, UsageError
+from bench.launch import custom_trainer, launch, trainer_command
 from bench.launch.custom_trainer import Program
 from bench.launch.monitor import Limits
 from bench.launch.null_sampler import NullSampler
+from bench.probes import host
 from bench.record import EVENTS_FILE, build_record_from
 from bench.record.expected_run import ExpectedRun
 from bench.rules.conformance import Start, Starts
+from bench.system import locks, signals, tempdirs
+from bench.system.files import wrap_disk_errors
+from resnet9.data.dataset import SYNTHETIC
 
-
-class Interrupted(Exception):
-    """The person wants no more starts."""
+if TYPE_CHECKING:
+    from bench.campaign.plan import RunOptions
 
 
 @dataclass(frozen=True)
 class ConformanceRunner:
-    """Starts one program again and again, each time in a folder of its own below ``folder``.
+    """Starts one program several times, each time in its own folder below ``folder``.
 
-    ``asked`` is what every start has in common; ``told`` hears what is being done.
+    ``expected`` is what every start has in common; ``say`` is called with what is being done.
     """
 
     program: Program
     given: trainer_command.TrainerContext
-    asked: ExpectedRun
+    expected: ExpectedRun
     limits: Limits
     folder: Path
-    told: Callable[[str], None]
+    say: Callable[[str], None]
 
     def all(self, quick: bool) -> Starts:
-        """A whole run; unless ``quick`` another one with the next seed and a target it reaches; one that is stopped.
+        """Make a whole run; unless ``quick`` another with the next seed and a target it reaches; one that is stopped.
 
-        Raises TrainerFailed where the program cannot be started at all, Interrupted.
+        Raises TrainerFailed where the program cannot be started, KeyboardInterrupt.
         """
-        seed, target_percent = self.asked.seed, self.asked.target_percent
-        self.told(f"run with seed {seed} and target {target_percent:g} %")
-        runs = [self.start(self.asked)]
+        seed, target_percent = self.expected.seed, self.expected.target_percent
+        self.say(f"run with seed {seed} and target {target_percent:g} %")
+        runs = [self.start(self.expected)]
         best = max((each.accuracy_percent for each in runs[0].record.epochs if each.view == "plain"), default=None)
         if not quick and runs[0].done and best is not None:
-            # Half of what it reaches: so the next run crosses its target, and one that knows 94 only is found out.
-            second = replace(self.asked, seed=seed + 1, target_percent=max(0.5, round(best) / 2))
-            self.told(f"run with seed {second.seed} and target {second.target_percent:g} %")
+            # Half of what it reaches: the next run crosses its target, unless its target is fixed at 94.
+            second = replace(self.expected, seed=seed + 1, target_percent=max(0.5, round(best) / 2))
+            self.say(f"run with seed {second.seed} and target {second.target_percent:g} %")
             runs.append(self.start(second))
         if not runs[0].record.hellos:
             return Starts(tuple(runs))
-        self.told("start that is told to end after its hello")
-        return Starts(tuple(runs), self.start(replace(self.asked, seed=seed + 2), stop=True))
+        self.say("start that is stopped after its hello")
+        return Starts(tuple(runs), self.start(replace(self.expected, seed=seed + 2), stop=True))
 
-    def start(self, asked: ExpectedRun, stop: bool = False) -> Start:
-        """One start, whole or told to ``stop`` after its greeting."""
+    def start(self, expected: ExpectedRun, stop: bool = False) -> Start:
+        """Make one start, whole or stopped after its hello."""
         command = trainer_command.own_command(self.program, self.given, os.environ)
-        folder = self.folder / (f"stopped-{asked.seed:03d}" if stop else f"seed-{asked.seed:03d}")
-        job = launch.RunSpec(command.argv, command.shown, command.env, command.cwd, folder, asked)
-        edges = NullSampler()
+        folder = self.folder / (f"stopped-{expected.seed:03d}" if stop else f"seed-{expected.seed:03d}")
+        job = launch.RunSpec(command.argv, command.shown, command.env, command.cwd, folder, expected)
+        clock = NullSampler()
         limits = replace(self.limits, enough_epochs=0) if stop else self.limits
-        outcome = launch.launch(job, limits=limits, sampler=edges)
+        outcome = launch.launch(job, limits=limits, sampler=clock)
         if outcome.status == "interrupted":
-            raise Interrupted
-        if outcome.reason.startswith("cannot start"):
-            raise TrainerFailed(f"{outcome.reason}: {command.argv[0]} is no program that this machine can run.")
-        begun, ended = edges.hello_ns, edges.ended_ns
+            raise KeyboardInterrupt
+        if outcome.code == launch.NOT_STARTED:
+            raise TrainerFailed(outcome.reason, "give a program that this machine can run", code=outcome.code)
+        begun, ended = clock.hello_ns, clock.ended_ns
         return Start(
-            asked=asked,
+            asked=expected,
             record=build_record_from(folder / EVENTS_FILE),
             events=_own_events(folder / EVENTS_FILE),
             left_running=tuple(f"{each.name} (process {each.pid})" for each in outcome.left_running),
@@ -78,7 +85,55 @@ class ConformanceRunner:
         )
 
 
+def starts(
+    typed: str, wanted: RunOptions, expected: ExpectedRun, timeout: int | None, keep: Path | None, quick: bool
+) -> Starts:
+    """Start the program of the command ``typed`` as ``ConformanceRunner.all`` does, on the data and device ``wanted``.
+
+    What the runs leave stays in the new folder ``keep``, if given. Raises UsageError where that exists.
+    """
+    program = custom_trainer.read(typed, Path.cwd(), os.environ.get("PATH"))
+    where = choose_device(wanted.device, err=True)
+    with (
+        signals.interrupt_on_stop_signals(),
+        locks.held(locks.device_lock(where.key), f"the device {where.name}"),
+        _folder(keep) as folder,
+    ):
+        data = dataset.load(wanted.data or SYNTHETIC)
+        shared = replace(
+            expected,
+            dataset_sha256=data.sha256,
+            dataset_state=data.state,
+            device_kind=where.kind,
+            test_labels=data.test_labels,
+        )
+        with dataset_export.file_of(data) as flat:
+            threads = wanted.threads or plan.usable_cpus(host.read())
+            return ConformanceRunner(
+                program=program,
+                given=trainer_command.TrainerContext(
+                    data.where, data.state, flat, len(data.test_labels), where.asked, threads
+                ),
+                expected=shared,
+                limits=Limits() if timeout is None else Limits(start_seconds=timeout, silence_seconds=timeout),
+                folder=folder,
+                say=lambda what: print(f"{program.name}: {what} ...", file=sys.stderr, flush=True),
+            ).all(quick)
+
+
+@contextmanager
+def _folder(keep: Path | None) -> Iterator[Path]:
+    if keep is None:
+        with tempdirs.folder() as folder:
+            yield folder
+        return
+    if keep.exists():
+        raise UsageError(f"{keep} is there already", "name a new folder with --keep")
+    with wrap_disk_errors(keep):
+        keep.mkdir(parents=True)
+    yield keep
+
+
 def _own_events(path: Path) -> tuple[dict[str, Any], ...]:
-    """The events that the program wrote itself, in order."""
     events = [json.loads(line) for line in path.read_text(encoding="ascii").splitlines()]
     return tuple(event for event in events if not str(event.get("event")).startswith("harness_"))

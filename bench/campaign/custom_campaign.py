@@ -1,4 +1,4 @@
-"""A campaign of a person's own trainer: what takes the place of a recipe, and the plan for it."""
+"""A campaign of a custom trainer: what takes the place of a recipe, and the plan for it."""
 
 from __future__ import annotations
 
@@ -17,36 +17,38 @@ if TYPE_CHECKING:
     from bench.probes.device import Device
 
 TARGET_PERCENT = 94.0
-#: What a configuration says of the input and the precision that a program chooses for itself; each run's record has
-#: them in the program's own words.
+#: What a configuration says of the input and the precision, which a custom trainer chooses; each run's record has them
+#: as reported by the trainer.
 CHOOSES = "own"
 _CIFAR10 = "cifar10"
 
 
 @dataclass(frozen=True)
 class CustomTrainer:
-    """What a campaign knows of its trainer where there is no recipe; ``sha256`` is of the command and its files."""
+    """What a campaign knows of a custom trainer; ``sha256`` is of the command and its files."""
 
     name: str
     sha256: str
     target_percent: float
 
 
-def planned(typed: str, wishes: RunOptions, where: Device, target_percent: float | None) -> tuple[CustomTrainer, Plan]:
-    """The trainer that ``typed`` names, called as RECIPE says or by its program, and the plan of its campaign.
+def planned(typed: str, options: RunOptions, where: Device, target_percent: float | None) -> tuple[CustomTrainer, Plan]:
+    """Return the trainer of the command ``typed``, named by RECIPE or by its program, and the plan of its campaign.
 
-    Raises UsageError for a command that names no program, and for what only our own trainer can be told.
+    Raises UsageError for a command that names no program, and for options of the built-in trainer.
     """
-    if wishes.smoke:
-        raise UsageError("the smoke check trains a recipe of its own; for a check of TRAINER type make check-trainer.")
-    for name, value in (("INPUT", wishes.input), ("PRECISION", wishes.precision)):
+    if options.smoke:
+        raise UsageError(
+            "the smoke check trains a recipe of its own", "type `make check-trainer` for a check of TRAINER"
+        )
+    for name, value in (("INPUT", options.input), ("PRECISION", options.precision)):
         if value not in (None, "auto"):
-            raise UsageError(f"a trainer of your own decides on {name} itself; leave {name} out.")
+            raise UsageError(f"a custom trainer decides on {name} itself", f"leave {name} out")
     program = custom_trainer.read(typed, Path.cwd(), os.environ.get("PATH"))
-    own = CustomTrainer(wishes.recipe or program.name, program.sha256, target_percent or TARGET_PERCENT)
-    todo = plan.complete(replace(wishes, input=None, precision=None), where, own.name, _CIFAR10)
-    notice = "The built-in stand-in checks a trainer; a result on it is no CIFAR-10 result." if todo.notice else ""
-    return own, replace(todo, input=CHOOSES, precision=CHOOSES, own=program, notice=notice)
+    trainer = CustomTrainer(options.recipe or program.name, program.sha256, target_percent or TARGET_PERCENT)
+    todo = plan.complete(replace(options, input=None, precision=None), where, trainer.name, _CIFAR10)
+    notice = "The synthetic dataset checks a trainer; a result on it is no CIFAR-10 result." if todo.notice else ""
+    return trainer, replace(todo, input=CHOOSES, precision=CHOOSES, own=program, notice=notice)
 
 
 def no_trainer(command: str, environ: Mapping[str, str]) -> None:
@@ -54,12 +56,12 @@ def no_trainer(command: str, environ: Mapping[str, str]) -> None:
     given = [name for name in ("TRAINER", "TARGET") if environ.get(name)]
     if given:
         raise UsageError(
-            f"`bench {command}` trains recipes, and {' and '.join(given)} of your environment would have no effect; "
-            f"type `unset {' '.join(given)}` first."
+            f"`bench {command}` trains recipes, and {' and '.join(given)} of your environment would have no effect",
+            f"type `unset {' '.join(given)}` first",
         )
 
 
 def no_target(target_percent: float | None) -> None:
-    """Raises UsageError for a target without a trainer of one's own: that of a recipe belongs to the recipe."""
+    """Raises UsageError for a target without a custom trainer: that of a recipe belongs to the recipe."""
     if target_percent is not None:
-        raise UsageError("TARGET goes with TRAINER; a recipe has its own target, so leave TARGET out.")
+        raise UsageError("TARGET is for TRAINER, and a recipe has its own target", "leave TARGET out")

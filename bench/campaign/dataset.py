@@ -7,10 +7,10 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.errors import DataError
 from bench.system import subprocesses
 from bench.system.paths import CHECKOUT
 from resnet9.data import dataset, sources
+from resnet9.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,12 @@ def local(named: str) -> str:
     return str(place if found.path.is_file() else found.path)
 
 
+def prepare(named: str | None) -> int:
+    """Download and verify CIFAR-10, or check the copy that is ``named``, by the trainer's command; its exit code."""
+    words = [] if named is None else [local(named)]
+    return subprocesses.run_attached([sys.executable, "-m", "resnet9", "data", *words], CHECKOUT)
+
+
 def _kept() -> Path:
     return CHECKOUT / dataset.DEFAULT_FOLDER
 
@@ -71,9 +77,7 @@ def _kept() -> Path:
 def _fetch_unless_there(folder: str) -> None:
     try:
         sources.describe(folder)
-    except Exception as error:
-        if getattr(error, "exit_code", None) != DataError.exit_code:
-            raise
-        code = subprocesses.run_attached([sys.executable, "-m", "resnet9", "data"], CHECKOUT)
+    except DataError:
+        code = prepare(None)
         if code:  # It has said why, on our terminal.
             raise SystemExit(code) from None

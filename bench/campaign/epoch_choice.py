@@ -7,10 +7,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.analysis import evidence
+from bench.analysis import epoch_curve, evidence
 from bench.analysis.epoch_curve import Published
-from bench.errors import DataError
+from bench.errors import DataError, UsageError
 from bench.record import CAMPAIGN_FILE, Record, StoredCampaign, load_campaign
+from bench.report import epochs
 from bench.rules import with_verdict
 from resnet9 import recipe as recipes
 from resnet9.recipe import Recipe, RecipeError
@@ -39,12 +40,48 @@ class Length:
         return sum(each.reached for each in self.records)
 
 
+def report(recipe: str, folders: Sequence[Path], default: Path, share: float, runs_only: bool) -> epochs.EpochReport:
+    """Return the fit of the accuracy of ``recipe`` against its epochs, and the lengths with which ``share`` succeed.
+
+    The runs are those under ``folders``, or under ``default`` where none are given; ``runs_only`` leaves out published
+    accuracies and slopes. Raises UsageError where there is nothing to fit.
+    """
+    chosen = recipes.load(recipe)
+    found = lengths(chosen, campaigns(folders or (default,)))
+    others = () if runs_only else published(chosen)
+    slope = None if runs_only else epoch_curve.SLOPE
+    if not found and (folders or not others):
+        raise UsageError(
+            f"no run of {recipe} at any length is in {', '.join(map(str, folders)) or 'results/published'}",
+            "name folders with such runs, made by `make bench`",
+        )
+    runs = [(each.epochs, accuracy) for each in found for accuracy in each.accuracies]
+    curve = epoch_curve.fit(runs, others, slope)
+    costs = epoch_curve.costs(record for each in found for record in each.records)
+    epochs_seen = [each.epochs for each in found] + [each.epochs for each in others]
+    choices = epoch_curve.choose(curve, chosen.target_percent, share, min(epochs_seen), costs)
+    return epochs.EpochReport(
+        recipe=recipe,
+        target_percent=chosen.target_percent,
+        share=share,
+        measured=[
+            epochs.Measured(each.recipe, each.epochs, each.accuracies, each.reached, each.left_out) for each in found
+        ],
+        published=others,
+        slope=slope,
+        curve=curve,
+        costs=costs,
+        choices=choices,
+        shown_epochs=epoch_curve.shown(epochs_seen, [chosen.epochs, *(each.prediction.epochs for each in choices)]),
+    )
+
+
 def campaigns(folders: Sequence[Path]) -> list[StoredCampaign]:
-    """The campaigns in or under these folders, each folded from its events. Raises DataError for a damaged one,
+    """The campaigns in or under these folders, each rebuilt from its events. Raises DataError for a damaged one,
     and for a folder that is not there."""
     for folder in folders:
         if not folder.is_dir():
-            raise DataError(f"there is no folder {folder}; give results folders, such as results/published.")
+            raise DataError(f"there is no folder {folder}", "give results folders, such as results/published")
     files = {file.resolve(): file for folder in folders for file in sorted(folder.rglob(CAMPAIGN_FILE))}.values()
     return [load_campaign(file.parent, rebuild=True) for file in files]
 

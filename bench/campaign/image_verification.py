@@ -1,4 +1,4 @@
-"""``bench image verify``: what only a GPU and the real image can show, tried and written down in one go."""
+"""``bench image verify``: what only a GPU and the real image can show."""
 
 from __future__ import annotations
 
@@ -26,56 +26,65 @@ from bench.record import RECORD_FILE, Record, load_campaign, replace_file
 from bench.record.expected_run import ExpectedRun
 from bench.system import locks, redaction, signals, subprocesses
 from bench.system.identity import Identity
-from bench.system.paths import CHECKOUT
+from bench.system.paths import CHECKOUT, display_path
 
 if TYPE_CHECKING:
     from bench.containers.launch_spec import ContainerTarget
     from bench.probes.device import Device
 
 SMOKE, SEED = "smoke", 0
-#: From the wish to stop to the end of everything (docs/guide/containers.md promises it).
+#: From the request to stop to the end of everything (docs/guide/containers.md promises it).
 STOP_SECONDS = 5.0
 
 
-def verify(device: str | None, asked: selection.ContainerOptions, out: str | None, *, with_tests: bool) -> int:
-    """Try everything; 0 where all is well, else 1."""
+def verify(
+    device: str | None, options: selection.ContainerOptions, out: str | None, *, tests: bool, runs: bool, write: bool
+) -> int:
+    """Make every check and write down what was found; return 0 where none failed, else 1.
+
+    ``tests``: the trainer's own tests as well; ``runs``: a smoke campaign and a run that is stopped; ``write``: the
+    result into docker/images.toml as well.
+    """
     where = selection.device(device)
     now = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
-    asked = selection.explicitly(asked)
+    options = selection.explicitly(options)
     with signals.interrupt_on_stop_signals():
         with locks.held(locks.device_lock(where.key), f"the device {where.name}"):
-            settled = selection.resolve(asked, where)
-            click.echo(settled.said)
-            found = [_digest(settled)]
-            acceptance.tell(found[0])
-            placed = selection.ready(settled, where)
+            chosen = selection.resolve(options, where)
+            click.echo(chosen.said)
+            found = _tell([_digest(chosen)])
+            placed = selection.ready(chosen, where)
             assert placed is not None
             folder = Path(out) if out else CHECKOUT / "results" / f"{now}-verify-{placed.choice.image.name}"
-            answer, tried = acceptance.examine(placed, where, with_tests=with_tests)
+            answer, tried = acceptance.examine(placed, where, with_tests=tests)
             found += tried
             acceptance.keep(folder, placed, answer, found)
-            found += _told(_stopped(placed, where, folder))
-        found += _told(_smoke(asked, placed, where, folder))
+            if runs:
+                found += _tell(_stopped(placed, where, folder))
+        if runs:
+            found += _tell(_smoke(options, placed, where, folder))
     body = redaction.redact_event({"found": [asdict(each) for each in found]}, Identity.of_this_process())
     replace_file(folder / "verify.json", json.dumps(body, indent=1) + "\n")
-    click.echo(acceptance.write(placed, where, answer, tried))  # last: a changed table makes the runs before it suspect
+    if write:  # last: a changed table makes the runs before it suspect
+        click.echo(acceptance.write(placed, where, answer, tried))
     failed = [each.what for each in found if each.passed is False]
-    shown = folder.relative_to(CHECKOUT) if folder.is_relative_to(CHECKOUT) else folder
-    publish = f" Please publish {shown}, with docker/images.toml." if placed.publishable else f" It is in {shown}."
-    click.echo(f"{'Not all is well: ' + '; '.join(failed) if failed else 'All is well'}.{publish}")
+    place = display_path(folder)
+    publish = (
+        f"Please publish {place}, with docker/images.toml." if placed.publishable else f"The result is in {place}."
+    )
+    click.echo(f"{'Failed: ' + '; '.join(failed) if failed else 'Every check passed'}. {publish}")
     return 1 if failed else 0
 
 
-def _told(found: list[Found]) -> list[Found]:
+def _tell(found: list[Found]) -> list[Found]:
     for each in found:
         acceptance.tell(each)
     return found
 
 
-def _digest(settled: selection.ContainerChoice) -> Found:
-    """Whether the registry still gives the pinned digest for the tag."""
-    assert settled.choice is not None
-    image, what = settled.choice.image, "the registry's digest"
+def _digest(chosen: selection.ContainerChoice) -> Found:
+    assert chosen.choice is not None
+    image, what = chosen.choice.image, "the registry's digest"
     if image.is_built or ":" not in image.reference.rpartition("/")[2]:
         return Found(what, None, "no tag of a registry is behind this image")
     try:
@@ -86,13 +95,13 @@ def _digest(settled: selection.ContainerChoice) -> Found:
 
 
 def _stopped(placed: ContainerTarget, where: Device, folder: Path) -> list[Found]:
-    """A run that is told to end as soon as it has said hello: how long that takes, and what is left."""
+    """Stop a run after its hello: how long that takes, and what is left."""
     request = trainer_command.Request(
         SMOKE, trainer_command.SYNTHETIC, "auto", "auto", where.asked, SEED, os.cpu_count() or 1
     )
     with kernel_cache.prepared("kept", trainer_command.environment(os.environ)) as env:
         start = launch_spec.start(placed, request, folder / "stopped", env, secrets.token_hex(6))
-        command, edges = start.command, NullSampler()
+        command, clock = start.command, NullSampler()
         job = launch.RunSpec(
             command.argv, command.shown, command.env, command.cwd, folder / "stopped", ExpectedRun(SEED, 94.0),
             seen_folder=start.seen_folder,
@@ -102,25 +111,24 @@ def _stopped(placed: ContainerTarget, where: Device, folder: Path) -> list[Found
             job,
             limits=replace(Limits(), enough_epochs=0),
             spawner=container_process.spawner(placed.engine, start.name),
-            sampler=edges,
+            sampler=clock,
         )
-    if edges.hello_ns is None or edges.hello_ns < began_ns:
-        return [Found("a run that is told to stop", False, outcome.reason)]
-    seconds = (time.monotonic_ns() - edges.hello_ns) / 1e9  # until its container is removed
+    if clock.hello_ns is None or clock.hello_ns < began_ns:
+        return [Found("a run that is stopped", False, outcome.reason)]
+    seconds = (time.monotonic_ns() - clock.hello_ns) / 1e9  # until its container is removed
     names = subprocesses.run_captured(
         [placed.engine.program, "ps", "--all", "--format", "{{.Names}}"], engines.PATIENCE_SECONDS
     ).out
     left = start.name in names.split()
     return [
-        Found("a run that is told to stop", seconds <= STOP_SECONDS, f"ended after {seconds:.1f} s"),
+        Found("a run that is stopped", seconds <= STOP_SECONDS, f"ended after {seconds:.1f} s"),
         Found("nothing is left of it", not left, f"{start.name} is still there" if left else "its container is gone"),
     ]
 
 
-def _smoke(asked: selection.ContainerOptions, placed: ContainerTarget, where: Device, folder: Path) -> list[Found]:
-    """A campaign as anybody types it, and what its record says."""
+def _smoke(options: selection.ContainerOptions, placed: ContainerTarget, where: Device, folder: Path) -> list[Found]:
     smoke = folder / "smoke"
-    given = {"--image": asked.image, "--docker": asked.docker, "--docker-flags": asked.docker_flags}
+    given = {"--image": options.image, "--docker": options.docker, "--docker-flags": options.docker_flags}
     words = [word for option, value in given.items() if value for word in (option, value)]
     argv = [sys.executable, "-m", "bench", "run", "--smoke", "--seeds", f"{SEED},", "--warm-up", "1"]
     code = subprocesses.run_attached(
@@ -149,8 +157,8 @@ def _telemetry(record: Record, where: Device) -> list[Found]:
     found = [Found("the trainer's CPU time is seen", bool(spent), f"{spent:.1f} s" if spent else "none was")]
     if where.kind == "gpu":
         foreign = record.telemetry.foreign_processes
-        told = "the driver lists none" if foreign is None else f"{foreign} that are somebody else's"
+        text = "the driver lists none" if foreign is None else f"{foreign} that are somebody else's"
         found.append(
-            Found("its process on the card is known as its own", foreign == 0 if foreign is not None else None, told)
+            Found("its process on the card is known as its own", foreign == 0 if foreign is not None else None, text)
         )
     return found

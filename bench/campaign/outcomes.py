@@ -1,4 +1,4 @@
-"""What is said of runs that did not end well, and of what could not be read of the machine."""
+"""Messages on runs that did not end well, and on what could not be read of the machine."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 
 def _discarded(record: Record) -> str:
-    """How a warm-up run went, in one line."""
     if record.status not in ENDED_WELL:
         return f"warm-up  {record.status.replace('_', ' ')}: {record.reason}"
     lasted = "" if record.life_ns is None else f" after {record.life_ns / 1e9:.1f} s"
@@ -28,30 +27,30 @@ def _discarded(record: Record) -> str:
 
 
 def missing(telemetry: Telemetry, fingerprint: Mapping[str, Any] = MappingProxyType({})) -> list[str]:
-    """What of the machine was to be read for a run and could not, in a sentence each."""
-    told = []
+    """Return a sentence for each thing of the machine that a run could not read."""
+    lines = []
     if telemetry.gpu_lost:
-        told.append(f"The GPU was lost while it was sampled, and the run went on: {telemetry.gpu_lost.rstrip('.')}.")
+        lines.append(f"The GPU was lost while it was sampled, and the run went on: {telemetry.gpu_lost.rstrip('.')}.")
     if facts := facts_not_given(fingerprint):
-        told.append(f"Facts of the GPU that its driver did not give, and no rule judges: {', '.join(facts)}.")
+        lines.append(f"Facts of the GPU that its driver did not give, and no rule judges: {', '.join(facts)}.")
     silent = [f"{name} ({why})" for name, why in unanswered(telemetry.gpu.get("calls", {})).items()]
     if silent:
         empty = "what these would tell stays empty, and `make doctor` says what helps, if anything"
-        told.append(f"The GPU's driver does not give {', '.join(silent)}; {empty}.")
+        lines.append(f"The GPU's driver does not give {', '.join(silent)}; {empty}.")
     rare = [name for name in telemetry.host_absent if name.startswith(NOT_EVERYWHERE)]
     hidden = [name for name in telemetry.host_absent if name not in rare]
     if rare:
-        told.append(f"This machine does not show {', '.join(rare)}, as many do not; these stay empty.")
+        lines.append(f"This machine does not show {', '.join(rare)}, as many do not; these stay empty.")
     if hidden:
         inside = was_contained(fingerprint)
-        mend = "start the container with /proc and /sys mounted as usual" if inside else "mount /proc and /sys as usual"
-        told.append(f"This machine does not show {', '.join(hidden)}; these stay empty: {mend}.")
-    return told
+        fix = "start the container with /proc and /sys mounted as usual" if inside else "mount /proc and /sys as usual"
+        lines.append(f"This machine does not show {', '.join(hidden)}; these stay empty: {fix}.")
+    return lines
 
 
 @contextmanager
 def finished(finish: Callable[[], None]) -> Iterator[None]:
-    """Call ``finish`` however the ``with`` ends, save by a second Ctrl-C, which waits for nothing any more."""
+    """Call ``finish`` however the ``with`` ends, except by a second Ctrl-C."""
     try:
         yield
     except Exception:
@@ -61,10 +60,9 @@ def finished(finish: Callable[[], None]) -> Iterator[None]:
 
 
 def raise_for_outcome(ending: Ending[Run], kept: str, name: Callable[[Any], str]) -> tuple[int, str]:
-    """Tell why runs did not end well: the exit code and sentence of an interruption; raises what else it was.
+    """Return the exit code and message of an interruption; raise the error of any other bad end.
 
-    ``kept`` says what remains and what the same command does now; ``name`` how a run is called
-    that is no warm-up.
+    ``kept`` says what remains and what the same command does now; ``name`` names a run that is no warm-up.
     """
     if ending.exit_code == 130:
         return ending.exit_code, f"Stopped. {kept}"

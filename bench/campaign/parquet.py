@@ -53,7 +53,6 @@ def folder_of(place: Path, files: Sequence[Path], kept: Path, edition: Edition =
 
 
 def _key(files: Sequence[Path]) -> str:
-    """16 hexadecimal digits for the files: of which split each is, and its bytes."""
     digest = sha256()
     for path in files:
         with _read_errors(path), open(path, "rb") as stream:
@@ -91,7 +90,7 @@ def _rows(path: Path, most_rows: int) -> Iterator[tuple[object, object]]:
 
     with open(path, "rb") as stream:
         if stream.read(len(LFS_POINTER)) == LFS_POINTER:
-            raise DataError(f"{path} is a Git LFS pointer, not the file; type `git lfs pull` in {path.parent}.")
+            raise DataError(f"{path} is a Git LFS pointer, not the file", f"type `git lfs pull` in {path.parent}")
     with pyarrow.parquet.ParquetFile(path) as file:
         schema, about = file.schema_arrow, file.metadata
         image, label = (schema.field(name).type if name in schema.names else None for name in ("img", "label"))
@@ -121,7 +120,6 @@ def _label(label: object, path: Path, row: int) -> int:
 
 
 def _pixels(png: object, path: Path, row: int) -> np.ndarray[Any, Any]:
-    """Pixels uint8 [3072], channel before row and column."""
     from PIL import Image
 
     if not isinstance(png, bytes) or not png.startswith(PNG_HEADER) or len(png) > MOST_PNG_BYTES:
@@ -143,4 +141,4 @@ def _read_errors(path: Path) -> Iterator[None]:
 
 
 def _refused(path: Path, why: str) -> DataError:
-    return DataError(f"{path} {why}, so it is not the Hugging Face hub's cifar10; give DATA=/path to another copy.")
+    return DataError(f"{path} {why}, so it is not the Hugging Face hub's cifar10", "give DATA=/path to another copy")

@@ -1,4 +1,4 @@
-"""What to run on this machine: the person's wishes, with the defaults that suit a machine with a GPU or without."""
+"""What to run on this machine: the options of a command, with the defaults for a machine with a GPU or without."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _ON_THIS_CPU = (
 
 @dataclass(frozen=True)
 class RunOptions:
-    """What was asked for; None where nothing was."""
+    """The options of a command; None where one was not given."""
 
     recipe: str | None = None
     seeds: str | None = None
@@ -84,52 +84,52 @@ class GpuWatch:
 
 
 def watched(
-    asked: str | None,
+    watch: str | None,
     where: Device,
     look: Callable[[], gpu.GpuInventory] = gpu.discover,
     container_kind: Callable[[], str] = container.kind,
 ) -> GpuWatch:
-    """The GPU that ``asked`` (auto, none, an index or a UUID) means while ``where`` trains; auto is the one that does.
+    """The GPU that ``watch`` (auto, none, an index or a UUID) means while ``where`` trains; auto is the one that does.
 
     One that is not there, or a driver that does not work, costs its values and never the run. Raises UsageError for a
     word that is none of these.
     """
-    asked = asked or "auto"
-    if asked == "none":
+    watch = watch or "auto"
+    if watch == "none":
         return GpuWatch(None, NOT_WANTED)
-    if asked == "auto" and where.unwatched:
+    if watch == "auto" and where.unwatched:
         hint = ""
         if where.asked == "gpu" and container_kind() != "none":
             hint = "; start the container with the driver capability `utility` to have it sampled"
         return GpuWatch(None, where.unwatched, f"The GPU trains unwatched: {where.unwatched}{hint}.")
-    if asked == "auto":
+    if watch == "auto":
         trains = where.kind == "gpu"
         return (
             GpuWatch(GpuSelection(where.asked))
             if trains
             else GpuWatch(None, "a CPU trains and no other card was named")
         )
-    if not asked.isdecimal() and not asked.startswith(("GPU-", "MIG-")):
-        close = difflib.get_close_matches(asked.lower(), ("auto", "none"), n=1, cutoff=0.3)
+    if not watch.isdecimal() and not watch.startswith(("GPU-", "MIG-")):
+        close = difflib.get_close_matches(watch.lower(), ("auto", "none"), n=1, cutoff=0.3)
         meant = f"; did you mean WATCH={close[0]}?" if close else "."
-        raise UsageError(f"WATCH={asked!r} is none of auto, none, a GPU's index or its UUID{meant}")
+        raise UsageError(f"WATCH={watch!r} is none of auto, none, a GPU's index or its UUID{meant}")
     try:
         sight = look()
-        chosen = gpu.choose(sight, asked)
+        chosen = gpu.choose(sight, watch)
     except gpu.GpuLost as problem:
-        return _unwatched(asked, f"that GPU is lost ({problem.why})", "restart the machine, or name another one")
+        return _unwatched(watch, f"that GPU is lost ({problem.why})", "restart the machine, or name another one")
     except gpu.GpuProblem as problem:
-        return _unwatched(asked, f"the driver does not work ({type(problem).__name__})", "make doctor tells more")
+        return _unwatched(watch, f"the driver does not work ({type(problem).__name__})", "make doctor tells more")
     except EnvironmentProblem:
-        return _unwatched(asked, "WATCH names none of the GPUs here", f"there are {_listed(sight.gpus)}")
+        return _unwatched(watch, "WATCH names none of the GPUs here", f"there are {_listed(sight.gpus)}")
     if chosen is None:
-        return _unwatched(asked, sight.why_none or "no GPU is visible", "leave WATCH out, or type WATCH=none")
-    uuid = asked if asked.startswith("MIG-") else chosen.uuid
+        return _unwatched(watch, sight.why_none or "no GPU is visible", "leave WATCH out, or type WATCH=none")
+    uuid = watch if watch.startswith("MIG-") else chosen.uuid
     return GpuWatch(GpuSelection(uuid, "trains" if where.kind == "gpu" and uuid == where.asked else "watched"))
 
 
-def _unwatched(asked: str, why: str, hint: str) -> GpuWatch:
-    notice = f"WATCH={asked} cannot be sampled: {why}; {hint}. The runs are made, and their records say so."
+def _unwatched(watch: str, why: str, hint: str) -> GpuWatch:
+    notice = f"WATCH={watch} cannot be sampled: {why}; {hint}. The runs are made, and their records say so."
     return GpuWatch(None, why, notice)
 
 
@@ -137,25 +137,26 @@ def _listed(gpus: Sequence[gpu.Gpu]) -> str:
     return ", ".join(f"{each.index} ({each.uuid})" for each in gpus)
 
 
-def recipe_name(wishes: RunOptions, where: Device) -> str:
+def recipe_name(options: RunOptions, where: Device) -> str:
     """The recipe asked for, or the one that this machine can make something of.
 
     Raises UsageError for a contradiction.
     """
-    if wishes.smoke:
-        if wishes.recipe not in (None, SMOKE):
+    if options.smoke:
+        if options.recipe not in (None, SMOKE):
             raise UsageError(
-                f"the smoke check has a recipe of its own; leave RECIPE={wishes.recipe} out or type make bench."
+                "the smoke check has a recipe of its own", f"leave RECIPE={options.recipe} out or type make bench"
             )
         return SMOKE
-    if wishes.recipe is not None:
-        return wishes.recipe
+    if options.recipe is not None:
+        return options.recipe
     if where.kind == "gpu":
         return FULL
-    if wishes.data not in (None, SYNTHETIC):
+    if options.data not in (None, SYNTHETIC):
         raise UsageError(
-            f"without a GPU the smoke check is run, which has no use for DATA={wishes.data}; leave DATA out, or add "
-            f"RECIPE={FAST} SEEDS=1 (about 11 minutes on 2 cores with bf16 instructions, longer on others)."
+            f"without a GPU the smoke check is run, which has no use for DATA={options.data}",
+            f"leave DATA out, or add RECIPE={FAST} SEEDS=1 (about 11 minutes on 2 cores with bf16 instructions, "
+            "longer on others)",
         )
     return SMOKE
 
@@ -166,21 +167,21 @@ def absolute(recipe: str) -> str:
     return f"{Path(place).absolute()}:{table}" if place.endswith(".json") else recipe
 
 
-def complete(wishes: RunOptions, where: Device, recipe: str, dataset: str) -> Plan:
+def complete(options: RunOptions, where: Device, recipe: str, dataset: str) -> Plan:
     """The plan for a ``recipe`` that is made for ``dataset`` (``cifar10`` or ``synthetic``). Raises UsageError."""
-    data = None if wishes.smoke else wishes.data
+    data = None if options.smoke else options.data
     if data is None and dataset == SYNTHETIC:
         data = SYNTHETIC
     return Plan(
         recipe=recipe,
-        seeds=seeds.parse(wishes.seeds or (_SMOKE_SEEDS if recipe == SMOKE else _FULL_SEEDS)),
+        seeds=seeds.parse(options.seeds or (_SMOKE_SEEDS if recipe == SMOKE else _FULL_SEEDS)),
         data=data,
-        input=_given(wishes.input) or ("device" if where.kind == "gpu" else "host"),
-        precision=wishes.precision or "auto",
+        input=_given(options.input) or ("device" if where.kind == "gpu" else "host"),
+        precision=options.precision or "auto",
         device=where,
-        threads=wishes.threads or usable_cpus(host.read()),
+        threads=options.threads or usable_cpus(host.read()),
         notice=_notice(where) if data == SYNTHETIC else "",
-        seeds_named=wishes.seeds is not None,
+        seeds_named=options.seeds is not None,
     )
 
 

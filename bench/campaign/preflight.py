@@ -1,7 +1,4 @@
-"""A look at the machine before a run: the facts that the rules of ``bench.rules`` are asked about.
-
-Nothing is judged here, and no rule looks at a machine itself.
-"""
+"""The facts about this machine that the rules of ``bench.rules`` need before a run; nothing is judged here."""
 
 from __future__ import annotations
 
@@ -13,22 +10,75 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.containers import engine as engines
+from bench.containers import selection
 from bench.errors import EnvironmentProblem
 from bench.launch import trainer_command
 from bench.probes import container, cpu, framework, git, gpu, host, machine
+from bench.probes.device import device as find_device
+from bench.probes.page_cache import cached_bytes
 from bench.rules import CardState, Data, Facts
+from bench.system import subprocesses
+from bench.system.paths import CHECKOUT
 from bench.system.subprocesses import RunCaptured
+from resnet9.data import dataset, sources
+from resnet9.errors import DataError
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where runs would be made: ``told`` in a sentence, ``problem`` where they could not be; in the ``image``, a name
-    and its TensorFlow, or natively where it is empty.
+    """Where runs would be made: ``text`` is a sentence, ``problem`` says why they could not be; ``image`` is its
+    TensorFlow and name, empty for a native run.
     """
 
-    told: str = ""
+    text: str = ""
     problem: str = ""
     image: str = ""
+
+
+def facts(data: str | None, results: Path, device: str, containers: selection.ContainerOptions) -> Facts:
+    """Return the facts about this machine for runs of this checkout that write in ``results``; nothing is pulled."""
+    place = find_place(containers, device)
+    return gather(CHECKOUT, results, device, find_data(data), subprocesses.run_captured, place=place)
+
+
+def find_place(options: selection.ContainerOptions, device: str) -> Place:
+    """Return where runs would be made."""
+    try:
+        trains_on = find_device(device)
+    except EnvironmentProblem:
+        return Place()  # the rules on GPUs say what is wrong with one
+    try:
+        chosen = selection.resolve(options, trains_on)
+        if chosen.choice is None or chosen.engine is None:
+            return Place(chosen.said)
+        image = chosen.choice.image
+        present = engines.inspect(chosen.engine, image, subprocesses.run_captured) is not None
+        if not present and not image.is_built:
+            engines.require_space(chosen.engine, image)
+        state = "It is here." if present else f"It is still to be {'built' if image.is_built else 'pulled'}."
+        return Place(f"{chosen.said} {state}", image=f"{image.tensorflow} in the image {image.name}")
+    except EnvironmentProblem as problem:
+        return Place(problem=str(problem))
+
+
+def find_data(named: str | None) -> Data:
+    """Return CIFAR-10 at ``named``, or where the checkout keeps it, by names and sizes of its files alone."""
+    if named and sources.is_address(named):
+        named = None  # it is downloaded to the same place
+    place = (named, CHECKOUT / dataset.DEFAULT_FOLDER)
+    try:
+        state, files = sources.source(*place)
+        cached = [cached_bytes(path) for path in files]
+        return Data(
+            "present",
+            sources.describe(*place),
+            will_be=state,
+            bytes=sum(path.stat().st_size for path in files),
+            cached_bytes=None if None in cached else sum(filter(None, cached)),
+        )
+    except DataError as error:
+        return Data("unusable" if named else "missing", error.message, error.hint)
 
 
 def gather(
@@ -36,7 +86,7 @@ def gather(
     results: Path,
     device: str,
     data: Data,
-    hear: RunCaptured,
+    run: RunCaptured,
     environ: Mapping[str, str] = os.environ,
     place: Place = Place(),
 ) -> Facts:
@@ -44,13 +94,13 @@ def gather(
     seen, cpus = host.read(), cpu.read()  # first, before our own work shows in the load
     binding, binding_problem = _binding()
     gpus = _gpus(device, environ.get("CUDA_VISIBLE_DEVICES"))
-    code = git.look(checkout, hear)
+    code = git.look(checkout, run)
     lock_name = machine.installed_lock()["lock.name"]
     ground = next(folder for folder in (results, *results.absolute().parents) if folder.exists())
     tensorflow = (
         framework.Answer(place.image)
         if place.image
-        else framework.ask(lambda argv, seconds: hear(argv, seconds).out, checkout, trainer_command.python())
+        else framework.ask(lambda argv, seconds: run(argv, seconds).out, checkout, trainer_command.python())
     )
     swap = (seen.swap_total_bytes, seen.swap_free_bytes)
     return Facts(
@@ -90,7 +140,7 @@ def gather(
         swap_used_bytes=None if swap[0] is None or swap[1] is None else swap[0] - swap[1],
         load_average=seen.load_average,
         unreadable=seen.unreadable,
-        place=place.told,
+        place=place.text,
         place_problem=place.problem,
         in_container=bool(place.image),
         container_kind=container.kind(),
@@ -111,7 +161,6 @@ def packages_unlike_lock(lock: Path) -> tuple[str, ...] | None:
 
 
 def _binding() -> tuple[str | None, str | None]:
-    """The package that supplies pynvml, or what is wrong with it."""
     try:
         return gpu.binding(), None
     except gpu.GpuProblem as problem:
@@ -120,8 +169,6 @@ def _binding() -> tuple[str | None, str | None]:
 
 @dataclass(frozen=True)
 class _Gpus:
-    """What ``Facts`` has of the GPUs."""
-
     names: tuple[str, ...] | None
     problem: str | None = None
     hidden_by: str | None = None
@@ -172,6 +219,5 @@ def _state(chosen: gpu.Gpu) -> CardState:
 
 @gpu.in_driver_thread("opening the GPU")
 def _sampled(uuid: str) -> tuple[gpu.Before, gpu.Sample, dict[str, str]]:
-    """What the card does before a run, what it answers to a tick, and which calls it answers."""
     with gpu.open_card(uuid) as card:
         return card.look_before(), card.sample(slow=True), dict(card.calls)

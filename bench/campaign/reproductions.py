@@ -101,6 +101,27 @@ def text(body: dict[str, Any]) -> str:
     return json.dumps(body, indent=1, ensure_ascii=False) + "\n"
 
 
+def update() -> Iterator[str]:
+    """Write ``reproduced.json`` from the published runs, and yield the lines that say what is in it."""
+    body = content()
+    disk.replace_file(REPRODUCED_FILE, text(body))
+    own = {row["recipe"] for row in body["own"]}
+    for row in (row for row in body["recipes"] if row["recipe"] not in own):
+        word = "reproduced" if row["reproduced"] else "not reproduced"
+        percent = "nothing" if row["published_percent"] is None else f"{row['published_percent']:g} %"
+        runs = "1 run" if row["n"] == 1 else f"{row['n']} runs"
+        left_out = "".join(f", left out {number} {how}" for how, number in row["left_out"].items())
+        yield f"{row['recipe']}: {word}; {runs} give {row['mean_percent']:.2f} %, published is {percent}{left_out}."
+    for row in body["own"]:
+        rate, interval = reliability.texts(row["success"], row["success_low"], row["success_high"])
+        may = f"no default: {row['shortfall']}" if row["shortfall"] else "may be a default"
+        counted = f"{row['reached']} of {row['runs']} runs here reached the target"
+        yield f"{row['recipe']}: success {row['basis']}, {rate} ({interval}); {counted}; {may}."
+    if not body["recipes"]:
+        yield "No run under results/published is of a shipped recipe on CIFAR-10."
+    yield f"{REPRODUCED_FILE.relative_to(CHECKOUT)} is up to date; {body['rule']}; {body['own_rule']}."
+
+
 def notes(records: Sequence[Record]) -> list[str]:
     """What the summary of these judged runs has to say about their recipe being reproduced; most often nothing."""
     if not any(is_ours(each) for each in records):

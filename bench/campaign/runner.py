@@ -1,4 +1,4 @@
-"""One run of a campaign, from its plan to its record, and what is said where runs did not end well.
+"""One run of a campaign, from its plan to its record.
 
 Shared by the commands that run a campaign and that run an ablation, so that both run alike.
 """
@@ -18,11 +18,11 @@ from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from bench import errors, rules
+from bench import rules
 from bench.campaign import progress, records
 from bench.campaign.campaign import ENDED_WELL, Campaign, Configuration
 from bench.campaign.outcomes import _discarded, missing
-from bench.containers import launch_spec
+from bench.containers import engine, launch_spec
 from bench.containers import process as container_process
 from bench.launch import kernel_cache, launch, trainer_command
 from bench.launch.conditions import RunConditions, WarmUp, warm_up_limits, warm_up_seed
@@ -50,7 +50,7 @@ _LONG_REST_NS = 1_000_000_000
 
 
 def configuration_of(todo: Plan, recipe: Recipe | CustomTrainer, data: Data) -> Configuration:
-    """What every run of a plan shares."""
+    """Return what every run of a plan shares."""
     return Configuration(
         recipe=recipe.name,
         recipe_sha256=recipe.sha256,
@@ -68,29 +68,30 @@ def configuration_of(todo: Plan, recipe: Recipe | CustomTrainer, data: Data) -> 
 
 
 class Runner:
-    """Makes runs one after the other, each shown on the terminal; ``total`` is how many will count."""
+    """Makes runs one after the other, each shown on the terminal; ``total`` is the number that count."""
 
     def __init__(
         self,
         total: int,
         limits: Limits,
-        wishes: SignalPipe,
+        signals: SignalPipe,
         protocol: RunConditions,
         samplers: Samplers,
         session: Mapping[str, Any],
     ) -> None:
         self.display = progress.of(sys.stdout, total)
-        self._limits, self._wishes, self._protocol, self._samplers = limits, wishes, protocol, samplers
+        self._limits, self._signals, self._protocol, self._samplers = limits, signals, protocol, samplers
         self._session = dict(session)
         self._told: set[str] = set()
         self._warmed_up = False
         self._exited_ns: int | None = None
 
     def make(self, campaign: Campaign, todo: Plan, data: Data, run: int | WarmUp, title: str = "") -> launch.Outcome:
-        """Make the run of a seed, or a warm-up run, write its record and the campaign's tables; a ``title`` is said
-        before.
+        """Make the run of a seed, or a warm-up run, and write its record and the campaign's tables.
 
-        A wish to stop that came between two runs is an interruption.
+        A ``title`` is printed before.
+
+        A request to stop that came between two runs is an interruption.
         """
         warming_up = isinstance(run, WarmUp)
         if not self._rested():
@@ -100,9 +101,9 @@ class Runner:
         environ = trainer_command.environment({**os.environ, **todo.variables})
         with kernel_cache.prepared(campaign.protocol.kernel_cache, environ) as env:
             job, spawner = self._job(campaign, todo, data, run, env)
-            if self._wishes.take():  # It came while the machine was looked at.
+            if self._signals.take():  # It came while the machine was looked at.
                 return launch.Outcome("interrupted", "stopped between two runs")
-            self.display.begin(None if warming_up else job.asked.seed, time.monotonic_ns())
+            self.display.begin(None if warming_up else job.expected.seed, time.monotonic_ns())
             limits = warm_up_limits(self._limits) if warming_up else self._limits
             if todo.placed is not None:
                 # TERM is lost on a container that is made and not begun yet; killing it must not take long.
@@ -128,13 +129,13 @@ class Runner:
                 self.display.say(sentence)
 
     def _rested(self) -> bool:
-        """Wait until the rest since the run before is over; at once False where somebody wishes to stop."""
+        """Wait until the rest after the run before is over; return False as soon as a request to stop comes."""
         poller = select.poll()
-        poller.register(self._wishes, select.POLLIN)
+        poller.register(self._signals, select.POLLIN)
         until_ns = 0 if self._exited_ns is None else self._exited_ns + round(self._protocol.idle_seconds * 1e9)
         if until_ns - time.monotonic_ns() > _LONG_REST_NS:
             self.display.say(f"resting until {self._protocol.idle_seconds:g} s after the run before")
-        while not self._wishes.take():
+        while not self._signals.take():
             left_ns = until_ns - time.monotonic_ns()
             if left_ns <= 0:
                 return True
@@ -156,10 +157,10 @@ class Runner:
             env=start.command.env,
             cwd=start.command.cwd,
             folder=folder,
-            asked=ExpectedRun(
+            expected=ExpectedRun(
                 seed=seed,
                 target_percent=shared.target_percent,
-                # What a person's own trainer calls its recipe, its input and its precision are its own words.
+                # A custom trainer names its recipe, its input and its precision itself.
                 recipe_sha256="" if own else shared.recipe_sha256,
                 dataset_sha256=shared.dataset_sha256,
                 dataset_state=shared.dataset_state,
@@ -183,19 +184,15 @@ class Runner:
 
 
 def _explained(outcome: launch.Outcome, todo: Plan) -> launch.Outcome:
-    """An outcome with what to type where a trainer found no GPU in its container; its own advice is for a host."""
-    no_gpu = outcome.status == "failed" and outcome.exit_code == errors.EnvironmentProblem.exit_code
-    if todo.placed is None or not no_gpu or "NVIDIA driver shows" not in outcome.reason:
+    """Return the outcome with advice for a trainer that found no GPU in its container; its own is for a host."""
+    if todo.placed is None or outcome.code != launch.NO_GPU:
         return outcome
     program = Path(todo.placed.engine.program).name
     how = "--device nvidia.com/gpu=all" if todo.placed.engine.is_podman else "--gpus all"
     look = f"`{program} run --rm {how} {todo.placed.choice.image.locator} nvidia-smi`"
-    if todo.placed.engine.is_podman:
-        mend = "`sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml`"
-    else:
-        mend = "`sudo nvidia-ctk runtime configure --runtime=docker` and `sudo systemctl restart docker`"
-    reason = outcome.reason.rstrip(".")
-    return replace(outcome, reason=f"{reason}; inside the container, that is: see what {look} shows, and type {mend}")
+    fix = engine.MAKE_CDI if todo.placed.engine.is_podman else engine.CONFIGURE_DOCKER
+    reason = f"{outcome.reason.rstrip('.')}; this is inside the container: see what {look} shows, and type {fix}"
+    return replace(outcome, reason=reason)
 
 
 @dataclass(frozen=True)
@@ -245,9 +242,7 @@ def _fingerprint(todo: Plan, start: _Start) -> dict[str, Any]:
 
 
 def _of_own_trainer(found: Mapping[str, Any], cwd: Path) -> dict[str, Any]:
-    """A fingerprint without our own environment, in which a person's program does not run, and with its folder's
-    commit.
-    """
+    """A fingerprint without our environment, in which a custom trainer does not run, and with its folder's commit."""
     code = git.look(cwd, subprocesses.run_captured)
     return {
         **_without_our_environment(found),
@@ -258,7 +253,6 @@ def _of_own_trainer(found: Mapping[str, Any], cwd: Path) -> dict[str, Any]:
 
 
 def _without_our_environment(found: Mapping[str, Any]) -> dict[str, Any]:
-    """A fingerprint of a trainer that has an interpreter and packages of its own."""
     kept = {name: value for name, value in found.items() if not name.startswith("package.")}
     return {**kept, **dict.fromkeys(name for name in kept if name.startswith(("lock.", "python.")))}
 
@@ -272,15 +266,16 @@ def open_runner(
     enough_epochs: int | None = None,
     session: Mapping[str, Any] = MappingProxyType({}),
 ) -> Iterator[Runner]:
-    """A Runner, which samples the GPU that is ``watched`` and ends each run after ``enough_epochs``. Within a run a
-    wish to stop ends the run; between two it waits until what the last one gave is written. ``session`` is added to the
-    circumstances of every run.
+    """Yield a Runner that samples the GPU ``watched`` and ends each run after ``enough_epochs``.
+
+    A request to stop ends the run in progress; between two runs it waits until the last one is written. ``session`` is
+    added to the circumstances of every run.
     """
     limits = Limits(enough_epochs=enough_epochs)
     if timeout is not None:
         limits = replace(limits, start_seconds=timeout, silence_seconds=timeout)
-    with SignalPipe() as wishes, Samplers(watched.chosen, watched.why_none) as samplers:
-        made = Runner(total, limits, wishes, protocol, samplers, session)
+    with SignalPipe() as signals, Samplers(watched.chosen, watched.why_none) as samplers:
+        made = Runner(total, limits, signals, protocol, samplers, session)
         if watched.notice and protocol.telemetry:
             made.display.say(watched.notice)
         yield made

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,9 +12,6 @@ from bench.cli import options
 from bench.cli.options.numbers import PERCENT, Number
 
 if TYPE_CHECKING:
-    from bench.campaign.conformance_runs import ConformanceRunner
-    from bench.campaign.plan import RunOptions
-    from bench.record.expected_run import ExpectedRun
     from bench.rules.conformance import Finding
 
 _COLOURS = {"kept": "green", "broken": "red", "unseen": "yellow", "hint": "cyan"}
@@ -39,9 +34,9 @@ def command(
     words: tuple[str, ...], data: str | None, device: str | None, target: float | None, seed: int,
     threads: int | None, timeout: int | None, quick: bool, keep: Path | None, as_json: bool,
 ) -> int:  # fmt: skip
-    """Start a custom trainer a few times and report the rules of docs/reference/protocol.md that it breaks.
+    """Start a custom trainer a few times and say which rule of the contract it breaks (docs/reference/protocol.md).
 
-    Two whole runs on built-in data, and a start that is told to end. Leaves with 0 where no rule is broken, else
+    Two whole runs on built-in data, and a start that is stopped. Exits with 0 where no rule is broken, else
     with 1.
     """
     import json
@@ -51,13 +46,9 @@ def command(
     from bench.record.expected_run import ExpectedRun
     from bench.rules import conformance
 
-    typed, wishes = _typed(words), RunOptions(data=data, device=device, threads=threads)
-    asked = ExpectedRun(seed, target or custom_campaign.TARGET_PERCENT)
-    try:
-        with _bench(typed, wishes, asked, timeout, keep) as bench:
-            starts = bench.all(quick)
-    except conformance_runs.Interrupted:
-        raise KeyboardInterrupt from None
+    typed, wanted = _typed(words), RunOptions(data=data, device=device, threads=threads)
+    expected = ExpectedRun(seed, target or custom_campaign.TARGET_PERCENT)
+    starts = conformance_runs.starts(typed, wanted, expected, timeout, keep, quick)
     findings = (*conformance.findings(starts), *conformance.hints(starts))
     broken = [each.rule for each in findings if each.verdict == conformance.FAIL]
     if as_json:
@@ -72,7 +63,6 @@ def command(
 
 
 def _typed(words: tuple[str, ...]) -> str:
-    """The command, or that of TRAINER. Raises UsageError where several words came without quotes around them."""
     import os
     import shlex
 
@@ -80,69 +70,10 @@ def _typed(words: tuple[str, ...]) -> str:
 
     if len(words) > 1:
         whole = shlex.join(words)
-        raise UsageError(f"put the trainer's command into quotes: check-trainer {shlex.quote(whole)}.")
+        raise UsageError(
+            "the trainer's command is several words", f"put it into quotes: check-trainer {shlex.quote(whole)}"
+        )
     return words[0] if words else os.environ.get("TRAINER", "")
-
-
-@contextmanager
-def _bench(
-    typed: str, wishes: RunOptions, asked: ExpectedRun, timeout: int | None, keep: Path | None
-) -> Iterator[ConformanceRunner]:
-    """What starts the program, with its data, its device and a folder, for as long as the ``with`` lasts."""
-    import os
-
-    from bench.campaign import conformance_runs, dataset_export, plan
-    from bench.campaign import dataset as _dataset
-    from bench.containers.selection import device as choose_device
-    from bench.launch import custom_trainer
-    from bench.launch.monitor import Limits
-    from bench.launch.trainer_command import TrainerContext
-    from bench.probes import host
-    from bench.system import locks, signals
-    from resnet9.data import dataset
-
-    program = custom_trainer.read(typed, Path.cwd(), os.environ.get("PATH"))
-    where = choose_device(wishes.device, err=True)
-    with (
-        signals.interrupt_on_stop_signals(),
-        locks.held(locks.device_lock(where.key), f"the device {where.name}"),
-        _place(keep) as folder,
-    ):
-        data = _dataset.load(wishes.data or dataset.SYNTHETIC)
-        with dataset_export.file_of(data) as flat:
-            threads = wishes.threads or plan.usable_cpus(host.read())
-            yield conformance_runs.ConformanceRunner(
-                program=program,
-                given=TrainerContext(data.where, data.state, flat, len(data.test_labels), where.asked, threads),
-                asked=replace(
-                    asked,
-                    dataset_sha256=data.sha256,
-                    dataset_state=data.state,
-                    device_kind=where.kind,
-                    test_labels=data.test_labels,
-                ),
-                limits=Limits() if timeout is None else Limits(start_seconds=timeout, silence_seconds=timeout),
-                folder=folder,
-                told=lambda what: click.echo(f"{program.name}: {what} ...", err=True),
-            )
-
-
-@contextmanager
-def _place(keep: Path | None) -> Iterator[Path]:
-    """The folder of the starts: a new one that stays, or one that is gone afterwards. Raises UsageError."""
-    from bench.errors import UsageError
-    from bench.system import tempdirs
-    from bench.system.files import wrap_disk_errors
-
-    if keep is None:
-        with tempdirs.folder() as folder:
-            yield folder
-        return
-    if keep.exists():
-        raise UsageError(f"{keep} is there already; name a new folder with --keep.")
-    with wrap_disk_errors(keep):
-        keep.mkdir(parents=True)
-    yield keep
 
 
 def _tell(finding: Finding) -> None:

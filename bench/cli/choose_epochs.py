@@ -32,44 +32,9 @@ def command(recipe: str, folders: tuple[Path, ...], success: float, runs_only: b
     success: with retries in a new process (start and compilation again) and in the same one. Method:
     docs/concepts/methodology.md.
     """
-    from bench.analysis import epoch_curve
     from bench.campaign import epoch_choice
     from bench.campaign.reproductions import PUBLISHED
-    from bench.errors import UsageError
-    from bench.report import epochs as shown
-    from resnet9 import recipe as recipes
+    from bench.report import epochs
 
-    share = success / 100
-    chosen = recipes.load(recipe)
-    lengths = epoch_choice.lengths(chosen, epoch_choice.campaigns(folders or (PUBLISHED,)))
-    published = () if runs_only else epoch_choice.published(chosen)
-    slope = None if runs_only else epoch_curve.SLOPE
-    if not lengths and (folders or not published):
-        raise UsageError(
-            f"no run of {recipe} at any length is in {', '.join(map(str, folders)) or 'results/published'}; name "
-            "folders with such runs, made by `make bench`."
-        )
-    runs = [(each.epochs, accuracy) for each in lengths for accuracy in each.accuracies]
-    curve = epoch_curve.fit(runs, published, slope)
-    costs = epoch_curve.costs(record for each in lengths for record in each.records)
-    shortest = min([each.epochs for each in lengths] + [each.epochs for each in published])
-    choices = epoch_curve.choose(curve, chosen.target_percent, share, shortest, costs)
-    report = shown.EpochReport(
-        recipe=recipe,
-        target_percent=chosen.target_percent,
-        share=share,
-        measured=[
-            shown.Measured(each.recipe, each.epochs, each.accuracies, each.reached, each.left_out) for each in lengths
-        ],
-        published=published,
-        slope=slope,
-        curve=curve,
-        costs=costs,
-        choices=choices,
-        shown_epochs=epoch_curve.shown(
-            [*(each.epochs for each in lengths), *(each.epochs for each in published)],
-            [chosen.epochs, *(each.prediction.epochs for each in choices)],
-        ),
-    )
-    shown.show(report, sys.stdout)
+    epochs.show(epoch_choice.report(recipe, folders, PUBLISHED, success / 100, runs_only), sys.stdout)
     return 0

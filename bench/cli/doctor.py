@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from bench.cli.options import containers
-from bench.system import subprocesses
-from bench.system.paths import CHECKOUT
-
-if TYPE_CHECKING:
-    from bench.campaign.preflight import Place
-    from bench.containers import selection
-    from bench.rules import Data
+from bench.system.paths import RESULTS
 
 _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 
@@ -41,12 +34,8 @@ def command(
     from bench.containers import selection
     from bench.errors import EnvironmentProblem
 
-    results = Path(out) if out else CHECKOUT / "results"
-    place = _look_for_place(selection.ContainerOptions(where, image, docker, docker_flags), device or None)
-    facts = preflight.gather(
-        CHECKOUT, results, device or "auto", _look_for_data(data), subprocesses.run_captured, place=place
-    )
-    found = rules.run_preflight(facts)
+    asked = selection.ContainerOptions(where, image, docker, docker_flags)
+    found = rules.run_preflight(preflight.facts(data or None, Path(out) if out else RESULTS, device or "auto", asked))
     failed = [each.check for each in found if each.verdict == rules.FAIL]
     if as_json:
         body = {"good": not failed, "rules": rules.RULES, "checks": [asdict(each) for each in found]}
@@ -58,57 +47,5 @@ def command(
         if each.advice:
             click.echo(f"{'':23}-> {each.advice}")
     if failed:
-        raise EnvironmentProblem(f"This machine cannot run a campaign yet: see {', '.join(failed)} above.")
+        raise EnvironmentProblem("This machine cannot run a campaign yet", f"see {', '.join(failed)} above")
     return 0
-
-
-def _look_for_place(asked: selection.ContainerOptions, device: str | None) -> Place:
-    """Where runs would be made; nothing is pulled."""
-    from bench.campaign.preflight import Place
-    from bench.containers import engine as engines
-    from bench.containers import selection
-    from bench.errors import EnvironmentProblem
-    from bench.probes.device import device as find_device
-
-    try:
-        trains_on = find_device(device)
-    except EnvironmentProblem:
-        return Place()  # what is wrong with a GPU is told where GPUs are asked about
-    try:
-        settled = selection.resolve(asked, trains_on)
-        if settled.choice is None or settled.engine is None:
-            return Place(settled.said)
-        chosen = settled.choice.image
-        there = engines.inspect(settled.engine, chosen, subprocesses.run_captured) is not None
-        if not there and not chosen.is_built:
-            engines.require_space(settled.engine, chosen)
-        how = "It is here." if there else f"It is still to be {'built' if chosen.is_built else 'pulled'}."
-        return Place(f"{settled.said} {how}", image=f"{chosen.tensorflow} in the image {chosen.name}")
-    except EnvironmentProblem as problem:
-        return Place(problem=str(problem))
-
-
-def _look_for_data(where: str | None) -> Data:
-    """CIFAR-10 at ``where``, or where the checkout keeps it; nothing is read but names and sizes."""
-    from bench.probes.page_cache import cached_bytes
-    from bench.rules import Data
-    from resnet9.data import dataset, sources
-
-    if where and sources.is_address(where):
-        where = None  # it is downloaded to the same place
-    place = (where or None, CHECKOUT / dataset.DEFAULT_FOLDER)
-    try:
-        state, files = sources.source(*place)
-        cached = [cached_bytes(path) for path in files]
-        return Data(
-            "present",
-            sources.describe(*place),
-            will_be=state,
-            bytes=sum(path.stat().st_size for path in files),
-            cached_bytes=None if None in cached else sum(filter(None, cached)),
-        )
-    except Exception as error:
-        if getattr(error, "exit_code", None) != 3:  # the trainer's errors carry the codes of the contract
-            raise
-        state = "unusable" if where else "missing"
-        return Data(state, getattr(error, "message", str(error)), getattr(error, "hint", ""))

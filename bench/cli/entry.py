@@ -30,32 +30,15 @@ def command(
     when the campaign was run need not be given again.
     """
     from bench.dawnbench import publish
-    from bench.dawnbench.claims import missing
-    from bench.errors import Refused, UsageError
     from bench.record import describe, load_campaign
-    from bench.rules import with_verdict
 
     folder = folder or describe.newest(RESULTS)
     campaign = load_campaign(folder, rebuild=True)
-    claimed = claims_options.together(campaign.claims, claims, folder)
-    lacking = missing(author=claimed.author, email=claimed.email, hardware=claimed.hardware)
-    if lacking:
-        raise UsageError(
-            f"a DAWNBench entry needs to know more: type `make report {' '.join(lacking)}` with your values."
-        )
-    if campaign.configuration.get("dataset") == "synthetic":
-        raise Refused(f"{folder} was trained on the built-in stand-in, which is no CIFAR-10 result and makes no entry.")
-    records = tuple(with_verdict(record) for record in campaign.records)
-    if not any(each.reached and each.verdict and each.verdict.level != "invalid" for each in records):
-        raise Refused(f"no run in {folder} that is to be believed reached the target, so there is no time to enter.")
-    table = report.recipe_table(campaign)
-    line = publish.write_dawnbench(
+    line = publish.write_entry(
         folder,
-        records,
-        claimed,
-        table,
-        str(folder),
-        plan=campaign.seeds,
+        campaign,
+        claims_options.together(campaign.claims, claims, folder),
+        report.recipe_table(campaign),
         allow_unverified_data=allow_unverified_data,
         allow_uncommitted_code=allow_uncommitted_code,
     )

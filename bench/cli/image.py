@@ -1,4 +1,4 @@
-"""``python -m bench image``: the pinned images: list them, build them, ask for a digest, try one on this GPU."""
+"""``python -m bench image``: list, resolve, build and verify the pinned images."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bench.cli.options import containers
 
 @click.group("image")
 def command() -> None:
-    """The images that a trainer can run in (docker/images.toml): list, build, resolve, accept, verify."""
+    """The images that a trainer can run in (docker/images.toml): list, build, resolve, verify."""
 
 
 @command.command("list")
@@ -65,42 +65,34 @@ def shell(
     return _images.shell(device, selection.ContainerOptions(where, image, docker, docker_flags))
 
 
-@command.command("accept")
-@options.device
-@containers.options
-@click.option("--no-tests", is_flag=True, help="leave the trainer's own tests out")
-@click.option("--keep", is_flag=True, help="leave docker/images.toml as it is")
-def accept(
-    device: str | None, where: str | None, image: str | None, docker: str | None, docker_flags: str | None,
-    no_tests: bool, keep: bool,
-) -> int:  # fmt: skip
-    """Try an image on this GPU, and write down in docker/images.toml whether it will do.
-
-    In the image: the GPU is in TensorFlow's build list; convolutions and matrix products with their gradients, in every
-    precision, are right to tolerance; the trainer's own tests pass. Leaves with 0 where all is well, else with 1.
-    """
-    from bench.containers import acceptance, selection
-
-    asked = selection.ContainerOptions(where, image, docker, docker_flags)
-    return acceptance.accept(device, asked, with_tests=not no_tests, writes=not keep)
-
-
 @command.command("verify")
 @options.device
 @containers.options
-@click.option("--no-tests", is_flag=True, help="leave the trainer's own tests out")
+@click.option("--no-tests", is_flag=True, help="leave out the trainer's own tests")
+@click.option("--no-runs", is_flag=True, help="leave out the smoke campaign and the run that is stopped")
+@click.option("--keep", is_flag=True, help="leave docker/images.toml as it is")
 @click.option("--out", envvar="OUT", help="folder for what is found  [default: a new one in results/]")
 def verify(
     device: str | None, where: str | None, image: str | None, docker: str | None, docker_flags: str | None,
-    no_tests: bool, out: str | None,
+    no_tests: bool, no_runs: bool, keep: bool, out: str | None,
 ) -> int:  # fmt: skip
-    """Try everything that only a GPU and the real image can show: accept, and runs that are looked at.
+    """Try an image on this GPU, and write into docker/images.toml whether it works.
 
-    Whether the registry still gives the pinned digest; what `accept` tries; a whole smoke campaign in the container,
-    its files, their owner, its record; and a run that is told to stop. Leaves with 0 where all is well, else with 1.
+    In the image: the GPU is in TensorFlow's build list; convolutions and matrix products with their gradients, in every
+    precision, are right to tolerance; the trainer's own tests pass. Around it: the registry still gives the pinned
+    digest; a smoke campaign in the container, its files, their owner, its record; a run that is stopped. Exits with 0
+    where no check failed, else with 1.
     """
     from bench.campaign import image_verification
     from bench.containers import selection
 
     asked = selection.ContainerOptions(where, image, docker, docker_flags)
-    return image_verification.verify(device, asked, out or None, with_tests=not no_tests)
+    return image_verification.verify(device, asked, out or None, tests=not no_tests, runs=not no_runs, write=not keep)
+
+
+@command.command("accept", hidden=True, add_help_option=False, context_settings={"ignore_unknown_options": True})
+@click.argument("words", nargs=-1, type=click.UNPROCESSED)
+def accept(words: tuple[str, ...]) -> int:
+    """Do what ``verify --no-runs`` does."""
+    code: int = verify.main(["--no-runs", *words], standalone_mode=False)
+    return code

@@ -34,9 +34,7 @@ def command(path: Path, level: str) -> None:
         _show(verdict)
     refused = sum(not verdict.accepted for verdict in verdicts)
     if refused:
-        raise GateFailed(
-            f"{refused} of {len(verdicts)} not accepted at the level {level}; what to change is listed above."
-        )
+        raise GateFailed(f"{refused} of {len(verdicts)} not accepted at the level {level}", "see above what to change")
 
 
 def _show(verdict: Verdict) -> None:

@@ -1,4 +1,4 @@
-"""``bench image accept``: does this image compute rightly on this GPU, and does the trainer pass its tests in it?"""
+"""Whether an image computes correctly on this GPU, and whether the trainer passes its tests in it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from bench.errors import EnvironmentProblem
 from bench.launch import kernel_cache, trainer_command
 from bench.probes import gpu
 from bench.record import replace_file
-from bench.system import locks, redaction, signals, subprocesses
+from bench.system import redaction, subprocesses
 from bench.system.identity import Identity
 from bench.system.paths import CHECKOUT
 
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from bench.containers.launch_spec import ContainerTarget
     from bench.probes.device import Device
 
-RESULTS = CHECKOUT / "results"
 #: From the first import to the last check: PTX for a new GPU may have to be compiled for every kernel.
 ANSWER_SECONDS = 900.0
 _INSTALL_SECONDS = 300.0
@@ -45,31 +44,16 @@ _TEST_VARIABLES = {"NVIDIA_TF32_OVERRIDE": "0", "TF_FORCE_GPU_ALLOW_GROWTH": "tr
 
 @dataclass(frozen=True)
 class Found:
-    """One thing that was tried; ``passed`` is None where it could not be."""
+    """One check; ``passed`` is None where it could not be made, ``value`` is what was read, for code."""
 
     what: str
     passed: bool | None
     told: str = ""
-
-
-def accept(device: str | None, asked: selection.ContainerOptions, *, with_tests: bool, writes: bool) -> int:
-    """Try an image, say what was found, keep it in results/ and in docker/images.toml; 0 where all is well, else 1."""
-    where = selection.device(device)
-    with signals.interrupt_on_stop_signals(), locks.held(locks.device_lock(where.key), f"the device {where.name}"):
-        settled = selection.resolve(selection.explicitly(asked), where)
-        click.echo(settled.said)
-        placed = selection.ready(settled, where)
-        assert placed is not None
-        answer, found = examine(placed, where, with_tests=with_tests)
-    folder = RESULTS / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-acceptance-{placed.choice.image.name}"
-    keep(folder, placed, answer, found)
-    if writes:
-        click.echo(write(placed, where, answer, found))
-    return 1 if any(each.passed is False for each in found) else 0
+    value: str = ""
 
 
 def examine(placed: ContainerTarget, where: Device, *, with_tests: bool) -> tuple[Mapping[str, Any], list[Found]]:
-    """What the image answers, and what each check found, told on the terminal as it comes."""
+    """Return what the image answers and what each check found; each is printed as it comes."""
     answer = _ask(placed, where)
     found = judge(answer, placed, where)
     for each in found:
@@ -83,7 +67,7 @@ def examine(placed: ContainerTarget, where: Device, *, with_tests: bool) -> tupl
 
 
 def tell(found: Found) -> None:
-    """One line."""
+    """Print a check in one line."""
     word, colour = {True: ("ok", "green"), False: ("fail", "red"), None: ("open", "yellow")}[found.passed]
     click.echo(f"{click.style(f'{word:5}', fg=colour)}{found.what}{f': {found.told}' if found.told else ''}")
 
@@ -94,18 +78,20 @@ def _ask(placed: ContainerTarget, where: Device) -> Mapping[str, Any]:
     with kernel_cache.prepared("kept", env) as prepared:
         words = (launch_spec.PYTHON, "-m", "resnet9.device.acceptance", "--device", where.asked)
         run = launch_spec.contained(placed, words, prepared, secrets.token_hex(6))
-        heard = _heard(placed, run, prepared)
-    last = next((line for line in reversed(heard.out.splitlines()) if line.startswith("{")), "")
+        done = _run(placed, run, prepared)
+    last = next((line for line in reversed(done.out.splitlines()) if line.startswith("{")), "")
     try:
         answer = json.loads(last)
         if isinstance(answer, dict) and isinstance(answer["checks"], list):
             return answer
     except (ValueError, KeyError):
         pass
-    ours = next((line for line in heard.err.splitlines() if line.startswith("resnet9: ")), "").removeprefix("resnet9: ")
+    ours = next((line for line in done.err.splitlines() if line.startswith("resnet9: ")), "").removeprefix("resnet9: ")
     name = Path(placed.engine.program).name
-    why = ours or engines.meaning(heard.err, name, placed.choice.image.locator).sentence().rstrip(".")
-    raise EnvironmentProblem(f"{placed.choice.image.name} gives no answer on {where.name}: {why}.")
+    before = f"{placed.choice.image.name} gives no answer on {where.name}: "
+    if ours:
+        raise EnvironmentProblem(f"{before}{ours}.")
+    raise engines.meaning(done.err, name, placed.choice.image.locator, before)
 
 
 def _with_values(run: spec.Contained, env: Mapping[str, str]) -> spec.Contained:
@@ -114,29 +100,29 @@ def _with_values(run: spec.Contained, env: Mapping[str, str]) -> spec.Contained:
     return replace(run, passed=(), fixed={**values, **run.fixed})
 
 
-def _heard(placed: ContainerTarget, run: spec.Contained, env: Mapping[str, str]) -> subprocesses.CompletedCommand:
+def _run(placed: ContainerTarget, run: spec.Contained, env: Mapping[str, str]) -> subprocesses.CompletedCommand:
     words = spec.argv(_with_values(run, env))
     try:
         return subprocesses.run_captured([*words[:2], "--rm", *words[2:]], ANSWER_SECONDS)
     except TimeoutError:
         raise EnvironmentProblem(
-            f"{placed.choice.image.name} did not answer within {ANSWER_SECONDS / 60:.0f} minutes; see what "
-            f"`{Path(placed.engine.program).name} ps` shows."
+            f"{placed.choice.image.name} did not answer within {ANSWER_SECONDS / 60:.0f} minutes",
+            f"see what `{Path(placed.engine.program).name} ps` shows",
         ) from None
     finally:
         subprocesses.run_captured([placed.engine.program, "rm", "--force", run.name], engines.PATIENCE_SECONDS)
 
 
 def judge(answer: Mapping[str, Any], placed: ContainerTarget, where: Device) -> list[Found]:
-    """What an answer says: the build list, the versions, how CUDA really runs, and every comparison."""
+    """Return the checks of an answer: the build list, the versions, how CUDA runs, and every comparison."""
     image, found = placed.choice.image, []
     capability = (answer.get("device") or {}).get("compute_capability")
     if capability:
         listed = [str(each) for each in answer.get("compute_capabilities") or []]
         major, _, minor = str(capability).partition(".")
         code = compat.gpu_code(listed, (int(major), int(minor)))
-        told = f"{capability} among {', '.join(listed) or 'nothing'}: {code}"
-        found.append(Found("the build list holds the GPU", code == compat.NATIVE, told))
+        text = f"{capability} among {', '.join(listed) or 'nothing'}: {code}"
+        found.append(Found("the build list holds the GPU", code == compat.NATIVE, text))
         found.append(_mode(answer, placed, where))
     if image.tensorflow != "unknown":
         same = str(answer.get("tensorflow")).partition("+")[0] == image.tensorflow
@@ -152,27 +138,24 @@ def judge(answer: Mapping[str, Any], placed: ContainerTarget, where: Device) -> 
 
 
 def _mode(answer: Mapping[str, Any], placed: ContainerTarget, where: Device) -> Found:
-    """How CUDA really runs: what the driver serves inside beside what it serves outside."""
     inside, outside = answer.get("cuda_driver"), _cuda_outside(where)
     predicted = placed.choice.fit.cuda_mode
     if not inside or not outside:
         return Found(_MODE, None, f"{predicted} by the rules; the driver does not say")
     newer = compat.version(str(inside)) > compat.version(outside)
     seen = compat.FORWARD if newer else predicted if predicted != compat.FORWARD else "not forward"
-    told = f"{seen}: CUDA {inside} inside, {outside} outside; by the rules {predicted}"
-    # The mode depends on toolkit and board besides: another one than expected is worth telling, and no fault of it.
+    text = f"{seen}: CUDA {inside} inside, {outside} outside; by the rules {predicted}"
+    # The mode also depends on toolkit and board: another one than expected is reported and is no failure.
     as_expected = seen == predicted or predicted == compat.UNKNOWN
-    return Found(_MODE, True if as_expected else None, told)
+    return Found(_MODE, True if as_expected else None, text, seen)
 
 
 def _cuda_outside(where: Device) -> str | None:
-
     chosen = gpu.choose(gpu.discover(), where.asked)
     return None if chosen is None else chosen.cuda_driver_version
 
 
 def _run_tests(placed: ContainerTarget) -> bool:
-    """Run the trainer's tests in the image, their output on the terminal; whether all passed."""
     tools = _pytest()
     env = trainer_command.environment(os.environ)
     words = ("-m", "pytest", "tests/resnet9", "-q", "-p", "no:cacheprovider", "-m", "not slow and not deep")
@@ -197,25 +180,25 @@ def _pytest() -> Path:
         words = ["--platform", "any", "--implementation", "py", "--abi", "none", "--only-binary", ":all:", "--no-deps"]
         pip = [sys.executable, "-I", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"]
         argv = [*pip, "--no-compile", "--upgrade", "--target", str(part), *words, "--require-hashes", "-r", str(lock)]
-        heard = subprocesses.run_captured(argv, _INSTALL_SECONDS)
-        if heard.exit_code:
-            last = (heard.err.strip().splitlines() or ["it said nothing"])[-1]
+        done = subprocesses.run_captured(argv, _INSTALL_SECONDS)
+        if done.exit_code:
+            last = (done.err.strip().splitlines() or ["it said nothing"])[-1]
             raise EnvironmentProblem(
-                f"pytest for the image cannot be had: {last}; type it with --no-tests to do without."
+                f"pytest for the image cannot be had: {last}", "type it with --no-tests to do without"
             )
         part.rename(folder)
     return folder
 
 
 def keep(folder: Path, placed: ContainerTarget, answer: Mapping[str, Any], found: list[Found]) -> None:
-    """Write ``acceptance.json`` into a new folder, and say where."""
+    """Write ``acceptance.json`` into a new folder, and print where."""
     folder.mkdir(parents=True)
     body = {
         "schema": 1,
         "image": placed.identity,
         "image_id": placed.inspected.id,
         "pinning": placed.pinning,
-        "engine": placed.engine.told,
+        "engine": placed.engine.label,
         "toolkit": placed.toolkit,
         "found": [asdict(each) for each in found],
         "answer": dict(answer),
@@ -226,7 +209,7 @@ def keep(folder: Path, placed: ContainerTarget, answer: Mapping[str, Any], found
 
 
 def write(placed: ContainerTarget, where: Device, answer: Mapping[str, Any], found: list[Found]) -> str:
-    """Write the acceptance into docker/images.toml where the image is pinned there; a sentence on that."""
+    """Write the acceptance into docker/images.toml where the image is pinned there; return a sentence on that."""
     image = placed.choice.image
     if placed.pinning != spec.PINNED:
         return f"The image is not one that docker/images.toml pins ({placed.pinning}), so nothing is written there."
@@ -240,10 +223,13 @@ def write(placed: ContainerTarget, where: Device, answer: Mapping[str, Any], fou
         capabilities=tuple(str(each) for each in answer.get("compute_capabilities") or []),
         passed=not any(each.passed is False for each in found),
         failed=tuple(each.what for each in found if each.passed is False),
-        cuda_mode=next((each.told.partition(":")[0] for each in found if each.what == _MODE), ""),
+        cuda_mode=next((each.value for each in found if each.what == _MODE), ""),
     )
-    told = {"tensorflow": str(answer.get("tensorflow") or "").partition("+")[0], "python": _minor(answer.get("python"))}
-    catalog.write_acceptance(image.name, acceptance, told)
+    versions = {
+        "tensorflow": str(answer.get("tensorflow") or "").partition("+")[0],
+        "python": _minor(answer.get("python")),
+    }
+    catalog.write_acceptance(image.name, acceptance, versions)
     return (
         "docker/images.toml has it. Commit the file before the runs that count, as results from a checkout with "
         "changes are suspect; then others need not try it again."

@@ -15,7 +15,7 @@ import click
 from bench.containers import catalog, launch_spec, registry, selection, spec
 from bench.containers import engine as engines
 from bench.containers.catalog import Image, Images
-from bench.errors import EnvironmentProblem, Refused, UsageError
+from bench.errors import Refused, UsageError
 from bench.launch import trainer_command
 from bench.probes import git
 from bench.system import locks, subprocesses
@@ -35,22 +35,23 @@ def resolve(tag: str, replaces: bool) -> str:
     found = registry.resolve(reference)
     today = f"{datetime.now(UTC):%Y-%m-%d}"
     kind = f"a list for {', '.join(found.platforms) or 'several platforms'}" if found.is_index else "one image"
-    told = f"{reference} is {found.digest} today ({kind})"
+    text = f"{reference} is {found.digest} today ({kind})"
     if known is None:
         name = reference.rpartition(":")[2].removesuffix("-tf2-py3")
         if name in {word for each in table.image for word in (each.name, each.target)}:
             name = reference
         catalog.add(name, reference, found.digest, today)
-        return f"{told}: added to docker/images.toml as {name}, a candidate; `bench image accept` tries it. Commit it."
+        return f"{text}: added to docker/images.toml as {name}, a candidate; `bench image verify` tries it. Commit it."
     if known.digest == found.digest:
-        return f"{told}, as docker/images.toml says."
+        return f"{text}, as docker/images.toml says."
     if known.digest and not replaces:
         raise Refused(
-            f"{told}, and docker/images.toml pins {known.digest}: the tag or the file has changed. Runs in the two "
-            "are not the same; type it with --replace to pin the new one."
+            f"{text}, and docker/images.toml pins {known.digest}: the tag or the file has changed. Runs in the "
+            "two are not the same",
+            "type it with --replace to pin the new one",
         )
     catalog.write_digest(known.name, found.digest, today)
-    return f"{told}: written to docker/images.toml. Commit it, so that everybody runs the same."
+    return f"{text}: written to docker/images.toml. Commit it, so that everybody runs the same."
 
 
 def _known(table: Images, tag: str) -> Image | None:
@@ -88,18 +89,18 @@ def build(name: str, base: str | None, docker: str | None, flags: str) -> str:
     argv = [engine.program, "build", "--file", str(CHECKOUT / "docker" / "Dockerfile"), "--target", name, "--tag", tag]
     code, said = subprocesses.run_with_stderr([*argv, *words, *_split(flags), str(CHECKOUT)], CHECKOUT, echo=True)
     if code:
-        trouble = _trouble(said, Path(engine.program).name, arguments.get("PYTHON_IMAGE") or arguments["BASE_IMAGE"])
-        raise EnvironmentProblem(f"{tag} could not be built: {trouble.sentence()} All that was said is above.")
+        base = arguments.get("PYTHON_IMAGE") or arguments["BASE_IMAGE"]
+        before = f"{tag} could not be built (its whole output is above): "
+        raise engines.meaning(_last_error(said), Path(engine.program).name, base, before)
     if name == ALL_IN_ONE:
         return f'{tag} is built; docs/guide/containers.md, "Hosts without Python, and clusters", says how to run it.'
     return f"{tag} is built. Run it with `make bench WHERE=container IMAGE={name}`."
 
 
-def _trouble(said: str, program: str, base: str) -> engines.Trouble:
-    """Why a build failed, by the engine's own last error alone: before it stand the words of the programs it ran."""
+def _last_error(said: str) -> str:
+    """The engine's own last error; the lines before it are of the programs that the build ran."""
     lines = ["", *filter(None, map(str.strip, said.splitlines()))]
-    last = next((line for line in reversed(lines) if line.lower().startswith("error")), lines[-1])
-    return engines.meaning(last, program, base)
+    return next((line for line in reversed(lines) if line.lower().startswith("error")), lines[-1])
 
 
 def _arguments(image: Image | None, base: str | None, pinned: Image) -> dict[str, str]:
@@ -129,16 +130,16 @@ def _split(flags: str) -> list[str]:
         raise UsageError("DOCKER_BUILD_FLAGS has a quote that is not closed.") from None
 
 
-def shell(device: str | None, asked: selection.ContainerOptions) -> int:
+def shell(device: str | None, options: selection.ContainerOptions) -> int:
     """A shell where runs would be made; its exit code. Raises UsageError where that is no container."""
     if not sys.stdin.isatty():
-        raise UsageError("a shell needs a terminal; type it in one.")
+        raise UsageError("a shell needs a terminal", "type it in one")
     where = selection.device(device)
     # The device's lock, as for a run: whoever holds it may take any container of ours for one that was left behind.
     with locks.held(locks.device_lock(where.key), f"the device {where.name}"):
-        settled = selection.resolve(selection.explicitly(asked), where)
-        click.echo(settled.said)
-        placed = selection.ready(settled, where)
+        chosen = selection.resolve(selection.explicitly(options), where)
+        click.echo(chosen.said)
+        placed = selection.ready(chosen, where)
         assert placed is not None
         run = launch_spec.contained(placed, ("bash",), trainer_command.environment(os.environ), secrets.token_hex(6))
         words = spec.argv(run)

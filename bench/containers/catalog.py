@@ -20,6 +20,7 @@ from bench.system.json_schema import SchemaError, load
 from bench.system.paths import CHECKOUT
 
 FILE = CHECKOUT / "docker" / "images.toml"
+_RESTORE = "type `git checkout docker/images.toml` to restore it"
 #: What an image that `make image` builds is called.
 BUILT_REPOSITORY = "resnet9-bench"
 NVIDIA_REPOSITORY = "nvcr.io/nvidia/tensorflow"
@@ -40,7 +41,7 @@ _VERSION = re.compile(r"\d+(\.\d+)+")
 
 @dataclass(frozen=True)
 class Acceptance:
-    """What ``bench image accept`` found on one GPU; ``capability`` is the GPU's, empty for a CPU, and ``cuda_mode`` how
+    """What ``bench image verify`` found on one GPU; ``capability`` is the GPU's, empty for a CPU, and ``cuda_mode`` how
     the driver ran its CUDA, as far as that shows.
     """
 
@@ -111,8 +112,8 @@ class Image:
         """Name, tag and digest, as a person reads it and a record keeps it, without the registry."""
         if self.is_built:
             return self.locator
-        told = self.reference.rpartition("/")[2]
-        return f"{told}@{self.digest}" if self.digest else told
+        short = self.reference.rpartition("/")[2]
+        return f"{short}@{self.digest}" if self.digest else short
 
 
 @dataclass(frozen=True)
@@ -136,8 +137,8 @@ class Images:
         names = ", ".join(each.name for each in self.image)
         if match is None or not (match["tag"] or match["digest"]):
             raise UsageError(
-                f"there is no image {wanted!r}: IMAGE is one of {names}, or a reference such as "
-                "registry.example/tensorflow@sha256:..."
+                f"there is no image {wanted!r}",
+                f"give IMAGE one of {names}, or a reference such as registry.example/tensorflow@sha256:...",
             )
         reference = f"{match['repository']}:{match['tag']}" if match["tag"] else match["repository"]
         return Image(wanted, "unknown", "unknown", reference=reference, digest=match["digest"] or "")
@@ -179,7 +180,7 @@ def _checked(body: Any, path: Path) -> Images:
     try:
         found = load(Images, body)
     except SchemaError as error:
-        raise DataError(f"{path} is damaged ({error}); `git checkout docker/images.toml` brings it back.") from None
+        raise DataError(f"{path} is damaged ({error})", _RESTORE) from None
     wrong = [fault for each in found.image for fault in _faults(each)]
     if found.schema != 1:
         wrong.insert(0, f"its schema is {found.schema}, not 1")
@@ -188,12 +189,11 @@ def _checked(body: Any, path: Path) -> Images:
     if not all(type(branch) is int for branch in found.last_driver_branch.values()):
         wrong.append("`last_driver_branch` has a branch that is no whole number")
     if wrong:
-        raise DataError(f"{path} is damaged ({wrong[0]}); `git checkout docker/images.toml` brings it back.")
+        raise DataError(f"{path} is damaged ({wrong[0]})", _RESTORE)
     return found
 
 
 def _faults(image: Image) -> list[str]:
-    """What cannot be in an entry."""
     wrong = []
     if bool(image.reference) == bool(image.target):
         wrong.append(f"{image.name} needs a `reference` or a `target`, and not both")
@@ -203,9 +203,9 @@ def _faults(image: Image) -> list[str]:
         wrong.append(f"{image.name} has a `digest` that is none: {image.digest!r}")
     if image.target and not (image.base and image.lock):
         wrong.append(f"{image.name} is built, so it needs a `base` and a `lock`")
-    for name, told in (("native_driver", image.native_driver), ("floor_driver", image.floor_driver)):
-        # Of a candidate that somebody has resolved nothing need be known.
-        if image.is_gpu and not _VERSION.fullmatch(told) and (told or not image.candidate):
+    for name, version in (("native_driver", image.native_driver), ("floor_driver", image.floor_driver)):
+        # Of a candidate nothing need be known but its digest.
+        if image.is_gpu and not _VERSION.fullmatch(version) and (version or not image.candidate):
             wrong.append(f"{image.name} has code for GPUs, so it needs a `{name}`")
     if not all(isinstance(oldest, str) and _VERSION.fullmatch(oldest) for oldest in image.forward.values()):
         wrong.append(f"{image.name} has a version in `forward` that is none")
@@ -215,14 +215,12 @@ def _faults(image: Image) -> list[str]:
 
 
 def _document(path: Path) -> Any:
-
     try:
         return tomlkit.parse(path.read_text(encoding="utf-8"))
     except OSError as error:
-        advice = "`git checkout docker/images.toml` brings it"
-        raise DataError(f"cannot read {path} ({error.strerror}); {advice}.") from None
+        raise DataError(f"cannot read {path} ({error.strerror})", _RESTORE) from None
     except (TOMLKitError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} is no TOML ({error}); `git checkout docker/images.toml` brings it back.") from None
+        raise DataError(f"{path} is not TOML ({error})", _RESTORE) from None
 
 
 def write_digest(name: str, digest: str, date: str, path: Path = FILE) -> None:
@@ -245,10 +243,9 @@ def add(name: str, reference: str, digest: str, date: str, path: Path = FILE) ->
 
     Raises UsageError for a ``name`` that another image has.
     """
-
     document = _document(path)
     if any(name in (each["name"], each.get("target")) for each in document["image"]):
-        raise UsageError(f"docker/images.toml has an image {name} already, which {reference} is not.")
+        raise UsageError(f"docker/images.toml already has another image {name}, not {reference}.")
     entry = tomlkit.table()
     unknown = {"tensorflow": "unknown", "python": "unknown"}
     for key, value in ({"name": name, "reference": reference, "digest": digest, "resolved": date, **unknown}).items():
@@ -259,16 +256,15 @@ def add(name: str, reference: str, digest: str, date: str, path: Path = FILE) ->
     _put(document, path)
 
 
-def write_acceptance(name: str, acceptance: Acceptance, told: Mapping[str, str], path: Path = FILE) -> None:
+def write_acceptance(name: str, acceptance: Acceptance, versions: Mapping[str, str], path: Path = FILE) -> None:
     """Add an acceptance to the entry ``name``, in place of an older one of that digest on such a GPU.
 
-    ``told`` is what the image says of itself (``tensorflow``, ``python``); where it passed, or the build list was read
+    ``versions`` is what the image reports (``tensorflow``, ``python``); where it passed, or the build list was read
     at all, what was expected of the capabilities is replaced by what was read.
     """
-
     document = _document(path)
     entry = _entry(document, name)
-    for key, value in told.items():
+    for key, value in versions.items():
         if value and entry.get(key) != value:
             entry[key] = value
     if acceptance.capabilities and acceptance.capability:
@@ -276,7 +272,7 @@ def write_acceptance(name: str, acceptance: Acceptance, told: Mapping[str, str],
         entry["capabilities"] = read_list
         _evidence(entry)["capabilities"] = f"read in the image on {acceptance.date}"
         if "expected" in entry:
-            known = ("capabilities", *(key for key, value in told.items() if value))
+            known = ("capabilities", *(key for key, value in versions.items() if value))
             entry["expected"] = [each for each in entry["expected"] if each not in known]
     kept = [
         dict(each)
@@ -325,7 +321,6 @@ def _insert_after(entry: Any, before: str, key: str, value: str) -> None:
 
 
 def _put(document: Any, path: Path) -> None:
-
     text = tomlkit.dumps(document)
     _checked(tomlkit.parse(text).unwrap(), path)  # before it is written: no command may leave what none can read
     replace_file(path, text)

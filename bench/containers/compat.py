@@ -29,8 +29,8 @@ class Card:
     capability: tuple[int, int] | None
 
     @property
-    def told(self) -> str:
-        """The name with the capability."""
+    def label(self) -> str:
+        """Return the name with the capability."""
         return self.name if self.capability is None else f"{self.name} ({dotted(self.capability)})"
 
 
@@ -84,9 +84,8 @@ def retired(card: Card, driver: str | None, last_driver_branch: dict[str, int]) 
     last = None if card.capability is None else last_driver_branch.get(dotted(card.capability))
     if last is None or driver is None or version(driver)[0] <= last:
         return ""
-    return (
-        f"driver {driver} no longer runs {card.told}, R{last} is the last branch that does: install a driver of R{last}"
-    )
+    why = f"driver {driver} no longer runs {card.label}, R{last} is the last branch that does"
+    return f"{why}: install a driver of R{last}"
 
 
 def fit(image: Image, card: Card, driver: str | None, toolkit: str | None) -> Fit:
@@ -107,10 +106,10 @@ def _code(image: Image, card: Card) -> Fit:
         return Fit()
     found, has = gpu_code(image.capabilities, card.capability), ", ".join(image.capabilities)
     if found == NO_CODE:
-        why = f"{image.name} has no code for {card.told}, only for {has}"
+        why = f"{image.name} has no code for {card.label}, only for {has}"
         return Fit(found, why_not=why, remedy="name another one")
     if dotted(card.capability) in image.broken:
-        return Fit(found, why_not=f"{image.name} is known to fail on {card.told}", remedy="name another one")
+        return Fit(found, why_not=f"{image.name} is known to fail on {card.label}", remedy="name another one")
     return Fit(found)
 
 

@@ -1,6 +1,4 @@
-"""The container engine of this machine: whether it can be used, and what it says of an image. What goes wrong is one
-sentence with the command that mends it.
-"""
+"""The container engine of this machine: whether it can be used, and what it says of an image."""
 
 from __future__ import annotations
 
@@ -9,7 +7,6 @@ import re
 import shlex
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,111 +17,134 @@ from bench.system.subprocesses import CompletedCommand, RunCaptured
 
 #: An engine answers in a fraction of a second; a daemon that is wedged, never.
 PATIENCE_SECONDS = 30.0
-#: What helps where there is no engine.
+#: The code of an error that says that there is no engine, and what to do about it.
+NO_ENGINE = "no-engine"
+#: The code of an image that the engine does not have.
+NO_IMAGE = "no-image"
 INSTALL = (
     "install Docker Engine and the NVIDIA container toolkit (see docs/guide/cloud-gpu.md), or type WHERE=native to "
     "train without a container"
 )
-#: What an engine's words mean, and what to type: the first that fits. ``{program}`` is its name, ``{registry}`` that of
-#: the image it was asked for, and ``{login}`` what logs in there.
-_MEANINGS: tuple[tuple[str, str, str], ...] = (
+MAKE_CDI = "`sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml`"
+CONFIGURE_DOCKER = "`sudo nvidia-ctk runtime configure --runtime=docker` and `sudo systemctl restart docker`"
+#: What an engine's output means: a code, a pattern, a message and advice; the first match counts. ``{program}`` is the
+#: engine's name, ``{registry}`` that of the image it was to fetch, and ``{login}`` the command that logs in there.
+_MEANINGS: tuple[tuple[str, str, str, str], ...] = (
     (
+        "docker-permission",
         r"permission denied.*(docker.*sock|daemon socket|connect to the docker)|got permission denied",
         "you may not use Docker's socket",
         "type `sudo usermod -aG docker $USER`, log in anew, and run the same command",
     ),
     (
+        "daemon-down",
         r"cannot connect to the docker daemon|is the docker daemon running|docker\.sock: (no such file|connect)",
         "Docker is installed and its daemon does not run",
         "type `sudo systemctl start docker`",
     ),
     (
+        "no-toolkit",
         r"could not select device driver|unknown or invalid runtime name: nvidia|container-runtime-hook.*not found",
         "the engine cannot hand out GPUs, as it knows no NVIDIA container toolkit",
-        "install nvidia-container-toolkit, then type `sudo nvidia-ctk runtime configure --runtime=docker` and "
-        "`sudo systemctl restart docker`",
+        f"install nvidia-container-toolkit, then type {CONFIGURE_DOCKER}",
     ),
     (
+        "no-cdi",
         r"unresolvable CDI device|setting up CDI devices|no such CDI|failed to inject CDI",
         "the engine has no CDI description of this GPU",
-        "type `sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml`",
+        f"type {MAKE_CDI}",
     ),
     (
+        "driver-too-old",
         r"unsatisfied condition: ([^\s,]+)",
         "the driver is too old for this image by the image's own requirement",
         "install a newer driver, or name another one with IMAGE= (`python -m bench image list`)",
     ),
     (
+        "driver-unreachable",
         r"nvidia-container-cli.*(driver not loaded|nvml error|initialization error)|libnvidia-ml\.so",
         "the container toolkit cannot reach the NVIDIA driver",
         "see that `nvidia-smi` works on the host, then type `sudo systemctl restart docker`",
     ),
     (
+        "gpu-unknown",
         r"nvidia-container-cli.*(unknown device|device error)|no devices? (with|found)",
         "the engine does not find this GPU",
         "see that `nvidia-smi -L` lists it, then type `sudo systemctl restart docker`",
     ),
     (
+        "disk-full",
         r"no space left on device|disk quota exceeded",
         "the engine's disk is full",
         "make room with `{program} system prune`, or move its data-root to a larger disk",
     ),
     (
+        "no-buildkit",
         r"buildx component is missing|requires buildkit|'buildx' is not a docker command|buildkit is not supported",
         "{program} lacks BuildKit, which docker/Dockerfile needs",
         "install docker-buildx-plugin, or name an engine that has it with DOCKER=",
     ),
     (
+        "rate-limit",
         r"toomanyrequests|too many requests|rate ?limit",
         "{registry} says that its limit of pulls is reached",
         "wait ({window}), or type {login}",
     ),
     (
+        "proxy-login",
         r"proxy authentication required|proxyconnect .*\b407\b",
         "the proxy between this machine and {registry} asks for a login",
         "give the engine the proxy's address with user and password (HTTPS_PROXY of its service)",
     ),
     (
+        "denied",
         r"unauthorized|authentication required|access to the resource is denied|access denied|no basic auth|"
         r"failed to authorize|insufficient_scope|: denied: |response: denied|\b403 forbidden",
         "{registry} does not give this image to this user: it has none of that name, or only with a login",
         "see that the name is right, or type {login}",
     ),
     (
+        "no-platform",
         r"no matching manifest for|no match for platform|no image found in .* for architecture",
         "the image has nothing for this machine's processor",
         "name another one with IMAGE= (`python -m bench image list`), or type WHERE=native",
     ),
     (
+        "no-manifest",
         r"manifest unknown|manifest for .* not found|not found: manifest|reading manifest .*not found|no such manifest|"
         r"failed to resolve .*: not found",
         "{registry} has no image of this name, tag or digest",
         "see whether docker/images.toml is unchanged, and what `python -m bench image resolve TAG` says of the tag",
     ),
     (
+        "tls",
         r"x509: |certificate (is not|has expired|signed by|verify)|failed to verify certificate|"
         r"server gave http response|remote error: tls",
         "no encrypted connection with {registry} came about that the engine trusts",
         "see that this machine's clock is right; of a proxy or a registry of your own, give the engine the certificate",
     ),
     (
+        "network",
         r"no such host|i/o timeout|network is unreachable|no route to host|connection refused|tls handshake timeout|"
         r"connection reset|temporary failure|context deadline exceeded|client\.timeout|dial tcp|\beof\b",
         "{registry} cannot be reached from here, or broke off",
         "run the same command again, which may have to fetch the image anew{elsewhere}",
     ),
     (
+        "registry-error",
         r"\b(500 internal server error|502 bad gateway|503 service unavailable|504 gateway time-?out)|"
         r"unexpected http status.* 5\d\d",
         "{registry} answers that it has trouble of its own",
         "wait some minutes, then run the same command again{elsewhere}",
     ),
     (
-        r"no such image|image not known|unable to find image|image .* not found",
+        NO_IMAGE,
+        r"no such (image|object)|image not known|unable to find image|image .* not found",
         "the image is not here",
         "pull it with the same command again, or build it with `make image`",
     ),
     (
+        "mount",
         r"bind source path does not exist|statfs .*no such file|invalid mount config|error mounting|mount denied|"
         r"are not shared from the host",
         "a folder of this machine cannot be mounted",
@@ -132,16 +152,19 @@ _MEANINGS: tuple[tuple[str, str, str], ...] = (
         "does not",
     ),
     (
+        "no-init",
         r"container-init binary not found|catatonit|exec: .*docker-init.*not found",
         "the engine lacks the small program that is the first process in a container",
         "install the package catatonit for podman; Docker's comes with Docker Engine itself, so install that anew",
     ),
     (
+        "rlimit-files",
         r"setting rlimit type [67]\b",
         "the engine may not raise a container's number of open files or processes to its own default",
         "type DOCKER_FLAGS='--ulimit nofile=4096:4096 --ulimit nproc=32768:32768', or give the engine the right to",
     ),
     (
+        "rlimit",
         r"error setting rlimit|setrlimit",
         "the engine may not raise a limit of the container",
         "type DOCKER_FLAGS='--ulimit stack=8388608', or give the engine's service the right to",
@@ -153,25 +176,12 @@ _MOST_CHARACTERS = 8192
 _PREFIX = re.compile(r"^(docker: |error: |time=\S+ level=\S+ msg=)?(error response from daemon: )?", re.IGNORECASE)
 
 
-@dataclass(frozen=True)
-class Trouble:
-    """What an engine's words mean, as a clause, and what to do; ``known`` is False where the words are its own."""
+def meaning(output: str, program: str = "docker", reference: str = "", before: str = "") -> EnvironmentProblem:
+    """Return the error that an engine's ``output`` means: a known one with its code and advice, or its last line.
 
-    told: str
-    advice: str
-    known: bool = True
-
-    def sentence(self) -> str:
-        """Both, for a person."""
-        return f"{self.told}; {self.advice}." if self.advice else f"{self.told.rstrip('.')}."
-
-
-def meaning(words: str, program: str = "docker", reference: str = "") -> Trouble:
-    """What is wrong by an engine's ``words``: a known trouble with its remedy, or the words themselves.
-
-    ``reference`` is the image that it was to fetch, if it was.
+    ``reference`` is the image that it was to fetch, if any; ``before`` begins the message.
     """
-    lines = [line.strip() for line in words[-_MOST_CHARACTERS:].splitlines() if line.strip()]
+    lines = [line.strip() for line in output[-_MOST_CHARACTERS:].splitlines() if line.strip()]
     registry = registry_of(reference) if reference else ""
     names = {
         "program": program,
@@ -183,49 +193,50 @@ def meaning(words: str, program: str = "docker", reference: str = "") -> Trouble
         # The base of our own images comes from there.
         "elsewhere": "" if registry == DOCKER_HUB else "; without that registry, IMAGE=portable",
     }
-    for pattern, told, advice in _MEANINGS:
+    for code, pattern, message, advice in _MEANINGS:
         if re.search(pattern, " ".join(lines), re.IGNORECASE):
-            return Trouble(told.format(**names), advice.format(**names))
+            return EnvironmentProblem(before + message.format(**names), advice.format(**names), code)
     # The last line is `See 'docker run --help'.`, or the end of a stack.
     speaking = [line for line in lines if not re.match(r"see '|run '|\s*$", line, re.IGNORECASE)]
     last = _PREFIX.sub("", speaking[-1]) if speaking else "it said nothing"
-    return Trouble(f"{program} says: {one_line(last)[:300]}", "", known=False)
+    return EnvironmentProblem(f"{before}{program} says: {one_line(last)[:300].rstrip('.')}.")
 
 
-def find(program: str, hear: RunCaptured, environ: Mapping[str, str]) -> Engine:
-    """The engine called ``program``. Raises EnvironmentProblem, in one sentence, where it cannot be used."""
+def find(program: str, run: RunCaptured, environ: Mapping[str, str]) -> Engine:
+    """Return the engine called ``program``. Raises EnvironmentProblem where it cannot be used."""
     if shutil.which(program) is None:
-        raise EnvironmentProblem(f"there is no `{program}` on PATH; {INSTALL}.")
+        raise EnvironmentProblem(f"there is no `{program}` on PATH", INSTALL, code=NO_ENGINE)
     name = "CONTAINER_HOST" if Path(program).name == "podman" else "DOCKER_HOST"
     if environ.get(name) and not environ[name].startswith("unix://"):
         raise EnvironmentProblem(
-            f"{name} names an engine on another machine, which cannot see this one's files; `unset {name}` first."
+            f"{name} names an engine on another machine, which cannot see this one's files",
+            f"type `unset {name}` first",
         )
-    asked = _answer([program, "info", "--format", "{{json .}}"], hear)
+    answer = _answer([program, "info", "--format", "{{json .}}"], run)
     try:
-        info = json.loads(asked.out)
+        info = json.loads(answer.out)
         errors = info.get("ServerErrors") or []
     except (ValueError, AttributeError):
-        raise EnvironmentProblem(meaning(asked.err or asked.out, Path(program).name).sentence()) from None
-    if errors or asked.exit_code:
-        words = "\n".join(map(str, errors)) or asked.err
-        raise EnvironmentProblem(meaning(words, Path(program).name).sentence())
+        raise meaning(answer.err or answer.out, Path(program).name) from None
+    if errors or answer.exit_code:
+        words = "\n".join(map(str, errors)) or answer.err
+        raise meaning(words, Path(program).name)
     if "host" in info and "store" in info:  # also where it goes by the name of docker
         return _podman(program, info)
     found = _docker(program, info)
-    _require_this_machine(program, hear, environ)
+    _require_this_machine(program, run, environ)
     return found
 
 
-def _require_this_machine(program: str, hear: RunCaptured, environ: Mapping[str, str]) -> None:
+def _require_this_machine(program: str, run: RunCaptured, environ: Mapping[str, str]) -> None:
     """Raises EnvironmentProblem where Docker's context leads to another machine; DOCKER_HOST goes before it."""
     if environ.get("DOCKER_HOST"):
         return
-    heard = _answer([program, "context", "inspect", "--format", "{{.Endpoints.docker.Host}}"], hear)
-    if not heard.exit_code and heard.out.strip().startswith(("ssh://", "tcp://", "http://", "https://")):
+    answer = _answer([program, "context", "inspect", "--format", "{{.Endpoints.docker.Host}}"], run)
+    if not answer.exit_code and answer.out.strip().startswith(("ssh://", "tcp://", "http://", "https://")):
         raise EnvironmentProblem(
-            "Docker's context names an engine on another machine, which cannot see this one's files; type "
-            "`docker context use default` first."
+            "Docker's context names an engine on another machine, which cannot see this one's files",
+            "type `docker context use default` first",
         )
 
 
@@ -258,15 +269,15 @@ def _folder(path: object) -> Path | None:
     return Path(path) if isinstance(path, str) and Path(path).is_dir() else None
 
 
-def inspect(engine: Engine, image: Image, hear: RunCaptured) -> Inspected | None:
-    """What the engine says of an image; None where it has not got it. Raises EnvironmentProblem."""
+def inspect(engine: Engine, image: Image, run: RunCaptured) -> Inspected | None:
+    """Return what the engine says of an image, None where it does not have it. Raises EnvironmentProblem."""
     # Without a template every engine gives a list; with one, Docker an object and podman 4 a list.
-    answer = _answer([engine.program, "image", "inspect", image.locator], hear)
+    answer = _answer([engine.program, "image", "inspect", image.locator], run)
     if answer.exit_code:
-        trouble = meaning(answer.err, Path(engine.program).name, image.locator)
-        if re.search(r"no such (image|object)|image not known", answer.err, re.IGNORECASE):
+        problem = meaning(answer.err, Path(engine.program).name, image.locator)
+        if problem.code == NO_IMAGE:
             return None
-        raise EnvironmentProblem(trouble.sentence())
+        raise problem
     try:
         (body,) = json.loads(answer.out)
         config = body.get("Config") or {}
@@ -294,8 +305,9 @@ def require_space(engine: Engine, image: Image) -> None:
     if free_gb < needed_gb:
         name = Path(engine.program).name
         raise EnvironmentProblem(
-            f"the image {image.name} needs about {needed_gb:.0f} GB where {name} keeps its images and {free_gb:.0f} GB "
-            f"are free: make room with `{name} system prune`, or move its data-root to a larger disk."
+            f"the image {image.name} needs about {needed_gb:.0f} GB where {name} keeps its images and "
+            f"{free_gb:.0f} GB are free",
+            f"make room with `{name} system prune`, or move its data-root to a larger disk",
         )
 
 
@@ -304,11 +316,14 @@ def has_cdi(root: Path = Path("/")) -> bool:
     return any(path.is_file() for place in ("etc/cdi", "var/run/cdi") for path in (root / place).glob("nvidia*"))
 
 
-def _answer(argv: Sequence[str], hear: RunCaptured) -> CompletedCommand:
+def _answer(argv: Sequence[str], run: RunCaptured) -> CompletedCommand:
     try:
-        return hear(argv, PATIENCE_SECONDS)
+        return run(argv, PATIENCE_SECONDS)
     except TimeoutError:
-        restart = "" if Path(argv[0]).name == "podman" else "; type `sudo systemctl restart docker`"
-        raise EnvironmentProblem(f"{argv[0]} did not answer within {PATIENCE_SECONDS:.0f} s{restart}.") from None
+        restart = (
+            "see what `podman ps` says" if Path(argv[0]).name == "podman" else "type `sudo systemctl restart docker`"
+        )
+        raise EnvironmentProblem(f"{argv[0]} did not answer within {PATIENCE_SECONDS:.0f} s", restart) from None
     except OSError as error:
-        raise EnvironmentProblem(f"`{shlex.join(argv[:2])}` cannot be started ({error.strerror}); {INSTALL}.") from None
+        message = f"`{shlex.join(argv[:2])}` cannot be started ({error.strerror})"
+        raise EnvironmentProblem(message, INSTALL, code=NO_ENGINE) from None

@@ -1,4 +1,4 @@
-"""Where the runs of a campaign are made: the image and engine that were settled on, and a run's request as it goes in.
+"""Where the runs of a campaign are made: the image and engine that were chosen, and a run's request as it goes in.
 
 Inside, everything is at a place of its own under ``/bench``, whatever the host calls it, so that no path of a person's
 machine matters to a run; the run's folder has a name that no other container has, by which its processes are known.
@@ -160,7 +160,6 @@ def _is_the_clients(name: str) -> bool:
 
 
 def _inside(request: Request) -> tuple[Request, list[Mount]]:
-    """The request with the paths it has inside, and what is mounted for them."""
     mounts = []
     if request.data != SYNTHETIC:
         source = Path(os.path.realpath(request.data))
@@ -186,7 +185,7 @@ def facts(placed: ContainerTarget, flags: tuple[str, ...]) -> dict[str, object]:
         "image.labels": [f"{key}={value}" for key, value in sorted(placed.inspected.labels.items())][:64],
         "image.gpu_code": fit.gpu_code if on_gpu else None,
         "image.cuda_mode": fit.cuda_mode if on_gpu else None,
-        "run.engine": placed.engine.told,
+        "run.engine": placed.engine.label,
         "run.rootless": placed.engine.rootless,
         "run.flags": list(flags),
     }

@@ -2,7 +2,7 @@
 
 What is started is the engine's client. It passes signals on and ends with the trainer, but it is not the trainer:
 killed, it leaves the container running; its CPU time and memory are its own; its exit code may be the engine's. So
-whatever happens to the client, the container is asked how it ended, and is removed.
+whatever happens to the client, the container is inspected for how it ended, and is removed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from typing import IO, Any
 
 from bench.containers import engine as engines
 from bench.containers.spec import OWNER_LABEL, Engine
-from bench.errors import EnvironmentProblem
 from bench.launch import launch
 from bench.system import subprocesses
 from bench.system.files import end_of
@@ -57,28 +56,31 @@ class ContainerProcess(launch.Child):
         end = super().collect()
         state = self._state()
         removed = self._ask("rm", "--force", self._name)
-        told = launch.Exit(exit_code=end.exit_code, signal=end.signal)
+        outcome = launch.Exit(exit_code=end.exit_code, signal=end.signal)
         code = end.exit_code if state is None or not state.began or state.running else state.exit_code
         if state is None or not state.began:
             if end.exit_code in (_REFUSED, _NOT_RUNNABLE, _NO_COMMAND):
-                trouble = engines.meaning(self._last_words(), Path(self._engine.program).name)
-                told = launch.Exit(exit_code=EnvironmentProblem.exit_code, reason=_clause(trouble))
+                problem = engines.meaning(self._last_words(), Path(self._engine.program).name)
+                reason = "; ".join(filter(None, (problem.message.rstrip("."), problem.advice)))
+                outcome = launch.Exit(exit_code=problem.exit_code, reason=reason)
         elif code is not None and code - 128 in signal.valid_signals():
             # Inside, the first process reports a signal as a shell does.
             killed = code == 128 + signal.SIGKILL
             reason = "the trainer ran out of memory and was ended" if state.out_of_memory and killed else ""
-            told = launch.Exit(signal=code - 128, reason=reason)
+            outcome = launch.Exit(signal=code - 128, reason=reason)
         elif code is not None:
-            told = launch.Exit(exit_code=code)
+            outcome = launch.Exit(exit_code=code)
         if removed is None or (removed.exit_code and "no such container" not in removed.err.lower()):
             left = f"its container may still be there: type `{self._engine.program} rm --force {self._name}`"
-            told = launch.Exit(told.exit_code, told.signal, reason=f"{told.reason}; {left}" if told.reason else left)
-        return told
+            outcome = launch.Exit(
+                outcome.exit_code, outcome.signal, reason=f"{outcome.reason}; {left}" if outcome.reason else left
+            )
+        return outcome
 
     def _state(self) -> _State | None:
-        heard = self._ask("container", "inspect", "--format", "{{json .State}}", self._name)
+        answer = self._ask("container", "inspect", "--format", "{{json .State}}", self._name)
         try:
-            state: Mapping[str, Any] = json.loads(heard.out) if heard is not None else {}
+            state: Mapping[str, Any] = json.loads(answer.out) if answer is not None else {}
             return _State(
                 # Docker has `created` for one that never ran, podman `created` or `configured`.
                 began=str(state["Status"]).lower() not in ("created", "configured", "initialized"),
@@ -99,10 +101,6 @@ class ContainerProcess(launch.Child):
         return end_of(self._log, _LOG_END_BYTES).decode("utf-8", "replace")
 
 
-def _clause(trouble: engines.Trouble) -> str:
-    return f"{trouble.told}; {trouble.advice}" if trouble.advice else trouble.told
-
-
 def spawner(engine: Engine, name: str) -> launch.Spawner:
     """Starts the client of the container called ``name``, for ``bench.launch.launch.launch``."""
 
@@ -121,10 +119,10 @@ def sweep(engine: Engine, owner: str) -> tuple[str, ...]:
     """
     label = f"label={OWNER_LABEL}={owner}"
     try:
-        heard = subprocesses.run_captured(
+        answer = subprocesses.run_captured(
             [engine.program, "ps", "--all", "--filter", label, "--format", "{{.Names}}"], engines.PATIENCE_SECONDS
         )
-        names = tuple(heard.out.split()) if not heard.exit_code else ()
+        names = tuple(answer.out.split()) if not answer.exit_code else ()
         if names:
             subprocesses.run_captured([engine.program, "rm", "--force", *names], engines.PATIENCE_SECONDS)
     except (OSError, TimeoutError):

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.containers.catalog import DIGEST, DOCKER_HUB, REFERENCE, login, registry_of, split_registry
-from bench.errors import DataError, EnvironmentProblem, Refused, UsageError, one_line
+from bench.errors import BenchError, DataError, EnvironmentProblem, Refused, UsageError, one_line
 
 SECONDS = 30.0
 #: A manifest of an image has a few kB, a list of them for many platforms ten.
@@ -63,9 +63,9 @@ def resolve(reference: str, seconds: float = SECONDS) -> Resolved:
     digest = f"sha256:{hashlib.sha256(body).hexdigest()}"
     claimed = headers.get("Docker-Content-Digest", digest)
     if claimed != digest:
-        told = claimed if DIGEST.fullmatch(claimed) else "what is no digest"
+        claimed = claimed if DIGEST.fullmatch(claimed) else "what is no digest"
         raise DataError(
-            f"the registry claims {told} for {reference} and sends a manifest of {digest}; try again later."
+            f"the registry claims {claimed} for {reference} and sends a manifest of {digest}", "try again later"
         )
     manifest = _manifest(body, reference)
     kind = str(manifest.get("mediaType") or headers.get("Content-Type", "")).partition(";")[0]
@@ -78,28 +78,21 @@ def resolve(reference: str, seconds: float = SECONDS) -> Resolved:
 
 def _get(url: str, headers: Mapping[str, str], reference: str, seconds: float) -> tuple[bytes, Mapping[str, str]]:
     try:
-        return _fetch(url, headers, seconds)
-    except urllib.error.HTTPError as error:
-        if error.code != 401:
-            raise _told(error, reference) from None
-        challenge = error.headers.get("WWW-Authenticate", "")
-    except _TooLarge:
-        raise _too_large(reference) from None
-    except _BROKEN as error:
-        raise _unreachable(url, error, reference) from None
-    token = _token(challenge, reference, url, seconds)
-    try:
+        try:
+            return _fetch(url, headers, seconds)
+        except urllib.error.HTTPError as error:
+            if error.code != 401:
+                raise
+            challenge = error.headers.get("WWW-Authenticate", "")
+        token = _token(challenge, reference, url, seconds)
         return _fetch(url, {**headers, "Authorization": f"Bearer {token}"}, seconds)
     except urllib.error.HTTPError as error:
-        raise _told(error, reference) from None
+        raise _refused(error, reference) from None
     except _TooLarge:
-        raise _too_large(reference) from None
+        message = f"the registry sends more for {reference} than any manifest has"
+        raise DataError(message, "see what is behind its name") from None
     except _BROKEN as error:
         raise _unreachable(url, error, reference) from None
-
-
-def _too_large(reference: str) -> DataError:
-    return DataError(f"the registry sends more for {reference} than any manifest has; see what is behind its name.")
 
 
 def _fetch(url: str, headers: Mapping[str, str], seconds: float) -> tuple[bytes, Mapping[str, str]]:
@@ -112,7 +105,7 @@ def _fetch(url: str, headers: Mapping[str, str], seconds: float) -> tuple[bytes,
 
 
 class _SameHost(urllib.request.HTTPRedirectHandler):
-    """Follows a redirection, and takes a token to no other host."""
+    """Follows a redirection, and sends a token to no other host."""
 
     def redirect_request(self, req: Any, fp: Any, code: Any, msg: Any, headers: Any, newurl: str) -> Any:
         made = super().redirect_request(req, fp, code, msg, headers, newurl)
@@ -128,7 +121,8 @@ def _token(challenge: str, reference: str, url: str, seconds: float) -> str:
     secure = urllib.parse.urlsplit(realm).scheme == "https" or url.startswith("http:")
     if not challenge.lower().startswith("bearer") or not realm.startswith(("https://", "http://")) or not secure:
         raise Refused(
-            f"the registry of {reference} asks for a login, in a form that is not spoken here; {_by_hand(reference)}."
+            f"the registry of {reference} asks for a login in a form that this client does not support",
+            _by_hand(reference),
         )
     query = urllib.parse.urlencode({key: value for key, value in fields.items() if key in ("service", "scope")})
     try:
@@ -136,29 +130,25 @@ def _token(challenge: str, reference: str, url: str, seconds: float) -> str:
         said = json.loads(body)
         token = said.get("token") or said.get("access_token")
     except urllib.error.HTTPError as error:
-        raise _told(error, reference) from None
+        raise _refused(error, reference) from None
     except (*_BROKEN, _TooLarge, AttributeError) as error:
         raise _unreachable(realm, error, reference) from None
     if not isinstance(token, str) or not re.fullmatch(r"[\w.~+/=-]+", token):
-        raise Refused(f"the registry of {reference} gives no token without a login; {_by_hand(reference)}.")
+        raise Refused(f"the registry of {reference} gives no token without a login", _by_hand(reference))
     return token
 
 
-def _told(error: urllib.error.HTTPError, reference: str) -> Exception:
-    host = registry_of(reference)
+def _refused(error: urllib.error.HTTPError, reference: str) -> BenchError:
+    host, code = registry_of(reference), f"http-{error.code}"
     if error.code == 404:
-        return DataError(f"{host} has no {reference}; look the tag up in the registry's own list.")
+        return DataError(f"{host} has no {reference}", "look the tag up in the registry's own list", code)
     if error.code in (401, 403):
-        return Refused(
-            f"{host} does not give {reference} without a login, or has none of that name (HTTP {error.code}); see that "
-            f"the name is right, or {_by_hand(reference)}."
-        )
+        message = f"{host} does not give {reference} without a login, or has none of that name (HTTP {error.code})"
+        return Refused(message, f"see that the name is right, or {_by_hand(reference)}", code)
     if error.code == 429:
-        return EnvironmentProblem(
-            f"{host} does not give {reference}, as its limit of requests is reached (HTTP 429); wait, then type "
-            f"the same again, or {_by_hand(reference)}."
-        )
-    return EnvironmentProblem(f"{host} answers HTTP {error.code} for {reference}; try again later.")
+        message = f"{host} does not give {reference}, as its limit of requests is reached (HTTP 429)"
+        return EnvironmentProblem(message, f"wait, then type the same again, or {_by_hand(reference)}", code)
+    return EnvironmentProblem(f"{host} answers HTTP {error.code} for {reference}", "try again later", code)
 
 
 def _by_hand(reference: str) -> str:
@@ -168,9 +158,9 @@ def _by_hand(reference: str) -> str:
 def _unreachable(url: str, error: Exception, reference: str) -> EnvironmentProblem:
     host = url.partition("://")[2].partition("/")[0]
     reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error or type(error).__name__
-    told = one_line(str(reason))[:200] or type(error).__name__
+    reason = one_line(str(reason))[:200] or type(error).__name__
     return EnvironmentProblem(
-        f"{one_line(host)} cannot be asked for {reference} ({told}); see to the network, then type the same again."
+        f"{one_line(host)} cannot be asked for {reference} ({reason})", "check the network, then type the same again"
     )
 
 
@@ -181,7 +171,7 @@ def _manifest(body: bytes, reference: str) -> Mapping[str, Any]:
         manifest = None
     if not isinstance(manifest, dict):
         raise DataError(
-            f"the registry sends something for {reference} that is no manifest; see what is behind its name."
+            f"the registry sends something for {reference} that is no manifest", "see what is behind its name"
         )
     return manifest
 
@@ -190,5 +180,5 @@ def _platforms(manifest: Mapping[str, Any]) -> tuple[str, ...]:
     listed = manifest.get("manifests")
     entries = [each for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
     found = [each["platform"] for each in entries if isinstance(each.get("platform"), dict)]
-    told = (f"{each.get('os')}/{each.get('architecture')}" for each in found if each.get("os") != "unknown")
-    return tuple(each for each in told if re.fullmatch(r"[\w.-]+/[\w.-]+", each, re.ASCII))
+    names = (f"{each.get('os')}/{each.get('architecture')}" for each in found if each.get("os") != "unknown")
+    return tuple(each for each in names if re.fullmatch(r"[\w.-]+/[\w.-]+", each, re.ASCII))

@@ -1,14 +1,12 @@
-"""Where runs are made: the options that say so, what is settled on and why, and an image that is there when they begin.
+"""Where runs are made: the options, the choice and its reason, and an image that is present when runs begin.
 
-The images of ``docker/images.toml`` and the engine are looked at before anything is pulled, so that a pair that cannot
-work is told in a sentence and not in an hour.
+Images and engine are checked before anything is pulled, so that a pair that cannot work fails within a second.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -41,7 +39,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ContainerOptions:
-    """What was asked for; None where nothing was."""
+    """The options that say where runs are made; None where one was not given."""
 
     where: str | None = None
     image: str | None = None
@@ -50,15 +48,15 @@ class ContainerOptions:
 
     @property
     def explicitly(self) -> bool:
-        """Whether a container was asked for, and not only allowed."""
+        """Whether a container is required, and not only allowed."""
         return self.where == CONTAINER or (self.image is not None and self.where != NATIVE)
 
 
 @dataclass(frozen=True)
 class ContainerChoice:
-    """Where runs will be made: in the image of ``choice`` by ``engine``, or natively where these are None, and why.
+    """Where runs will be made: in the image of ``choice`` by ``engine``, or natively where these are None.
 
-    ``said`` is a line for the terminal, empty where there is nothing to tell, as on a machine without a GPU.
+    ``said`` is a line for the terminal, empty on a machine without a GPU.
     """
 
     said: str = ""
@@ -68,42 +66,40 @@ class ContainerChoice:
     extra: tuple[str, ...] = ()
 
 
-def explicitly(asked: ContainerOptions) -> ContainerOptions:
-    """The same, with a container asked for where nothing was said. Raises UsageError for WHERE=native."""
-    if asked.where == NATIVE:
-        raise UsageError("WHERE=native runs in no image; leave it out.")
-    return replace(asked, where=CONTAINER)
+def explicitly(options: ContainerOptions) -> ContainerOptions:
+    """Return the options with a container required. Raises UsageError for WHERE=native."""
+    if options.where == NATIVE:
+        raise UsageError("WHERE=native runs in no image", "leave it out")
+    return replace(options, where=CONTAINER)
 
 
-def device(asked: str | None, *, err: bool = False) -> Device:
-    """Return the device that ``asked`` means here, and print first what the person is to know of the choice.
+def device(wanted: str | None, *, err: bool = False) -> Device:
+    """Return the device that ``wanted`` means here, and print the notes on that choice.
 
     ``err``: on standard error. Raises what ``bench.probes.device.device`` raises.
     """
-
-    found = find_device(asked)
+    found = find_device(wanted)
     for note in found.notes():
         click.echo(note, err=err)
     return found
 
 
 def placed(
-    asked: ContainerOptions, device: Device, *, own: bool = False, say: Callable[[str], None] = click.echo
+    options: ContainerOptions, device: Device, *, own: bool = False, say: Callable[[str], None] = click.echo
 ) -> ContainerTarget | None:
-    """Settle where runs are made, ``say`` so, and have the image ready. For who holds the lock of the device.
+    """Choose where runs are made, ``say`` so, and have the image ready. The caller holds the lock of the device.
 
-    Raises what ``settle`` and ``ready`` raise, and EnvironmentProblem where a native run would find no TensorFlow.
+    Raises what ``resolve`` and ``ready`` raise, and EnvironmentProblem where a native run would find no TensorFlow.
     """
-
-    settled = resolve(asked, device, own=own)
-    if settled.said:
-        say(settled.said)
-    found = ready(settled, device, say)
+    chosen = resolve(options, device, own=own)
+    if chosen.said:
+        say(chosen.said)
+    found = ready(chosen, device, say)
     if found is None:
         if not own and installed_lock()["lock.name"] == "harness":
             raise EnvironmentProblem(
-                "there is no TensorFlow in .venv, which was set up for the harness alone: type the same `make` "
-                "command with WHERE=native, which installs it."
+                "there is no TensorFlow in .venv, which was set up for the harness alone",
+                "type the same `make` command with WHERE=native, which installs it",
             )
         return None
     left = container_process.sweep(found.engine, found.owner)
@@ -112,81 +108,75 @@ def placed(
     return found
 
 
-def resolve(asked: ContainerOptions, device: Device, *, own: bool = False) -> ContainerChoice:
-    """Where runs on ``device`` are made; nothing is pulled. ``own``: of a person's own trainer.
+def resolve(options: ContainerOptions, device: Device, *, own: bool = False) -> ContainerChoice:
+    """Return where runs on ``device`` are made; nothing is pulled. ``own``: of a custom trainer.
 
-    Raises UsageError for a contradiction, EnvironmentProblem where a container is asked for, or chosen, and cannot be.
+    Raises UsageError for a contradiction, EnvironmentProblem where a required or chosen container cannot be used.
     """
-
-    if asked.where == NATIVE or own:
-        _refuse_container(asked, own)
+    if options.where == NATIVE or own:
+        _refuse_container(options, own)
         return ContainerChoice(
-            "Natively, as WHERE=native asks for." if asked.where == NATIVE and device.kind == "gpu" else ""
+            "Natively, as WHERE=native asks for." if options.where == NATIVE and device.kind == "gpu" else ""
         )
-    # With neither a GPU nor a wish there is nothing to pin: the lock files hold the CPU's TensorFlow. And in the image
+    # Without a GPU there is nothing to pin: the lock files hold the CPU's TensorFlow. And in the image
     # that holds harness and trainer it has been decided.
-    if not asked.explicitly and (device.kind == "cpu" or os.environ.get(IMAGE_VARIABLE)):
+    if not options.explicitly and (device.kind == "cpu" or os.environ.get(IMAGE_VARIABLE)):
         return ContainerChoice()
     if device.kind == "gpu" and device.asked == "gpu":
-        return _natively(asked, f"the GPU has no UUID to hand it on by ({device.unwatched})")
-    extra = container_flags.split(asked.docker_flags or "")
-    if asked.image is not None:
-        catalog.read().find(asked.image)  # a slip of the keys is told before any trouble with the engine
+        return _natively(options, EnvironmentProblem(f"the GPU has no UUID to hand it on by ({device.unwatched})."))
+    extra = container_flags.split(options.docker_flags or "")
+    if options.image is not None:
+        catalog.read().find(options.image)  # a wrong name is reported before any trouble with the engine
     try:
-        engine, toolkit = _engine(asked, device)
+        engine, toolkit = _engine(options, device)
     except EnvironmentProblem as problem:
-        return _natively(asked, str(problem))
-    return _chosen(asked, device, engine, toolkit, extra)
+        return _natively(options, problem)
+    return _chosen(options, device, engine, toolkit, extra)
 
 
-def _refuse_container(asked: ContainerOptions, own: bool) -> None:
-
-    if own and asked.explicitly:
+def _refuse_container(options: ContainerOptions, own: bool) -> None:
+    if own and options.explicitly:
         raise UsageError(
-            "a trainer of your own runs where you start it: put `docker run` into TRAINER, and leave WHERE and IMAGE "
-            "out (docs/guide/custom-trainers.md)."
+            "a custom trainer runs where you start it",
+            "put `docker run` into TRAINER, and leave WHERE and IMAGE out (docs/guide/custom-trainers.md)",
         )
-    if asked.image is not None:
-        raise UsageError(f"WHERE=native runs in no image; leave IMAGE={asked.image} or WHERE out.")
+    if options.image is not None:
+        raise UsageError("WHERE=native runs in no image", f"leave IMAGE={options.image} or WHERE out")
 
 
-def _natively(asked: ContainerOptions, why: str) -> ContainerChoice:
+def _natively(options: ContainerOptions, problem: EnvironmentProblem) -> ContainerChoice:
+    if options.explicitly:
+        raise problem
+    # Whoever has no engine did not ask for a container, so no advice to install one.
+    reason = f"{problem.message}." if problem.code == engines.NO_ENGINE else str(problem)
+    return ContainerChoice(f"Natively, in no container: {reason}")
 
-    if asked.explicitly:
-        raise EnvironmentProblem(why if why.endswith(".") else f"{why}.")
-    # Where there is no engine nobody wants one, nor is the advice to type WHERE=native for who wanted no container.
-    reason = re.sub(r",? or type WHERE=native[^;.]*", "", why.replace(f"; {engines.INSTALL}", "")).rstrip(".")
-    return ContainerChoice(f"Natively, in no container: {reason}.")
 
-
-def _engine(asked: ContainerOptions, device: Device) -> tuple[Engine, str | None]:
-    """The engine and the version of NVIDIA's toolkit. Raises EnvironmentProblem where either is missing."""
-    program = asked.docker or next((name for name in ("docker", "podman") if shutil.which(name)), "docker")
+def _engine(options: ContainerOptions, device: Device) -> tuple[Engine, str | None]:
+    program = options.docker or next((name for name in ("docker", "podman") if shutil.which(name)), "docker")
     found = engines.find(program, subprocesses.run_captured, os.environ)
     toolkit = host_container.toolkit_version(subprocesses.capture_stdout)
     if device.kind == "cpu":
         return found, toolkit
     if found.is_podman and not engines.has_cdi():
         raise EnvironmentProblem(
-            "podman is given GPUs by CDI, and this machine has no description of them; install "
-            "nvidia-container-toolkit, then type `sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml`"
+            "podman needs a CDI description of the GPUs, and this machine has none",
+            f"install nvidia-container-toolkit, then type {engines.MAKE_CDI}",
         )
     if not found.is_podman and toolkit is None:
         raise EnvironmentProblem(
-            "NVIDIA's container toolkit is not here, so Docker cannot hand out the GPU; install "
-            "nvidia-container-toolkit, then type `sudo nvidia-ctk runtime configure --runtime=docker` and "
-            "`sudo systemctl restart docker`"
+            "NVIDIA's container toolkit is not installed, so Docker cannot use the GPU",
+            f"install nvidia-container-toolkit, then type {engines.CONFIGURE_DOCKER}",
         )
     return found, toolkit
 
 
 def _chosen(
-    asked: ContainerOptions, device: Device, engine: Engine, toolkit: str | None, extra: tuple[str, ...]
+    options: ContainerOptions, device: Device, engine: Engine, toolkit: str | None, extra: tuple[str, ...]
 ) -> ContainerChoice:
-
     found, driver = card(device)
-    choice = spec.choose(found, driver, toolkit, catalog.read(), asked.image)
-    said = f"In the image {choice.image.name} ({choice.image.label}), by {engine.told}: {choice.reason}."
+    choice = spec.choose(found, driver, toolkit, catalog.read(), options.image)
+    said = f"In the image {choice.image.name} ({choice.image.label}), by {engine.label}: {choice.reason}."
     return ContainerChoice(said, choice, engine, toolkit, extra)
 
 
@@ -200,39 +190,38 @@ def card(device: Device) -> tuple[Card | None, str | None]:
     return Card(found.name, found.compute_capability), found.driver_version
 
 
-def ready(settled: ContainerChoice, device: Device, say: Callable[[str], None] = click.echo) -> ContainerTarget | None:
-    """The container of runs, its image pulled where it was not there; None where there is none.
+def ready(chosen: ContainerChoice, device: Device, say: Callable[[str], None] = click.echo) -> ContainerTarget | None:
+    """Return the container of runs, its image pulled if needed; None for native runs.
 
-    Raises EnvironmentProblem in one sentence where the image cannot be had.
+    Raises EnvironmentProblem where the image cannot be had.
     """
-
-    if settled.choice is None or settled.engine is None:
+    if chosen.choice is None or chosen.engine is None:
         return None
-    image = settled.choice.image
-    inspected = _inspected(settled.engine, settled.choice, say)
+    image = chosen.choice.image
+    inspected = _inspected(chosen.engine, chosen.choice, say)
     pinning = spec.pinning(image, inspected, recipe(image), catalog.read())
     placed = ContainerTarget(
-        engine=settled.engine,
-        choice=settled.choice,
+        engine=chosen.engine,
+        choice=chosen.choice,
         inspected=inspected,
         pinning=pinning,
         owner=hashed(str(locks.device_lock(device.key))),
         gpu=device.asked if device.kind == "gpu" else None,
-        toolkit=settled.toolkit,
-        extra=settled.extra,
+        toolkit=chosen.toolkit,
+        extra=chosen.extra,
     )
     if not placed.publishable:
         say(f"A result from it is not to be published: {not_publishable(pinning, image.name)}.")
-    replacing = [flag.told for flag in container_flags.read(settled.extra) if flag.replaces]
+    replacing = [flag.shown for flag in container_flags.read(chosen.extra) if flag.replaces]
     if replacing:
         say(f"A result from it is not to be published: DOCKER_FLAGS has {' '.join(replacing)}.")
     return placed
 
 
 def not_publishable(pinning: str, name: str) -> str:
-    """Why, in a clause with what to do."""
+    """Return why a result from an image of this pinning may not be published."""
     if pinning == spec.STANDIN:
-        return f"{name} only stands in for an image, as it says itself (label {spec.STAND_IN})"
+        return f"{name} only stands in for an image (label {spec.STAND_IN})"
     return (
         f"nobody else can know what is in {name}, which has no digest that docker/images.toml or IMAGE names and was "
         "not made by `make image` from this checkout's lock file and base"
@@ -240,14 +229,15 @@ def not_publishable(pinning: str, name: str) -> str:
 
 
 def _inspected(engine: Engine, choice: Choice, say: Callable[[str], None]) -> Any:
-
     image = choice.image
     found = engines.inspect(engine, image, subprocesses.run_captured)
     if found is not None:
         return found
     if image.is_built:
         build = f"`make image IMAGE={image.name}`"
-        raise EnvironmentProblem(f"the image {image.locator} is not here, as it is built and not pulled: type {build}.")
+        raise EnvironmentProblem(
+            f"the image {image.locator} is not here, as it is built and not pulled", f"type {build}"
+        )
     engines.require_space(engine, image)
     size = f", about {image.unpacked_gb} GB unpacked" if image.unpacked_gb else ""
     say(f"Pulling {image.locator}{size}.")
@@ -255,12 +245,12 @@ def _inspected(engine: Engine, choice: Choice, say: Callable[[str], None]) -> An
     code, words = subprocesses.run_with_stderr([engine.program, "pull", image.locator], CHECKOUT, echo=engine.is_podman)
     if code in (130, 143):
         raise EnvironmentProblem(
-            f"the pull of {image.name} was interrupted; type the same command again, which may have to fetch it anew."
+            f"the pull of {image.name} was interrupted", "type the same command again, which may have to fetch it again"
         )
     found = engines.inspect(engine, image, subprocesses.run_captured) if not code else None
     if found is None:
-        trouble = engines.meaning(words, Path(engine.program).name, image.locator)
-        raise EnvironmentProblem(f"the image {image.name} ({image.label}) could not be pulled: {trouble.sentence()}")
+        before = f"the image {image.name} ({image.label}) could not be pulled: "
+        raise engines.meaning(words, Path(engine.program).name, image.locator, before)
     return found
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from bench.containers import compat
-from bench.containers.catalog import DIGEST, Image, Images
+from bench.containers.catalog import Image, Images
 from bench.containers.compat import Card, Fit
 from bench.errors import EnvironmentProblem, UsageError
 from bench.system import container_flags
@@ -71,23 +71,23 @@ def choose(
         if not found.why_not:
             return Choice(image, _reason(image, gpu, driver, found), found)
         passed_over.append(found)
-    raise EnvironmentProblem(f"{_none(gpu, passed_over)}, or type WHERE=native or DEVICE=cpu.")
+    message, advice = _none(gpu, passed_over)
+    raise EnvironmentProblem(message, f"{advice}, or type WHERE=native or DEVICE=cpu")
 
 
 def _may_be_taken(image: Image, gpu: Card) -> bool:
-    """Whether an image that fits is taken unasked."""
     tried = compat.acceptance_on(image, gpu)
     if tried is not None:
         return tried.passed
     return bool(image.digest or image.is_built) and not image.candidate
 
 
-def _none(gpu: Card, passed_over: Sequence[Fit]) -> str:
-    """Why there is no image: a driver can be mended, so it is told before code that is not there."""
-    mendable = [each for each in passed_over if each.gpu_code != compat.NO_CODE and each.remedy]
-    if mendable:
-        return f"no image here runs {gpu.told} with this driver: {mendable[0].why_not}; {mendable[0].remedy}"
-    return f"no image here has code for {gpu.told}; resolve another one with `python -m bench image resolve TAG`"
+def _none(gpu: Card, passed_over: Sequence[Fit]) -> tuple[str, str]:
+    """Why there is no image, and what to do: a driver can be updated, so it comes before missing code."""
+    fixable = [each for each in passed_over if each.gpu_code != compat.NO_CODE and each.remedy]
+    if fixable:
+        return f"no image here runs {gpu.label} with this driver: {fixable[0].why_not}", fixable[0].remedy
+    return f"no image here has code for {gpu.label}", "resolve another one with `python -m bench image resolve TAG`"
 
 
 def _wanted(gpu: Card, driver: str | None, toolkit: str | None, images: Images, wanted: str) -> Choice:
@@ -100,24 +100,23 @@ def _wanted(gpu: Card, driver: str | None, toolkit: str | None, images: Images, 
             raise EnvironmentProblem(f"IMAGE={wanted}: {found.why_not}. Without IMAGE: {problem}") from None
         remedy = "" if found.gpu_code == compat.NO_CODE or found.remedy == "name another one" else found.remedy
         choices = f"{remedy}, or type IMAGE={other}" if remedy else f"type IMAGE={other}"
-        raise EnvironmentProblem(f"IMAGE={wanted}: {found.why_not}; {choices}, or leave IMAGE out.")
+        raise EnvironmentProblem(f"IMAGE={wanted}: {found.why_not}", f"{choices}, or leave IMAGE out")
     _require_digest(image, images, wanted)
     tried = compat.acceptance_on(image, gpu)
     reason = f"IMAGE={wanted} names it"
     if tried is not None and not tried.passed:
         reason += f", though it was tried on {tried.device} on {tried.date} and failed: {'; '.join(tried.failed)}"
     elif image.candidate and tried is None:
-        reason += "; it is a candidate that nobody has tried on such a GPU: `python -m bench image accept` does"
+        reason += "; it is a candidate that nobody has tried on such a GPU: `python -m bench image verify` does"
     return Choice(image, f"{reason}{_how(driver, found)}", found)
 
 
 def _require_digest(image: Image, images: Images, wanted: str | None) -> None:
-    """Raises EnvironmentProblem for an image of the table that waits for its digest."""
     if image.reference and not image.digest and any(each.name == image.name for each in images.image):
         tag = image.reference.rpartition(":")[2]
         raise EnvironmentProblem(
-            f"IMAGE={wanted} has no digest yet, so nobody could know what ran: type "
-            f"`python -m bench image resolve {tag}` first."
+            f"IMAGE={wanted} has no digest yet, so nobody could know what ran",
+            f"type `python -m bench image resolve {tag}` first",
         )
 
 
@@ -125,15 +124,15 @@ def _for_cpu(images: Images, wanted: str | None) -> Choice:
     for_cpus = (each for each in images.image if each.is_built and not each.is_gpu)
     image = images.find(wanted) if wanted is not None else next(for_cpus, None)
     if image is None:
-        raise EnvironmentProblem("docker/images.toml has no image for CPUs; type WHERE=native.")
+        raise EnvironmentProblem("docker/images.toml has no image for CPUs", "type WHERE=native")
     _require_digest(image, images, wanted)
     return Choice(image, "a CPU trains" if wanted is None else f"IMAGE={wanted} names it")
 
 
 def _reason(image: Image, gpu: Card, driver: str | None, found: Fit) -> str:
     code = {
-        compat.NATIVE: f"it has machine code for {gpu.told}",
-        compat.PTX_JIT: f"the driver can compile its PTX for {gpu.told}, which takes time at first use",
+        compat.NATIVE: f"it has machine code for {gpu.label}",
+        compat.PTX_JIT: f"the driver can compile its PTX for {gpu.label}, which takes time at first use",
     }.get(found.gpu_code, f"the driver does not tell the compute capability of {gpu.name}")
     expected = ", as its own build list is still expected to say" if "capabilities" in image.expected else ""
     tried = compat.acceptance_on(image, gpu)
@@ -196,8 +195,8 @@ class Engine:
     root_folder: Path | None = None
 
     @property
-    def told(self) -> str:
-        """Name and version, as a record keeps them."""
+    def label(self) -> str:
+        """Return name and version, as a record keeps them."""
         return f"{'podman' if self.is_podman else 'docker'} {self.version}"
 
 
@@ -217,8 +216,8 @@ class Mount:
         source = str(self.source)
         if any(each in source for each in ',"\n\r'):
             raise UsageError(
-                f"{source!r} has a comma, a quote or a line end in its path, which no container engine can mount; "
-                "move it to another path, or type WHERE=native."
+                f"{source!r} has a comma, a quote or a line end in its path, which no container engine can mount",
+                "move it to another path, or type WHERE=native",
             )
         return f"type=bind,source={source},target={self.target}{',readonly' if self.read_only else ''}"
 
@@ -313,8 +312,3 @@ def passed_on(names: Sequence[str]) -> tuple[str, ...]:
     """
     known = (name for name in sorted(names) if name.startswith(PREFIXES) or name in _PLAIN)
     return tuple(name for name in known if not _OF_THE_HOST.fullmatch(name))
-
-
-def is_digest(text: str) -> bool:
-    """Whether a text is ``sha256:`` and 64 hexadecimal digits."""
-    return DIGEST.fullmatch(text) is not None

@@ -71,7 +71,7 @@ def _text(variable: str, value: object) -> None:
 
 
 def _wrong(variable: str, value: object, why: str) -> UsageError:
-    return UsageError(f"{variable}={value!r:.80} {why}; type, for example, {_EXAMPLES[variable]}.")
+    return UsageError(f"{variable}={value!r:.80} {why}", f"type, for example, {_EXAMPLES[variable]}")
 
 
 def is_email(value: object) -> bool:

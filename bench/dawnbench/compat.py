@@ -61,7 +61,7 @@ def _why_no_json(error: Exception) -> tuple[str, str]:
             "Its objects are nested too deep to be read.",
             "An entry is one flat object, with at most a table or two in `misc`.",
         )
-    if isinstance(error, json.JSONDecodeError) and "BOM" in error.msg:
+    if isinstance(error, json.JSONDecodeError) and error.doc.startswith("\ufeff"):
         return (
             "It begins with a byte order mark, which JSON does not allow.",
             "Save it as UTF-8 without a byte order mark.",
@@ -168,17 +168,17 @@ def _threshold(frame: pd.DataFrame, lines: Lines, where: str) -> Iterator[Findin
         reached = bool(best >= TARGET_PERCENT)
     except (TypeError, ValueError):
         line, cell = lines.first_text(ACCURACY, _MISSING)
-        told = (
+        message = (
             f"`{ACCURACY}` is {shown(cell)}, no number." if line else f"{ACCURACY} holds something other than numbers."
         )
-        yield _finding("tsv-threshold", lines.place(where, line), told, "Write percent as plain numbers.")
+        yield _finding("tsv-threshold", lines.place(where, line), message, "Write percent as plain numbers.")
         return
     if reached:
         return
     if pd.isna(best):
         line, fix = lines.first_unlike()
-        told = f"No row has a number in {ACCURACY}."
-        yield _finding("tsv-threshold", lines.place(where, line), told, fix or f"Write percent into {ACCURACY}.")
+        message = f"No row has a number in {ACCURACY}."
+        yield _finding("tsv-threshold", lines.place(where, line), message, fix or f"Write percent into {ACCURACY}.")
         return
     fix = "Only a run that reached the target makes an entry."
     if 0 < best <= 1:

@@ -1,4 +1,4 @@
-"""The facts of a run that an entry tells beside its score, under the names that the board's reviewers asked for."""
+"""The facts of a run that an entry gives next to its score, under the names that the board's reviewers asked for."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Facts:
 
 def misc(facts: Facts) -> dict[str, object]:
     """The ``misc`` object of an entry: the recipe first, then libraries, then how and on what it was measured."""
-    told: dict[str, object] = {
+    fields: dict[str, object] = {
         **facts.more,
         **hyperparameters.of(facts.recipe),
         "testTimeAugmentation": _augmentation(facts),
@@ -72,7 +72,7 @@ def misc(facts: Facts) -> dict[str, object]:
         "datasetSha256": facts.dataset_sha256,
         "datasetNote": _UNVERIFIED_NOTE if facts.dataset_state == UNVERIFIED else None,
     }
-    return {name: value for name, value in told.items() if value is not None}
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def _augmentation(facts: Facts) -> str | None:

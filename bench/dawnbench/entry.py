@@ -92,8 +92,8 @@ class Entry:
         named = self.code_url is None or reviewed.names_commit(self.code_url)
         if not named and not reviewed.is_commit(self.misc.get("commitHash")):
             raise UsageError(
-                f"CODE_URL={self.code_url!r:.80} names no commit, and the runs know of none; type, for example, "
-                "CODE_URL=https://github.com/owner/name/tree/COMMIT."
+                f"CODE_URL={self.code_url!r:.80} names no commit, and the runs know of none",
+                "type, for example, CODE_URL=https://github.com/owner/name/tree/COMMIT",
             )
         priced = self.cost_per_hour is not None
         if not reviewed.is_told(self.misc) or (priced and not reviewed.names_price_source(self.hardware, self.misc)):
@@ -181,7 +181,7 @@ def write(entry: Entry, folder: Path) -> Path:
         make_folder(folder, exist_ok=True)
     except OSError as error:
         advice = "name a folder you can write to with OUT=/path"
-        raise EnvironmentProblem(f"cannot make the folder {folder} ({error.strerror}); {advice}.") from None
+        raise EnvironmentProblem(f"cannot make the folder {folder} ({error.strerror})", advice) from None
     replace_file(tsv_path, to_tsv(entry))
     replace_file(json_path, to_json(entry))
     return json_path
@@ -238,7 +238,7 @@ def from_record(
     if absent := claims.missing(author=author, email=email, hardware=hardware):
         raise UsageError(f"a DAWNBench entry needs {' '.join(absent)} (with your own values) after `make report`.")
     claims.check(author=author, email=email, hardware=hardware, cost_per_hour=cost_per_hour, code_url=code_url)
-    assert author is not None  # nor the other two: asked above
+    assert author is not None  # nor the other two: checked above
     assert email is not None
     assert hardware is not None
     misc = details.misc(facts)

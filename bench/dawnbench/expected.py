@@ -56,7 +56,7 @@ class Expectation:
         return max(self.seconds) * MARGIN if self.seconds else self._at(min(PEAK_SHARES))
 
     def _at(self, share: float) -> float:
-        assert self.work_tflop is not None  # nor the other: asked when it was loaded
+        assert self.work_tflop is not None  # nor the other: checked when it was loaded
         assert self.peak_tflop_per_s is not None
         return self.work_tflop / (self.peak_tflop_per_s * share)
 

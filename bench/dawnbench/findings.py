@@ -1,4 +1,4 @@
-"""What is wrong with a DAWNBench pair, told so that it can be put right and printed anywhere."""
+"""What is wrong with a DAWNBench pair, as findings that can be printed anywhere."""
 
 from __future__ import annotations
 
@@ -46,6 +46,6 @@ def sentence(text: str) -> str:
 
 
 def printable(path: Path | str) -> str:
-    """A file's name or path fit for any terminal, whatever bytes somebody put into it."""
+    """Return a file's name or path fit for any terminal, whatever bytes it has."""
     text = str(path)
     return text if text.isascii() and text.isprintable() else ascii(text)

@@ -30,17 +30,16 @@ def of(recipe: Mapping[str, object]) -> dict[str, object]:
     """
     groups = _groups(recipe)
     shared = {name: value for name, value in recipe.items() if not (groups and name in _OF_A_GROUP)}
-    told = {usual: shared[name] for name, usual in _USUAL_NAMES.items() if name in shared}
+    table = {usual: shared[name] for name, usual in _USUAL_NAMES.items() if name in shared}
     if recipe.get("nesterov"):
         muon = "Muon for the filters, " if recipe.get("muon") else ""
-        told = {**told, "optimizer": f"{muon}SGD with Nesterov momentum", "nesterovForm": recipe["nesterov"]}
+        table = {**table, "optimizer": f"{muon}SGD with Nesterov momentum", "nesterovForm": recipe["nesterov"]}
     if "learning_rate" in shared:
-        told["learningRate"] = _schedule(recipe["learning_rate"])
-    return {**told, "parameterGroups": groups} if groups else told
+        table["learningRate"] = _schedule(recipe["learning_rate"])
+    return {**table, "parameterGroups": groups} if groups else table
 
 
 def _groups(recipe: Mapping[str, object]) -> dict[str, object]:
-    """What each group of weights trains with; nothing where all train alike."""
     muon, own = recipe.get("muon"), recipe.get("groups")
     if not (muon or own):
         return {}
@@ -71,7 +70,7 @@ def _muon(recipe: Mapping[str, object], muon: Mapping[str, object]) -> dict[str,
 def _sgd(recipe: Mapping[str, object], group: object) -> dict[str, object]:
     own = group if isinstance(group, Mapping) else {}
     learning_rate, until = recipe.get("learning_rate"), own.get("until_epochs")
-    told = {
+    table = {
         "optimizer": "SGD with Nesterov momentum",
         "learningRate": _schedule(learning_rate, own.get("rate_factor", 1.0)),
         **{
@@ -82,8 +81,8 @@ def _sgd(recipe: Mapping[str, object], group: object) -> dict[str, object]:
     }
     if until is not None:
         how = ", the rate falling from its first value to 0 in a line" if own.get("fade") else ""
-        told["trained"] = f"until epoch {until}{how}, then frozen"
-    return told
+        table["trained"] = f"until epoch {until}{how}, then frozen"
+    return table
 
 
 def _schedule(learning_rate: object, factor: object = 1.0) -> object:

@@ -117,19 +117,20 @@ def find(path: Path) -> list[Path]:
     try:
         is_folder = stat.S_ISDIR(path.stat().st_mode)
     except FileNotFoundError:
-        raise DataError(f"there is no {printable(path)}; {_WHAT_TO_GIVE}.") from None
+        raise DataError(f"there is no {printable(path)}", _WHAT_TO_GIVE) from None
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else "no possible file name"
-        raise DataError(f"cannot read {printable(path)} ({why}); check its links and permissions.") from None
+        raise DataError(f"cannot read {printable(path)} ({why})", "check its links and permissions") from None
     if path.suffix in SUFFIXES:
         return [path.with_suffix(".json")]
     if not is_folder:
-        raise UsageError(f"{printable(path)} is neither .json nor .tsv; {_WHAT_TO_GIVE}.")
+        raise UsageError(f"{printable(path)} is neither .json nor .tsv", _WHAT_TO_GIVE)
     found = _under(path)
     if not found:
         raise DataError(
             f"no DAWNBench pair (<stem>.json and <stem>.tsv) is in {printable(path)} or a {'/'.join(TASK_FOLDER)} "
-            "folder below it; a campaign writes one once AUTHOR, EMAIL and HARDWARE are given: `make report` with them."
+            "folder below it",
+            "type `make report` with AUTHOR, EMAIL and HARDWARE, which writes the pair of a campaign",
         )
     return found
 

@@ -13,10 +13,11 @@ from bench.dawnbench import claims as claiming
 from bench.dawnbench import entry
 from bench.dawnbench.details import Facts
 from bench.dawnbench.pair import TARGET_PERCENT
-from bench.errors import Refused, one_line
-from bench.record import Evaluation, Record
+from bench.errors import Refused, UsageError, one_line
+from bench.record import Evaluation, Record, StoredCampaign
 from bench.record.clocks import CLOCKS, HEADLINE, cumulative_seconds, to_target_seconds
 from bench.record.hello import is_ours
+from bench.rules import with_verdict
 from bench.rules.data import is_control
 from bench.rules.image import not_publishable
 
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
 
 #: The nets of the recipes, as a board's reader knows them.
 MODELS = {"resnet9": "ResNet9", "plain8": "Plain8", "air": "airbench CNN"}
-
-if TYPE_CHECKING:
-    pass
 
 
 def _pair_command(record: Record, shown_folder: str, lacking: Sequence[str]) -> str:
@@ -68,12 +66,12 @@ def _described(record: Record, recipe: dict[str, Any]) -> dict[str, Any]:
     if recipe or not isinstance(own, str) or not own.strip():
         raise Refused(
             f"what the recipe {name} was is neither in campaign.json nor in this checkout, and an entry has to tell "
-            "it; a trainer of your own says it with `recipe.model` in its hello."
+            "it; a custom trainer says it with `recipe.model` in its hello."
         )
-    # The libraries of this checkout are not those of somebody else's program.
-    told = {key: record.recipe[key] for key in ("name", "sha256", "batch", "steps_per_epoch")}
+    # The libraries of this checkout are not those of a custom trainer.
+    known = {key: record.recipe[key] for key in ("name", "sha256", "batch", "steps_per_epoch")}
     cudnn_version = record.fingerprint.get("build.cudnn_version")
-    return {"model": f"{one_line(own)[:100]} ({name})", "recipe": told, "cudnn_version": cudnn_version}
+    return {"model": f"{one_line(own)[:100]} ({name})", "recipe": known, "cudnn_version": cudnn_version}
 
 
 def _views(record: Record, rows: Sequence[Evaluation]) -> dict[str, Any]:
@@ -97,6 +95,30 @@ def _code(record: Record) -> tuple[str | None, str]:
     return str(commit), "its code had changes that are not committed" if dirty else ""
 
 
+def write_entry(
+    folder: Path, campaign: StoredCampaign, claims: Claims, recipe: dict[str, Any], *,
+    allow_unverified_data: bool, allow_uncommitted_code: bool,
+) -> str:  # fmt: skip
+    """Write the pair as ``write_dawnbench`` does, for a command that does nothing else.
+
+    Raises UsageError where a claim is missing, Refused where there is no time to enter.
+    """
+    lacking = claiming.missing(author=claims.author, email=claims.email, hardware=claims.hardware)
+    if lacking:
+        raise UsageError(
+            "a DAWNBench entry needs to know more", f"type `make report {' '.join(lacking)}` with your values"
+        )
+    if campaign.configuration.get("dataset") == "synthetic":
+        raise Refused(f"{folder} was trained on the synthetic dataset, which is no CIFAR-10 result.")
+    records = tuple(with_verdict(record) for record in campaign.records)
+    if not any(each.reached and each.verdict and each.verdict.level != "invalid" for each in records):
+        raise Refused(f"no run in {folder} reached the target with a verdict above invalid.")
+    return write_dawnbench(
+        folder, records, claims, recipe, str(folder), plan=campaign.seeds,
+        allow_unverified_data=allow_unverified_data, allow_uncommitted_code=allow_uncommitted_code,
+    )  # fmt: skip
+
+
 def write_dawnbench(
     folder: Path, records: Sequence[Record], claims: Claims, recipe: dict[str, Any], shown_folder: str, *,
     plan: Collection[int], allow_unverified_data: bool, allow_uncommitted_code: bool = False,
@@ -107,10 +129,9 @@ def write_dawnbench(
     with or without a run. Raises Refused for a result that may not be published or cannot be described: of code whose
     commit is not known, or that had changes, unless it is allowed.
     """
-
     require_planned(records, plan, shown_folder)
     if any(is_control(each) for each in records):
-        raise Refused("INPUT=memory repeats the first epoch's batches, so its accuracy is nobody's; use INPUT=host.")
+        raise Refused("INPUT=memory repeats the first epoch's batches, so its accuracy is nobody's", "use INPUT=host")
     counted = [each for each in records if each.status == "done" and each.verdict and each.verdict.level != "invalid"]
     times = {each.seed: to_target_seconds(HEADLINE, each) for each in counted}
     known = {seed: seconds for seed, seconds in times.items() if seed is not None and seconds is not None}
@@ -122,9 +143,9 @@ def write_dawnbench(
     commit, against_code = _code(record)
     if against_code and not allow_uncommitted_code:
         raise Refused(
-            f"the result of seed {chosen} is not to be published, as {against_code}: run it in a clone without changes "
-            f"(`make doctor` says what git sees), or type `python -m bench entry {shown_folder} "
-            "--allow-uncommitted-code`, whose entry says so."
+            f"the result of seed {chosen} is not to be published, as {against_code}",
+            "run it in a clone without changes (`make doctor` says what git sees), or type `python -m bench "
+            f"entry {shown_folder} --allow-uncommitted-code`, whose entry says so",
         )
     if lacking:
         return f"For the DAWNBench pair type, with your own values: {_pair_command(record, shown_folder, lacking)}"
@@ -165,6 +186,6 @@ def require_planned(records: Sequence[Record], plan: Collection[int], shown_fold
     if unplanned := [str(each.seed) for each in records if each.seed not in plan]:
         seeds = ",".join(unplanned) + ("," if len(unplanned) == 1 else "")
         raise Refused(
-            f"seed {', '.join(unplanned)} in {shown_folder} is not among the seeds in campaign.json; move its folder "
-            f"out, or add it to the plan with `make bench OUT={shown_folder} SEEDS={seeds}`."
+            f"seed {', '.join(unplanned)} in {shown_folder} is not among the seeds in campaign.json",
+            f"move its folder out, or add it to the plan with `make bench OUT={shown_folder} SEEDS={seeds}`",
         )

@@ -66,14 +66,14 @@ def is_commit(value: object) -> bool:
 
 def names_version(framework: str) -> bool:
     """Whether a framework is told with a version or a commit."""
-    told = framework[:_SEARCHED_CHARACTERS]
-    return _VERSION.search(told) is not None or _COMMIT.search(told) is not None
+    searched = framework[:_SEARCHED_CHARACTERS]
+    return _VERSION.search(searched) is not None or _COMMIT.search(searched) is not None
 
 
 def names_device(hardware: str) -> bool:
     """Whether hardware is told as a number of some device (`1 V100`, `16 CPU`) or as a cloud's machine type."""
-    told = hardware[:_SEARCHED_CHARACTERS]
-    return bool(_MACHINE_TYPE.search(told) or (_DEVICE.search(told) and _COUNT.search(told)))
+    searched = hardware[:_SEARCHED_CHARACTERS]
+    return bool(_MACHINE_TYPE.search(searched) or (_DEVICE.search(searched) and _COUNT.search(searched)))
 
 
 def names_price_source(hardware: object, misc: object) -> bool:
@@ -83,10 +83,10 @@ def names_price_source(hardware: object, misc: object) -> bool:
     text = hardware[:_SEARCHED_CHARACTERS] if isinstance(hardware, str) else ""
     if _PROVIDER.search(text) or _MACHINE_TYPE.search(text):
         return True
-    told = misc if isinstance(misc, Mapping) else {}
+    searched = misc if isinstance(misc, Mapping) else {}
     return any(
         isinstance(value, str) and value.strip() != "" and re.search("price|cost", name, re.IGNORECASE)
-        for name, value in told.items()
+        for name, value in searched.items()
     )
 
 

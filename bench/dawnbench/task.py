@@ -40,12 +40,12 @@ def _by_content(pair: Pair) -> tuple[str, str, str] | None:
     if not os.path.lexists(pair.tsv_path):
         body = body_of(pair.json_bytes)
         keys = {str(key).lower(): str(key) for key in body} if isinstance(body, dict) else {}
-        told = [name for name in (_LATENCY, *_SCORES, _OWN_SCORE) if name in keys]
-        if not told:
+        named = [name for name in (_LATENCY, *_SCORES, _OWN_SCORE) if name in keys]
+        if not named:
             return None
         task = next((task for score, task in _SCORES.items() if score in keys), "")
         task = task or ("CIFAR-10" if _OWN_SCORE in keys else "")
-        return task, "inference", f"{keys[told[0]]}, no TSV"
+        return task, "inference", f"{keys[named[0]]}, no TSV"
     if _folder(pair) == tuple(each.lower() for each in TASK_FOLDER) or pair.tsv_bytes is None:
         return None
     header = re.split(rb"[\r\n]", pair.tsv_bytes, maxsplit=1)[0].decode("utf-8", "replace").lstrip("\ufeff")

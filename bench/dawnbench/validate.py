@@ -38,8 +38,8 @@ def judge(json_path: Path, level: Level, today: date | None = None) -> Verdict:
     findings = compat.check(pair)
     if level == "full":
         day = today or datetime.now(UTC).date()
-        told = {finding.rule for finding in findings}
-        findings += [finding for finding in full.check(pair, day) if finding.rule not in told]
+        found_rules = {finding.rule for finding in findings}
+        findings += [finding for finding in full.check(pair, day) if finding.rule not in found_rules]
     return Verdict(json_path, level, tuple(findings))
 
 

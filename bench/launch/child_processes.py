@@ -26,7 +26,7 @@ class Process:
 def children(root: Path = Path("/")) -> tuple[Process, ...]:
     """The children of this process, of all its threads, in the order of their numbers.
 
-    Every process of the machine is asked who its parent is, a few microseconds each: /proc/self/task/*/children would
+    Reads the parent of every process of the machine, a few microseconds each: /proc/self/task/*/children would
     be quicker, but leaves out some while others end (proc(5)), and not every kernel has it (CONFIG_PROC_CHILDREN).
     """
     found = []

@@ -71,16 +71,16 @@ def read(typed: str, cwd: Path, path: str | None, identity: Identity | None = No
 def _words(typed: str) -> list[str]:
     try:
         words = shlex.split(typed)
-    except ValueError as error:
-        wrong = "a quote that is not closed" if "quotation" in str(error) else "a backslash with nothing behind it"
-        raise UsageError(f"the trainer's command {typed!r} has {wrong}; give a command, {_EXAMPLE}.") from None
+    except ValueError:
+        wrong = "a quote that is not closed or a backslash with nothing after it"
+        raise UsageError(f"the trainer's command {typed!r} has {wrong}", f"give a command, {_EXAMPLE}") from None
     if not words or not words[0]:
-        raise UsageError(f"the trainer's command is empty; give one, {_EXAMPLE}.")
+        raise UsageError("the trainer's command is empty", f"give one, {_EXAMPLE}")
     shell = _ONLY_A_SHELL_KNOWS.search(_QUOTED.sub("", typed))
     if shell is not None:
         raise UsageError(
-            f"the trainer's command has `{shell[0]}`, which only a shell knows, and none reads it; put the command "
-            "into a script, or the word into quotes where the program is to get it."
+            f"the trainer's command has `{shell[0]}`, which only a shell knows, and none reads it",
+            "put the command into a script, or the word into quotes where the program is to get it",
         )
     if any("\0" in word for word in words):
         raise UsageError("the trainer's command has a null character in it, which no program can be given.")
@@ -88,25 +88,28 @@ def _words(typed: str) -> list[str]:
 
 
 def _found(word: str, cwd: Path, path: str | None) -> str:
-    """The absolute path of the program; links are not followed, as a virtual environment is told by its link."""
+    """The absolute path of the program; links are not followed, as a virtual environment's Python is one."""
     if "/" not in word:
         found = shutil.which(word, path=path)
         if found is not None:
             return os.path.abspath(found)
         raise UsageError(
-            f"there is no program `{word}` on PATH, which the trainer's command begins with; {_hint(word, cwd)}."
+            f"there is no program `{word}` on PATH, which the trainer's command begins with", _hint(word, cwd)
         )
     place = Path(os.path.abspath(cwd / word))
     if place.is_dir():
         raise UsageError(
-            f"the trainer's command begins with {word}, which is a folder; begin with a program, {_EXAMPLE}."
+            f"the trainer's command begins with {word}, which is a folder", f"begin with a program, {_EXAMPLE}"
         )
     if not place.is_file():
-        home = "; no shell reads it, so write `~` out" if word.startswith("~") else ""
-        raise UsageError(f"there is no file {word} in {cwd}, which the trainer's command begins with{home}.")
+        advice = (
+            "write `~` out, as no shell reads it" if word.startswith("~") else f"give the path of a program, {_EXAMPLE}"
+        )
+        raise UsageError(f"there is no file {word} in {cwd}, which the trainer's command begins with", advice)
     if not os.access(place, os.X_OK):
         raise UsageError(
-            f"{word} may not be executed; type `chmod +x {shlex.quote(word)}`, or begin with what runs it, {_EXAMPLE}."
+            f"{word} may not be executed",
+            f"type `chmod +x {shlex.quote(word)}`, or begin with what runs it, {_EXAMPLE}",
         )
     return str(place)
 
@@ -134,7 +137,6 @@ def _shown(before: str, word: str, identity: Identity) -> str:
 
 
 def _is_telling(name: str) -> bool:
-    """Whether an option or a variable is called like one that holds a secret, an address or a person."""
     return TELLING_NAME.search(re.sub(r"\W+", "_", name).strip("_").upper()) is not None
 
 

@@ -14,7 +14,7 @@ from bench.system.identity import Identity
 
 #: How much of a line that is no event is kept as evidence.
 MALFORMED_LINE_CHARACTERS = 200
-#: How much of it is read for that: more than is kept, as no word that must not be told may be cut before it is known.
+#: How much of it is read for that: more than is kept, so that no private word is cut before it is recognised.
 _MALFORMED_LINE_BYTES = 4096
 #: Warnings of one run beyond this many are counted and not written: nobody reads the thousandth, and a trainer that
 #: warns at every step would fill a disk.

@@ -20,7 +20,7 @@ class Fifo:
 
     The harness keeps a writing end open itself: opening the reading end then never blocks on a trainer that never opens
     its own, and a trainer that closes early, or hands its end to a child, makes no end of file that would keep ``poll``
-    awake. Whether a run is over is told by the end of its process, never by the FIFO. When the harness dies both ends
+    awake. The end of a run is the end of its process, never that of the FIFO. When the harness dies both ends
     close, and the next event of a trainer that is somehow still there ends in EPIPE.
     """
 
@@ -31,8 +31,8 @@ class Fifo:
             self._reader = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK)
         except OSError as error:
             raise EnvironmentProblem(
-                f"cannot make the FIFO {self.path} ({error.strerror}); "
-                "name a folder on a local disk, with a shorter path, with OUT=/path."
+                f"cannot make the FIFO {self.path} ({error.strerror})",
+                "name a folder on a local disk, with a shorter path, with OUT=/path",
             ) from error
         self._keeper = os.open(self.path, os.O_WRONLY | os.O_NONBLOCK)
         self._tail = bytearray()

@@ -19,9 +19,9 @@ KINDS = ("kept", "cold")
 
 
 def check(kind: str, environ: Mapping[str, str]) -> None:
-    """Raises UsageError where a cold cache is asked for and the person has named a folder of their own for it."""
+    """Raises UsageError for a cold cache together with a cache folder in the environment."""
     if kind == "cold" and environ.get(VARIABLE):
-        raise UsageError(f"CACHE=cold and {VARIABLE} contradict each other; leave one of them out.")
+        raise UsageError(f"CACHE=cold and {VARIABLE} contradict each other", "leave one of them out")
 
 
 @contextmanager
@@ -40,7 +40,7 @@ def prepared(kind: str, env: Mapping[str, str], folder: Path = FOLDER) -> Iterat
         place = TemporaryDirectory(prefix="cold-", dir=folder.parent, ignore_cleanup_errors=True)
     except OSError as error:
         where = f"{folder.parent} ({error.strerror})"
-        raise EnvironmentProblem(f"CACHE=cold cannot make an empty folder in {where}; leave it out.") from None
+        raise EnvironmentProblem(f"CACHE=cold cannot make an empty folder in {where}", "leave it out") from None
     with place as made:
         # A record tells of a path its last part, which must not differ between two runs of a campaign.
         cold = Path(made, kind)

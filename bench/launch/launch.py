@@ -1,4 +1,4 @@
-"""One run: start the trainer, hear its events, stop it where it must be stopped, and write down how it ended.
+"""One run: start the trainer, read its events, stop it where it must be stopped, and record how it ended.
 
 The only package that starts processes. While a run lasts the harness sleeps in one ``poll`` on three things: the FIFO,
 signals (the trainer's end among them) and the next moment something is due; what that cost is in the run's last line.
@@ -31,6 +31,7 @@ from bench.launch.child_processes import Process
 from bench.launch.event_log import EventLog
 from bench.launch.fifo import Fifo
 from bench.launch.monitor import Limits, Observer, TrainerMonitor
+from bench.launch.null_sampler import NullSampler
 from bench.launch.orphans import Orphans
 from bench.launch.process import Child, Exit, Spawner, Started, spawn
 from bench.launch.verifier import EventVerifier
@@ -57,11 +58,16 @@ __all__ = [
 ]
 
 LOG_FILE = "trainer.log"
+#: Codes of an outcome beside those of the verifier and of the monitor, and those that a trainer gives its errors.
+NOT_STARTED, TRAINER_ERROR, CONTAINER_ERROR = "not-started", "trainer-error", "container-error"
+KILLED, NO_DONE, BAD_EXIT = "killed", "no-done", "exit-code"
+#: The code of a trainer's error that says that the device is missing, or that TensorFlow cannot use it.
+NO_GPU = "no-gpu"
 
 
 @dataclass(frozen=True)
 class RunSpec:
-    """A run to be made: the command, its place, and what it is asked to be.
+    """A run to be made: the command, its folder, and what is expected of it.
 
     ``shown`` is ``argv`` as records show it, without host paths; ``env`` is the trainer's whole environment save the
     ``BENCH_`` variables of the protocol, which are added here; ``folder`` does not exist yet. ``circumstances`` say
@@ -76,7 +82,7 @@ class RunSpec:
     env: Mapping[str, str]
     cwd: Path
     folder: Path
-    asked: ExpectedRun
+    expected: ExpectedRun
     fingerprint: Mapping[str, Any] = field(default_factory=dict)
     circumstances: Mapping[str, Any] = field(default_factory=dict)
     previous_exit_ns: int | None = None
@@ -108,34 +114,13 @@ class Sampler(Observer, Protocol):
         """
 
 
-class _NoSampler:
-    """Stands where nobody samples."""
-
-    def event(self, event: protocol.Event, received_ns: int) -> None:
-        pass
-
-    def tick(self, now_ns: int) -> int | None:
-        return None
-
-    def prepare(self, folder: Path, write: Callable[[Mapping[str, Any]], None]) -> None:
-        pass
-
-    def began(self, pid: int, is_client: bool = False) -> None:
-        pass
-
-    def account(self) -> tuple[float | None, int | None]:
-        return None, None
-
-    def ended(self) -> None:
-        pass
-
-
 @dataclass(frozen=True)
 class Outcome:
     """How a run ended.
 
-    ``status`` is done, failed, timed_out, interrupted or cut_short; ``reason`` is one sentence, empty where all is
-    well. ``left_running`` are processes that the trainer had started, still there a second after its end
+    ``status`` is done, failed, timed_out, interrupted or cut_short; ``reason`` is one sentence and ``code`` names its
+    kind (that of a violation, a stop, the trainer's error, or a constant of this module); both are empty after success.
+    ``left_running`` are processes that the trainer had started, still there a second after its end
     (``Limits.orphan_seconds``), and killed.
     """
 
@@ -144,6 +129,7 @@ class Outcome:
     exit_code: int | None = None
     signal: int | None = None
     left_running: tuple[Process, ...] = ()
+    code: str = ""
 
 
 def launch(
@@ -164,23 +150,23 @@ def launch(
     with contextlib.ExitStack() as stack:
         log = stack.enter_context(_log_file(job.folder))
         fifo = stack.enter_context(contextlib.closing(Fifo(job.folder)))
-        journal = stack.enter_context(contextlib.closing(EventLog(job.folder / EVENTS_FILE, job.identity)))
+        event_log = stack.enter_context(contextlib.closing(EventLog(job.folder / EVENTS_FILE, job.identity)))
         signals = stack.enter_context(SignalPipe(attended=True))
         seen_fifo = fifo.path if job.seen_folder is None else job.seen_folder / fifo.path.name
         orphans = stack.enter_context(Orphans(Path(seen_fifo)))
-        sampler = sampler or _NoSampler()
+        sampler = sampler or NullSampler()
         # Before the clock starts: opening a driver takes its time, which is not the trainer's.
         stack.callback(sampler.ended)
-        sampler.prepare(job.folder, lambda line: journal.write(line, clock()))
+        sampler.prepare(job.folder, lambda line: event_log.write(line, clock()))
         before = resource.getrusage(resource.RUSAGE_SELF)
         spawned_ns = clock()
-        journal.write(_start_line(job, spawned_ns), spawned_ns)
+        event_log.write(_start_line(job, spawned_ns), spawned_ns)
         env = {
             **job.env,
             "PYTHONUNBUFFERED": "1",
             protocol.EVENTS_VARIABLE: str(seen_fifo),
-            protocol.SEED_VARIABLE: str(job.asked.seed),
-            protocol.TARGET_VARIABLE: str(job.asked.target_percent),
+            protocol.SEED_VARIABLE: str(job.expected.seed),
+            protocol.TARGET_VARIABLE: str(job.expected.target_percent),
             protocol.STARTED_VARIABLE: str(spawned_ns),
         }
         left: tuple[Process, ...] = ()
@@ -190,32 +176,36 @@ def launch(
         except OSError as error:
             sampler.ended()
             end, exited_ns, events = Exit(), clock(), 0
-            outcome = Outcome("failed", f"cannot start {job.argv[0]} ({error.strerror})")
+            outcome = Outcome("failed", f"cannot start {job.argv[0]} ({error.strerror})", code=NOT_STARTED)
         else:
             try:
                 sampler.began(child.pid, child.is_client)
                 everybody = (*observers, sampler)
-                watch = TrainerMonitor(
-                    child, fifo, signals, journal, EventVerifier(job.asked, job.folder), everybody, limits, clock
+                monitor = TrainerMonitor(
+                    child, fifo, signals, event_log, EventVerifier(job.expected, job.folder), everybody, limits, clock
                 )
-                exited_ns = watch.wait_until_exit()
+                exited_ns = monitor.wait_until_exit()
                 sampler.ended()
-                watch.wait_for_orphans(orphans.running)
+                monitor.wait_for_orphans(orphans.running)
             finally:
                 end, left = _collect(child, sampler, orphans)
             if child.is_client:
                 cpu_seconds, peak_memory_bytes = sampler.account()
                 end = replace(end, cpu_seconds=cpu_seconds, peak_memory_bytes=peak_memory_bytes)
-            watch.drain_events()
-            outcome, events = replace(_outcome(watch, end, job.folder / LOG_FILE), left_running=left), watch.events
-        told = replace(outcome, reason=redaction.redact(outcome.reason, job.identity))
+            monitor.drain_events()
+            outcome, events = replace(_outcome(monitor, end, job.folder / LOG_FILE), left_running=left), monitor.events
+        shown = replace(
+            outcome,
+            reason=redaction.redact(outcome.reason, job.identity),
+            code=redaction.redact(outcome.code, job.identity),
+        )
         counts = {
             "events": events,
-            "dropped_warnings": journal.dropped_warnings,
+            "dropped_warnings": event_log.dropped_warnings,
             # What a container leaves running ends with it, uncounted.
             "leftover_processes": len(left) if orphans.adopted and not in_container else None,
         }
-        journal.write({**_end_line(told, end, exited_ns, before), **counts}, clock())
+        event_log.write({**_end_line(shown, end, exited_ns, before), **counts}, clock())
     return outcome
 
 
@@ -236,31 +226,37 @@ def _log_file(folder: Path) -> IO[bytes]:
         return open(folder / LOG_FILE, "xb", opener=disk.creating)
 
 
-def _outcome(watch: TrainerMonitor, end: Exit, log: Path) -> Outcome:
-    status, reason = watch.stopped or ("done", watch.recount_fault)
-    if watch.stopped is None:
-        if end.exit_code != 0 or not watch.done:
-            reason = _own_reason(watch, end, log)
-        status = "failed" if reason else "done"
-    return Outcome(status, reason, end.exit_code, end.signal)
+def _outcome(monitor: TrainerMonitor, end: Exit, log: Path) -> Outcome:
+    stopped, false_claim = monitor.stopped, monitor.false_claim
+    if stopped is not None:
+        return Outcome(stopped.status, stopped.reason, end.exit_code, end.signal, code=stopped.code)
+    if end.exit_code != 0 or not monitor.done:
+        reason, code = _reason(monitor, end, log)
+        return Outcome("failed", reason, end.exit_code, end.signal, code=code)
+    if false_claim is not None:
+        return Outcome("failed", false_claim.message, end.exit_code, end.signal, code=false_claim.code)
+    return Outcome("done", "", end.exit_code, end.signal)
 
 
-def _own_reason(watch: TrainerMonitor, end: Exit, log: Path) -> str:
-    """Why a trainer ended without being told to, in its own words where it left any."""
-    if watch.error is not None:
-        return "; ".join(filter(None, map(one_line, (watch.error.message, watch.error.hint, end.reason))))
+def _reason(monitor: TrainerMonitor, end: Exit, log: Path) -> tuple[str, str]:
+    """Why a trainer ended by itself, in its own words where it left any, and the code of that."""
+    error = monitor.error
+    if error is not None:
+        message = "; ".join(filter(None, map(one_line, (error.message, error.hint, end.reason))))
+        return message, one_line(error.code or TRAINER_ERROR)
     if end.reason:
-        return one_line(end.reason)
+        return one_line(end.reason), CONTAINER_ERROR
+    code = KILLED if end.signal is not None else NO_DONE if end.exit_code == 0 else BAD_EXIT
     if end.signal is not None:
         how = f"was ended by {signal.Signals(end.signal).name}"
         how += " (memory may have run out)" if end.signal == signal.SIGKILL else ""
     else:
         how = f"ended with exit code {end.exit_code}"
         how += ", but never said done" if end.exit_code == 0 else ""
-    when = "before its first epoch was over" if watch.epoch is None else f"after epoch {watch.epoch:g}"
+    when = "before its first epoch was over" if monitor.epoch is None else f"after epoch {monitor.epoch:g}"
     words = _last_words(log)
     left = f"the last line of {log.name} is: {words}" if words else f"it left no word in {log.name}"
-    return f"the trainer {how} {when}; {left}"
+    return f"the trainer {how} {when}; {left}", code
 
 
 def _last_words(log: Path) -> str:
@@ -271,19 +267,19 @@ def _last_words(log: Path) -> str:
 
 
 def _start_line(job: RunSpec, spawned_ns: int) -> dict[str, Any]:
-    labels = job.asked.test_labels
+    labels = job.expected.test_labels
     before_ns = job.previous_exit_ns
     idle = {} if before_ns is None else {"idle_seconds": (spawned_ns - before_ns) / 1e9}
     return {
         "v": protocol.VERSION,
         "event": "harness_start",
-        "seed": job.asked.seed,
+        "seed": job.expected.seed,
         "argv": list(job.shown),
         "spawned_ns": spawned_ns,
         "utc": datetime.now(UTC).isoformat(timespec="seconds"),
         "fingerprint": dict(job.fingerprint),
         "circumstances": {**job.circumstances, **idle},
-        "target_percent": job.asked.target_percent,
+        "target_percent": job.expected.target_percent,
         "test_images": None if labels is None else len(labels),
     }
 
@@ -296,6 +292,7 @@ def _end_line(outcome: Outcome, end: Exit, exited_ns: int, before: resource.stru
         "signal": outcome.signal,
         "status": outcome.status,
         "reason": outcome.reason,
+        **({"reason_code": outcome.code} if outcome.code else {}),
         "exited_ns": exited_ns,
         "trainer_cpu_seconds": end.cpu_seconds,
         "peak_memory_bytes": end.peak_memory_bytes,

@@ -1,4 +1,4 @@
-"""The watch over one running trainer: hear its events, notice silence, and pass on the wish to stop."""
+"""Monitors one running trainer: reads its events, notices silence, and stops it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Protocol
 from bench import protocol
 from bench.launch.event_log import EventLog
 from bench.launch.fifo import Fifo
-from bench.launch.verifier import EventVerifier
+from bench.launch.verifier import EventVerifier, Violation
 from bench.record import STAMP_TOLERANCE_NS
 from bench.system.signals import SignalPipe
 from bench.telemetry.schedule import Clock
@@ -20,13 +20,13 @@ from bench.telemetry.schedule import Clock
 
 @dataclass(frozen=True)
 class Limits:
-    """How long a trainer may keep silent before it counts as hanging.
+    """How long a trainer may be silent before it counts as hanging.
 
     ``start_seconds``: until ``hello``, which comes after the framework's import, slow on a cold disk.
     ``silence_seconds``: between two events; an epoch of page24 takes about 10 minutes on a slow CPU. ``exit_seconds``:
     from ``done`` to the end of the process. ``grace_seconds``: from SIGTERM to SIGKILL. ``enough_epochs``: a run that
-    has trained so many and lasted ``enough_seconds`` is ended politely, its status then is ``cut_short``; 0 epochs are
-    reached with ``hello``.
+    has trained so many and lasted ``enough_seconds`` is ended with SIGTERM, its status then is ``cut_short``; 0
+    epochs are reached with ``hello``.
 
     ``orphan_seconds``: what a trainer has started may take to end after it, as a pool's tracker does that waits for its
     pipe to close. ``most_events`` and ``most_event_bytes`` of one run: an honest one of 200 epochs that writes twenty
@@ -45,42 +45,51 @@ class Limits:
 
 
 class Process(Protocol):
-    """What the watch needs of the trainer's process and the group it leads."""
+    """What the monitor needs of the trainer's process and the group it leads."""
 
     def ended(self) -> bool:
-        """The process is over."""
+        """Whether the process is over."""
 
     def signal(self, number: signal.Signals) -> None:
-        """Send a signal to the whole group; nothing happens where it is gone."""
+        """Send a signal to the whole group, if it is still there."""
 
 
 class Observer(Protocol):
-    """Someone who looks on, a display or a sampler; every call must return at once and raise nothing."""
+    """A display or a sampler; every call must return at once and raise nothing."""
 
     def event(self, event: protocol.Event, received_ns: int) -> None:
         """An event that was received at ``received_ns``."""
 
     def tick(self, now_ns: int) -> int | None:
-        """Do what is due, and answer when to be called next (CLOCK_MONOTONIC), None for never.
+        """Do what is due, and return when to be called next (CLOCK_MONOTONIC), None for never.
 
         Called first when a run begins.
         """
 
 
+@dataclass(frozen=True)
+class Stop:
+    """Why a trainer had to be stopped: the run's ``status``, a stable ``code``, and a ``reason`` for the person."""
+
+    status: str
+    code: str
+    reason: str
+
+
 class TrainerMonitor:
     """Follows one trainer until its process ends.
 
-    ``stopped`` is the status and the reason where the trainer had to be stopped, ``error`` its own last word on why it
-    failed, ``recount_fault`` the accuracy it claimed and its predictions do not give, ``epoch`` the last one announced.
+    ``stopped`` is set where the trainer had to be stopped, ``error`` is its last ``error`` event, ``false_claim`` an
+    accuracy that its predictions do not give, ``epoch`` the last one announced.
     """
 
     def __init__(
-        self, process: Process, fifo: Fifo, signals: SignalPipe, journal: EventLog, referee: EventVerifier,
+        self, process: Process, fifo: Fifo, signals: SignalPipe, event_log: EventLog, verifier: EventVerifier,
         observers: Sequence[Observer], limits: Limits, clock: Clock,
     ) -> None:  # fmt: skip
         self._process, self._fifo, self._signals = process, fifo, signals
-        self._journal, self._referee, self._limits, self._clock = journal, referee, limits, clock
-        self._began_ns = self._heard_ns = clock()
+        self._event_log, self._verifier, self._limits, self._clock = event_log, verifier, limits, clock
+        self._began_ns = self._last_event_ns = clock()
         self._kill_ns: int | None = None
         self._killed = False
         self._observers = [(observer, observer.tick(self._began_ns)) for observer in observers]
@@ -92,18 +101,18 @@ class TrainerMonitor:
         self._event_bytes = 0
         self._flooded = False
         self.events = 0
-        self.stopped: tuple[str, str] | None = None
+        self.stopped: Stop | None = None
         self.error: protocol.Error | None = None
-        self.recount_fault = ""
+        self.false_claim: Violation | None = None
         self.epoch: float | None = None
 
     @property
     def done(self) -> bool:
-        """The trainer said that it is done."""
-        return self._referee.done
+        """Whether the trainer wrote ``done``."""
+        return self._verifier.done
 
     def wait_until_exit(self) -> int:
-        """Sleep and listen until the process has ended; the moment it was noticed (CLOCK_MONOTONIC)."""
+        """Sleep and read events until the process has ended; return when that was noticed (CLOCK_MONOTONIC)."""
         self._poller.register(self._fifo, select.POLLIN)
         self._poller.register(self._signals, select.POLLIN)
         try:
@@ -111,36 +120,36 @@ class TrainerMonitor:
                 milliseconds, self._asleep_ns = self._milliseconds_to_sleep(), self._clock()
                 self._wake_ns = None if milliseconds is None else self._asleep_ns + 1_000_000 * (milliseconds + 1)
                 self._poller.poll(milliseconds)
-                self._hear(self._fifo.read_lines())
+                self._receive(self._fifo.read_lines())
                 self._check_signals()
                 self._check_limits()
                 self._call_observers()
         except KeyboardInterrupt:
-            # A second Ctrl-C came while this was busy with the first: whatever it was at can wait.
-            self._stop("interrupted", "stopped by Ctrl-C")
+            # A second Ctrl-C came while the first was handled.
+            self._stop("interrupted", "interrupted", "stopped by Ctrl-C")
             self._kill()
         return self._clock()
 
-    def wait_for_orphans(self, company: Callable[[], Sequence[object]]) -> None:
-        """Sleep until nothing is in ``company``, which is asked after every SIGCHLD.
+    def wait_for_orphans(self, orphans: Callable[[], Sequence[object]]) -> None:
+        """Sleep until ``orphans`` returns nothing, at most ``orphan_seconds``; it is called after every SIGCHLD.
 
-        For ``orphan_seconds`` at most, and no longer where somebody wants the run to stop.
+        An interruption ends the wait.
         """
         until_ns = self._clock() + round(self._limits.orphan_seconds * 1e9)
         ended = select.poll()
         ended.register(self._signals, select.POLLIN)
-        while company() and (left_ns := until_ns - self._clock()) > 0:
+        while orphans() and (left_ns := until_ns - self._clock()) > 0:
             ended.poll(-(-left_ns // 1_000_000))
             self._check_signals()
-            if self.stopped is not None and self.stopped[0] == "interrupted":
+            if self._interrupted:
                 return
 
     def drain_events(self) -> None:
-        """Hear what was still in the FIFO, once every process that could write to it is gone."""
+        """Read what is left in the FIFO, once every process that could write to it has ended."""
         self._check_signals()
-        self._hear(self._fifo.drain())
+        self._receive(self._fifo.drain())
 
-    def _hear(self, lines: list[bytes]) -> None:
+    def _receive(self, lines: list[bytes]) -> None:
         # One stamp for all that came in one read: the poll woke for it, and nothing was done since.
         received_ns = self._clock()
         busy = self._busy(received_ns)
@@ -152,10 +161,10 @@ class TrainerMonitor:
                 event = protocol.decode(line)
                 if busy and received_ns - event.t_ns > STAMP_TOLERANCE_NS:
                     for begin_ns, end_ns in busy:
-                        told = {"event": "harness_busy", "begin_ns": begin_ns, "end_ns": end_ns}
-                        self._journal.write(told, received_ns)
+                        line_of_ours = {"event": "harness_busy", "begin_ns": begin_ns, "end_ns": end_ns}
+                        self._event_log.write(line_of_ours, received_ns)
                     busy = []
-                self._journal.write_told(json.loads(line), received_ns)
+                self._event_log.write_told(json.loads(line), received_ns)
             except ValueError as error:
                 self._refuse(line, str(error), received_ns)
             else:
@@ -176,35 +185,35 @@ class TrainerMonitor:
     def _check_flood(self) -> None:
         limits = self._limits
         if self.events > limits.most_events:
-            told = f"more than {limits.most_events:,} events"
+            excess = f"more than {limits.most_events:,} events"
         elif self._event_bytes > limits.most_event_bytes:
-            told = f"events of more than {limits.most_event_bytes / 1e6:,.0f} MB"
+            excess = f"events of more than {limits.most_event_bytes / 1e6:,.0f} MB"
         else:
             return
-        # Nobody listens any more: the trainer waits at a full FIFO for its end, and nothing keeps the harness busy.
+        # Nothing is read any more: the trainer blocks on a full FIFO until it is ended.
         self._flooded = True
         self._poller.unregister(self._fifo)
-        self._stop("failed", f"the trainer wrote {told}")
+        self._stop("failed", "too-many-events", f"the trainer wrote {excess}")
 
     def _refuse(self, line: bytes, why: str, received_ns: int) -> None:
-        # The first is evidence enough, and a process that was told to stop may end within a line.
+        # The first is enough, and a process that is being stopped may end within a line.
         if self.stopped is None:
-            self._journal.write_malformed(line, why, received_ns)
-            self._stop("failed", f"the trainer wrote a line that is no event: {why}")
+            self._event_log.write_malformed(line, why, received_ns)
+            self._stop("failed", "malformed-line", f"the trainer wrote a line that is no event: {why}")
 
     def _take(self, event: protocol.Event, received_ns: int) -> None:
         self.events += 1
-        self._heard_ns = received_ns
-        fault = self._referee.fault(event)
-        if fault:
-            self._stop("failed", fault)
+        self._last_event_ns = received_ns
+        violation = self._verifier.violation(event)
+        if violation is not None:
+            self._stop("failed", violation.code, violation.message)
             return
-        recount = self._referee.recount(event)
+        recount = self._verifier.recount(event)
         if recount is not None:
             found = {"epoch": recount.epoch, "correct": recount.correct, "total": recount.total}
-            told = {} if recount.sha256 is None else {"predictions_sha256": recount.sha256}
-            self._journal.write({"event": "harness_recount", **found, **told}, self._clock())
-            self.recount_fault = self.recount_fault or recount.fault
+            digest = {} if recount.sha256 is None else {"predictions_sha256": recount.sha256}
+            self._event_log.write({"event": "harness_recount", **found, **digest}, self._clock())
+            self.false_claim = self.false_claim or recount.violation
         if isinstance(event, protocol.Epoch):
             self.epoch = event.epoch
             self._check_enough(event.epoch)
@@ -219,13 +228,14 @@ class TrainerMonitor:
         limits, lasted_seconds = self._limits, (self._clock() - self._began_ns) / 1e9
         if limits.enough_epochs is None or epoch < limits.enough_epochs or lasted_seconds < limits.enough_seconds:
             return
-        self._stop("cut_short", f"{epoch:g} epochs and {lasted_seconds:.0f} s were asked for and no more")
+        self._stop("cut_short", "enough", f"{epoch:g} epochs and {lasted_seconds:.0f} s were asked for and no more")
 
     def _check_signals(self) -> None:
         for number in self._signals.take():
-            if number == signal.SIGINT and self.stopped is not None and self.stopped[0] == "interrupted":
+            if number == signal.SIGINT and self._interrupted:
                 self._kill()
-            self._stop("interrupted", f"stopped by {'Ctrl-C' if number == signal.SIGINT else number.name}")
+            by = "Ctrl-C" if number == signal.SIGINT else number.name
+            self._stop("interrupted", "interrupted", f"stopped by {by}")
 
     def _check_limits(self) -> None:
         deadline_ns = self._deadline_ns()
@@ -233,29 +243,36 @@ class TrainerMonitor:
             return
         if self._kill_ns is not None:
             self._kill()
-        elif self._referee.done:
-            self._stop("timed_out", f"the trainer said done and did not end within {self._limits.exit_seconds:g} s")
-        elif self._referee.hello_received:
+        elif self._verifier.done:
+            reason = f"the trainer wrote done and did not end within {self._limits.exit_seconds:g} s"
+            self._stop("timed_out", "exit-timeout", reason)
+        elif self._verifier.hello_received:
             after = "" if self.epoch is None else f" after epoch {self.epoch:g}"
-            self._stop("timed_out", f"the trainer wrote no event for {self._limits.silence_seconds:g} s{after}")
+            reason = f"the trainer wrote no event for {self._limits.silence_seconds:g} s{after}"
+            self._stop("timed_out", "event-timeout", reason)
         else:
-            self._stop("timed_out", f"the trainer did not say hello within {self._limits.start_seconds:g} s")
+            reason = f"the trainer wrote no hello within {self._limits.start_seconds:g} s"
+            self._stop("timed_out", "hello-timeout", reason)
 
     def _deadline_ns(self) -> int | None:
-        """When patience with the trainer ends; None once everything has been done to it that can be."""
+        """When the next limit is reached; None after SIGKILL."""
         if self._killed:
             return None
         if self._kill_ns is not None:
             return self._kill_ns
-        if not self._referee.hello_received:
+        if not self._verifier.hello_received:
             return self._began_ns + round(self._limits.start_seconds * 1e9)
-        seconds = self._limits.exit_seconds if self._referee.done else self._limits.silence_seconds
-        return self._heard_ns + round(seconds * 1e9)
+        seconds = self._limits.exit_seconds if self._verifier.done else self._limits.silence_seconds
+        return self._last_event_ns + round(seconds * 1e9)
 
-    def _stop(self, status: str, reason: str) -> None:
-        """Ask the trainer to end. The first reason stands, except that an interruption is never taken for a fault."""
-        if self.stopped is None or (status == "interrupted" and self.stopped[0] != status):
-            self.stopped = (status, reason)
+    @property
+    def _interrupted(self) -> bool:
+        return self.stopped is not None and self.stopped.status == "interrupted"
+
+    def _stop(self, status: str, code: str, reason: str) -> None:
+        """Send SIGTERM. The first reason stands, except that an interruption replaces a failure."""
+        if self.stopped is None or (status == "interrupted" and not self._interrupted):
+            self.stopped = Stop(status, code, reason)
         if self._kill_ns is None:
             self._kill_ns = self._clock() + round(self._limits.grace_seconds * 1e9)
             self._process.signal(signal.SIGTERM)

@@ -34,7 +34,7 @@ _FIXED = {"PYTHONHASHSEED": "0"}
 
 @dataclass(frozen=True)
 class Request:
-    """One run asked of a trainer.
+    """The request of one run.
 
     ``data`` is ``synthetic`` or an absolute path, ``device`` is ``cpu`` or a GPU's UUID.
     """
@@ -93,7 +93,7 @@ def command(trainer: str, request: Request, environ: Mapping[str, str]) -> Comma
 
 @dataclass(frozen=True)
 class TrainerContext:
-    """What a person's own program is told of a run in variables (``bench.protocol``); ``device`` as in Request."""
+    """What a custom trainer gets in environment variables (``bench.protocol``); ``device`` as in Request."""
 
     data: str
     data_state: str
@@ -104,14 +104,15 @@ class TrainerContext:
 
 
 def own_command(program: Program, given: TrainerContext, environ: Mapping[str, str]) -> Command:
-    """The command of a person's own program for one run, with what it may see of ``environ``.
+    """Return the command of a custom trainer for one run, with the allowed part of ``environ``.
 
-    Raises Refused where one of its files has changed since the campaign began: its runs would not be of one code.
+    Raises Refused where one of its files has changed since the campaign began.
     """
     if program.changed():
         raise Refused(
             f"a file of the trainer {program.name} has changed since this campaign began, so its next run would be "
-            "another trainer's; the same command begins a campaign of its own, with OUT in another folder."
+            "another trainer's",
+            "start a new campaign with OUT=/path",
         )
     # CUDA's own way to choose: nothing but the GPU that is sampled, none for a run on the CPU. One that NVML does not
     # show (`gpu`) has no name to give.

@@ -1,4 +1,4 @@
-"""The rules a machine and a run are judged by: one list, asked before a run and of its record afterwards.
+"""The rules a machine and a run are judged by: one list, applied before a run and of its record afterwards.
 
 A verdict is a pure function of a record and ``RULES``, the version of this list, so any old result can be judged again
 and two verdicts of one version mean the same. What a record does not tell, as one older than a rule, breaks no rule.
@@ -58,9 +58,9 @@ class Check:
 
 def run_preflight(facts: Facts) -> tuple[Check, ...]:
     """What every rule that concerns this machine finds on it before a run."""
-    asked = [(rule, rule.before(facts)) for rule in RULE_LIST if rule.before is not None]
+    answers = [(rule, rule.before(facts)) for rule in RULE_LIST if rule.before is not None]
     return tuple(
-        Check(rule.name, rule.title, found.value, found.verdict, found.advice) for rule, found in asked if found
+        Check(rule.name, rule.title, found.value, found.verdict, found.advice) for rule, found in answers if found
     )
 
 

@@ -39,7 +39,7 @@ def _gpu(facts: Facts) -> Finding:
     if facts.device == "cpu":
         return ok("not used, as DEVICE=cpu says")
     if facts.gpu_names is None:
-        return fail(facts.gpu_problem or "the driver does not work", "mend that, or type DEVICE=cpu")
+        return fail(facts.gpu_problem or "the driver does not work", "fix that, or type DEVICE=cpu")
     if not facts.gpu_names and facts.tensorflow_gpus:
         value = f"TensorFlow has {facts.tensorflow_gpus} that the harness cannot watch: {facts.gpu_problem}"
         # With DEVICE=gpu it trains all the same; with auto the person would get a CPU's result on a machine with a GPU.
@@ -63,7 +63,7 @@ def _gpu(facts: Facts) -> Finding:
     if facts.tensorflow_gpus or facts.tensorflow_version is None or facts.in_container:
         return ok(names)
     why = facts.tensorflow_why_no_gpu or facts.tensorflow_error or "it does not say why"
-    return fail(f"{names}, which TensorFlow cannot use: {why}", "mend that, or type DEVICE=cpu to train on the CPU")
+    return fail(f"{names}, which TensorFlow cannot use: {why}", "fix that, or type DEVICE=cpu to train on the CPU")
 
 
 def _lost_others(facts: Facts) -> Finding | None:
@@ -144,13 +144,12 @@ def _in_use(record: Record) -> str | None:
 
 
 def _used(utilisation_percent: object, memory_bytes: object) -> str:
-    """What of a card is in use, empty for one at rest."""
-    told = []
+    parts = []
     if isinstance(utilisation_percent, (int, float)) and utilisation_percent > BUSY_PERCENT:
-        told.append(f"{utilisation_percent:.0f} % busy")
+        parts.append(f"{utilisation_percent:.0f} % busy")
     if isinstance(memory_bytes, (int, float)) and memory_bytes > IDLE_BYTES:
-        told.append(f"{memory_bytes / 1e9:.1f} GB of memory taken")
-    return ", ".join(told)
+        parts.append(f"{memory_bytes / 1e9:.1f} GB of memory taken")
+    return ", ".join(parts)
 
 
 def _not_listed(record: Record) -> str | None:
@@ -276,20 +275,20 @@ def _throttled(record: Record) -> str | None:
     if not trains(record):
         return None
     found = [(cause, _witnesses(record, cause)) for cause in THROTTLES]
-    told = [f"{cause.replace('_', ' ')} {' and '.join(witnesses)}" for cause, witnesses in found if witnesses]
-    return f"the GPU slowed itself down: {', '.join(told)}" if told else None
+    parts = [f"{cause.replace('_', ' ')} {' and '.join(witnesses)}" for cause, witnesses in found if witnesses]
+    return f"the GPU slowed itself down: {', '.join(parts)}" if parts else None
 
 
 def _witnesses(record: Record, cause: str) -> list[str]:
     """What says that ``cause`` held the clocks down for too long: its counter, its reason, or both."""
-    told = []
+    parts = []
     lost, life_seconds = record.telemetry.lost_seconds.get(cause, 0.0), (record.life_ns or 0) / 1e9
     if life_seconds and lost > THROTTLED_SHARE * life_seconds:
-        told.append(f"for {lost:.1f} s of its life of {life_seconds:.1f} s by the driver's counter")
+        parts.append(f"for {lost:.1f} s of its life of {life_seconds:.1f} s by the driver's counter")
     share = record.telemetry.reason_shares.get(cause, 0.0)
     if share > THROTTLED_SHARE:
-        told.append(f"at {percent(share)} of the ticks in training")
-    return told
+        parts.append(f"at {percent(share)} of the ticks in training")
+    return parts
 
 
 def _power_capped(record: Record) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from itertools import accumulate, pairwise
 
 from bench.record import STAMP_TOLERANCE_NS, Evaluation, PhaseSpan, Record
@@ -15,6 +16,8 @@ LARGEST_GAP_SHARE = 0.01
 OVERLAP_TOLERANCE_NS = 1_000_000
 #: The same for waits, which lie within the training of their epoch.
 WAITS_TOLERANCE_SECONDS = 1e-3
+#: The loss in a line that is no event, as the trainer wrote it.
+_LOSS = re.compile(r'"loss"\s*:\s*([^\s,}]+)')
 
 
 def _finished(record: Record) -> str | None:
@@ -57,9 +60,17 @@ def _loss(record: Record) -> str | None:
         if not math.isfinite(each.loss):
             return f"the loss of epoch {each.epoch:g} is {each.loss}"
     for line in record.malformed:
-        if "NaN" in line.why or "Infinity" in line.why or "`loss`" in line.why:
+        found = _LOSS.search(line.line)
+        if found and not _is_finite(found[1]):
             return f"the trainer announced a loss that is no number: {line.why}"
     return None
+
+
+def _is_finite(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
 
 
 def _stamps(record: Record) -> str | None:

@@ -22,12 +22,12 @@ MEMORY_INPUT = "memory-input"
 def _data(facts: Facts) -> Finding:
     data = facts.data
     if data.state == "unusable":
-        return fail(data.told, data.advice)
+        return fail(data.text, data.advice)
     if data.state == "missing" and facts.has_gpu:
-        return warn(data.told, data.advice)
+        return warn(data.text, data.advice)
     if data.state == "missing":
-        return ok(f"{data.told}; the recipe smoke does without")
-    return ok(data.told)
+        return ok(f"{data.text}; the recipe smoke does without")
+    return ok(data.text)
 
 
 def _will_be_unverified(facts: Facts) -> Finding | None:

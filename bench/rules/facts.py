@@ -1,6 +1,6 @@
-"""What is known of this machine before a run: plain values that ``bench.campaign.preflight`` fills for the rules.
+"""The facts about this machine before a run, as ``bench.campaign.preflight`` reads them for the rules.
 
-None is a value that is not known, or that this machine has not.
+None is a value that is unknown or that this machine does not have.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Data:
-    """CIFAR-10 as far as a look at its files tells.
+    """CIFAR-10 by the names and sizes of its files.
 
-    ``state`` is present, missing (where it would be downloaded) or unusable (where the person says it is); ``told`` is
-    a line on it and ``advice`` what to type where it is not present. ``will_be`` is what its checks will make of it,
+    ``state`` is present, missing (where it would be downloaded) or unusable (where DATA says it is); ``text`` is a line
+    on it and ``advice`` what to type where it is not present. ``will_be`` is what its checks will make of it,
     ``canonical`` or ``unverified``; ``bytes`` are its files', ``cached_bytes`` those of them that are in memory.
     """
 
     state: str
-    told: str
+    text: str
     advice: str = ""
     will_be: str = ""
     bytes: int | None = None

@@ -35,7 +35,6 @@ def _unknown(record: Record) -> str | None:
 
 
 def _added(record: Record) -> tuple[Flag, ...] | None:
-    """The flags that a person added to the container's; None where a word was none."""
     flags = record.fingerprint.get("run.flags")
     return container_flags.added(map(str, flags)) if isinstance(flags, list) else ()
 
@@ -44,13 +43,13 @@ def _replaced(record: Record) -> str | None:
     flags = _added(record)
     if flags is None:
         return "DOCKER_FLAGS has a word that is no flag, which the engine took for the image"
-    told = [flag.told for flag in flags if flag.replaces]
-    return f"DOCKER_FLAGS has {' '.join(told)}: what ran may be another program than the image's" if told else None
+    parts = [flag.shown for flag in flags if flag.replaces]
+    return f"DOCKER_FLAGS has {' '.join(parts)}: what ran may be another program than the image's" if parts else None
 
 
 def _opened(record: Record) -> str | None:
-    told = [flag.told for flag in _added(record) or () if not (flag.replaces or flag.is_harmless)]
-    return f"DOCKER_FLAGS has {' '.join(told)}" if told else None
+    parts = [flag.shown for flag in _added(record) or () if not (flag.replaces or flag.is_harmless)]
+    return f"DOCKER_FLAGS has {' '.join(parts)}" if parts else None
 
 
 def _not_native(record: Record) -> str | None:

@@ -1,4 +1,4 @@
-"""A rule: what is asked of a machine before a run, of its record afterwards, or of both."""
+"""A rule: a check of the machine before a run, of the run's record afterwards, or of both."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LEVELS_OF_RULES = ("invalid", "suspect", "note")
 
 @dataclass(frozen=True)
 class Finding:
-    """What a rule saw before a run: ``value``, its ``verdict`` on it, and ``advice``, empty where all is well."""
+    """What a rule saw before a run: ``value``, its ``verdict`` on it, and ``advice``, empty for ``ok``."""
 
     value: str
     verdict: str = OK
@@ -38,7 +38,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Instead:
-    """Advice in place of a rule's own for a record of which ``holds`` is true; ``when`` says that in words."""
+    """Advice that replaces a rule's own for a record of which ``holds`` is true; ``when`` says that in words."""
 
     when: str
     holds: Callable[[Record], bool]
@@ -51,7 +51,7 @@ class Rule:
 
     ``before`` says what it sees on a machine, or None where it does not concern it; ``after`` gives the evidence it
     finds in a record, or None. ``level`` is what that makes of the run and ``advice`` what to do then; both are empty
-    for a rule that is only asked before. ``threshold`` says in words from where on, made of the constants in use.
+    for a rule that only applies before. ``threshold`` states the limit in words, made of the constants in use.
     ``instead`` is other advice for some records.
     """
 
@@ -80,20 +80,20 @@ def in_container(advice: str) -> Instead:
 
 
 def ok(value: str) -> Finding:
-    """All is well."""
+    """Return a finding that needs no action."""
     return Finding(value)
 
 
 def warn(value: str, advice: str) -> Finding:
-    """A run can be made, and its result will not be this machine's best, or not be believed."""
+    """Return a finding with which a run is possible but its result is not the machine's best, or is suspect."""
     return Finding(value, WARN, advice)
 
 
 def fail(value: str, advice: str) -> Finding:
-    """There is no use in starting a run."""
+    """Return a finding with which no run should be started."""
     return Finding(value, FAIL, advice)
 
 
 def percent(share: float) -> str:
-    """A share as text, with a digit more below 10 %."""
+    """Return a share as text, with one more digit below 10 %."""
     return f"{100 * share:.0f} %" if share >= 0.1 else f"{100 * share:.1f} %"

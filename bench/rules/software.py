@@ -42,7 +42,7 @@ def _packages(facts: Facts) -> Finding:
 
 def _tensorflow(facts: Facts) -> Finding:
     if facts.tensorflow_version is None:
-        advice = "remove .venv and type `make bench`, which installs it anew"
+        advice = "remove .venv and type `make bench`, which installs it again"
         return fail(facts.tensorflow_error or "no answer", advice)
     return ok(facts.tensorflow_version)
 
@@ -77,13 +77,13 @@ def _was_dirty(record: Record) -> str | None:
 
 
 def _unread(record: Record) -> str | None:
-    told = [f"{place} ({_PROBLEMS[why]})" for place, why in _unknown_code(record) if why in _PROBLEMS]
-    return f"git did not tell the commit, or whether there were changes, of {' and '.join(told)}" if told else None
+    parts = [f"{place} ({_PROBLEMS[why]})" for place, why in _unknown_code(record) if why in _PROBLEMS]
+    return f"git did not tell the commit, or whether there were changes, of {' and '.join(parts)}" if parts else None
 
 
 def _no_repository(record: Record) -> str | None:
-    told = [place for place, why in _unknown_code(record) if why not in _PROBLEMS]
-    return f"nothing tells the commit, or whether there were changes, of {' and '.join(told)}" if told else None
+    parts = [place for place, why in _unknown_code(record) if why not in _PROBLEMS]
+    return f"nothing tells the commit, or whether there were changes, of {' and '.join(parts)}" if parts else None
 
 
 def _unknown_code(record: Record) -> Iterator[tuple[str, str]]:
@@ -95,8 +95,8 @@ def _unknown_code(record: Record) -> Iterator[tuple[str, str]]:
         ("the checkout", "git", "git.problem"),
         ("the folder of the trainer", "trainer", "trainer.git_problem"),
     ):
-        told = [record.fingerprint.get(f"{family}.{key}", "") for key in ("commit", "dirty")]
-        if None in told:
+        parts = [record.fingerprint.get(f"{family}.{key}", "") for key in ("commit", "dirty")]
+        if None in parts:
             yield place, str(record.fingerprint.get(problem))
 
 

@@ -45,7 +45,7 @@ def _calls(facts: Facts) -> Finding | None:
     if facts.card is None:
         return None
     if facts.card.problem:
-        return warn(facts.card.problem, "mend that, or records will tell nothing of the GPU")
+        return warn(facts.card.problem, "fix that, or records will have nothing of the GPU")
     if not facts.card.calls:
         return None
     silent = unanswered(facts.card.calls)
@@ -71,8 +71,8 @@ def _impossible(record: Record) -> str | None:
     counts = record.telemetry.impossible
     if not counts:
         return None
-    told = ", ".join(f"{name} {count} time{'' if count == 1 else 's'}" for name, count in counts.items())
-    return f"what is no number, or cannot be one, was left empty: {told}"
+    parts = ", ".join(f"{name} {count} time{'' if count == 1 else 's'}" for name, count in counts.items())
+    return f"what is no number, or cannot be one, was left empty: {parts}"
 
 
 def _unwatched(record: Record) -> str | None:
@@ -83,10 +83,10 @@ def _unwatched(record: Record) -> str | None:
         return f"the GPU was not watched: {telemetry.why_no_gpu or 'no reason was recorded'}"
     # The list of processes has a rule of its own.
     silent = [f"{name} ({why})" for name, why in failed_calls(record).items() if name != "processes"]
-    told = [f"the driver did not give {', '.join(silent)}"] if silent else []
+    parts = [f"the driver did not give {', '.join(silent)}"] if silent else []
     if not_given := facts_not_given(record.fingerprint):
-        told.append(f"facts of the GPU are not known, and no rule judges them: {', '.join(not_given)}")
-    return "; ".join(told) or None
+        parts.append(f"facts of the GPU are not known, and no rule judges them: {', '.join(not_given)}")
+    return "; ".join(parts) or None
 
 
 def _as_asked(record: Record) -> bool:

@@ -52,7 +52,7 @@ _REPLACES = _names(
 )
 #: Variables that bring other code into any program.
 _REPLACING_VARIABLE = re.compile(r"PATH|PYTHON[A-Z_]{0,40}|LD_[A-Z_]{0,40}|BENCH_[A-Z_]{0,40}")
-#: Flags whose values are told: they hold no secret, name nobody, and tell how the container differs.
+#: Flags whose values are shown: they hold no secret, name nobody, and say how the container differs.
 _SHOWN = _RESOURCES | _names(
     "arch cap-add cap-drop cgroup-parent cgroupns cgroups entrypoint gpus ipc isolation log-driver net network os pid",
     "platform pull runtime security-opt stop-signal stop-timeout sysctl systemd userns uts variant workdir",
@@ -63,7 +63,7 @@ _OTHERS = _names(
     "expose gidmap group-add ip ip6 link link-local-ip mac-address name net-alias network-alias publish restart",
     "storage-opt subgidname subuidname timeout tz uidmap umask user volume-driver",
 )
-#: What no value is told with: an address or a login, a file beside the option that names it (seccomp=/home/...), a
+#: No value is shown that has: an address or a login, a file beside the option that names it (seccomp=/home/...), a
 #: GPU's UUID, or more words than one, as of a command.
 _PRIVATE = re.compile(r"://|@|=/|\s|GPU-|MIG-")
 _WITH_VALUE = (_HARMLESS | _REPLACES | _SHOWN | _OTHERS) - _ALONE
@@ -83,7 +83,7 @@ class Flag:
     value: str | None = None
 
     @property
-    def told(self) -> str:
+    def shown(self) -> str:
         """The flag as a record may tell it: of a variable its name, of others the value where it can be no secret.
 
         A record has no place on this machine and no UUID of a GPU, either.
@@ -93,8 +93,8 @@ class Flag:
         if self.name == "env":
             name, equals, _ = self.value.partition("=")
             return f"--env={name}={WITHHELD}" if equals else f"--env={name}"
-        told = self.name in _SHOWN | _ALONE and not _PRIVATE.search(self.value)
-        return f"--{self.name}={self.value if told else WITHHELD}"
+        public = self.name in _SHOWN | _ALONE and not _PRIVATE.search(self.value)
+        return f"--{self.name}={self.value if public else WITHHELD}"
 
     @property
     def replaces(self) -> bool:
@@ -183,7 +183,7 @@ def _refused(what: str) -> UsageError:
 
 def redacted_flags(words: Sequence[str]) -> tuple[str, ...]:
     """The flags as a record may tell them, a word each. Raises UsageError as ``read`` does."""
-    return tuple(flag.told for flag in read(words))
+    return tuple(flag.shown for flag in read(words))
 
 
 def variables(words: Sequence[str]) -> dict[str, str]:

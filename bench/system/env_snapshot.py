@@ -26,7 +26,7 @@ TELLING_NAME = re.compile(
 )
 #: In NVIDIA's images ``CUDA_VERSION=12.8.0.38`` has the shape of an address and is none.
 VERSION = re.compile(r"v?\d+(\.\d+)*(([+-][a-z]{0,5}|\.?[a-z]{1,5})\d+(\.\d+)*)?")
-#: Whether there is one is all that is asked, so what may come before an address is not searched for.
+#: Only whether there is one matters, so what may come before an address is not searched for.
 _ADDRESS = re.compile(
     r"""@ | ://                                             # mail, URL
       | (?<![\d.])\d{1,3}(\.\d{1,3}){3}(?![\d.])            # IPv4

@@ -2,7 +2,7 @@
 
 A folder of results is often another person's: unpacked, shared, or mounted into a container whose program is not ours.
 Whatever it holds below the folder that was named, a link planted there leads no write out of it, and a pipe or a file
-of a hundred gigabytes in the place of one of ours is told in a sentence. Everything that ``bench`` writes into results
+of a hundred gigabytes in the place of one of ours is an error message. Everything that ``bench`` writes into results
 goes through ``replace_file``, ``creating`` and ``make_folder``, everything it reads there through ``plainly``.
 """
 
@@ -41,7 +41,7 @@ def wrap_disk_errors(path: Path) -> Iterator[None]:
         advice = (
             _ADVICE.get(error.errno or 0) or f"{_owner_told(path, error)}name a folder you can write to with OUT=/path"
         )
-        raise EnvironmentProblem(f"cannot write to {path} ({error.strerror or error}); {advice}.") from error
+        raise EnvironmentProblem(f"cannot write to {path} ({error.strerror or error})", advice) from error
 
 
 def _owner_told(path: Path, error: OSError) -> str:
@@ -89,7 +89,6 @@ def replace_file(path: Path, content: str | bytes, durable: bool = True) -> None
 
 
 def _holds(folder: int, name: str, data: bytes) -> bool:
-    """Whether a plain file in ``folder`` holds ``data``."""
     with contextlib.suppress(OSError), open(_opened(name, os.O_RDONLY, folder), "rb") as stream:
         return os.fstat(stream.fileno()).st_size == len(data) and stream.read(len(data) + 1) == data
     return False
@@ -232,7 +231,7 @@ def _inner(handle: int, place: Path, make: bool) -> int:
         with contextlib.suppress(OSError):
             if stat.S_ISLNK(os.stat(place.name, dir_fd=handle, follow_symlinks=False).st_mode):
                 raise DataError(
-                    f"{place} is a link, which nothing is read or written through; put the folder it leads to in its "
-                    "place."
+                    f"{place} is a link, which nothing is read or written through",
+                    "put the folder it leads to in its place",
                 ) from None
         raise

@@ -11,7 +11,7 @@ from functools import cached_property
 
 from bench import protocol
 
-#: What stands for a value, or a word of one, that is there and not told.
+#: Replaces a value, or a word of one, that is withheld.
 WITHHELD = "(withheld)"
 
 #: Names that thousands of machines and accounts share: to tell one tells nobody, and to withhold it would take

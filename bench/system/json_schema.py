@@ -53,7 +53,6 @@ def _plain(value: Any) -> Any:
 
 @cache
 def _names(kind: type) -> tuple[str, ...] | None:
-    """The fields of a dataclass in their order; None for another type, which holds what JSON has already."""
     return tuple(each.name for each in fields(kind)) if is_dataclass(kind) else None
 
 

@@ -40,21 +40,21 @@ def _locked(path: Path, what: str) -> int:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644)
         except OSError as error:
             advice = "make its folder writable, or name another with OUT=/path"
-            raise EnvironmentProblem(f"cannot make the lock {path} ({error.strerror}); {advice}.") from error
+            raise EnvironmentProblem(f"cannot make the lock {path} ({error.strerror})", advice) from error
         status = os.fstat(descriptor)
         # Whatever else lies in its place, another file's second name among it, is not ours to empty.
         if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
             os.close(descriptor)
-            raise EnvironmentProblem(f"{path} is no lock file; remove it, or name another folder with OUT=/path.")
+            raise EnvironmentProblem(f"{path} is no lock file", "remove it, or name another folder with OUT=/path")
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             holder = _holder(descriptor)
             os.close(descriptor)
             if isinstance(error, BlockingIOError):
-                raise Refused(f"{what} is in use by {holder}; wait for it or stop it.") from None
+                raise Refused(f"{what} is in use by {holder}", "wait for it or stop it") from None
             raise EnvironmentProblem(
-                f"cannot lock {path} ({error.strerror}); name a folder on a local disk with OUT=/path."
+                f"cannot lock {path} ({error.strerror})", "name a folder on a local disk with OUT=/path"
             ) from error
         if _is_still(path, descriptor):
             return descriptor
@@ -85,9 +85,11 @@ def device_lock(device: str, environ: Mapping[str, str] = os.environ) -> Path:
         folder.mkdir(mode=0o700, exist_ok=True)
         status = os.lstat(folder)
     except OSError as error:
-        raise EnvironmentProblem(f"cannot make {folder} for locks ({error.strerror}); make {base} writable.") from error
+        raise EnvironmentProblem(
+            f"cannot make {folder} for locks ({error.strerror})", f"make {base} writable"
+        ) from error
     # In /tmp anybody may have been here first, with a folder or a link of theirs.
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
-        raise EnvironmentProblem(f"{folder} is not yours; remove it, or set XDG_RUNTIME_DIR to a folder of yours.")
+        raise EnvironmentProblem(f"{folder} is not yours", "remove it, or set XDG_RUNTIME_DIR to a folder of yours")
     name = re.sub(r"[^a-z0-9]+", "-", device.lower())
     return folder / f"{name}.lock"

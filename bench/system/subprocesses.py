@@ -26,12 +26,12 @@ def run_with_stderr(argv: Sequence[str], cwd: Path, *, echo: bool = False) -> tu
     """
     with subprocess.Popen(list(argv), cwd=cwd, stderr=subprocess.PIPE) as started:
         assert started.stderr is not None
-        heard = bytearray()
+        output = bytearray()
         while chunk := os.read(started.stderr.fileno(), 1 << 12):
-            heard += chunk
+            output += chunk
             if echo:
                 os.write(2, chunk)
-    return _code(started.returncode), heard.decode("utf-8", "replace")
+    return _code(started.returncode), output.decode("utf-8", "replace")
 
 
 def _code(returncode: int) -> int:

@@ -1,7 +1,7 @@
 """``python -m resnet9.device.acceptance``: does this TensorFlow compute correctly on this device? Prints one JSON
 object.
 
-For an image that has not been tried on a GPU yet (``bench image accept``): what TensorFlow was built with, for which
+For an image that has not been tried on a GPU yet (``bench image verify``): what TensorFlow was built with, for which
 GPUs, and which CUDA the driver serves in here; and convolutions and matrix products of the kind the nets are made of,
 in every precision the device has, each with its gradients, by TensorFlow's own kernels and compiled by XLA, compared
 with sums in float64. The exit code is 0 where every check passed, else 1, or 4 where there is no such device. Whether

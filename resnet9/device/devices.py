@@ -195,10 +195,13 @@ def _accept_no_gpu(kind: str, uuids: Sequence[str], environ: Mapping[str, str], 
     if first is None:
         raise EnvironmentProblem(f"{variable} hides the GPUs", f"unset it, or {_ON_THE_CPU}")
     if not uuids:
-        raise EnvironmentProblem("the NVIDIA driver shows no GPU", f"see what nvidia-smi says, or {_ON_THE_CPU}")
+        raise EnvironmentProblem(
+            "the NVIDIA driver shows no GPU", f"see what nvidia-smi says, or {_ON_THE_CPU}", code="no-gpu"
+        )
     if not _is_uuid(first) and first not in map(str, range(len(uuids))):
         sentence = f"{variable} is no GPU, as the driver shows {len(uuids)} GPU(s) and counts from 0"
         raise EnvironmentProblem(sentence, f"correct it, or {_ON_THE_CPU}")
     if first.startswith("GPU-") and all(uuid and not uuid.startswith(first) for uuid in uuids):
         raise EnvironmentProblem(f"there is no GPU {first} here", f"name one of {', '.join(uuids)}, or {_ON_THE_CPU}")
-    raise EnvironmentProblem(f"the NVIDIA driver shows a GPU that TensorFlow cannot use: {why()}", _ON_THE_CPU)
+    message = f"the NVIDIA driver shows a GPU that TensorFlow cannot use: {why()}"
+    raise EnvironmentProblem(message, _ON_THE_CPU, code="no-gpu")

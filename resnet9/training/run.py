@@ -169,6 +169,6 @@ def run(request: Request) -> int:
         else:
             return 0
         with contextlib.suppress(OSError):  # the harness may be what has gone
-            writer.emit(Error(problem.message, problem.hint))
+            writer.emit(Error(problem.message, problem.hint, code=problem.code or None))
         print(f"resnet9: {problem}", file=sys.stderr)
         return problem.exit_code

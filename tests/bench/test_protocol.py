@@ -101,8 +101,9 @@ def changed(event, /, **fields):
             "`level_samples` without level_empty_share: give all fields of the level or none",
         ),
         (changed(EVENTS[4], level_mean=1.0), "without level_samples, level_capacity, level_empty_share"),
-        ('{"v":1,"event":"done","run":0,"t_ns":1}', "lacks 'status'"),
+        ('{"v":1,"event":"done","run":0,"t_ns":1}', "lacks `status`"),
         ('{"v":1,"event":"done","status":"done"}', "lacks `run`"),
+        ('{"v":1,"event":"error","run":0,"t_ns":1,"message":"m","code":5}', "`code` must be"),
         ("x" * (protocol.MAX_LINE_BYTES + 1), "is longer than"),
     ],
 )

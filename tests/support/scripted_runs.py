@@ -33,7 +33,7 @@ def job(folder: Path, *steps: list[Any], **asked: Any) -> RunSpec:
         env={"PATH": os.environ["PATH"]},
         cwd=ROOT,
         folder=folder / "seed-003",
-        asked=ExpectedRun(**{"seed": 3, "target_percent": 94.0, "test_labels": LABELS, **asked}),
+        expected=ExpectedRun(**{"seed": 3, "target_percent": 94.0, "test_labels": LABELS, **asked}),
         fingerprint={"os": "any"},
     )
 

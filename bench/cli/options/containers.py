@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from bench.cli import options as _options
-
-if TYPE_CHECKING:
-    pass
 from bench.containers import CONTAINER, NATIVE
 
 _OPTIONS = (

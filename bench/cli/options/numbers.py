@@ -50,7 +50,7 @@ class Number(click.ParamType[float]):
         number = int(typed) if self._whole else float(typed)
         low_enough = self._low < number if self._above else self._low <= number
         if not (low_enough and number <= self._high and math.isfinite(number)):
-            raise UsageError(f"{given} is not {self._range()}; type, for example, {example}.")
+            raise UsageError(f"{given} is not {self._range()}", f"type, for example, {example}")
         return number
 
     def _how(self, typed: str) -> str:

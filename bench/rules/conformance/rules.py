@@ -44,7 +44,6 @@ Look = Callable[[Start], Seen]
 
 
 def _rule(name: str, says: str) -> Callable[[Callable[[Starts], Seen]], Callable[[Starts], Seen]]:
-    """Add a rule that is asked of all starts together."""
 
     def add(look: Callable[[Starts], Seen]) -> Callable[[Starts], Seen]:
         RULES.append(Rule(name, says, look))
@@ -105,8 +104,8 @@ def _request(start: Start) -> Seen:
     if wrong is not None:
         return wrong
     if record.device.get("kind") != start.asked.device_kind:
-        told = f"it trains on device.kind {record.device.get('kind')!r}, not {start.asked.device_kind!r}"
-        return Seen(FAIL, told, "train on the device of BENCH_DEVICE: `cpu`, or the GPU with that UUID")
+        text = f"it trains on device.kind {record.device.get('kind')!r}, not {start.asked.device_kind!r}"
+        return Seen(FAIL, text, "train on the device of BENCH_DEVICE: `cpu`, or the GPU with that UUID")
     if record.runs != 1:
         return Seen(FAIL, f"it announces {record.runs} runs", "make one run a process; the harness starts another")
     return Seen(PASS)
@@ -121,9 +120,9 @@ def _data(start: Start) -> Seen:
         return Seen(PASS, "it vouches for nothing: its results count as of unverified data")
     for key, wanted in (("sha256", asked.dataset_sha256), ("state", asked.dataset_state)):
         if said.get(key) != wanted:
-            told = f"it says dataset.{key} {said.get(key)!r}, not {wanted!r}"
+            text = f"it says dataset.{key} {said.get(key)!r}, not {wanted!r}"
             advice = "sha256 is that of the file BENCH_DATA_FLAT, of what was trained on; state is BENCH_DATA_STATE"
-            return Seen(FAIL, told, advice)
+            return Seen(FAIL, text, advice)
     return Seen(PASS)
 
 
@@ -146,8 +145,8 @@ def _phases(start: Start) -> Seen:
         return found
     untimed = next((each.epoch for each in record.epochs if each.train_seconds is None), None)
     if untimed is not None:
-        told = f"epoch {untimed:g} has no phase train_k before it, so no time to accuracy can be told"
-        return Seen(FAIL, told, "write `phase` train_k with the epoch's number before its `epoch` event")
+        text = f"epoch {untimed:g} has no phase train_k before it, so no time to accuracy can be told"
+        return Seen(FAIL, text, "write `phase` train_k with the epoch's number before its `epoch` event")
     return Seen(PASS) if start.done else Seen(NOT_TESTED, "the run did not end well, so its life is not known")
 
 
@@ -169,8 +168,8 @@ def _evaluations(start: Start) -> Seen:
     plain = {each.epoch for each in epochs if each.view == "plain"}
     other = next((each for each in epochs if each.epoch not in plain), None)
     if other is not None:
-        told = f"epoch {other.epoch:g} was evaluated in {other.view} views alone"
-        return Seen(FAIL, told, "announce the plain accuracy of every evaluated epoch, too")
+        text = f"epoch {other.epoch:g} was evaluated in {other.view} views alone"
+        return Seen(FAIL, text, "announce the plain accuracy of every evaluated epoch, too")
     return _by_checks(start, "test-set", "order", "work") or Seen(PASS, f"{len(epochs)} of them")
 
 
@@ -219,8 +218,8 @@ def _end(start: Start) -> Seen:
 def _processes(starts: Starts) -> Seen:
     for start in (*starts.runs, *filter(None, [starts.stopped])):
         if start.left_running:
-            told = f"a second after its end there still ran {', '.join(start.left_running)}"
-            return Seen(FAIL, told, "end and wait for what the program starts, also when it is told to end")
+            text = f"a second after its end there still ran {', '.join(start.left_running)}"
+            return Seen(FAIL, text, "end and wait for what the program starts, also when it is told to end")
     return Seen(PASS)
 
 
@@ -230,10 +229,10 @@ def _seeds(starts: Starts) -> Seen:
         return Seen(NOT_TESTED, "one whole run was made, and it takes two")
     if not all(run.done and run.record.epochs for run in starts.runs):
         return Seen(NOT_TESTED, "it takes two runs that ended well")
-    told = [[(each.epoch, each.loss, each.correct) for each in run.record.epochs] for run in starts.runs]
+    epochs = [[(each.epoch, each.loss, each.correct) for each in run.record.epochs] for run in starts.runs]
     counted = [[each.predictions_sha256 for each in run.record.recounts[-1:]] for run in starts.runs]
     seeds = " and ".join(str(run.asked.seed) for run in starts.runs)
-    if told[0] == told[1] and counted[0] == counted[1]:
+    if epochs[0] == epochs[1] and counted[0] == counted[1]:
         advice = "draw initial weights, order and augmentation from BENCH_SEED"
         return Seen(FAIL, f"seeds {seeds} gave the same losses and the same predictions", advice)
     return Seen(PASS, f"seeds {seeds} gave different runs")

@@ -245,7 +245,7 @@ def test_a_run_that_cannot_be_moved_aside_is_told(tmp_path: Path) -> None:
     found = made(tmp_path, {})
     found.run_folder(0).write_text("no folder")
 
-    with pytest.raises(EnvironmentProblem, match=r"cannot write to .*seed-000 \(Not a directory\); name a folder"):
+    with pytest.raises(EnvironmentProblem, match=r"cannot write to .*seed-000 \(Not a directory\)"):
         found.make_room(0)
 
 

@@ -194,12 +194,12 @@ def test_the_recipe_is_what_was_asked_or_what_the_machine_can_do(
 
 
 def test_data_for_the_smoke_check_is_a_misunderstanding_and_told() -> None:
-    with pytest.raises(UsageError, match=r"no use for DATA=/cifar; leave DATA out, or add RECIPE=speedrun SEEDS=1"):
+    with pytest.raises(UsageError, match=r"DATA=/cifar.*RECIPE=speedrun SEEDS=1"):
         plan.recipe_name(RunOptions(data="/cifar"), NO_GPU)
 
 
 def test_the_smoke_check_with_another_recipe_is_a_contradiction() -> None:
-    with pytest.raises(UsageError, match=r"leave RECIPE=page24 out or type make bench"):
+    with pytest.raises(UsageError, match=r"RECIPE=page24"):
         plan.recipe_name(RunOptions(smoke=True, recipe="page24"), GPU)
 
 

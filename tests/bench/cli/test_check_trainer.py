@@ -195,10 +195,10 @@ def test_what_was_printed_and_told_can_be_kept(check: Check, tmp_path: Path) -> 
     ("words", "told"),
     [
         ((), "the trainer's command is empty"),
-        (("python", "train.py"), "put the trainer's command into quotes: check-trainer 'python train.py'."),
+        (("python", "train.py"), "Put it into quotes: check-trainer 'python train.py'."),
         (("no-such-program",), "there is no program `no-such-program` on PATH"),
-        (("./trainer.py",), "type `chmod +x ./trainer.py`"),
-        (("true", "--keep", "."), ". is there already; name a new folder with --keep."),
+        (("./trainer.py",), "`chmod +x ./trainer.py`"),
+        (("true", "--keep", "."), ". is there already. Name a new folder with --keep."),
         (("true", "--target", "0"), "--target"),
         (("true", "--target", "nan"), "--target"),
         (("true", "--device", "gqu"), "DEVICE='gqu' is none of auto, cpu, gpu"),

@@ -86,7 +86,7 @@ def test_the_command_writes_the_file_and_says_what_is_reproduced(
     write_published(tmp_path / "published" / "one", air94_runs(94.0, 93.0))
     body = reproductions.content(tmp_path / "published")
     monkeypatch.setattr(reproductions, "content", lambda: body)
-    monkeypatch.setattr("bench.cli.evidence.CHECKOUT", tmp_path)
+    monkeypatch.setattr(reproductions, "CHECKOUT", tmp_path)
     monkeypatch.setattr(reproductions, "REPRODUCED_FILE", tmp_path / "reproduced.json")
 
     said = CliRunner().invoke(command, [], catch_exceptions=False).output

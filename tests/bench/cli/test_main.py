@@ -35,7 +35,7 @@ def test_the_commands_are_the_files_of_their_folder(capsys: pytest.CaptureFixtur
 
     out, err = capsys.readouterr()
     assert err == ""
-    for path in (ROOT / "bench" / "commands").glob("[!_]*.py"):
+    for path in (ROOT / "bench" / "cli").glob("[!_]*.py"):
         assert f"\n  {path.stem.replace('_', '-')} " in out
 
 

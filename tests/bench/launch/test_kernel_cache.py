@@ -57,7 +57,7 @@ def test_a_checkout_that_cannot_be_written_keeps_no_cache_and_refuses_a_cold_one
     with kernel_cache.prepared("kept", {"CUDA_CACHE_PATH": str(folder)}, folder) as env:
         assert env["CUDA_CACHE_PATH"] == str(folder)
     with (
-        pytest.raises(EnvironmentProblem, match=r"CACHE=cold cannot make an empty folder in .*; leave it out"),
+        pytest.raises(EnvironmentProblem, match="CACHE=cold"),
         kernel_cache.prepared("cold", {}, folder),
     ):
         pass

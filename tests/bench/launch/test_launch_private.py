@@ -62,7 +62,10 @@ def test_no_word_of_a_trainer_tells_whose_machine_it_is(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "steps",
     [
-        [["event", {"event": "error", "message": "no /home/alice/x", "hint": "alice knows"}], ["exit", 2]],
+        [
+            ["event", {"event": "error", "message": "no /home/alice/x", "hint": "alice knows", "code": "alice"}],
+            ["exit", 2],
+        ],
         [["raw", '{"path": "/home/alice/x", "on": "gpubox7"}\n']],
         [["event", {"event": "alice"}]],
         [["event", {"event": "phase", "name": "/home/alice", "begin_ns": 1, "end_ns": 2}]],

@@ -13,14 +13,8 @@ from bench import protocol
 from bench.launch import launch
 from bench.launch.verifier import EventVerifier
 from bench.record.expected_run import ExpectedRun
+from tests.bench.launch.test_verifier import hello
 from tests.support.scripted_runs import LABELS, SHORT, Hears, events, job, of_kind
-
-
-def greeting() -> protocol.Hello:
-    recipe = {"name": "r", "sha256": "", "target_percent": 94.0, "epochs": 1, "steps_per_epoch": 1, "batch": 1}
-    data = {"name": "cifar10", "sha256": "", "state": "canonical"}
-    device = {"kind": "cpu", "name": "", "uuid": ""}
-    return protocol.Hello("t", "f", 1, 0, recipe, data, "fp32", "host", device, 1, {"on": False, "flags": ""})
 
 
 def test_the_crossing_and_the_last_evaluation_are_recounted(tmp_path: Path) -> None:
@@ -52,28 +46,36 @@ def test_a_trainer_that_stops_early_has_its_last_evaluation_recounted_at_done(tm
     assert [each["correct"] for each in of_kind(work, "harness_recount")] == [12]
 
 
-@pytest.mark.parametrize(
-    ("predictions", "says", "found"),
-    [
-        ([["predictions", 15, 20]], "its predictions give 15 of 20", (15, 20)),
-        ([["predictions", 19, 19]], "holds 19 predictions for 20 test images", (19, 19)),
-        ([["predictions", 19, 21]], "holds 21 predictions for 20 test images", (19, 21)),
-        ([], "predictions.u8 cannot be read (No such file or directory)", (0, 0)),
-    ],
-)
-def test_an_accuracy_its_predictions_do_not_give_fails_the_run_and_is_kept(
-    tmp_path: Path, predictions: list[Any], says: str, found: tuple[int, int]
-) -> None:
-    work = job(tmp_path, ["hello"], *predictions, ["epoch", {"epoch": 3, "correct": 19}], ["done"])
+def test_an_accuracy_its_predictions_do_not_give_fails_the_run_and_is_kept(tmp_path: Path) -> None:
+    work = job(tmp_path, ["hello"], ["predictions", 15, 20], ["epoch", {"epoch": 3, "correct": 19}], ["done"])
 
     outcome = launch.launch(work, limits=SHORT)
 
-    assert outcome.status == "failed"
-    assert outcome.reason.startswith("after epoch 3 the trainer claims 19 of 20 test images correct, but ")
-    assert says in outcome.reason
+    assert (outcome.status, outcome.code) == ("failed", "predictions-disagree")
     (recount,) = of_kind(work, "harness_recount")
-    assert (recount["correct"], recount["total"]) == found
-    assert events(work)[-1]["reason"] == outcome.reason
+    assert (recount["correct"], recount["total"]) == (15, 20)
+    assert (events(work)[-1]["reason"], events(work)[-1]["reason_code"]) == (outcome.reason, outcome.code)
+
+
+@pytest.mark.parametrize(
+    ("predictions", "code", "found"),
+    [
+        (LABELS[:15] + b"\xff" * 5, "predictions-disagree", (15, 20)),
+        (LABELS[:19], "predictions-size", (19, 19)),
+        (LABELS[:19] + b"\xff" * 2, "predictions-size", (19, 21)),
+        (None, "predictions-unreadable", (0, 0)),
+    ],
+)
+def test_every_violation_of_a_recount_has_a_code(
+    tmp_path: Path, predictions: bytes | None, code: str, found: tuple[int, int]
+) -> None:
+    if predictions is not None:
+        (tmp_path / "predictions.u8").write_bytes(predictions)
+    verifier = EventVerifier(ExpectedRun(0, 94.0, test_labels=LABELS), tmp_path)
+    verifier.violation(hello(epochs=1))
+    recount = verifier.recount(protocol.Epoch(1, 1, 1, 0.0, 19, 20, "plain"))
+    assert recount is not None and recount.violation is not None
+    assert (recount.violation.code, recount.correct, recount.total) == (code, *found)
 
 
 def test_of_two_accuracies_that_are_not_believed_the_first_is_told(tmp_path: Path) -> None:
@@ -93,20 +95,18 @@ def test_predictions_without_an_end_are_not_read(tmp_path: Path) -> None:
     with open(folder / "predictions.u8", "wb") as stream:
         stream.truncate(100 << 30)
     asked = ExpectedRun(0, 94.0, test_labels=LABELS)
-    referee = EventVerifier(asked, folder)
-    referee.fault(greeting())
-    found = referee.recount(protocol.Epoch(1, 1, 1, 0.0, 20, 20, "plain"))
-    assert found is not None
-    assert (found.total, found.sha256) == (100 << 30, None)
-    assert "predictions for 20 test images" in found.fault
+    verifier = EventVerifier(asked, folder)
+    verifier.violation(hello(epochs=1))
+    found = verifier.recount(protocol.Epoch(1, 1, 1, 0.0, 20, 20, "plain"))
+    assert found is not None and found.violation is not None
+    assert (found.total, found.sha256, found.violation.code) == (100 << 30, None, "predictions-size")
 
 
 @pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero"), Path.mkdir])
 def test_predictions_that_are_no_file_are_not_waited_for(tmp_path: Path, make: Any) -> None:
     make(tmp_path / "predictions.u8")
-    referee = EventVerifier(ExpectedRun(0, 94.0, test_labels=LABELS), tmp_path)
-    referee.fault(greeting())
-    found = referee.recount(protocol.Epoch(1, 1, 1, 0.0, 20, 20, "plain"))
-    assert found is not None
-    assert (found.correct, found.total) == (0, 0)
-    assert "cannot be read" in found.fault
+    verifier = EventVerifier(ExpectedRun(0, 94.0, test_labels=LABELS), tmp_path)
+    verifier.violation(hello(epochs=1))
+    found = verifier.recount(protocol.Epoch(1, 1, 1, 0.0, 20, 20, "plain"))
+    assert found is not None and found.violation is not None
+    assert (found.correct, found.total, found.violation.code) == (0, 0, "predictions-unreadable")

@@ -38,7 +38,7 @@ def test_a_signal_ends_the_trainer_and_everything_is_written(
 
     outcome = launch.launch(work, [observer], SHORT)
 
-    assert outcome == Outcome("interrupted", reason, signal=signal.SIGTERM)
+    assert outcome == Outcome("interrupted", reason, signal=signal.SIGTERM, code="interrupted")
     record = build_record_from(work.folder / "events.jsonl")
     assert (record.status, record.reason, len(record.epochs)) == ("interrupted", reason, 1)
     assert signal.getsignal(number) is before
@@ -107,7 +107,7 @@ def test_the_trainer_dies_with_a_harness_that_is_killed(tmp_path: Path) -> None:
     pid_file = tmp_path / "pid"
     work = job(tmp_path, ["ignore_sigterm"], ["hello"], ["touch", str(pid_file)], ["sleep"])
     told = {name: value for name, value in vars(work).items() if name != "identity"}  # which is that process's own
-    fields = {**told, "cwd": str(work.cwd), "folder": str(work.folder), "asked": vars(work.asked)}
+    fields = {**told, "cwd": str(work.cwd), "folder": str(work.folder), "expected": vars(work.expected)}
     program = f"""
 import sys
 sys.path.insert(0, {str(ROOT)!r})
@@ -115,7 +115,7 @@ from pathlib import Path
 from bench.launch import launch
 from bench.record.expected_run import ExpectedRun
 f = {fields!r}
-f.update(cwd=Path(f["cwd"]), folder=Path(f["folder"]), asked=ExpectedRun(**f["asked"]))
+f.update(cwd=Path(f["cwd"]), folder=Path(f["folder"]), expected=ExpectedRun(**f["expected"]))
 launch.launch(launch.RunSpec(**f))
 """
     harness = subprocess.Popen([sys.executable, "-c", program])

@@ -70,7 +70,8 @@ def test_a_process_that_survives_its_kill_is_waited_for_asleep(
     watch = watched(parts, process, Limits(start_seconds=0.01, grace_seconds=0.01))
 
     assert process.signals == [signal.SIGTERM, signal.SIGKILL]
-    assert watch.stopped == ("timed_out", "the trainer did not say hello within 0.01 s")
+    assert watch.stopped is not None
+    assert (watch.stopped.status, watch.stopped.code) == ("timed_out", "hello-timeout")
     assert process.asked < 40
 
 
@@ -115,15 +116,11 @@ class Passes:
 
 
 @pytest.mark.parametrize(
-    ("enough_epochs", "enough_seconds", "reason"),
-    [
-        (2, 0, "2 epochs and 20 s were asked for and no more"),
-        (1, 25, "3 epochs and 30 s were asked for and no more"),
-        (2.5, 0, "3 epochs and 30 s were asked for and no more"),
-    ],
+    ("enough_epochs", "enough_seconds", "trained"),
+    [(2, 0, 2), (1, 25, 3), (2.5, 0, 3)],
 )
 def test_a_run_is_ended_at_the_first_epoch_with_which_both_are_enough(
-    parts: tuple[Fifo, SignalPipe, EventLog, EventVerifier], enough_epochs: float, enough_seconds: float, reason: str
+    parts: tuple[Fifo, SignalPipe, EventLog, EventVerifier], enough_epochs: float, enough_seconds: float, trained: int
 ) -> None:
     fifo, signals, journal, referee = parts
     process, clock = Obedient(), Passes(10)
@@ -135,7 +132,9 @@ def test_a_run_is_ended_at_the_first_epoch_with_which_both_are_enough(
 
     watch.wait_until_exit()
 
-    assert watch.stopped == ("cut_short", reason)
+    assert watch.stopped is not None
+    assert (watch.stopped.status, watch.stopped.code) == ("cut_short", "enough")
+    assert watch.stopped.reason.startswith(f"{trained} epochs")
     assert process.signals == [signal.SIGTERM]
 
 
@@ -151,7 +150,7 @@ def test_a_wish_to_stop_says_more_than_that_enough_was_seen(
 
     watch.wait_until_exit()
 
-    assert watch.stopped == ("interrupted", "stopped by Ctrl-C")
+    assert watch.stopped is not None and watch.stopped.status == "interrupted"
 
 
 # Late because of us

@@ -1,15 +1,15 @@
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bench import protocol
-from bench.launch.verifier import EventVerifier
+from bench.launch.verifier import EventVerifier, Violation
 from bench.record import Evaluation
 from bench.record.expected_run import ExpectedRun
 
@@ -39,11 +39,11 @@ def epoch(number: float, correct: int, total: int = 20, view: str = "plain") -> 
 
 def recounted(folder: Path, *events: protocol.Event, target: float = 94.0) -> list[int]:
     """The indices of the events after which predictions were counted."""
-    referee = EventVerifier(ExpectedRun(0, target, test_labels=LABELS), folder)
+    verifier = EventVerifier(ExpectedRun(0, target, test_labels=LABELS), folder)
     found = []
     for index, event in enumerate(events):
-        assert referee.fault(event) == ""
-        if referee.recount(event) is not None:
+        assert verifier.violation(event) is None
+        if verifier.recount(event) is not None:
             found.append(index)
     return found
 
@@ -75,14 +75,14 @@ def test_done_without_an_evaluation_recounts_nothing(tmp_path: Path) -> None:
 
 
 def test_without_labels_nothing_is_recounted(tmp_path: Path) -> None:
-    referee = EventVerifier(ExpectedRun(0, 94.0), tmp_path)
-    referee.fault(hello())
+    verifier = EventVerifier(ExpectedRun(0, 94.0), tmp_path)
+    verifier.violation(hello())
 
-    assert referee.recount(epoch(3, 19)) is None
+    assert verifier.recount(epoch(3, 19)) is None
 
 
 @given(st.integers(1, 10_000), st.integers(0, 10_000), st.floats(0.01, 100))
-def test_the_referee_and_the_record_agree_on_what_a_crossing_is(total: int, correct: int, target: float) -> None:
+def test_the_verifier_and_the_record_agree_on_what_a_crossing_is(total: int, correct: int, target: float) -> None:
     correct = min(correct, total)
     evaluation = Evaluation(1, 5, 20, 1.0, correct, total, "plain")
 
@@ -91,54 +91,67 @@ def test_the_referee_and_the_record_agree_on_what_a_crossing_is(total: int, corr
     assert crossed is evaluation.reaches(target)
 
 
-def test_an_honest_recount_has_no_fault(tmp_path: Path) -> None:
+def test_an_honest_recount_has_no_violation(tmp_path: Path) -> None:
     (tmp_path / "predictions.u8").write_bytes(LABELS[:19] + b"\xff")
-    referee = EventVerifier(ExpectedRun(0, 94.0, test_labels=LABELS), tmp_path)
-    referee.fault(hello())
+    verifier = EventVerifier(ExpectedRun(0, 94.0, test_labels=LABELS), tmp_path)
+    verifier.violation(hello())
 
-    recount = referee.recount(epoch(1, 19))
-
-    assert recount is not None
-    assert (recount.correct, recount.total, recount.fault) == (19, 20, "")
-
-
-def test_predictions_that_are_no_plain_file_are_a_fault_and_not_waited_for(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "predictions.u8")
-    referee = EventVerifier(ExpectedRun(0, 94.0, test_labels=LABELS), tmp_path)
-    referee.fault(hello())
-
-    recount = referee.recount(epoch(1, 19))
+    recount = verifier.recount(epoch(1, 19))
 
     assert recount is not None
-    assert recount.fault.endswith("predictions.u8 cannot be read (it is no plain file)")
+    assert (recount.correct, recount.total, recount.violation) == (19, 20, None)
 
 
 @pytest.mark.parametrize("event", [protocol.Error("no GPU"), protocol.Warning("slow disk")])
 def test_a_trainer_that_cannot_begin_may_say_so_before_hello(tmp_path: Path, event: protocol.Event) -> None:
-    assert EventVerifier(ExpectedRun(0, 94.0), tmp_path).fault(event) == ""
+    assert EventVerifier(ExpectedRun(0, 94.0), tmp_path).violation(event) is None
 
 
 # The data a trainer says it trains on
 
 
-def data_fault(sha256: str, state: str, asked_state: str = "canonical") -> str:
-    referee = EventVerifier(ExpectedRun(0, 94.0, dataset_sha256="d" * 64, dataset_state=asked_state), Path())
-    return referee.fault(replace(hello(), dataset={"name": "cifar10", "sha256": sha256, "state": state}))
+def data_violation(sha256: str, state: str, asked_state: str = "canonical") -> str:
+    verifier = EventVerifier(ExpectedRun(0, 94.0, dataset_sha256="d" * 64, dataset_state=asked_state), Path())
+    found = verifier.violation(replace(hello(), dataset={"name": "cifar10", "sha256": sha256, "state": state}))
+    return "" if found is None else found.code
 
 
-def test_the_data_that_were_given_are_believed() -> None:
-    assert data_fault("d" * 64, "canonical") == ""
+@pytest.mark.parametrize(
+    ("sha256", "state", "asked_state", "code"),
+    [
+        ("d" * 64, "canonical", "canonical", ""),
+        ("e" * 64, "canonical", "canonical", "wrong-dataset.sha256"),
+        ("d" * 64, "canonical", "unverified", "wrong-dataset.state"),  # a better state than was found
+        ("", "unverified", "canonical", ""),  # a custom reader may not know the hash
+        ("", "canonical", "canonical", "wrong-dataset.sha256"),
+        ("", "unverified", "synthetic", "wrong-dataset.sha256"),
+    ],
+)
+def test_the_data_of_hello_must_be_those_that_were_given(sha256: str, state: str, asked_state: str, code: str) -> None:
+    assert data_violation(sha256, state, asked_state) == code
 
 
-def test_other_data_or_a_better_state_than_was_found_are_not() -> None:
-    assert "dataset.sha256" in data_fault("e" * 64, "canonical")
-    assert "dataset.state 'canonical', not 'unverified'" in data_fault("d" * 64, "canonical", "unverified")
-
-
-def test_a_trainer_with_a_reader_of_its_own_may_vouch_for_nothing() -> None:
-    assert data_fault("", "unverified") == ""
-    assert "dataset.sha256" in data_fault("", "canonical")
-
-
-def test_nobody_turns_the_stand_in_into_data_that_only_lack_a_check() -> None:
-    assert "dataset.state 'unverified', not 'synthetic'" in data_fault("", "unverified", "synthetic")
+@pytest.mark.parametrize(
+    ("events", "expected", "code"),
+    [
+        ([hello(), protocol.Done("done"), epoch(1, 1)], {}, "after-done"),
+        ([hello(), replace(epoch(1, 1), run=2)], {}, "other-run"),
+        ([hello(), hello()], {}, "second-hello"),
+        ([epoch(1, 1)], {}, "before-hello"),
+        ([replace(hello(), runs=4)], {}, "several-runs"),
+        ([replace(hello(), seed=9)], {}, "wrong-seed"),
+        ([hello()], {"target_percent": 93.0}, "wrong-target_percent"),
+        ([hello()], {"device_kind": "gpu"}, "wrong-device.kind"),
+        ([hello()], {"input": "device"}, "wrong-input"),
+        ([hello()], {"precision": "bf16"}, "wrong-precision"),
+        ([hello()], {"recipe_sha256": "a" * 64}, "wrong-recipe.sha256"),
+        ([hello()], {"dataset_sha256": "b" * 64}, "wrong-dataset.sha256"),
+    ],
+)
+def test_an_event_that_no_honest_run_sends_is_a_violation(
+    events: list[protocol.Event], expected: dict[str, Any], code: str
+) -> None:
+    verifier = EventVerifier(ExpectedRun(**{"seed": 0, "target_percent": 94.0, **expected}), Path())
+    *before, last = [verifier.violation(event) for event in events]
+    assert not any(before)
+    assert isinstance(last, Violation) and last.code == code

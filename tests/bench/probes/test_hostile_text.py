@@ -57,7 +57,7 @@ def test_a_path_in_a_variable_is_its_last_part(value: str, kept: str) -> None:
 
 def test_what_an_engine_says_last_is_what_counts() -> None:
     noise = "nvidia-container-cli " * 100_000
-    assert "disk is full" in engine.meaning(f"{noise}\nno space left on device").told
+    assert "disk is full" in engine.meaning(f"{noise}\nno space left on device").message
 
 
 UNITS = (

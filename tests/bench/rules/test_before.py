@@ -112,7 +112,7 @@ WRONG: list[tuple[Facts, str, str, str, str]] = [
     (card(calls={"lost_thermal": "missing in the driver"}), "gpu-unwatched", WARN, "lost_thermal", "a newer driver"),
     (card(calls={"utilisation": "not supported while MIG is on"}), "gpu-unwatched", WARN, "utilisation", "-mig 0"),
     (card(calls={"power": "code 999 (Unknown Error)"}), "gpu-unwatched", WARN, "power (code 999", "nvidia-smi"),
-    (facts(card=CardState("V100", problem="A GPU is lost.")), "gpu-unwatched", WARN, "A GPU is lost.", "mend that"),
+    (facts(card=CardState("V100", problem="A GPU is lost.")), "gpu-unwatched", WARN, "A GPU is lost.", "fix that"),
     (card(power_limit_watts=200.0), "power-limit", WARN, "200 W of 300",
      "-pl 300`; later undo it with `sudo nvidia-smi -pl 200"),
     (card(clock_limit_mhz=1200.0), "clock-limit", WARN, "1200 MHz", "undo it with `sudo nvidia-smi -lgc 1200"),

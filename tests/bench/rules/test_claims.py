@@ -158,10 +158,12 @@ def test_the_worst_reason_gives_the_level_and_notes_give_none() -> None:
 
 
 def test_a_loss_that_is_no_number_is_found_in_what_the_trainer_garbled() -> None:
-    record = replace(
-        Run().record(), malformed=(Malformed("", "a number is NaN, which is no JSON number"),), malformed_lines=1
-    )
-    assert verdict_of(record).level == "invalid"
+    lines = ['{"event":"epoch","loss":NaN,"total":1}', '{"loss": -Infinity}', '{"loss": 1e999}', '{"loss": "none"}']
+    for line in lines:
+        record = replace(Run().record(), malformed=(Malformed(line, "no JSON number"),), malformed_lines=1)
+        assert "loss" in [each.rule for each in verdict_of(record).reasons]
+    record = replace(record, malformed=(Malformed('{"loss": 1.5, "floor_us": NaN}', "a number is NaN"),))
+    assert "loss" not in [each.rule for each in verdict_of(record).reasons]
     *epochs, last = Run().record().epochs
     assert verdict_of(replace(Run().record(), epochs=(*epochs, replace(last, loss=math.inf)))).level == "invalid"
 

@@ -35,8 +35,10 @@ def holder(tmp_path: Path) -> Iterator[BaseProcess]:
 
 
 def test_a_lock_that_another_process_holds_is_refused_with_who_holds_it(tmp_path: Path, holder: BaseProcess) -> None:
-    expected = rf"results/x is in use by another campaign \(process {holder.pid}\); wait for it or stop it."
-    with pytest.raises(Refused, match=expected), locks.held(tmp_path / "lock", "results/x"):
+    with (
+        pytest.raises(Refused, match=rf"results/x .*\(process {holder.pid}\)"),
+        locks.held(tmp_path / "lock", "results/x"),
+    ):
         pass
 
 
@@ -114,5 +116,5 @@ def test_a_link_where_the_lock_folder_should_be_is_told(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / f"resnet9-bench-{os.getuid()}").symlink_to(tmp_path / "elsewhere")
 
-    with pytest.raises(EnvironmentProblem, match=r"is not yours; remove it"):
+    with pytest.raises(EnvironmentProblem, match=r"is not yours. Remove it"):
         locks.device_lock("cpu", {"XDG_RUNTIME_DIR": str(tmp_path)})
