@@ -215,10 +215,7 @@ def page() -> str:
         "Every table except `telemetry.csv` is built from that file and `seed-*/events.jsonl`, and can be rebuilt with "
         "`python -m bench report DIR`.",
         "",
-        "`record.json` in a run's folder is built from its events. `record.sha256` holds the hashes of both, so that a "
-        "record is read, not rebuilt, until its events or the parser change. It is a cache, not a proof: whoever edits "
-        "a record can write new hashes. So `bench entry`, `bench rank`, `bench evidence` and a `bench report` that may "
-        "write a DAWNBench pair rebuild every record from its events.",
+        "`record.json` in a run's folder is what its events come to, for other programs: no command reads it back.",
         "",
         f"The last column is `{VERSION_COLUMN}`, now "
         f"{', '.join(f'{version} in `{name}`' for name, version in VERSIONS.items())}. It is raised when the "

@@ -1,4 +1,4 @@
-"""How far runs lie apart, and what follows: which stand out, how many tell a difference, how far luck would carry.
+"""How far runs lie apart, and what follows: which stand out, and how many show a difference.
 
 Times are compared by their logarithms: they spread by factors, and a difference of 1 % means the same at any speed.
 """
@@ -9,8 +9,7 @@ import math
 from collections.abc import Sequence
 from statistics import median
 
-import numpy as np
-from scipy.special import gammaincinv, ndtr, ndtri, stdtrit
+from scipy.special import gammaincinv, stdtrit
 
 from bench.analysis import welch
 
@@ -22,8 +21,6 @@ _SCALE = 0.6745
 LEAST_VALUES = 4
 #: Nobody makes more runs than this; the number is then not known.
 MOST_RUNS = 100_000
-#: Of a distribution that is averaged over: good for three digits.
-_SHARES = 200
 
 
 def modified_z_score(value: float, sample: Sequence[float]) -> float:
@@ -106,29 +103,3 @@ def runs_to_tell_interval(
     factors = [math.sqrt(freedom / (2 * float(gammaincinv(freedom / 2, each)))) for each in (0.975, 0.025)]
     middle, low, high = (runs_to_tell(share, spread * factor, paired, least) for factor in (1.0, *factors))
     return middle, low, high
-
-
-def chance_to_beat(seconds: float, reached: Sequence[float], runs: int, tries: int = 1) -> float:
-    """The chance that the best of ``tries`` further runs reaches the target in less than ``seconds``: luck alone.
-
-    ``reached`` are the times of those of ``runs`` that reached it; a further run reaches it as often as they did. Their
-    logarithms are normal, of a mean and a spread that these few tell within limits only: the chance is the mean over
-    what they leave possible (of one try that is Student's predictive distribution), so that tries share what is not
-    known. NaN below two such times, 0 where none reached it.
-    """
-    if not reached:
-        return 0.0 if runs else math.nan
-    if len(reached) < 2 or not seconds > 0:
-        return math.nan
-
-    logs, freedom = [math.log(each) for each in reached], len(reached) - 1
-    center, deviation = math.fsum(logs) / len(logs), math.sqrt(welch.variance(logs))
-    rate = len(reached) / runs
-    if deviation == 0:
-        return float(1 - (1 - (rate if math.log(seconds) > center else 0.0)) ** tries)
-    # The middles of equal shares of both distributions.
-    shares = (np.arange(_SHARES) + 0.5) / _SHARES
-    spreads = deviation * np.sqrt(freedom / (2 * gammaincinv(freedom / 2, shares)))[:, None]
-    centers = center + ndtri(shares)[None, :] * spreads / math.sqrt(len(logs))
-    faster = ndtr((math.log(seconds) - centers) / spreads)
-    return float(np.mean(1 - (1 - rate * faster) ** tries))

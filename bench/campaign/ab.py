@@ -9,17 +9,15 @@ from functools import partial
 
 from bench.campaign import plan
 from bench.campaign.ab_settings import ArmSettings
-from bench.campaign.campaign import Configuration
 from bench.campaign.experiment import Arm, Design
 from bench.campaign.plan import Plan, RunOptions
 from bench.containers import NATIVE
 from bench.containers.selection import ContainerOptions
 from bench.errors import UsageError
 from bench.launch import kernel_cache
-from bench.launch.conditions import RunConditions
 from bench.probes import machine
 from bench.probes.device import Device
-from bench.record import SCHEMA
+from bench.record import SCHEMA, Configuration, RunConditions
 from bench.record.experiment import SIDES, StoredAB, StoredSide
 from bench.report import ab as shown
 from bench.system import container_flags

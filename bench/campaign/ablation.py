@@ -6,14 +6,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 
 from bench.campaign import plan
-from bench.campaign.campaign import Configuration
 from bench.campaign.experiment import Arm, Design
 from bench.campaign.plan import RunOptions
 from bench.containers.selection import ContainerOptions
 from bench.errors import UsageError
-from bench.launch.conditions import RunConditions
 from bench.probes.device import Device
-from bench.record import SCHEMA, StoredAblation, Variant
+from bench.record import SCHEMA, Configuration, RunConditions, StoredAblation, Variant
 from bench.report import ablation as shown
 from bench.report.text import counted
 from resnet9.recipe import ablation as declared

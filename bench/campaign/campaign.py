@@ -3,141 +3,88 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import re
-from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from bench.errors import DataError, Refused, UsageError
-from bench.launch.conditions import UNSTATED, WARM_UP_FOLDER, RunConditions, WarmUp
+from bench.launch.conditions import WARM_UP_FOLDER, WarmUp
 from bench.launch.fifo import FIFO_FILE
 from bench.launch.launch import Outcome
 from bench.record import (
     CAMPAIGN_FILE,
     EVENTS_FILE,
-    MOST_JSON_BYTES,
     SCHEMA,
+    CampaignFile,
+    Configuration,
     Record,
+    RunConditions,
     build_record_from,
-    load_run,
-    replace_file,
+    run_status,
     seed_folder,
 )
 from bench.record.claims import Claims
 from bench.system import files as disk
 from bench.system.files import wrap_disk_errors
-from bench.system.json_schema import SchemaError, load
+from bench.system.json_schema import NOT_STORED
 
 #: A trainer that fails twice in a row will fail again, and on a rented machine every try costs.
 FAILURES_IN_A_ROW = 2
-_BUILT_IN = "resnet9"
 #: What names a run among those made together: its seed, or more.
 Run = TypeVar("Run", bound=Hashable)
 
 
 @dataclass(frozen=True)
-class Configuration:
-    """What every run of a campaign shares; runs that differ in any of these are never put together."""
+class Campaign(CampaignFile):
+    """A campaign to run: which of its seeds are done, by the last event of each, and which are left.
 
-    recipe: str
-    recipe_sha256: str
-    dataset: str
-    dataset_sha256: str
-    dataset_state: str
-    input: str
-    precision: str
-    device: str
-    trainer: str
-    target_percent: float
-    threads: int
-    #: The container image, by name and digest; empty for runs without a container.
-    image: str = ""
-
-    def differences(self, other: Configuration) -> list[str]:
-        """The keys in which ``other`` is not this, each with both values; of hashes of one recipe, what they mean."""
-        mine, theirs = asdict(self), asdict(other)
-        keys = [key for key in mine if mine[key] != theirs[key]]
-        told = [f"{key} {theirs[key]!r} instead of {mine[key]!r}" for key in keys if key != "recipe_sha256"]
-        if "recipe_sha256" in keys and not {"recipe", "trainer"} & {*keys}:
-            what = "the recipe's numbers" if self.trainer == _BUILT_IN else "the trainer's command, folder or files"
-            told.insert(0, f"{what} are not those it was begun with")
-        return told
-
-
-@dataclass(frozen=True)
-class Campaign:
-    """A campaign's folder and what ``campaign.json`` in it says.
-
-    ``recipe`` is the recipe's whole table, for who reports on it where the recipe's file is not; empty in old files.
-    ``seeds`` is the plan: every seed that was ever asked for, done or not. ``asked`` are those of it to run now, None
-    for all.
+    ``requested`` are the seeds of the plan to run now; None for all.
     """
 
-    folder: Path
-    configuration: Configuration
-    seeds: tuple[int, ...]
-    created_utc: str
-    claims: Claims = field(default_factory=Claims)
-    recipe: Mapping[str, Any] = field(default_factory=dict)
-    protocol: RunConditions = field(default_factory=RunConditions)
-    asked: tuple[int, ...] | None = None
+    requested: tuple[int, ...] | None = field(default=None, metadata=NOT_STORED)
 
     def run_folder(self, seed: int) -> Path:
-        """Where the files of a seed's run are."""
+        """Return where the files of a seed's run are."""
         return seed_folder(self.folder, seed)
 
     def done(self, seed: int) -> bool:
-        """The seed has a run that ended well; one that missed the target did, too."""
-        return self._status(seed) == "done"
+        """Return whether the seed has a run that ended well, the target reached or not."""
+        return run_status(self.run_folder(seed)) == "done"
 
     def failed(self, seed: int) -> bool:
-        """The seed has a run that came to an end by its own fault."""
-        return self._status(seed) in ("failed", "timed_out")
-
-    def _status(self, seed: int) -> str | None:
-        events = self.run_folder(seed) / EVENTS_FILE
-        return build_record_from(events).status if events.is_file() else None
+        """Return whether the seed has a run that failed by itself."""
+        return run_status(self.run_folder(seed)) in ("failed", "timed_out")
 
     def left(self) -> tuple[int, ...]:
-        """The seeds of the plan without a finished run, in order."""
+        """Return the seeds of the plan without a finished run, in order."""
         return tuple(seed for seed in self.seeds if not self.done(seed))
 
     def to_run(self) -> tuple[int, ...]:
-        """Those of them that are to be run now."""
-        return tuple(seed for seed in self.left() if self.asked is None or seed in self.asked)
+        """Return the seeds that are left and are to be run now."""
+        return tuple(seed for seed in self.left() if self.requested is None or seed in self.requested)
 
     def every_record(self) -> Iterator[Record]:
-        """The record of every run that was begun here, warm-up runs and those that did not end well among them."""
+        """Yield the record of every run that was begun here, warm-up runs and those set aside included."""
         folders = sorted(each for name in ("seed-*", f"{WARM_UP_FOLDER}*") for each in self.folder.glob(name))
         for folder in folders:
             with contextlib.suppress(DataError):  # What was set aside may be damaged, and costs no new run.
                 if (folder / EVENTS_FILE).is_file():
-                    yield load_run(folder).record
+                    yield build_record_from(folder / EVENTS_FILE)
 
     def write(self) -> None:
-        """Put ``campaign.json`` in place, with the status as the folder shows it now."""
-        body = {
-            "schema": SCHEMA,
-            "configuration": asdict(self.configuration),
-            "seeds": list(self.seeds),
-            "created_utc": self.created_utc,
-            "claims": asdict(self.claims),
-            "recipe": dict(self.recipe),
-            "protocol": asdict(self.protocol),
-            "status": "unfinished" if self.left() else "finished",
-        }
-        replace_file(self.folder / CAMPAIGN_FILE, json.dumps(body, indent=1) + "\n")
+        """Write ``campaign.json`` with the status that the folder shows now."""
+        self.write_file("unfinished" if self.left() else "finished")
 
     def sweep(self) -> None:
-        """Remove the half-written files of a harness that was killed; only for who holds the folder's lock."""
+        """Remove the half-written files of a harness that was killed; the caller holds the folder's lock."""
         for folder in (self.folder, self.folder / WARM_UP_FOLDER, *self.folder.glob("seed-*")):
             disk.remove_parts(folder)
 
     def make_room(self, seed: int) -> Path:
-        """The folder for a new run of ``seed``, with the run that did not end well moved aside and kept.
+        """Return the folder for a new run of ``seed``, with the run that did not end well moved aside and kept.
 
         ``seed-003`` becomes ``seed-003.interrupted-1``, the word being how it ended. Raises EnvironmentProblem where
         the old run cannot be moved.
@@ -145,67 +92,37 @@ class Campaign:
         return _vacated(self.run_folder(seed))
 
     def make_room_to_warm_up(self) -> Path:
-        """The folder for a new warm-up run, an older one moved aside: ``warm-up`` becomes ``warm-up.cut_short-1``."""
+        """Return the folder for a new warm-up run; an older one is renamed, as ``warm-up.cut_short-1``."""
         return _vacated(self.folder / WARM_UP_FOLDER)
 
 
 def _vacated(folder: Path) -> Path:
     if folder.exists():
-        events = folder / EVENTS_FILE
-        status = build_record_from(events).status if events.is_file() else "interrupted"
+        status = run_status(folder) or "interrupted"
         number = 1 + sum(1 for _ in folder.parent.glob(f"{folder.name}.{status}-*"))
         with wrap_disk_errors(folder):
-            # Left by a harness that was killed; whoever copies or searches the folder would wait on it for ever.
+            # Left by a harness that was killed; whoever copies or searches the folder would block on it.
             disk.remove(folder, FIFO_FILE)
             disk.rename(folder, f"{folder.name}.{status}-{number}")
     return folder
-
-
-def read(folder: Path) -> Campaign:
-    """The campaign in ``folder``. Raises DataError for a ``campaign.json`` that is missing or damaged."""
-    path = folder / CAMPAIGN_FILE
-    try:
-        body = json.loads(disk.read_bytes(path, MOST_JSON_BYTES))
-        if not isinstance(body, dict) or body.get("schema") != SCHEMA:
-            raise SchemaError(f"its schema is not {SCHEMA}")
-        stored = load(_Stored, body)
-    except OSError as error:
-        raise DataError(f"cannot read {path} ({error.strerror}); name another folder with OUT=/path.") from None
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{path} is damaged ({error}); name another folder with OUT=/path.") from None
-    return Campaign(
-        folder, stored.configuration, stored.seeds, stored.created_utc, stored.claims, stored.recipe, stored.protocol
-    )
-
-
-@dataclass(frozen=True)
-class _Stored:
-    """The part of ``campaign.json`` that is read back; the status is looked up in the folder."""
-
-    configuration: Configuration
-    seeds: tuple[int, ...]
-    created_utc: str
-    claims: Claims
-    recipe: dict[str, Any] = field(default_factory=dict)
-    protocol: RunConditions = UNSTATED
 
 
 def newest_unfinished(
     results: Path,
     configuration: Configuration,
     protocol: RunConditions = RunConditions(),  # noqa: B008 (frozen)
-    asked: Collection[int] | None = None,
+    requested: Collection[int] | None = None,
 ) -> Campaign | None:
     """The newest campaign under ``results`` of this configuration and protocol with seeds left to run, all of which
-    are ``asked`` for where that names some.
+    are ``requested`` where that is given.
 
     Damaged folders are passed over, and so are links, which lead to folders that nobody has named.
     """
     for path in newest_first(results, CAMPAIGN_FILE):
         try:
-            campaign = read(path.parent)
+            campaign = Campaign.read(path.parent)
             same = campaign.configuration == configuration and campaign.protocol == protocol
-            if same and (left := campaign.left()) and (asked is None or {*left} <= {*asked}):
+            if same and (left := campaign.left()) and (requested is None or {*left} <= {*requested}):
                 return campaign
         except DataError:
             continue
@@ -239,17 +156,18 @@ def choose(
     where what is in it is damaged.
     """
     now = now.astimezone(UTC)
-    asked = tuple(seeds)
+    requested = tuple(seeds)
     found = (
-        newest_unfinished(results, configuration, protocol, asked if only else None)
+        newest_unfinished(results, configuration, protocol, requested if only else None)
         if out is None
         else _in_folder(out, configuration)
     )
     if found is None:
         folder = out or new_folder(results, now, configuration.recipe, device_name)
-        return Campaign(folder, configuration, asked, f"{now:%Y-%m-%dT%H:%M:%SZ}", claims, protocol=protocol)
-    grown = tuple(dict.fromkeys((*found.seeds, *asked)))
-    continued = replace(found, seeds=grown, claims=found.claims.updated(claims), asked=asked if only else None)
+        created_utc = f"{now:%Y-%m-%dT%H:%M:%SZ}"
+        return Campaign(SCHEMA, configuration, requested, created_utc, claims, protocol=protocol, folder=folder)
+    grown = tuple(dict.fromkeys((*found.seeds, *requested)))
+    continued = replace(found, seeds=grown, claims=found.claims.updated(claims), requested=requested if only else None)
     differences = protocol.differences(found.protocol)
     if differences and continued.to_run():  # Where nothing is left to run, none of its runs can differ.
         raise Refused(f"OUT={out} was begun under another protocol: {'; '.join(differences)}; name another folder.")
@@ -290,7 +208,7 @@ def _in_folder(out: Path, configuration: Configuration) -> Campaign | None:
         return None
     if CAMPAIGN_FILE not in names:
         raise UsageError(f"OUT={out} holds {min(names)!r} and no campaign; name an empty folder or a new one.")
-    found = read(out)
+    found = Campaign.read(out)
     differences = configuration.differences(found.configuration)
     if differences:
         raise Refused(f"OUT={out} holds another configuration: {'; '.join(differences)}; name another folder.")

@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.analysis import epoch_curve, evidence
+from bench.analysis import epoch_curve, reproductions
 from bench.analysis.epoch_curve import Published
 from bench.errors import DataError, UsageError
-from bench.record import CAMPAIGN_FILE, Record, StoredCampaign, load_campaign
+from bench.record import CAMPAIGN_FILE, CampaignFile, Configuration, Record, StoredCampaign, load_campaign
 from bench.report import epochs
 from bench.rules import with_verdict
 from resnet9 import recipe as recipes
@@ -77,13 +77,13 @@ def report(recipe: str, folders: Sequence[Path], default: Path, share: float, ru
 
 
 def campaigns(folders: Sequence[Path]) -> list[StoredCampaign]:
-    """The campaigns in or under these folders, each rebuilt from its events. Raises DataError for a damaged one,
+    """The campaigns in or under these folders, each built from its events. Raises DataError for a damaged one,
     and for a folder that is not there."""
     for folder in folders:
         if not folder.is_dir():
             raise DataError(f"there is no folder {folder}", "give results folders, such as results/published")
     files = {file.resolve(): file for folder in folders for file in sorted(folder.rglob(CAMPAIGN_FILE))}.values()
-    return [load_campaign(file.parent, rebuild=True) for file in files]
+    return [load_campaign(file.parent) for file in files]
 
 
 def lengths(recipe: Recipe, found: Iterable[StoredCampaign]) -> tuple[Length, ...]:
@@ -93,9 +93,9 @@ def lengths(recipe: Recipe, found: Iterable[StoredCampaign]) -> tuple[Length, ..
         other = recipe_of(campaign.configuration, campaign.recipe)
         if other is None or not same_tricks(recipe, other):
             continue
-        identity = evidence.Published(other.name, other.sha256, other.views, None)
+        identity = reproductions.Published(other.name, other.sha256, other.views, None)
         records = [with_verdict(each) for each in campaign.records]
-        counted = [each for each in records if evidence.counts(each, identity)]
+        counted = [each for each in records if reproductions.counts(each, identity)]
         name, kept, left_out = gathered.get(other.epochs, (other.name, [], 0))
         seeds = {*campaign.seeds, *(each.seed for each in records)}
         gathered[other.epochs] = (name, kept + counted, left_out + len(seeds) - len(counted))
@@ -126,18 +126,27 @@ def _tricks(table: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in table.items() if key not in _OF_A_LENGTH}
 
 
-def recipe_of(configuration: Mapping[str, Any], table: Mapping[str, Any]) -> Recipe | None:
-    """The recipe of a campaign, from the ``table`` in its ``campaign.json`` or, where old files have none, from this
-    checkout; None where neither is what the runs trained.
+def recipe_of(configuration: Configuration, table: Mapping[str, Any]) -> Recipe | None:
+    """Return the recipe of a campaign, from the ``table`` in its ``campaign.json`` or, where old files have none, from
+    this checkout; None where neither is what the runs trained.
     """
-    name = str(configuration.get("recipe"))
+    name = configuration.recipe
     if not table and name.rpartition(":")[0].endswith(".json"):
         return None  # Nothing that a results folder names is opened.
     try:
         found = recipes.from_table(table) if table else recipes.load(name)
     except RecipeError:
         return None
-    return found if found.sha256 == configuration.get("recipe_sha256") else None
+    return found if found.sha256 == configuration.recipe_sha256 else None
+
+
+def recipe_table(campaign: CampaignFile) -> dict[str, Any]:
+    """Return the whole table of a campaign's recipe, as it was run or, for an old campaign, as it is shipped.
+
+    Empty where neither is known, as of another program's.
+    """
+    found = None if campaign.recipe else recipe_of(campaign.configuration, {})
+    return campaign.recipe if found is None else asdict(found)
 
 
 def published(recipe: Recipe) -> tuple[Published, ...]:

@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, Any, Generic
 import click
 
 from bench.campaign import campaign as campaigns
-from bench.campaign import dataset, records
-from bench.campaign.campaign import ENDED_WELL, Campaign, Configuration
+from bench.campaign import dataset
+from bench.campaign.campaign import ENDED_WELL, Campaign
 from bench.campaign.outcomes import finished, raise_for_outcome
 from bench.campaign.runner import Runner, configuration_of, open_runner
 from bench.containers import selection
 from bench.errors import DataError, Refused, UsageError
-from bench.launch.conditions import RunConditions, WarmUp
-from bench.record import CAMPAIGN_FILE, EVENTS_FILE, build_record_from
+from bench.launch.conditions import WarmUp
+from bench.record import CAMPAIGN_FILE, SCHEMA, Configuration, RunConditions, load_campaign, run_status
 from bench.record.experiment import Stored, StoredAblation, read_experiment, write_experiment
 from bench.report import campaign_files, experiments
 from bench.report.text import counted
@@ -93,7 +93,7 @@ def run(
         data = dataset.load(next(iter(arms.values())).plan.data)
         configurations = {name: configuration_of(arm.plan, arm.recipe, data) for name, arm in arms.items()}
         begun = {
-            name: Campaign(Path(), configurations[name], (), "", recipe=asdict(arm.recipe), protocol=arm.conditions)
+            name: Campaign(SCHEMA, configurations[name], (), recipe=asdict(arm.recipe), protocol=arm.conditions)
             for name, arm in arms.items()
         }
         made = choose(results, out, design.stored(arms, configurations), begun, device.name, datetime.now(UTC))
@@ -142,8 +142,8 @@ class Experiment(Generic[Stored]):
 
     def _done(self, seed: int, *names: str) -> bool:
         """Whether the runs of these arms, or of all, ended well or were ended after enough epochs."""
-        events = [self.campaigns[name].run_folder(seed) / EVENTS_FILE for name in names or self.campaigns]
-        return all(each.is_file() and build_record_from(each).status in ENDED_WELL for each in events)
+        folders = (self.campaigns[name].run_folder(seed) for name in names or self.campaigns)
+        return all(run_status(each) in ENDED_WELL for each in folders)
 
     def prepare(self) -> None:
         """Make the folders, remove what a killed harness left half-written, and write what is to be done.
@@ -158,7 +158,6 @@ class Experiment(Generic[Stored]):
                 disk.make_folder(each.folder, exist_ok=True)
             each.sweep()
             each.write()
-            records.write_missing_records(each)
 
     def write(self) -> None:
         """Put the experiment's file and each ``campaign.json`` in place, with the status as the folders show it now."""
@@ -207,7 +206,7 @@ def _at(folder: Path, stored: Stored, arms: Mapping[str, Campaign]) -> Experimen
     for name, arm in arms.items():
         made[name] = replace(arm, folder=folder / name, seeds=stored.seeds, created_utc=stored.created_utc)
         if (folder / name / CAMPAIGN_FILE).is_file():
-            begun = campaigns.read(folder / name)
+            begun = Campaign.read(folder / name)
             made[name] = replace(made[name], created_utc=begun.created_utc, claims=begun.claims)
     return Experiment(folder, stored, made)
 
@@ -238,7 +237,7 @@ def _differences(found: Experiment[Stored], wanted: Stored) -> list[str]:
     differences = found.stored.differences(wanted)
     for each in found.campaigns.values():
         if (each.folder / CAMPAIGN_FILE).is_file():
-            begun = campaigns.read(each.folder)
+            begun = Campaign.read(each.folder)
             differences += each.configuration.differences(begun.configuration)
             differences += each.protocol.differences(begun.protocol)
     return list(dict.fromkeys(differences))
@@ -259,9 +258,8 @@ class _Interleaved(Generic[Stored]):
         with open_runner(len(self.made.left()), timeout, conditions, watched, self.made.stored.epochs) as runner:
             self.made.prepare()
             ending = self._make(runner)
-        # Those of an arm whose last run a killed harness did not live to put in them, too.
         for each in self.made.campaigns.values():
-            campaign_files.write_tables(each.folder)
+            campaign_files.build(load_campaign(each.folder)).write()
         comparison = experiments.publish(self.made.folder, sys.stdout)
         return self._conclude(ending), comparison
 

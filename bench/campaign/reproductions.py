@@ -8,13 +8,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.analysis import epoch_curve, evidence, reliability
+from bench.analysis import epoch_curve, reliability
+from bench.analysis import reproductions as published
 from bench.analysis.reliability import Reliability
 from bench.campaign import epoch_choice
 from bench.errors import DataError
 from bench.protocol import PREDICTIONS_FILE
-from bench.record import CAMPAIGN_FILE, EVENTS_FILE, Record, StoredCampaign, build_record_from, seed_folder
-from bench.record.files import load_versioned
+from bench.record import CAMPAIGN_FILE, EVENTS_FILE, CampaignFile, Record, build_record_from, seed_folder
+from bench.record.files import seed_of
 from bench.record.hello import is_ours
 from bench.rules import with_verdict
 from bench.system import files as disk
@@ -27,34 +28,34 @@ PUBLISHED = CHECKOUT / "results" / "published"
 REPRODUCED_FILE = recipes.RECIPES_FILE.with_name("reproduced.json")
 
 
-def shipped() -> dict[str, evidence.Published]:
+def shipped() -> dict[str, published.Published]:
     """Every recipe of ``recipes.json`` with its identity and its published accuracy."""
     return {name: _published(recipe) for name, recipe in recipes.load_all().items()}
 
 
-def _published(recipe: recipes.Recipe) -> evidence.Published:
+def _published(recipe: recipes.Recipe) -> published.Published:
     accuracy = recipe.published.accuracy_percent if recipe.published else None
-    return evidence.Published(recipe.name, recipe.sha256, recipe.views, accuracy)
+    return published.Published(recipe.name, recipe.sha256, recipe.views, accuracy)
 
 
-def published_runs(folder: Path = PUBLISHED, deeper: bool = False) -> Iterator[evidence.Run]:
+def published_runs(folder: Path = PUBLISHED, deeper: bool = False) -> Iterator[published.Run]:
     """Every seed of the campaigns right under ``folder``: those that were to be run and those that have a folder.
 
     The campaigns of an ablation lie a level ``deeper``, in its own folder: most are proxies, not recipes. Raises
     DataError where a campaign is damaged.
     """
     for file in sorted(folder.rglob(CAMPAIGN_FILE) if deeper else folder.glob(f"*/{CAMPAIGN_FILE}")):
-        campaign = load_versioned(StoredCampaign, file)
-        # A run that did not end well and was made again has its seed's name with more behind it, and is no seed's own.
-        there = (each.name.removeprefix("seed-") for each in file.parent.glob("seed-*"))
-        for seed in sorted({*campaign.seeds, *(int(name) for name in there if name.isdecimal())}):
+        campaign = CampaignFile.read(file.parent)
+        # A run that was set aside, as `seed-003.failed-1`, is no seed's own.
+        there = (seed_of(each) for each in file.parent.glob("seed-*"))
+        for seed in sorted({*campaign.seeds, *(seed for seed in there if seed is not None)}):
             place = seed_folder(file.parent, seed)
             inside = place.relative_to(CHECKOUT) if place.is_relative_to(CHECKOUT) else place
-            yield evidence.Run(
+            yield published.Run(
                 place=inside.as_posix(),
                 seed=seed,
                 configuration=campaign.configuration,
-                asked=seed in campaign.seeds,
+                planned=seed in campaign.seeds,
                 record=with_verdict(build_record_from(place / EVENTS_FILE))
                 if (place / EVENTS_FILE).is_file()
                 else None,
@@ -72,10 +73,10 @@ def _bytes(path: Path) -> bytes:
 def content(folder: Path = PUBLISHED) -> dict[str, Any]:
     """What ``reproduced.json`` has to hold, from the records alone."""
     runs = tuple(published_runs(folder))
-    return evidence.body(evidence.gather(runs, shipped().values()), tuple(_own(tuple(published_runs(folder, True)))))
+    return published.body(published.gather(runs, shipped().values()), tuple(_own(tuple(published_runs(folder, True)))))
 
 
-def _own(runs: Sequence[evidence.Run]) -> Iterator[Reliability]:
+def _own(runs: Sequence[published.Run]) -> Iterator[Reliability]:
     """How reliable the recipes are that nobody else has published: the shipped ones for CIFAR-10 with runs of others at
     some length.
     """
@@ -83,17 +84,17 @@ def _own(runs: Sequence[evidence.Run]) -> Iterator[Reliability]:
         each.sha256: each for run in runs if (each := epoch_choice.recipe_of(run.configuration, run.recipe_table))
     }
     for recipe in recipes.load_all().values():
-        published = epoch_choice.published(recipe)
-        if recipe.published is not None or recipe.dataset != "cifar10" or not published:
+        others = epoch_choice.published(recipe)
+        if recipe.published is not None or recipe.dataset != "cifar10" or not others:
             continue
         lengths = [each for each in trained.values() if epoch_choice.same_tricks(recipe, each)]
-        found = {each.sha256: evidence.believed(runs, _published(each)) for each in lengths}
+        found = {each.sha256: published.believed(runs, _published(each)) for each in lengths}
         points = [(each.epochs, one.epochs[-1].accuracy_percent) for each in lengths for one in found[each.sha256]]
-        prediction = epoch_curve.fit(points, published).predict(recipe.epochs, recipe.target_percent)
+        prediction = epoch_curve.fit(points, others).predict(recipe.epochs, recipe.target_percent)
         alike = [each for each in lengths if epoch_choice.same_training(recipe, each)]
         reached = [record.reached for each in alike for record in found[each.sha256]]
-        reached += [False] * sum(evidence.without_result(runs, _published(each)) for each in alike)
-        yield reliability.of(recipe.name, recipe.sha256, prediction, reached, published)
+        reached += [False] * sum(published.without_result(runs, _published(each)) for each in alike)
+        yield reliability.of(recipe.name, recipe.sha256, prediction, reached, others)
 
 
 def text(body: dict[str, Any]) -> str:
@@ -123,11 +124,11 @@ def update() -> Iterator[str]:
 
 
 def notes(records: Sequence[Record]) -> list[str]:
-    """What the summary of these judged runs has to say about their recipe being reproduced; most often nothing."""
+    """Return the sentences of a summary on whether these judged runs reproduce their recipe; mostly none."""
     if not any(is_ours(each) for each in records):
         return []  # a recipe is what the built-in trainer trains
     named = next((name for each in records if (name := each.recipe.get("name"))), None)
-    found = evidence.note(records, shipped().get(str(named)), _known())
+    found = published.note(records, shipped().get(str(named)), _known())
     return [] if found is None else [found]
 
 

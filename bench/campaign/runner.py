@@ -20,16 +20,17 @@ from typing import TYPE_CHECKING, Any
 
 from bench import rules
 from bench.campaign import progress, records
-from bench.campaign.campaign import ENDED_WELL, Campaign, Configuration
+from bench.campaign.campaign import ENDED_WELL, Campaign
 from bench.campaign.outcomes import _discarded, missing
 from bench.containers import engine, launch_spec
 from bench.containers import process as container_process
 from bench.launch import kernel_cache, launch, trainer_command
-from bench.launch.conditions import RunConditions, WarmUp, warm_up_limits, warm_up_seed
+from bench.launch.conditions import WarmUp, warm_up_limits, warm_up_seed
 from bench.launch.monitor import Limits
 from bench.probes import git, machine
+from bench.record import Configuration, RunConditions
 from bench.record.expected_run import ExpectedRun
-from bench.report import campaign_files, run_line
+from bench.report import run_line
 from bench.system import subprocesses
 from bench.system.paths import CHECKOUT
 from bench.system.signals import SignalPipe
@@ -87,9 +88,7 @@ class Runner:
         self._exited_ns: int | None = None
 
     def make(self, campaign: Campaign, todo: Plan, data: Data, run: int | WarmUp, title: str = "") -> launch.Outcome:
-        """Make the run of a seed, or a warm-up run, and write its record and the campaign's tables.
-
-        A ``title`` is printed before.
+        """Make the run of a seed, or a warm-up run, and write its record; a ``title`` is printed before.
 
         A request to stop that came between two runs is an interruption.
         """
@@ -117,8 +116,6 @@ class Runner:
         self._tell_missing(record)
         if warming_up:
             self._warmed_up = self._warmed_up or outcome.status in ENDED_WELL
-        else:
-            campaign_files.write_tables(campaign.folder)
         return outcome
 
     def _tell_missing(self, record: Record) -> None:

@@ -6,14 +6,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from bench.campaign import plan
-from bench.campaign.campaign import Configuration
 from bench.campaign.experiment import Arm, Design
 from bench.campaign.plan import RunOptions
 from bench.containers.selection import ContainerOptions
 from bench.errors import UsageError
-from bench.launch.conditions import RunConditions
 from bench.probes.device import Device
-from bench.record import SCHEMA
+from bench.record import SCHEMA, Configuration, RunConditions
 from bench.record.experiment import HOST, INPUTS, StoredStalls
 from bench.report import stalls as shown
 from resnet9 import recipe as recipes

@@ -7,7 +7,6 @@ from typing import Any
 
 import click
 
-from bench.cli import report
 from bench.cli.options import claims as claims_options
 from bench.system.paths import RESULTS
 
@@ -29,16 +28,17 @@ def command(
     DIR is a campaign's folder; without it the one in OUT is meant, or else the newest under results/. What was claimed
     when the campaign was run need not be given again.
     """
+    from bench.campaign.epoch_choice import recipe_table
     from bench.dawnbench import publish
     from bench.record import describe, load_campaign
 
     folder = folder or describe.newest(RESULTS)
-    campaign = load_campaign(folder, rebuild=True)
+    campaign = load_campaign(folder)
     line = publish.write_entry(
         folder,
         campaign,
-        claims_options.together(campaign.claims, claims, folder),
-        report.recipe_table(campaign),
+        claims_options.together(campaign.claims, claims),
+        recipe_table(campaign),
         allow_unverified_data=allow_unverified_data,
         allow_uncommitted_code=allow_uncommitted_code,
     )

@@ -163,23 +163,23 @@ def score(path: Path) -> ScoredPair:
     body = parse(pair.json_bytes)
     assert isinstance(body, dict)
     misc = body.get("misc")
-    told = misc if isinstance(misc, dict) else {}
+    claimed = misc if isinstance(misc, dict) else {}
     price = body.get("costPerHour")
     if price is not None and not is_price(price):
         raise DataError(f"{printable(json_path)} has a costPerHour that is no price; leave it out or write a number.")
     rows = _rows(pair.tsv_bytes, printable(pair.tsv_path))
-    plain = told.get("plainTop1Accuracy")
+    plain = claimed.get("plainTop1Accuracy")
     return ScoredPair(
         path=json_path,
         **{name: str(body[name]) for name in ("author", "framework", "model", "hardware")},
         hours=first_at_target(rows),
         cost_per_hour_usd=None if price is None else float(price),
-        data_state=str(told.get("datasetState", "")),
-        clock=str(told.get("clock", "")),
-        selection=str(told.get("runSelection", "")),
-        runs_reached_of_planned=_counts(told.get("runsReached"), told.get("runsPlanned")),
+        data_state=str(claimed.get("datasetState", "")),
+        clock=str(claimed.get("clock", "")),
+        selection=str(claimed.get("runSelection", "")),
+        runs_reached_of_planned=_counts(claimed.get("runsReached"), claimed.get("runsPlanned")),
         accuracy_percent=next((accuracy for _, accuracy in rows if accuracy >= TARGET_PERCENT), None),
-        augmentation=str(told.get("testTimeAugmentation", "")),
+        augmentation=str(claimed.get("testTimeAugmentation", "")),
         plain_percent=float(plain) if isinstance(plain, (int, float)) and 0 <= plain <= 100 else None,
     )
 
@@ -216,6 +216,6 @@ def _rows(content: bytes, where: str) -> list[tuple[float, float]]:
         except (TypeError, ValueError):
             row = math.nan, math.nan
         if not (0 < row[0] < math.inf and 0 <= row[1] <= 100):
-            raise DataError(f"{where} line {line} holds no hours above 0 with an accuracy in percent; mend that line.")
+            raise DataError(f"{where} line {line} holds no hours above 0 with an accuracy in percent; fix that line.")
         rows.append(row)
     return rows

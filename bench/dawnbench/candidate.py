@@ -1,4 +1,4 @@
-"""What a folder or a pair is as a candidate for the board, and why it cannot be one."""
+"""A campaign or a DAWNBench pair as a candidate for the board: its positions, or why it can have none."""
 
 from __future__ import annotations
 
@@ -6,29 +6,24 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bench.analysis import censored, config_diff
-from bench.analysis.ranking import Sample
+from bench.analysis.censored import Interval
+from bench.analysis.ranking import Position, position
 from bench.dawnbench import board, claims, entry, expected, publish
 from bench.dawnbench.details import NO_AUGMENTATION
 from bench.dawnbench.expected import Expectation
 from bench.dawnbench.findings import printable
 from bench.dawnbench.pair import SUFFIXES, TARGET_PERCENT, TEST_IMAGES
 from bench.errors import DataError, Refused, UsageError, one_line
-from bench.record import CAMPAIGN_FILE, holds, load_campaign
-from bench.record.claims import price as claimed_price
+from bench.record import CAMPAIGN_FILE, Record, StoredCampaign, holds, load_campaign
 from bench.record.clocks import CLOCKS, HEADLINE, fixed_work_seconds, to_target_seconds
 from bench.record.describe import describe
 from bench.record.experiment import StoredStalls, kind_of, read_experiment
 from bench.record.model import PLAIN
 from bench.rules import with_verdict
 from bench.rules.image import not_publishable
-
-if TYPE_CHECKING:
-    from bench.analysis.ranking import Sample
-    from bench.dawnbench.expected import Expectation
-    from bench.record import Record, StoredCampaign
 
 _SYNTHETIC = (
     "was trained on the built-in stand-in, which is no CIFAR-10 result and has no place; type `make bench "
@@ -47,21 +42,75 @@ _RULE = (
 
 
 @dataclass(frozen=True)
-class RankingInput:
-    """A candidate with the times of its runs and its price in US dollars an hour, None without one."""
+class Candidate:
+    """A result and what a reader of its position must know.
 
-    candidate: Candidate
-    sample: Sample
-    cost_per_hour_usd: float | None
-
-
-def of(path: Path, cost_per_hour: float | None) -> RankingInput:
-    """The candidate that ``path`` means: a campaign's folder, or the .json or .tsv of a DAWNBench pair or its folder.
-
-    ``cost_per_hour`` goes before what was claimed. Raises DataError for what is damaged or no result, UsageError for
-    several results in one, Refused for a result that has no place whatever its time.
+    ``seconds`` is the time of the run that stands for it (``seed``; None for a pair), on the clock ``clock``; None
+    where no run reached the target. Of ``planned`` runs so many ``reached`` it; ``not_counted`` are the seeds that have
+    no run that counts. ``rule`` says which run stands for the result. ``schedule_seconds`` is the time of the whole
+    schedule on the clock of ``expectation``, ``wall_seconds`` from process start to the evaluation that reached the
+    target. ``accuracy_percent`` is the accuracy there, measured with the test-time ``augmentation`` (`none` for none,
+    empty where it is not known), ``plain_percent`` without it. ``cost_per_hour_usd`` is of the whole machine.
     """
 
+    title: str
+    clock: str
+    target_percent: float
+    hardware: str
+    framework: str
+    model: str
+    planned: int
+    reached: int
+    seconds: float | None
+    rule: str
+    seed: int | None = None
+    not_counted: tuple[int, ...] = ()
+    cost_per_hour_usd: float | None = None
+    remarks: tuple[str, ...] = ()
+    recipe: str = ""
+    expectation: Expectation | None = None
+    schedule_seconds: float | None = None
+    wall_seconds: float | None = None
+    accuracy_percent: float | None = None
+    augmentation: str = ""
+    plain_percent: float | None = None
+
+    @property
+    def has_a_time(self) -> bool:
+        """Whether more than half of the planned runs reached the target, so that their median is finite."""
+        return 2 * self.reached > self.planned
+
+    @property
+    def success_rate(self) -> Interval:
+        """The share of the planned runs that reached the target, with Wilson's 95 % interval."""
+        return censored.success_rate(self.reached, self.planned)
+
+    @property
+    def cost_usd(self) -> float | None:
+        """The price of the counted time; None without a time or a price."""
+        return None if self.seconds is None else board.cost_usd(self.seconds, self.cost_per_hour_usd)
+
+    @property
+    def by_time(self) -> Position | None:
+        """The position on the time board; None without a time."""
+        if self.seconds is None or not self.has_a_time:
+            return None
+        return position(self.seconds, (each.seconds for each in board.entries()))
+
+    @property
+    def by_cost(self) -> Position | None:
+        """The position on the cost board; None without a time or a price."""
+        if self.cost_usd is None or not self.has_a_time:
+            return None
+        return position(self.cost_usd, (each.cost_usd for each in board.entries()))
+
+
+def of(path: Path, cost_per_hour: float | None) -> Candidate:
+    """Return the candidate at ``path``: a campaign's folder, or the .json or .tsv of a DAWNBench pair or its folder.
+
+    ``cost_per_hour`` overrides what was claimed. Raises DataError for what is damaged or no result, UsageError for
+    several results in one, Refused for a result that has no place whatever its time.
+    """
     claims.check(cost_per_hour=cost_per_hour)
     if path.suffix in SUFFIXES and path.name != CAMPAIGN_FILE:
         return _of_pair(path, cost_per_hour)
@@ -75,7 +124,9 @@ def of(path: Path, cost_per_hour: float | None) -> RankingInput:
     if not folder.exists():
         raise DataError(f"there is no {printable(path)}; give a campaign's folder, such as one under results/.")
     if holds(folder, CAMPAIGN_FILE):
-        return of_campaign(load_campaign(folder, rebuild=True), cost_per_hour)
+        campaign = load_campaign(folder)
+        records = tuple(with_verdict(record) for record in campaign.records)
+        return of_campaign(campaign, records, campaign.claims.price if cost_per_hour is None else cost_per_hour)
     try:
         found = board.only_pair(folder)
     except DataError:
@@ -89,34 +140,41 @@ def of(path: Path, cost_per_hour: float | None) -> RankingInput:
 # --- A campaign ---
 
 
-def of_campaign(campaign: StoredCampaign, cost_per_hour: float | None) -> RankingInput:
-    """The candidate that a loaded campaign is. Raises Refused for one that has no place whatever its time."""
-    records = tuple(with_verdict(record) for record in campaign.records)
-    publish.require_planned(records, campaign.seeds, campaign.folder)
+def of_campaign(campaign: StoredCampaign, records: Sequence[Record], cost_per_hour: float | None) -> Candidate:
+    """Return the candidate of a loaded campaign and its judged records.
+
+    Raises Refused for one that has no place whatever its time.
+    """
+    publish.require_planned(records, campaign.seeds, str(campaign.folder))
     counted = _counted(records, campaign)
     times = _times(counted)
     one = counted[0]
     recipe = one_line(str(one.recipe.get("name", "")))
     expectation, took = _expected(counted)
-    chosen_seed = entry.choose(times)
-    chosen = next((each for each in counted if each.seed == chosen_seed), None)
-    candidate = Candidate(
-        # By its last part: where results lie on a machine is nobody's business.
-        title=one_line(f"{campaign.path.resolve().name}: {describe(campaign)}"),
+    seed = entry.choose(times)
+    chosen = next((each for each in counted if each.seed == seed), None)
+    return Candidate(
+        # By its last part: where results lie on a machine is private.
+        title=one_line(f"{campaign.folder.resolve().name}: {describe(campaign)}"),
         clock=HEADLINE.label,
         target_percent=one.target_percent or TARGET_PERCENT,
-        hardware=str(campaign.claims.get("hardware") or one.device.get("name") or ""),
+        hardware=campaign.claims.hardware or str(one.device.get("name") or ""),
         framework=one.framework or "",
+        model=recipe,
+        planned=len({*campaign.seeds, *times}),
+        reached=sum(math.isfinite(each) for each in times.values()),
+        seconds=None if seed is None else times[seed],
         rule=_RULE if len(campaign.seeds) > 1 else "",
-        remarks=(*_remarks(counted, len(campaign.seeds)), *_circular(expectation, campaign.path)),
+        seed=seed,
+        not_counted=tuple(sorted({*campaign.seeds} - {*times})),
+        cost_per_hour_usd=cost_per_hour,
+        remarks=(*_remarks(counted, len(campaign.seeds)), *_circular(expectation, campaign.folder)),
         recipe=recipe,
         expectation=expectation,
         schedule_seconds=took,
         wall_seconds=None if chosen is None else to_target_seconds(CLOCKS["wall"], chosen),
         **({} if chosen is None else _accuracy(chosen)),
     )
-    price = claimed_price(campaign.claims) if cost_per_hour is None else cost_per_hour
-    return RankingInput(candidate, Sample(times, chosen_seed, tuple(sorted({*campaign.seeds} - {*times}))), price)
 
 
 def _accuracy(chosen: Record) -> dict[str, Any]:
@@ -135,8 +193,9 @@ def _accuracy(chosen: Record) -> dict[str, Any]:
 def _counted(records: Sequence[Record], campaign: StoredCampaign) -> list[Record]:
     """The runs that may stand on a board, one process each, finished and not invalid; Refused where there are none."""
     folder = campaign.folder
-    synthetic = campaign.configuration.get("dataset") == "synthetic"
-    if synthetic or any(each.dataset.get("state") == "synthetic" for each in records):
+    if campaign.configuration.dataset == "synthetic" or any(
+        each.dataset.get("state") == "synthetic" for each in records
+    ):
         raise Refused(f"{folder} {_SYNTHETIC}")
     done = [each for each in records if each.status == "done"]
     if not done:
@@ -157,7 +216,7 @@ def _counted(records: Sequence[Record], campaign: StoredCampaign) -> list[Record
             )
         if any(evaluation.total != TEST_IMAGES for evaluation in each.epochs):
             raise Refused(
-                f"seed {each.seed} in {folder} was not evaluated on all {TEST_IMAGES:,} test images, as the board asks."
+                f"seed {each.seed} in {folder} was not evaluated on all {TEST_IMAGES:,} test images, as entries are."
             )
     return counted
 
@@ -218,57 +277,28 @@ def _circular(expectation: Expectation | None, folder: Path) -> Iterator[str]:
 # --- A pair ---
 
 
-def _of_pair(path: Path, cost_per_hour: float | None) -> RankingInput:
-
+def _of_pair(path: Path, cost_per_hour: float | None) -> Candidate:
     scored = board.score(path)
     if scored.data_state == "synthetic":
         raise Refused(f"{printable(scored.path)} {_SYNTHETIC}")
     if scored.hours is None:
         raise Refused(f"{printable(scored.path)} never reached 94 %, so the board would not have taken it.")
     remarks = [_UNVERIFIED] if scored.data_state == "unverified" else []
-    remarks.append("a pair tells one run, and nothing of the times of those that were not chosen")
-    candidate = Candidate(
+    reached, planned = scored.runs_reached_of_planned or (1, 1)
+    return Candidate(
         title=f"{printable(scored.path.name)}: {one_line(scored.model)} by {one_line(scored.author)}",
         clock=one_line(scored.clock) or _CLOCK_UNSAID,
         target_percent=TARGET_PERCENT,
         hardware=scored.hardware,
         framework=scored.framework,
         model=scored.model,
+        planned=planned,
+        reached=reached,
+        seconds=board.seconds_of(scored.hours),
         rule="the pair's first row at 94 % or more" + (f" ({one_line(scored.selection)})" * bool(scored.selection)),
-        remarks=tuple(remarks),
+        cost_per_hour_usd=scored.cost_per_hour_usd if cost_per_hour is None else cost_per_hour,
+        remarks=(*remarks, "a pair tells one run, and nothing of the times of those that were not chosen"),
         accuracy_percent=scored.accuracy_percent,
         augmentation=scored.augmentation,
         plain_percent=scored.plain_percent,
     )
-    price = scored.cost_per_hour_usd if cost_per_hour is None else cost_per_hour
-    return RankingInput(
-        candidate, Sample({0: board.seconds_of(scored.hours)}, 0, stated=scored.runs_reached_of_planned), price
-    )
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A result whose place is asked for, and what a reader of the place must know.
-
-    ``clock`` is the label of its times' clock; ``rule`` says which run stands for it; ``schedule_seconds`` is the time
-    of the whole schedule on the clock of ``expectation``, and ``wall_seconds`` the wall clock of the run that stands
-    for the result, from process start to the evaluation that reached the target. ``accuracy_percent`` is its accuracy
-    there, measured with the test-time ``augmentation`` (`none` for none, empty where nobody said), ``plain_percent``
-    without it; None where not known.
-    """
-
-    title: str
-    clock: str
-    target_percent: float
-    hardware: str
-    framework: str
-    rule: str
-    remarks: tuple[str, ...] = ()
-    recipe: str = ""
-    model: str = ""
-    expectation: Expectation | None = None
-    schedule_seconds: float | None = None
-    wall_seconds: float | None = None
-    accuracy_percent: float | None = None
-    augmentation: str = ""
-    plain_percent: float | None = None

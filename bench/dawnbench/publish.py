@@ -108,7 +108,7 @@ def write_entry(
         raise UsageError(
             "a DAWNBench entry needs to know more", f"type `make report {' '.join(lacking)}` with your values"
         )
-    if campaign.configuration.get("dataset") == "synthetic":
+    if campaign.configuration.dataset == "synthetic":
         raise Refused(f"{folder} was trained on the synthetic dataset, which is no CIFAR-10 result.")
     records = tuple(with_verdict(record) for record in campaign.records)
     if not any(each.reached and each.verdict and each.verdict.level != "invalid" for each in records):

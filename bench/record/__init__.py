@@ -1,22 +1,20 @@
 """Records: the events of one run folded into data, and their files."""
 
 from bench.record.build import EVENTS_FILE, build_record
-from bench.record.column import Column
-from bench.record.experiment import StoredAblation, Variant, load_experiment, read_experiment, write_experiment
-from bench.record.files import (
+from bench.record.campaign import (
     CAMPAIGN_FILE,
-    MOST_JSON_BYTES,
+    CampaignFile,
+    Configuration,
+    RunConditions,
     StoredCampaign,
     StoredRun,
-    build_record_from,
-    holds,
     load_campaign,
-    load_run,
-    read,
+    run_status,
     seed_folder,
-    write,
-    write_run,
 )
+from bench.record.column import Column
+from bench.record.experiment import StoredAblation, Variant, load_experiment, read_experiment, write_experiment
+from bench.record.files import build_record_from, holds, write
 from bench.record.model import (
     LEVELS,
     RECORD_FILE,
@@ -35,7 +33,6 @@ from bench.record.model import (
     Verdict,
     WaitHistogram,
 )
-from bench.record.seal import SEAL_FILE
 from bench.record.telemetry import (
     LEAST_TICKS,
     REASON_BITS,
@@ -54,15 +51,15 @@ __all__ = [
     "EVENTS_FILE",
     "LEAST_TICKS",
     "LEVELS",
-    "MOST_JSON_BYTES",
     "REASON_BITS",
     "RECORD_FILE",
     "SCHEMA",
-    "SEAL_FILE",
     "STAMP_TOLERANCE_NS",
     "STATUSES",
     "TELEMETRY_FILE",
+    "CampaignFile",
     "Column",
+    "Configuration",
     "Energy",
     "EpochUsage",
     "Evaluation",
@@ -73,6 +70,7 @@ __all__ = [
     "Record",
     "Recount",
     "Remark",
+    "RunConditions",
     "Sampling",
     "Spread",
     "Stamps",
@@ -89,12 +87,10 @@ __all__ = [
     "holds",
     "load_campaign",
     "load_experiment",
-    "load_run",
-    "read",
     "read_experiment",
     "replace_file",
+    "run_status",
     "seed_folder",
     "write",
     "write_experiment",
-    "write_run",
 ]

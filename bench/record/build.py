@@ -1,9 +1,9 @@
-"""The fold from the lines of ``events.jsonl`` to a Record: pure, and without an exception for whatever the lines hold.
+"""Build a Record from the lines of ``events.jsonl``: pure, and without an exception whatever the lines hold.
 
 A line is a trainer's event as it was decoded plus ``received_ns``, or one of the harness's own (``harness_start``,
 ``harness_recount``, ``harness_malformed``, ``harness_busy``, ``harness_end``, and those of ``bench.record.telemetry``).
 A file that ends in the middle of a line, or without ``harness_end``, belongs to a harness that was stopped: what is
-there is folded and the run is ``interrupted``.
+there is used and the run is ``interrupted``.
 """
 
 from __future__ import annotations
@@ -41,35 +41,35 @@ MAX_KEPT = 100
 def build_record(
     lines: Iterable[Line], seed: int | None = None, telemetry: Iterable[TelemetrySample] | None = None
 ) -> Record:
-    """The record of one run from its events in order, without a verdict.
+    """Return the record of one run from its events in order, without a verdict.
 
     ``lines`` are lines of text or objects already decoded; ``seed`` is used where the events do not name one.
     ``telemetry`` are the rows of ``telemetry.csv``, None where there is none, taken one by one after the lines.
     """
-    folding = _Folding()
+    building = _Builder()
     unread: str | None = None
     for line in lines:
         if isinstance(line, (str, bytes)) and not line.strip():
             continue
         if unread is not None:
-            folding.refuse("", unread)
+            building.refuse("", unread)
             unread = None
         try:
             body = decoded(line)
         except Unreadable as why:
-            # The last line of a killed harness is cut short, which is nobody's fault; any earlier one is damage.
+            # The last line of a killed harness is cut short and no damage; any earlier one is.
             unread = f"a line of events.jsonl is {why}"
             continue
-        folding.take(body)
-    record = folding.record(seed)
-    ticks = None if telemetry is None else folding.receipts.beside(telemetry)
-    found = machine.telemetry(folding.machine, ticks, record)
-    return replace(record, telemetry=found, stamps=folding.receipts.stamps())
+        building.take(body)
+    record = building.record(seed)
+    ticks = None if telemetry is None else building.receipts.noting(telemetry)
+    found = machine.telemetry(building.machine, ticks, record)
+    return replace(record, telemetry=found, stamps=building.receipts.stamps())
 
 
 @dataclass
-class _Folding:
-    """The fold in progress; ``take`` adds one decoded line."""
+class _Builder:
+    """A record in progress; ``take`` adds one decoded line."""
 
     start: dict[str, Any] = field(default_factory=dict)
     end: dict[str, Any] = field(default_factory=dict)
@@ -90,8 +90,8 @@ class _Folding:
     receipts: Receipts = field(default_factory=Receipts)
     machine: MachineLines = field(default_factory=MachineLines)
 
-    def take(self, body: dict[str, Any]) -> None:
-        own = {
+    def __post_init__(self) -> None:
+        self._own: dict[str, Callable[[dict[str, Any]], object]] = {
             "harness_start": self._take_start,
             "harness_recount": self._take_recount,
             "harness_malformed": self._take_malformed,
@@ -101,7 +101,10 @@ class _Folding:
             "harness_edge": self._take_edge,
             "harness_gpu_lost": self.machine.take_gpu_lost,
             "harness_impossible": self.machine.take_impossible,
-        }.get(str(body.get("event")))
+        }
+
+    def take(self, body: dict[str, Any]) -> None:
+        own = self._own.get(str(body.get("event")))
         if own is not None:
             own(body)
             return

@@ -1,19 +1,14 @@
-"""What a person claims of a campaign: who publishes it, on which machine, at which price."""
+"""A person's claims about a campaign: who publishes it, on which machine, at which price."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True)
 class Claims:
-    """What only the person can say, for a DAWNBench entry; None where it was not said.
+    """What only a person knows, for a DAWNBench entry; None where it was not given.
 
     ``cost_per_hour`` is in US dollars.
     """
@@ -25,8 +20,13 @@ class Claims:
     code_url: str | None = None
 
     def updated(self, newer: Claims) -> Claims:
-        """These claims with what ``newer`` says in place of what was said before."""
+        """Return these claims with the values that ``newer`` gives."""
         return replace(self, **{key: value for key, value in asdict(newer).items() if value is not None})
+
+    @property
+    def price(self) -> float | None:
+        """``cost_per_hour`` where it is a price, else None."""
+        return self.cost_per_hour if is_price(self.cost_per_hour) else None
 
 
 def is_price(value: object) -> bool:
@@ -34,9 +34,3 @@ def is_price(value: object) -> bool:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return False
     return value > 0 and (isinstance(value, int) or math.isfinite(value))
-
-
-def price(claims: Mapping[str, Any]) -> float | None:
-    """The COST_PER_HOUR among a campaign's claims; None where there is none that could be one."""
-    claimed = claims.get("cost_per_hour")
-    return float(claimed) if claimed is not None and is_price(claimed) else None

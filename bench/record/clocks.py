@@ -26,7 +26,7 @@ class Clock:
 
     @property
     def label(self) -> str:
-        """What stands beside every time of this clock, for example ``dawnbench@1``."""
+        """The name and version shown with every time of this clock, for example ``dawnbench@1``."""
         return f"{self.name}@{self.version}"
 
 
@@ -49,7 +49,7 @@ CLOCKS: dict[str, Clock] = {
         Clock("wall", 1, _WALL),
     )
 }
-#: The clock of the headline; the compile time and the cold time always stand beside it.
+#: The clock of the headline; it is always shown with the compile time and the cold time.
 HEADLINE = CLOCKS["dawnbench"]
 
 

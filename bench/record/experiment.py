@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 from bench.errors import DataError
-from bench.record.files import CAMPAIGN_FILE, holds, load_campaign, load_versioned
+from bench.record.campaign import CAMPAIGN_FILE, load_campaign
+from bench.record.files import holds, load_versioned
 from bench.record.model import Record
 from bench.system import json_schema as schema
 from bench.system.files import replace_file

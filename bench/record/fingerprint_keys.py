@@ -1,7 +1,7 @@
-"""The registry of fingerprint keys: what each says of the machine, and whether runs that differ in it may be mixed.
+"""The registry of fingerprint keys: what each means, and whether runs that differ in it may be mixed.
 
 A fingerprint is a flat table of these keys. A key is always there; None is a value that is not known, or that this
-machine has not; only what the trainer tells is missing until it has. The families ``package.*``, ``env.*`` and
+machine has not; only what the trainer reports is missing until then. The families ``package.*``, ``env.*`` and
 ``build.*`` hold one key for each package, variable or fact.
 """
 
@@ -15,10 +15,10 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Key:
-    """One fact of a fingerprint. ``mixable`` says that runs which differ in it may stand in one table.
+    """One fact of a fingerprint. ``mixable`` means that runs which differ in it may be in one table.
 
-    ``type`` is the type of a known value; a ``list`` is one of texts. ``unit`` is empty where there is none. ``told``
-    is a fact of the trainer, most told when it greets, so that a record has it and the machine's fingerprint has not.
+    ``type`` is the type of a known value; a ``list`` is one of texts. ``unit`` is empty where there is none. What is
+    ``reported`` comes from the trainer, mostly with its hello: a record has it and the machine's fingerprint has not.
     """
 
     name: str
@@ -26,7 +26,7 @@ class Key:
     unit: str
     meaning: str
     mixable: bool = False
-    told: bool = False
+    reported: bool = False
 
     @property
     def is_family(self) -> bool:
@@ -37,20 +37,22 @@ class Key:
 KEYS = (
     Key("harness.version", str, "", "version of the harness"),
     Key("image", str, "", "container image of the trainer, by name and digest; none for a native run"),
-    Key("image.pinning", str, "", "how it is identified: pinned, built, digested, undigested, stand-in", told=True),
-    Key("image.id", str, "", "id of its content, which differs by engine", mixable=True, told=True),
-    Key("image.labels", list, "", "its labels, as name=value", mixable=True, told=True),
-    Key("image.gpu_code", str, "", "how its code is expected to run on the GPU: native, ptx-jit, unknown", told=True),
+    Key("image.pinning", str, "", "how it is identified: pinned, built, digested, undigested, stand-in", reported=True),
+    Key("image.id", str, "", "id of its content, which differs by engine", mixable=True, reported=True),
+    Key("image.labels", list, "", "its labels, as name=value", mixable=True, reported=True),
+    Key(
+        "image.gpu_code", str, "", "how its code is expected to run on the GPU: native, ptx-jit, unknown", reported=True
+    ),
     Key(
         "image.cuda_mode",
         str,
         "",
         "expected CUDA compatibility: native, minor-version, forward, unknown; build.cuda_driver is the actual one",
-        told=True,
+        reported=True,
     ),
-    Key("run.engine", str, "", "container engine that the run was made with, and its version", told=True),
-    Key("run.rootless", bool, "", "whether that engine works without root", told=True),
-    Key("run.flags", list, "", "flags of the container; mounts and GPU by their kind", told=True),
+    Key("run.engine", str, "", "container engine that the run was made with, and its version", reported=True),
+    Key("run.rootless", bool, "", "whether that engine works without root", reported=True),
+    Key("run.flags", list, "", "flags of the container; mounts and GPU by their kind", reported=True),
     Key("git.commit", str, "", "commit of the checkout"),
     Key("git.dirty", bool, "", "whether the checkout had changes outside results/ that are not committed"),
     Key(
@@ -60,9 +62,9 @@ KEYS = (
         "why that is not known: no-repository, no-commit, not-installed, other-owner, timeout, unreadable",
         mixable=True,
     ),
-    Key("trainer.commit", str, "", "commit of the folder a custom trainer was started in", told=True),
-    Key("trainer.dirty", bool, "", "whether that folder had changes that are not committed", told=True),
-    Key("trainer.git_problem", str, "", "why that is not known, as git.problem", mixable=True, told=True),
+    Key("trainer.commit", str, "", "commit of the folder a custom trainer was started in", reported=True),
+    Key("trainer.dirty", bool, "", "whether that folder had changes that are not committed", reported=True),
+    Key("trainer.git_problem", str, "", "why that is not known, as git.problem", mixable=True, reported=True),
     Key("lock.name", str, "", "lock file that the environment was installed from"),
     Key("lock.sha256", str, "", "its sha256"),
     Key("python.version", str, "", "version of Python"),
@@ -128,14 +130,14 @@ KEYS = (
     ),
     Key("cache.cuda_kernels", str, "", "driver's cache of kernels compiled on this machine: cold, warm"),
     Key("env.*", str, "", "environment variable that TensorFlow or a library under it reads, by allow-list"),
-    Key("build.*", str, "", "build information, as the framework reports it", told=True),
-    Key("xla.on", bool, "", "whether functions are compiled by XLA", told=True),
-    Key("xla.flags", str, "", "options of XLA, paths cut to their last part", told=True),
-    Key("xla.autotune_level", str, "", "how hard XLA looks for the fastest kernels; none without a GPU", told=True),
-    Key("cache.xla", str, "", "XLA's cache of compiled programs: none, cold, warm", told=True),
-    Key("cache.kernels", str, "", "CUDA's cache of kernels: none, cold, warm, off", told=True),
-    Key("dataset.sha256", str, "", "sha256 of the dataset's labels and pixels", told=True),
-    Key("dataset.state", str, "", "canonical, unverified or synthetic", told=True),
+    Key("build.*", str, "", "build information, as the framework reports it", reported=True),
+    Key("xla.on", bool, "", "whether functions are compiled by XLA", reported=True),
+    Key("xla.flags", str, "", "options of XLA, paths cut to their last part", reported=True),
+    Key("xla.autotune_level", str, "", "how hard XLA looks for the fastest kernels; none without a GPU", reported=True),
+    Key("cache.xla", str, "", "XLA's cache of compiled programs: none, cold, warm", reported=True),
+    Key("cache.kernels", str, "", "CUDA's cache of kernels: none, cold, warm, off", reported=True),
+    Key("dataset.sha256", str, "", "sha256 of the dataset's labels and pixels", reported=True),
+    Key("dataset.state", str, "", "canonical, unverified or synthetic", reported=True),
 )
 #: The packages whose versions are recorded; those that a result can depend on, the harness's own mixable.
 PACKAGES = {
@@ -171,7 +173,7 @@ def may_be_mixed(name: str) -> bool:
 
 def check(fingerprint: Mapping[str, Any]) -> tuple[str, ...]:
     """What is wrong with a fingerprint, a sentence each: a key unknown, missing, of a wrong type, or telling a path."""
-    needed = (key.name for key in KEYS if not key.is_family and not key.told)
+    needed = (key.name for key in KEYS if not key.is_family and not key.reported)
     wrong = [f"`{name}` is missing" for name in needed if name not in fingerprint]
     for name, value in fingerprint.items():
         key = find(name)
@@ -180,7 +182,7 @@ def check(fingerprint: Mapping[str, Any]) -> tuple[str, ...]:
         elif value is not None and not _is(value, key.type):
             wrong.append(f"`{name}` must be {key.type.__name__}, not {value!r}")
         elif any(_PATH.search(text) for text in (value if isinstance(value, list) else [value]) if _is(text, str)):
-            wrong.append(f"`{name}` tells a path of the machine")
+            wrong.append(f"`{name}` has a path of the machine")
     return tuple(wrong)
 
 

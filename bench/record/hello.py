@@ -1,4 +1,4 @@
-"""What the trainer says of itself when it greets, as a record keeps it: in its own fields and in the fingerprint."""
+"""The trainer's ``hello`` in a record: as fields of their own and as fingerprint keys."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bench.record.model import Record
 
 
 def with_hello(record: Record, hello: protocol.Hello | None) -> Record:
-    """The record with what its ``hello`` says; as it was where the trainer never greeted."""
+    """Return the record with what its ``hello`` reports; unchanged where there was none."""
     if hello is None:
         return record
     return replace(
@@ -27,19 +27,19 @@ def with_hello(record: Record, hello: protocol.Hello | None) -> Record:
         device=hello.device,
         threads=hello.threads,
         xla=hello.xla,
-        fingerprint={**record.fingerprint, **_told(hello)},
+        fingerprint={**record.fingerprint, **_fingerprint(hello)},
     )
 
 
 def is_ours(record: Record) -> bool:
-    """Whether the built-in trainer made this run, by what it says of itself; another one's words are its own."""
+    """Return whether the built-in trainer made this run, by the name it reports."""
     return (record.trainer or "").partition(" ")[0] == "resnet9"
 
 
-def _told(hello: protocol.Hello) -> dict[str, Any]:
+def _fingerprint(hello: protocol.Hello) -> dict[str, Any]:
     """Return the fingerprint keys that only the trainer knows; what it does not report is absent."""
     xla, build = hello.xla, hello.build or {}
-    told = {
+    reported = {
         **{f"build.{name}": text(build, name) for name in build},
         "xla.on": xla["on"] if isinstance(xla["on"], bool) else None,
         "xla.flags": text(xla, "flags"),
@@ -49,4 +49,4 @@ def _told(hello: protocol.Hello) -> dict[str, Any]:
         "dataset.sha256": text(hello.dataset, "sha256"),
         "dataset.state": text(hello.dataset, "state"),
     }
-    return {name: value for name, value in told.items() if value is not None}
+    return {name: value for name, value in reported.items() if value is not None}

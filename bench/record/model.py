@@ -140,7 +140,7 @@ class HarnessCost:
 class Stamps:
     """How far receipts lie from claimed times: ``late`` after them, ``ahead`` before them, which cannot be.
 
-    While the harness heard nothing, its own time is not counted as the trainer's lateness. ``late_by_harness`` are the
+    Time in which the harness received nothing is not the trainer's lateness. ``late_by_harness`` are the
     events that were late for that alone, ``worst_harness_late_ms`` the most of it in any that came late.
     """
 
@@ -231,13 +231,6 @@ class Record:
     verdict: Verdict | None = None
 
     @property
-    def holds_together(self) -> bool:
-        """Every evaluation could be, and every index is of one: true of a fold, and to be asked of a file."""
-        indices = (self.crossing_index, *(each.index for each in self.recounts))
-        known = all(index is None or 0 <= index < len(self.epochs) for index in indices)
-        return known and all(each.total > 0 for each in self.epochs)
-
-    @property
     def life_ns(self) -> int | None:
         """From the spawn of the trainer's process to its exit, as the harness stamped them."""
         if self.spawned_ns is None or self.exited_ns is None:
@@ -250,7 +243,7 @@ class Record:
         return None if self.crossing_index is None else self.epochs[self.crossing_index]
 
     def plain(self, evaluation: Evaluation) -> Evaluation | None:
-        """The evaluation of the same weights without test-time augmentation, itself or one beside it; None without."""
+        """The evaluation of the same weights without test-time augmentation, itself or another one; None without."""
         same = (each for each in reversed(self.epochs) if each.epoch == evaluation.epoch and each.view == PLAIN)
         return evaluation if evaluation.view == PLAIN else next(same, None)
 

@@ -1,8 +1,8 @@
 """How far the receipts of a trainer's events lie from the times they claim, and whose lateness that is.
 
-While the harness is busy it hears nothing, so an event that was written meanwhile is received late through no fault of
-the trainer. What overlaps with such a stretch is taken off. The harness tells of one as ``harness_busy`` (``begin_ns``,
-``end_ns``) where an event came late, and a tick of the sampler tells how long it took.
+While the harness is busy it receives nothing, so an event that was written meanwhile is late through no fault of the
+trainer: the overlap with such a span is subtracted. The harness records one as ``harness_busy`` (``begin_ns``,
+``end_ns``) where an event came late, and a sample of telemetry records how long it took.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Receipts:
         self._busy: list[Span] = []
 
     def take(self, claimed_ns: int, received_ns: int | None) -> None:
-        """Count one event of the trainer; one that does not say when it was received came in time."""
+        """Count one event of the trainer; one without a time of receipt came in time."""
         late_ns = 0 if received_ns is None else received_ns - claimed_ns
         self._events += 1
         self._ahead += -late_ns > STAMP_TOLERANCE_NS
@@ -44,32 +44,35 @@ class Receipts:
             self._worst_late_ns = max(self._worst_late_ns, late_ns)
 
     def take_busy(self, body: Mapping[str, Any]) -> None:
-        """``harness_busy``: the harness heard nothing between two times."""
+        """Add a ``harness_busy``: the harness received nothing between two times."""
         begin_ns, end_ns = whole(body, "begin_ns"), whole(body, "end_ns")
         if begin_ns is not None and end_ns is not None and begin_ns < end_ns:
             self._busy.append((begin_ns, end_ns))
 
-    def beside(self, ticks: Iterable[TelemetrySample]) -> Iterator[TelemetrySample]:
-        """The ticks as they are, while those that took long are noted."""
+    def noting(self, ticks: Iterable[TelemetrySample]) -> Iterable[TelemetrySample]:
+        """Return the ticks as they are; where an event was late, those that took long are noted as they pass."""
+        return self._noted(ticks) if self._late else ticks
+
+    def _noted(self, ticks: Iterable[TelemetrySample]) -> Iterator[TelemetrySample]:
         for tick in ticks:
             took_us = tick.get("took_us", 0.0)
-            if self._late and took_us > _LONG_TICK_US:
+            if took_us > _LONG_TICK_US:
                 self._busy.append((int(tick["t_ns"]), int(tick["t_ns"] + 1000 * took_us)))
             yield tick
 
     def stamps(self) -> Stamps:
-        """What all of them say."""
-        heard = _Covered(self._busy)
-        own_ns = [heard.until(received_ns) - heard.until(claimed_ns) for claimed_ns, received_ns in self._late]
+        """Return the summary of all receipts."""
+        busy = _Covered(self._busy)
+        own_ns = [busy.until(received_ns) - busy.until(claimed_ns) for claimed_ns, received_ns in self._late]
         rest_ns = [received - claimed - own for (claimed, received), own in zip(self._late, own_ns, strict=True)]
-        accused = [ns for ns in rest_ns if ns > STAMP_TOLERANCE_NS]
+        blamed = [ns for ns in rest_ns if ns > STAMP_TOLERANCE_NS]
         return Stamps(
             events=self._events,
-            late_over_50ms=len(accused),
+            late_over_50ms=len(blamed),
             worst_late_ms=max((self._worst_late_ns, *rest_ns)) / 1e6,
             ahead_over_50ms=self._ahead,
             worst_ahead_ms=self._worst_ahead_ns / 1e6,
-            late_by_harness=len(rest_ns) - len(accused),
+            late_by_harness=len(rest_ns) - len(blamed),
             worst_harness_late_ms=max(own_ns, default=0) / 1e6,
         )
 

@@ -7,12 +7,12 @@ Any other damage, such as a row without its time, makes the file unusable, as wr
 from __future__ import annotations
 
 import csv
-import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TextIO
 
+from bench.record.column import Column
 from bench.record.telemetry import COLUMNS, TELEMETRY_FILE
 from bench.system import files as disk
 
@@ -22,11 +22,27 @@ TelemetrySample = dict[str, float]
 MOST_BYTES = 4 << 30
 #: An honest line is below 400 characters.
 _MAX_LINE = 1 << 16
-#: What a cell of a column is read with; further columns are passed over.
-_READERS: dict[str, Callable[[str], float]] = {each.name: int if each.kind == "whole" else float for each in COLUMNS}
-_COLUMNS = {each.name: each for each in COLUMNS}
+
+
+def _reader(column: Column) -> Callable[[str], float]:
+    """Return what reads a cell of the column; it raises ValueError for what is no number or cannot be in it."""
+    convert: Callable[[str], float] = int if column.kind == "whole" else float
+    below = column.below
+
+    def read(cell: str) -> float:
+        value = convert(cell)
+        if not -below < value < below:
+            raise ValueError(cell)
+        return value
+
+    return read
+
+
+#: Cells of further columns are passed over.
+_READERS: dict[str, Callable[[str], float]] = {each.name: _reader(each) for each in COLUMNS}
 #: Under this name a tick has a bit for each of COLUMNS whose cell held what cannot be in it, if any did.
 IMPOSSIBLE = "impossible"
+_PLACES = {each.name: place for place, each in enumerate(COLUMNS)}
 _Columns = Sequence[tuple[str, Callable[[str], float] | None]]
 
 
@@ -91,11 +107,10 @@ def _tick(columns: _Columns, row: list[str], number: int) -> TelemetrySample:
     if len(row) != len(columns):
         raise Damaged(f"row {number} of {TELEMETRY_FILE} has {len(row)} cells for {len(columns)} columns")
     try:
+        if not _is_plain("".join(row)):
+            raise ValueError
         tick = {name: read(cell) for (name, read), cell in zip(columns, row, strict=True) if cell and read}
-        plain = _is_plain("".join(row)) and all(_COLUMNS[name].holds(value) for name, value in tick.items())
     except ValueError:
-        plain = False
-    if not plain:
         tick = _possible(columns, row)
     if "t_ns" not in tick:
         raise Damaged(f"row {number} of {TELEMETRY_FILE} does not say when it was")
@@ -109,15 +124,12 @@ def _possible(columns: _Columns, row: list[str]) -> TelemetrySample:
     for (name, read), cell in zip(columns, row, strict=True):
         if not cell or read is None:
             continue
-        column = _COLUMNS[name]
         try:
-            value = read(cell) if _is_plain(cell) and abs(float(cell)) < column.below else math.nan
+            if not _is_plain(cell):
+                raise ValueError
+            tick[name] = read(cell)
         except ValueError:
-            value = math.nan
-        if column.holds(value):
-            tick[name] = value
-        else:
-            wrong |= 1 << COLUMNS.index(column)
+            wrong |= 1 << _PLACES[name]
     return {**tick, IMPOSSIBLE: wrong} if wrong else tick
 
 

@@ -13,10 +13,9 @@ from bench.analysis.comparison_table import table
 from bench.analysis.drift import ALLOWANCE_PERCENT
 from bench.analysis.fixed_work import WHOLE_SCHEDULE, Work
 from bench.errors import BenchError, UsageError
-from bench.record import CAMPAIGN_FILE, Record, StoredCampaign, load_campaign, replace_file
+from bench.record import CAMPAIGN_FILE, CampaignFile, Record, load_campaign, replace_file
 from bench.record.describe import describe
 from bench.record.experiment import AB_FILE, SIDES, StoredAB, kind_of, read_experiment
-from bench.record.files import load_versioned
 from bench.report import html
 from bench.report.ab import NOTHING
 from bench.report.facts.comparison import of_comparison
@@ -114,7 +113,7 @@ def _others(folders: Sequence[Path]) -> list[tuple[Record, ...]]:
     files = (file for folder in sorted(kept) for file in sorted(folder.glob(f"*/{CAMPAIGN_FILE}")))
     for place in [*compared, *(file.parent for file in files if file.is_file())]:  # Opening a pipe would block.
         with contextlib.suppress(BenchError, OSError):
-            recipe = load_versioned(StoredCampaign, place / CAMPAIGN_FILE).configuration.get("recipe")
+            recipe = CampaignFile.read(place).configuration.recipe
             if isinstance(recipe, str):
                 recipes[place.resolve()] = recipe
     wanted = {recipes[folder] for folder in compared if folder in recipes}

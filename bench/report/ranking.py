@@ -1,316 +1,249 @@
-"""Where a result would have stood, for people: its places, its neighbours, later records, what its card should do."""
+"""A result's position on the board: sentences, one table of the board with later records, and the same as JSON."""
 
 from __future__ import annotations
 
 import io
-import math
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any, TextIO
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from bench.analysis.ranking import Place, Ranking, Sample
-from bench.dawnbench.board import BoardEntry, shown_cost, shown_time
+from bench.analysis.ranking import Position, position
+from bench.dawnbench import board, later
+from bench.dawnbench.board import shown_cost, shown_time
 from bench.dawnbench.candidate import Candidate
 from bench.dawnbench.details import NO_AUGMENTATION
-from bench.dawnbench.later import LaterRecord
 from bench.errors import one_line
-from bench.record.clocks import CLOCKS, HEADLINE
+from bench.record.clocks import CLOCKS
 from bench.report import terminal
 from bench.report.terminal import PLAIN_WIDTH
 from bench.report.text import UNKNOWN, seconds
 
-#: Neighbours shown around a place.
+#: Rows shown on each side of the result.
 NEIGHBOURS = 5
 THE_BOARD = (
     "The board closed in March 2020 and took one run of each entrant. Their clocks differ by seconds (start-up and "
-    "preprocessing are inside some and outside others), so a difference of a few seconds is none."
+    "preprocessing are inside some and outside others), so a difference of a few seconds is none. Rows without a place "
+    "were published later or elsewhere, each timed by a clock of its own (docs/concepts/board.md)."
 )
-LATER_CLOCKS = "Later records, none of them entered on the board, each by a clock of its own:"
-#: What `dawnbench@1` leaves out (`bench.record.clocks`), as the later records' clocks are told.
-OWN_LEFT_OUT = "start of the process, compiling on random data, every evaluation"
-#: Of a narrow terminal these columns go, the first first.
-_GIVE_WAY = ("submitted", "framework", "model", "what its clock leaves out", "date", "accuracy")
+#: On a narrow terminal these columns are left out, the first first.
+_OPTIONAL = ("date", "framework", "hardware", "cost")
 _OWN = "this result"
 #: Of a result that has no place.
 _ONE_RUN = "one run of this result"
 
 
-def show(
-    candidate: Candidate,
-    ranking: Ranking[BoardEntry],
-    board: Sequence[BoardEntry],
-    later: Sequence[LaterRecord],
-    out: TextIO,
-    whole: bool = False,
-) -> None:
-    """Print the places to ``out``, as wide as it is; the ``whole`` board instead of the neighbours."""
-    terminal.write(
-        render(candidate, ranking, board, later, terminal.terminal_width(), whole, terminal.coloured(out)), out
-    )
+@dataclass(frozen=True)
+class Row:
+    """A row of the table; ``place`` is None of a later record, and of a result that has none."""
+
+    place: int | None
+    seconds: float
+    time: str
+    cost_usd: float | None
+    name: str
+    hardware: str
+    framework: str
+    date: str
+    source: str
 
 
-def render(
-    candidate: Candidate,
-    ranking: Ranking[BoardEntry],
-    board: Sequence[BoardEntry],
-    later: Sequence[LaterRecord],
-    width: int = PLAIN_WIDTH,
-    whole: bool = False,
-    colour: bool = False,
-) -> str:
-    """The places as text in lines no longer than ``width`` (40 at least)."""
+def rows(candidate: Candidate) -> list[Row]:
+    """Return the board, the later records with the candidate's target and the candidate, the fastest first."""
+    entries = board.entries()
+    found = [
+        Row(
+            position(each.seconds, [*(one.seconds for one in entries if one is not each), *_of(candidate)]).rank,
+            each.seconds, shown_time(each.seconds), each.cost_usd, f"{each.author}, {each.model}", each.hardware,
+            each.framework, f"{each.submitted:%Y-%m-%d}", each.file,
+        )
+        for each in entries
+    ]  # fmt: skip
+    found += [
+        Row(
+            None, each.seconds, f"{'< ' if each.bound else ''}{each.seconds:g} s", None, each.name, each.hardware,
+            each.framework, each.date, f"{each.source}; outside its clock: {each.left_out}",
+        )
+        for each in later.records()
+        if each.target_percent == candidate.target_percent
+    ]  # fmt: skip
+    if candidate.seconds is not None:
+        place = candidate.by_time
+        found.append(
+            Row(
+                None if place is None else place.rank, candidate.seconds, seconds(candidate.seconds),
+                candidate.cost_usd, _ONE_RUN if place is None else _OWN, candidate.hardware, candidate.framework, "",
+                candidate.clock,
+            )
+        )  # fmt: skip
+    # Of equal times the result stands first.
+    return sorted(found, key=lambda each: (each.seconds, each.name not in (_OWN, _ONE_RUN)))
+
+
+def _of(candidate: Candidate) -> list[float]:
+    return [] if candidate.by_time is None else [candidate.by_time.value]
+
+
+def show(candidate: Candidate, out: TextIO, whole: bool = False) -> None:
+    """Print the position to ``out``, as wide as it is; with the ``whole`` table instead of the neighbours."""
+    terminal.write(render(candidate, terminal.terminal_width(), whole, terminal.coloured(out)), out)
+
+
+def render(candidate: Candidate, width: int = PLAIN_WIDTH, whole: bool = False, colour: bool = False) -> str:
+    """Return the position as text in lines no longer than ``width`` (40 at least)."""
     made = Console(
         file=io.StringIO(), width=max(width, 40), force_terminal=colour, no_color=not colour, highlight=False
     )
-    parts: list[RenderableType] = [Text(candidate.title), Text(), _labelled(lines(candidate, ranking))]
-    for what, place in (("Time", ranking.single), ("Cost", ranking.cost)):
-        if place is not None:
-            without = "" if ranking.time is not None else ", with one run of a result that has no place on it"
-            title = Text(f"{what} to 94 % on the board{without}", style="bold")
-            parts += [Text(), title, _neighbours(made, candidate, ranking, place, whole)]
-    if ranking.single is None and whole:
-        rows = [_entry(each, rank) for rank, each in enumerate(board, start=1)]
-        parts += [Text(), Text("The board", style="bold"), _fitted(made, rows)]
-    if ranking.single is not None or whole:
-        parts += [Text(), Text(LATER_CLOCKS), _later(made, candidate, ranking, later)]
-    parts += [Text(), Text(THE_BOARD)]
+    labelled = Table.grid(padding=(0, 2, 0, 0))
+    labelled.add_column(no_wrap=True, style="bold")
+    labelled.add_column(overflow="fold")
+    for label, sentence in lines(candidate):
+        labelled.add_row(label, Text(sentence))
     with made.capture() as capture:
-        made.print(Group(*parts))
+        table = _table(made, _shown(rows(candidate), whole))
+        made.print(Group(Text(candidate.title), "", labelled, "", table, "", THE_BOARD))
     return "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"
 
 
+def _shown(every: Sequence[Row], whole: bool) -> Sequence[Row]:
+    own = next((index for index, each in enumerate(every) if each.name in (_OWN, _ONE_RUN)), None)
+    if whole:
+        return every
+    return [] if own is None else every[max(0, own - NEIGHBOURS) : own + NEIGHBOURS + 1]
+
+
+def _table(made: Console, shown: Sequence[Row]) -> Table:
+    """Return the rows without the columns that a narrow terminal has no room for."""
+    names = ["place", "time", "cost", "name", "hardware", "framework", "date"]
+    for name in _OPTIONAL:
+        if 15 * len(names) <= made.width:
+            break
+        names.remove(name)
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
+    for name in names:
+        figure = name in ("place", "time", "cost")
+        table.add_column(name, justify="right" if figure else "left", no_wrap=figure, overflow="fold")
+    for row in shown:
+        cells = {
+            **{name: one_line(getattr(row, name)) for name in ("time", "name", "hardware", "framework", "date")},
+            "place": UNKNOWN if row.place is None else ordinal(row.place),
+            "cost": UNKNOWN if row.cost_usd is None else shown_cost(row.cost_usd),
+        }
+        # The words of a pair or a trainer are a stranger's: no markup of theirs is read.
+        table.add_row(*(Text(cells[name]) for name in names), style="bold" if row.name in (_OWN, _ONE_RUN) else "")
+    return table
+
+
 def ordinal(rank: int) -> str:
-    """A rank in words: 1st, 2nd, 3rd, 4th, 11th, 21st."""
+    """Return a rank in words: 1st, 2nd, 3rd, 4th, 11th, 21st."""
     ending = "th" if rank % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(rank % 10, "th")
     return f"{rank}{ending}"
 
 
-def said(place: Place[Any]) -> str:
-    """A place in words, with how many it is counted among and whether it is shared."""
+def lines(candidate: Candidate) -> Iterator[tuple[str, str]]:
+    """Yield what the positions are, how they were counted and what to know of them, each with a label."""
+    time, cost, target = candidate.by_time, candidate.by_cost, f"{candidate.target_percent:g} %"
+    if time is not None:
+        value = f"{seconds(time.value)} ({candidate.clock}), shown as {shown_time(time.value)}"
+        yield "Time board", f"{_said(time)}: {value}"
+    else:
+        missed = candidate.planned - candidate.reached
+        yield (
+            "No place",
+            f"{missed} of {candidate.planned} planned runs did not reach {target}; at least half missed it",
+        )
+    if cost is not None:
+        price = f"at ${candidate.cost_per_hour_usd:g} an hour"
+        yield "Cost board", f"{_said(cost)}: ${cost.value:.4f}, shown as {shown_cost(cost.value)}, {price}"
+    elif time is not None:
+        yield "Cost board", "no place without a price: --cost-per-hour X, US dollars on demand, the whole machine"
+    if candidate.wall_seconds is not None:
+        run = "" if candidate.planned == 1 else f" (seed {candidate.seed})"
+        wall = f"{seconds(candidate.wall_seconds)} ({CLOCKS['wall'].label}) from process start to the evaluation that "
+        yield "Wall clock", f"{wall}reached {target}{run}, start and compilation included"
+    yield from _accuracy(candidate)
+    if candidate.planned > 1 or not candidate.reached:
+        rate = candidate.success_rate
+        share = f"{100 * rate.estimate:.0f} % (95 % interval {100 * rate.low:.0f} to {100 * rate.high:.0f} %)"
+        seeds = ", ".join(map(str, candidate.not_counted))
+        without = f"; no run that counts of seed {seeds}" if seeds else ""
+        yield f"Reached {target}", f"{candidate.reached} of {candidate.planned}, {share}{without}"
+    if candidate.rule and candidate.reached:
+        yield "Counted is", candidate.rule
+    yield from _expected(candidate)
+    yield from (("Note", one_line(remark)) for remark in candidate.remarks)
+
+
+def _said(place: Position) -> str:
     tie = f", tied with {place.tied}" if place.tied else ""
     return f"{ordinal(place.rank)} of {place.of}{tie}"
 
 
-# --- The sentences ---
-
-
-def lines(candidate: Candidate, ranking: Ranking[BoardEntry]) -> Iterator[tuple[str, Text]]:
-    """What a result's places are, how they were counted and what to know of them, each with a word before it."""
-    sample = ranking.sample
-    if ranking.time is not None:
-        value = ranking.time.value
-        time = f"{seconds(value)} ({candidate.clock}), which it would show as {shown_time(value)}"
-        yield "Time board", Text.assemble((said(ranking.time), "bold green"), f": {time}")
-    elif sample.reached:
-        missed = f"{_missed(sample)} {candidate.target_percent:g} %"
-        yield "No place", Text(f"{missed}, so the median of all of them is infinite, and that has no place.", "yellow")
-    else:
-        every = "the run" if sample.runs == 1 else f"each of the {sample.runs} runs"
-        yield "No place", Text(f"{every} missed {candidate.target_percent:g} %, and a miss has no place.", "yellow")
-    if candidate.wall_seconds is not None and sample.reached:
-        run = "" if sample.planned == 1 or sample.stated else f" (seed {sample.chosen_seed})"
-        wall = f"{seconds(candidate.wall_seconds)} ({CLOCKS['wall'].label}) from process start to the evaluation that "
-        yield "Wall clock", Text(f"{wall}reached {candidate.target_percent:g} %{run}, start and compilation included")
-    yield from _accuracy(candidate)
-    yield from _price(ranking)
-    if sample.planned > 1 or not sample.reached:
-        yield f"Reached {candidate.target_percent:g} %", Text(_rate(ranking))
-    yield from _alone(candidate, ranking)
-    if candidate.rule and sample.reached:
-        yield "Counted is", Text(candidate.rule)
-    yield from _expected(candidate, sample)
-    yield from (("Note", Text(one_line(remark))) for remark in candidate.remarks)
-
-
-def _accuracy(candidate: Candidate) -> Iterator[tuple[str, Text]]:
-    """The accuracy that counts, and whether it was measured with test-time augmentation (TTA)."""
+def _accuracy(candidate: Candidate) -> Iterator[tuple[str, str]]:
     if candidate.accuracy_percent is None:
         return
-    with_views = f"{candidate.accuracy_percent:.2f} %"
-    plain = "not known" if candidate.plain_percent is None else f"{candidate.plain_percent:.2f} %"
+    accuracy = f"{candidate.accuracy_percent:.2f} %"
     if not candidate.augmentation:
-        yield "Accuracy", Text(f"{with_views}; with or without test-time augmentation (TTA) is not said")
+        yield "Accuracy", f"{accuracy}; with or without test-time augmentation (TTA) is not said"
     elif candidate.augmentation.startswith(NO_AUGMENTATION):
-        yield "Accuracy", Text(f"{with_views} without test-time augmentation (TTA)")
+        yield "Accuracy", f"{accuracy} without test-time augmentation (TTA)"
     else:
-        how = f"with test-time augmentation ({one_line(candidate.augmentation)})"
-        yield "Accuracy", Text(f"{with_views} {how}; without it: {plain}")
+        plain = "not known" if candidate.plain_percent is None else f"{candidate.plain_percent:.2f} %"
+        yield "Accuracy", f"{accuracy} with TTA ({one_line(candidate.augmentation)}); without it: {plain}"
 
 
-def _price(ranking: Ranking[BoardEntry]) -> Iterator[tuple[str, Text]]:
-    if ranking.cost is not None:
-        usd = ranking.cost.value
-        exact = f"${usd:.4f}, which it would show as {shown_cost(usd)}"
-        at = f"at ${ranking.cost_per_hour_usd:g} an hour"
-        yield "Cost board", Text.assemble((said(ranking.cost), "bold green"), f": {exact}, {at}")
-    elif ranking.time is not None:
-        yield "Cost board", Text("no place without a price: --cost-per-hour X, US dollars on demand, the whole machine")
-
-
-def _missed(sample: Sample) -> str:
-    if sample.planned == sample.runs:
-        return f"{sample.runs - sample.reached} of {sample.runs} runs missed"
-    return f"{sample.planned - sample.reached} of {sample.planned} planned runs did not reach"
-
-
-def _rate(ranking: Ranking[BoardEntry]) -> str:
-    sample, rate = ranking.sample, ranking.sample.success_rate
-    ends = f"95 % interval {100 * rate.low:.0f} to {100 * rate.high:.0f} %"
-    share = f"{100 * rate.estimate:.0f} % ({ends})"
-    if sample.planned == sample.runs:
-        return f"{sample.reached} of {sample.runs}, {share}"
-    if not sample.not_counted:
-        return f"{sample.reached} of {sample.planned} planned, {share}"
-    seeds = ", ".join(map(str, sample.not_counted))
-    return f"{sample.reached} of {sample.planned} planned, {share}; no run that counts of seed {seeds}"
-
-
-def _alone(candidate: Candidate, ranking: Ranking[BoardEntry]) -> Iterator[tuple[str, Text]]:
-    """What single runs would have made, as the board took those; the best one is never called more than luck."""
-    sample = ranking.sample
-    if ranking.single is None or ranking.best is None or sample.planned == 1:
-        return
-    if sample.stated is not None:
-        if ranking.time is None:
-            yield "One run alone", Text(f"{said(ranking.single)}: {seconds(sample.chosen_seconds)} ({candidate.clock})")
-        return
-    if ranking.time is None:
-        alone = f"{said(ranking.single)}: the median successful run, seed {sample.chosen_seed}, "
-        yield "One run alone", Text(f"{alone}{seconds(sample.chosen_seconds)} ({candidate.clock})")
-    best = f"{said(ranking.best)}: seed {sample.best_seed}, {seconds(sample.best_seconds)} ({candidate.clock})"
-    yield "Best run", Text(f"{best}; one lucky run, which says little of the recipe")
-    if not ranking.single.above:
-        return
-    next_above = ranking.single.above[-1]
-    one, five = (sample.chance_to_beat(next_above.value, tries) for tries in (1, 5))
-    if not math.isnan(one):
-        beaten = f"{ordinal(next_above.rank)} place ({seconds(next_above.value)})"
-        chances = f"beats the {beaten} with a chance of {_chance(one)}, the best of five with {_chance(five)}"
-        yield "By luck", Text(f"one more run {chances}, by the spread and the misses of these")
-
-
-def _chance(share: float) -> str:
-    return "less than 1 %" if share < 0.01 else "more than 99 %" if share > 0.99 else f"{100 * share:.0f} %"
-
-
-def _expected(candidate: Candidate, sample: Sample) -> Iterator[tuple[str, Text]]:
-    told = candidate.expectation
-    if told is None:
+def _expected(candidate: Candidate) -> Iterator[tuple[str, str]]:
+    found, took = candidate.expectation, candidate.schedule_seconds
+    if found is None:
         if candidate.recipe:
-            yield "Expected", Text(f"no figure with a source says how long {candidate.recipe} takes on this device")
+            yield "Expected", f"no figure with a source says how long {candidate.recipe} takes on this device"
         return
-    clock = CLOCKS[told.clock].label
-    range_ = f"{seconds(told.low_seconds, unit='')} to {seconds(told.high_seconds)} ({clock}) for the whole schedule"
-    took = candidate.schedule_seconds
-    if took is None:
-        yield f"Expected on {told.card}", Text(f"{range_}; how long these runs took is not known; {told.reason}")
-        return
-    verdict, style = "as expected", ""
-    if not told.low_seconds <= took <= told.high_seconds:
-        verdict = "slower than expected" if took > told.high_seconds else "faster than expected"
-        verdict, style = f"{verdict}: `make doctor` looks for a reason", "yellow"
-    middle = "" if sample.runs == 1 else f" (median of {sample.runs} runs)"
-    yield f"Expected on {told.card}", Text.assemble(f"{range_}; took {seconds(took)}{middle}, ", (verdict, style))
-    yield "", Text(told.reason, style="dim")
+    clock = CLOCKS[found.clock].label
+    ends = f"{seconds(found.low_seconds, unit='')} to {seconds(found.high_seconds)} ({clock}) for the whole schedule"
+    verdict = "how long these runs took is not known"
+    if took is not None:
+        verdict = f"took {seconds(took)}, as expected"
+        if not found.low_seconds <= took <= found.high_seconds:
+            how = "slower" if took > found.high_seconds else "faster"
+            verdict = f"took {seconds(took)}, {how} than expected: `make doctor` looks for a reason"
+    yield f"Expected on {found.card}", f"{ends}; {verdict}; {found.reason}"
 
 
-# --- The tables ---
-
-#: A row of a table: what each column says; a row of our own is marked.
-Row = dict[str, str]
-
-
-def _own_name(ranking: Ranking[BoardEntry]) -> str:
-    return _OWN if ranking.time is not None else _ONE_RUN
-
-
-def _neighbours(
-    made: Console, candidate: Candidate, ranking: Ranking[BoardEntry], place: Place[BoardEntry], whole: bool
-) -> Table:
-    """The board around a place; ``whole`` for all of it. A tie stands below, with the same rank."""
-    above, below = (place.above, place.below) if whole else place.around(NEIGHBOURS)
-    own = {
-        "place": ordinal(place.rank),
-        "time": shown_time(ranking.sample.chosen_seconds),
-        "cost": UNKNOWN if ranking.cost is None else shown_cost(ranking.cost.value),
-        "author": _own_name(ranking),
+def body(candidate: Candidate) -> dict[str, Any]:
+    """Return the same as plain values for JSON; null is not known, or no place."""
+    rate, expected = candidate.success_rate, candidate.expectation
+    return {
+        "schema": 2,
+        "result": candidate.title,
+        "clock": candidate.clock,
+        "target_percent": candidate.target_percent,
         "hardware": candidate.hardware,
         "framework": candidate.framework,
-        "model": candidate.model or candidate.recipe,
-    }
-    rows = [[_entry(each.entrant, each.rank) for each in side] for side in (above, below)]
-    return _fitted(made, [*rows[0], own, *rows[1]], own)
-
-
-def _entry(entry: BoardEntry, rank: int) -> Row:
-    return {
-        "place": ordinal(rank),
-        "time": shown_time(entry.seconds),
-        "cost": UNKNOWN if entry.cost_usd is None else shown_cost(entry.cost_usd),
-        "submitted": f"{entry.submitted:%Y-%m}",
-        "author": entry.author,
-        "model": entry.model,
-        "hardware": entry.hardware,
-        "framework": entry.framework,
-    }
-
-
-def _later(made: Console, candidate: Candidate, ranking: Ranking[BoardEntry], later: Sequence[LaterRecord]) -> Table:
-    """The later records by target and time, the result among those of its own target."""
-    ordered = [(each.target_percent, each.seconds, _later_row(each)) for each in later]
-    own = None
-    if ranking.sample.reached:
-        took = ranking.sample.chosen_seconds
-        own_clock = f"{candidate.clock}: {OWN_LEFT_OUT}" if candidate.clock == HEADLINE.label else candidate.clock
-        own = {
-            "time": seconds(took),
-            "target": f"{candidate.target_percent:g} %",
-            "record": _own_name(ranking),
-            "hardware": candidate.hardware,
-            "accuracy": "",
-            "what its clock leaves out": own_clock,
-        }
-        ordered.append((candidate.target_percent, took, own))
-    return _fitted(made, [row for _, _, row in sorted(ordered, key=lambda each: each[:2])], own)
-
-
-def _later_row(each: LaterRecord) -> Row:
-    return {
-        "time": f"{'< ' if each.bound else ''}{each.seconds:g} s",
-        "target": f"{each.target_percent:g} %",
-        "record": each.name,
-        "hardware": each.hardware if each.framework.startswith("PyTorch") else f"{each.hardware}, {each.framework}",
-        "accuracy": each.accuracy,
-        "date": each.date or UNKNOWN,
-        "what its clock leaves out": each.left_out,
-    }
-
-
-def _fitted(made: Console, rows: Sequence[Row], own: Row | None = None) -> Table:
-    """A table of the rows, without the columns that a narrow terminal has no room for."""
-    widest = max(rows, key=len)
-    names = list(widest)
-    for name in _GIVE_WAY:
-        if 15 * len(names) <= made.width:
-            break
-        names = [each for each in names if each != name]
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
-    for name in names:
-        figure = name in ("place", "time", "cost", "target")
-        table.add_column(name, justify="right" if figure else "left", no_wrap=figure, overflow="fold")
-    for row in rows:
-        # The words of a pair or a trainer are a stranger's.
-        table.add_row(*(Text(one_line(row.get(name, ""))) for name in names), style="bold" if row is own else "")
-    return table
-
-
-def _labelled(lines: Iterator[tuple[str, Text]]) -> Table:
-    table = Table.grid(padding=(0, 2, 0, 0))
-    table.add_column(no_wrap=True, style="bold")
-    table.add_column(overflow="fold")
-    for label, text in lines:
-        table.add_row(label, text)
-    return table
+        "rule": candidate.rule,
+        "planned": candidate.planned,
+        "reached": candidate.reached,
+        "not_counted": list(candidate.not_counted),
+        "success_rate": rate.estimate,
+        "success_low": rate.low,
+        "success_high": rate.high,
+        "chosen_seed": candidate.seed,
+        "chosen_seconds": candidate.seconds,
+        "chosen_wall_seconds": candidate.wall_seconds,
+        "accuracy_percent": candidate.accuracy_percent,
+        "test_time_augmentation": candidate.augmentation or None,
+        "plain_accuracy_percent": candidate.plain_percent,
+        "cost_per_hour_usd": candidate.cost_per_hour_usd,
+        "time": None if candidate.by_time is None else asdict(candidate.by_time),
+        "cost": None if candidate.by_cost is None else asdict(candidate.by_cost),
+        "expected": None if expected is None else {
+            "card": expected.card, "clock": CLOCKS[expected.clock].label, "low_seconds": expected.low_seconds,
+            "high_seconds": expected.high_seconds, "schedule_seconds": candidate.schedule_seconds,
+            "basis": expected.basis, "reason": expected.reason,
+        },
+        "board": [asdict(each) for each in rows(candidate)],
+        "remarks": list(candidate.remarks),
+        "note": THE_BOARD,
+    }  # fmt: skip

@@ -53,7 +53,7 @@ def _plain(value: Any) -> Any:
 
 @cache
 def _names(kind: type) -> tuple[str, ...] | None:
-    return tuple(each.name for each in fields(kind)) if is_dataclass(kind) else None
+    return tuple(each.name for each in fields(kind) if each.metadata != NOT_STORED) if is_dataclass(kind) else None
 
 
 def load(shape: type[Shape], body: object) -> Shape:

@@ -1,10 +1,8 @@
 """``make perf-report``: how long many runs' records take to become tables, and in how much memory.
 
 A published campaign is multiplied in a scratch folder: each copy of a run is of another seed, its events telling so.
-Measured is a whole process, from its start to its end: Python and pandas are loaded, every record is read and judged,
-``runs.csv``, ``epochs.csv`` and ``summary.csv`` are written. *Anew* folds every record from its events and ticks and
-writes and seals it; *again* finds the seals and reads the records, as all but the first report do, and the harness
-itself seals a run when it ends.
+Measured is a whole process, from its start to its end: Python and pandas are loaded, every record is built from its
+events and ticks and judged, and the records, ``runs.csv``, ``epochs.csv`` and ``summary.csv`` are written.
 """
 
 from __future__ import annotations
@@ -21,7 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.record import CAMPAIGN_FILE, EVENTS_FILE, SEAL_FILE, TELEMETRY_FILE, seed_folder
+from bench.record import CAMPAIGN_FILE, EVENTS_FILE, TELEMETRY_FILE, seed_folder
 
 ROOT = Path(__file__).parents[2]
 #: Five runs on a GPU: 61 events and 229 ticks each.
@@ -31,10 +29,9 @@ COUNTS = (100, 1_000, 10_000)
 
 @dataclass(frozen=True)
 class Measured:
-    """One process: its runs, whether their records were folded anew, its life, its CPU time, its largest memory."""
+    """One process: its runs, its life, its CPU time, its largest memory."""
 
     runs: int
-    rebuild: bool
     seconds: float
     cpu_seconds: float
     peak_bytes: int
@@ -61,20 +58,14 @@ def multiply(source: Path, runs: int, out: Path) -> None:
 
 def tables(campaign: Path) -> None:
     """Everything of a report but what it prints, draws and publishes."""
-    from bench.record import load_campaign, write_run
+    from bench.record import load_campaign
     from bench.report import campaign_files
-    from bench.rules import with_verdict
 
-    stored = load_campaign(campaign)
-    records = tuple(with_verdict(run.record) for run in stored.runs)
-    for run, record in zip(stored.runs, records, strict=True):
-        write_run(run, record, durable=False)
-    campaign_files.put_tables(campaign, campaign_files.campaign_tables(records, stored.seeds))
+    campaign_files.build(load_campaign(campaign)).write()
 
 
 def measure(campaign: Path, runs: int) -> Measured:
     """The tables of a campaign of ``runs`` runs, made by a process of its own."""
-    rebuild = not (seed_folder(campaign, 0) / SEAL_FILE).exists()
     began = time.monotonic()
     child = subprocess.Popen([sys.executable, "-m", "tests.perf.report", "--tables", str(campaign)], cwd=ROOT)
     _, status, usage = os.wait4(child.pid, 0)
@@ -82,26 +73,23 @@ def measure(campaign: Path, runs: int) -> Measured:
     child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode:
         raise SystemExit(f"perf: the tables of {campaign} ended with exit code {child.returncode}")
-    return Measured(runs, rebuild, seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
+    return Measured(runs, seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
 
 
 def report(found: Sequence[Measured]) -> str:
     """The measurements as a table, and by which power of the number of runs the CPU time beyond the smallest grows."""
-    lines = ["  runs  records   seconds   CPU s  CPU ms/run  memory MiB"]
+    lines = ["  runs   seconds   CPU s  CPU ms/run  memory MiB"]
     for each in found:
-        how, per_run = "anew" if each.rebuild else "again", 1000 * each.cpu_seconds / each.runs
-        times = f"{each.seconds:9.2f} {each.cpu_seconds:7.2f}  {per_run:10.2f}"
-        lines.append(f"{each.runs:6,}  {how:7} {times}  {each.peak_bytes / 2**20:10,.0f}")
-    for rebuild, how in ((True, "anew"), (False, "again")):
-        side = [each for each in found if each.rebuild == rebuild]
-        if len(side) >= 3:
-            lines.append(f"{how}: CPU time grows with the runs to the power of {growth(side):.2f} (1 is linear)")
+        times = f"{each.seconds:9.2f} {each.cpu_seconds:7.2f}  {1000 * each.cpu_seconds / each.runs:10.2f}"
+        lines.append(f"{each.runs:6,} {times}  {each.peak_bytes / 2**20:10,.0f}")
+    if len(found) >= 3:
+        lines.append(f"CPU time grows with the runs to the power of {growth(found):.2f} (1 is linear)")
     return "\n".join(lines)
 
 
-def growth(side: Sequence[Measured]) -> float:
+def growth(found: Sequence[Measured]) -> float:
     """The exponent between the two largest counts, what the smallest one takes left out as the price of starting."""
-    base, middle, last = side[0], side[-2], side[-1]
+    base, middle, last = found[0], found[-2], found[-1]
     grown = (last.cpu_seconds - base.cpu_seconds) / (middle.cpu_seconds - base.cpu_seconds)
     return math.log(grown) / math.log((last.runs - base.runs) / (middle.runs - base.runs))
 
@@ -121,7 +109,7 @@ def main() -> None:
         for runs in given.runs:
             folder = Path(scratch) / str(runs)
             multiply(SOURCE, runs, folder)
-            found += [measure(folder, runs), measure(folder, runs)]
+            found.append(measure(folder, runs))
     print(report(found))
 
 

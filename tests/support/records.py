@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-from bench.record import TELEMETRY_FILE, Record, StoredAblation, Variant, build_record, seed_folder, write_experiment
+from bench.record import (
+    TELEMETRY_FILE,
+    Configuration,
+    Record,
+    StoredAblation,
+    Variant,
+    build_record,
+    seed_folder,
+    write_experiment,
+)
 from bench.record.ticks import TelemetrySample
+from resnet9.recipe import load_all
 from tests.support.machines import Machine, telemetry_text
 
 NS = 1_000_000_000
@@ -203,20 +214,32 @@ def changed(lines: list[dict[str, Any]], event: str, nth: int = 0, **changes: An
     return [*lines[:index], {**lines[index], **changes}, *lines[index + 1 :]]
 
 
-def write_campaign(folder: Path, runs: Sequence[Run], **changes: Any) -> Path:
+CONFIGURATION = Configuration(
+    recipe="page24", recipe_sha256="", dataset="cifar10", dataset_sha256="", dataset_state="canonical", input="host",
+    precision="bf16", device="cpu", trainer="resnet9", target_percent=94.0, threads=2,
+)  # fmt: skip
+
+
+def write_campaign(
+    folder: Path, runs: Sequence[Run], configuration: Mapping[str, Any] = MappingProxyType({}), **changes: Any
+) -> Path:
     """A finished campaign's folder with these runs, as the harness leaves it before any table is made."""
     folder.mkdir(parents=True)
     one = runs[0] if runs else Run()
-    configuration = {"recipe": one.recipe, "dataset": one.dataset, "dataset_state": one.dataset_state, "device": "cpu"}
+    shipped = load_all().get(one.recipe)
+    own = {"recipe": one.recipe, "dataset": one.dataset, "dataset_state": one.dataset_state}
+    own["recipe_sha256"] = "" if shipped is None else shipped.sha256
     body = {
         "schema": 1,
-        "configuration": {**configuration, "target_percent": one.target_percent, "input": "host", "precision": "bf16"},
+        "configuration": {
+            **asdict(CONFIGURATION), **own, "target_percent": one.target_percent, **configuration,
+        },
         "seeds": [run.seed for run in runs],
         "created_utc": "2026-03-04T05:06:07+00:00",
         "claims": dict.fromkeys(("author", "email", "hardware", "cost_per_hour", "code_url")),
         "status": "finished",
         **changes,
-    }
+    }  # fmt: skip
     (folder / "campaign.json").write_text(json.dumps(body))
     for run in runs:
         place = seed_folder(folder, run.seed)

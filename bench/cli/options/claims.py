@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -35,18 +34,10 @@ def _given(context: click.Context, option: click.Parameter, value: Any) -> Any:
     return None if value == "" else value
 
 
-def together(stored: Mapping[str, Any], given: Mapping[str, Any], folder: Path) -> Claims:
-    """What a campaign's file says with what was given now in its place.
-
-    Raises UsageError for a claim that cannot be, DataError where the campaign's own are damaged.
-    """
+def together(stored: Claims, given: Mapping[str, Any]) -> Claims:
+    """Return a campaign's claims with those given now in their place. Raises UsageError for one that cannot be."""
     from bench.dawnbench.claims import check
-    from bench.errors import DataError
     from bench.record.claims import Claims
-    from bench.system.json_schema import SchemaError, load
 
     check(**given)
-    try:
-        return load(Claims, dict(stored)).updated(Claims(**given))
-    except SchemaError as why:
-        raise DataError(f"the claims in {folder / 'campaign.json'} are damaged: {why}.") from None
+    return stored.updated(Claims(**given))

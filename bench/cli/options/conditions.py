@@ -13,7 +13,7 @@ from bench.cli.options.numbers import Number
 from bench.launch import kernel_cache
 
 if TYPE_CHECKING:
-    from bench.launch.conditions import RunConditions
+    from bench.record import RunConditions
 
 _MOST_WARM_UPS = 100
 _LONGEST_IDLE_SECONDS = 86_400.0
@@ -74,7 +74,7 @@ def of(
     environ: Mapping[str, str] = os.environ,
 ) -> RunConditions:  # fmt: skip
     """The protocol that was asked for. Raises UsageError for a contradiction."""
-    from bench.launch.conditions import RunConditions
+    from bench.record import RunConditions
 
     kernel_cache.check(cache or "kept", environ)
     return RunConditions(

@@ -20,14 +20,14 @@ _UNKNOWN = "unknown"
 def name(campaign: StoredCampaign, records: Sequence[Record]) -> str:
     """Return a campaign's recipe and device."""
     run = next((each for each in records if each.device.get("name")), None)
-    device = run.device["name"] if run else campaign.configuration.get("device", "?")
-    return f"{campaign.configuration.get('recipe', '?')} on {device}"
+    device = run.device["name"] if run else campaign.configuration.device
+    return f"{campaign.configuration.recipe} on {device}"
 
 
 def of_campaign(campaign: StoredCampaign, records: Sequence[Record]) -> tuple[Fact, ...]:
     """Return commit, image, versions, dates and commands of a campaign."""
     # The name of the folder only: its path is private.
-    folder = campaign.path.absolute().name
+    folder = campaign.folder.absolute().name
     return (
         _fact("Campaign", folder),
         _fact("Created", campaign.created_utc or _UNKNOWN),
@@ -56,14 +56,14 @@ def command(campaign: StoredCampaign, records: Sequence[Record]) -> str:
     seeds = campaign.seeds
     count = seeds == tuple(range(len(seeds)))
     run = next((each for each in records if each.device.get("kind")), None)
-    kind = run.device["kind"] if run else ("cpu" if configuration.get("device") == "cpu" else None)
+    kind = run.device["kind"] if run else ("cpu" if configuration.device == "cpu" else None)
     words: dict[str, Any] = {}
-    if configuration.get("trainer", "resnet9") == "resnet9":
-        words["RECIPE"] = configuration.get("recipe")
-        words["INPUT"], words["PRECISION"] = configuration.get("input"), configuration.get("precision")
-        words["DATA"] = "synthetic" if configuration.get("dataset") == "synthetic" else None
+    if configuration.trainer == "resnet9":
+        words["RECIPE"] = configuration.recipe
+        words["INPUT"], words["PRECISION"] = configuration.input, configuration.precision
+        words["DATA"] = "synthetic" if configuration.dataset == "synthetic" else None
     else:
-        words["TRAINER"], words["TARGET"] = configuration.get("trainer"), configuration.get("target_percent")
+        words["TRAINER"], words["TARGET"] = configuration.trainer, configuration.target_percent
     words["SEEDS"] = len(seeds) if count else ",".join(map(str, seeds)) + ("," if len(seeds) == 1 else "")
     words["DEVICE"] = kind
     given = (f"{key}={shlex.quote(_plain(value))}" for key, value in words.items() if value not in (None, "", "auto"))

@@ -19,7 +19,7 @@ import pytest
 
 from bench.analysis import ablation, comparison_table, stalls
 from bench.analysis.columns import VERSION_COLUMN, VERSIONS
-from bench.record import CAMPAIGN_FILE, RECORD_FILE, Record, claims, load_campaign, seed_folder
+from bench.record import CAMPAIGN_FILE, RECORD_FILE, Record, load_campaign, seed_folder
 from bench.record.experiment import StoredAblation, StoredStalls, load_experiment
 from bench.report import campaign_files, experiments
 from bench.report.formats.csv import table_text
@@ -30,7 +30,7 @@ CAMPAIGNS = sorted(path.parent for path in PUBLISHED.rglob(CAMPAIGN_FILE) if (pa
 
 
 def made_from(folder: Path) -> Sequence[Record]:
-    return [with_verdict(record) for record in load_campaign(folder, rebuild=True).records]
+    return [with_verdict(record) for record in load_campaign(folder).records]
 
 
 def rows(text: str) -> list[dict[str, str]]:
@@ -70,7 +70,7 @@ def assert_same(old: Any, new: Any, where: str) -> None:
 @pytest.mark.parametrize("folder", CAMPAIGNS, ids=lambda path: str(path.relative_to(PUBLISHED)))
 def test_a_campaigns_tables_and_records_are_those_of_its_events(folder: Path) -> None:
     records, campaign = made_from(folder), load_campaign(folder)
-    made = campaign_files.campaign_tables(records, campaign.seeds, claims.price(campaign.claims))
+    made = campaign_files.campaign_tables(records, campaign.seeds, campaign.claims.price)
     for name, frame in made.items():
         assert_current(folder / f"{name}.csv", frame)
     for record in records:

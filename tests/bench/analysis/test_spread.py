@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 import pytest
 from scipy import stats
 
@@ -65,45 +64,3 @@ def test_a_number_of_runs_that_nobody_makes_is_not_known() -> None:
     assert spread.runs_to_tell(0.01, math.nan) is None
     assert spread.runs_to_tell(0.0, 0.01) is None
     assert spread.runs_to_tell(0.5, 0.001, least=4) == 4
-
-
-def test_luck_says_as_often_as_it_comes_true() -> None:
-    # A threshold that is told to be beaten by a further run with a chance of 0.1 is beaten by one in ten.
-    random, beaten = np.random.default_rng(3), 0
-    for _ in range(1500):
-        *known, further = np.exp(random.normal(4.0, 0.01, 6))
-        logs = np.log(known)
-        edge = math.exp(logs.mean() + stats.t.ppf(0.1, 4) * logs.std(ddof=1) * math.sqrt(1 + 1 / 5))
-        assert spread.chance_to_beat(edge, list(known), 10) == pytest.approx(0.05, abs=5e-4)  # Half of its runs miss.
-        beaten += further < edge
-    assert beaten / 1500 == pytest.approx(0.1, abs=0.025)
-
-
-def test_one_try_is_student_s_predictive_distribution() -> None:
-    logs = np.log([50.0, 51.0, 52.0, 50.5])
-    wanted = stats.t.cdf((math.log(50.2) - logs.mean()) / (logs.std(ddof=1) * math.sqrt(5 / 4)), 3)
-    assert spread.chance_to_beat(50.2, [50.0, 51.0, 52.0, 50.5], 4) == pytest.approx(wanted, abs=1e-3)
-
-
-@pytest.mark.parametrize("times", [400, pytest.param(8000, marks=pytest.mark.deep)], ids=["slice", "full"])
-def test_the_best_of_five_comes_true_as_often_as_it_is_told(times: int) -> None:
-    # Tries share the mean and spread that three runs do not know: as if they did not, 45 % would be told here.
-    random, told, beaten = np.random.default_rng(5), [], 0
-    for _ in range(times):
-        mean, deviation = random.normal(0, 10), math.exp(random.normal(-4, 2))
-        known, further = random.normal(mean, deviation, 3), random.normal(mean, deviation, 5)
-        edge = float(known.mean() - 2 * known.std(ddof=1))
-        told.append(spread.chance_to_beat(math.exp(edge), [math.exp(each) for each in known], 3, tries=5))
-        beaten += bool(further.min() < edge)
-    assert np.mean(told) == pytest.approx(beaten / times, abs=3 * math.sqrt(0.33 * 0.67 / times) + 0.005)
-    assert np.mean(told) == pytest.approx(0.33, abs=0.02)
-
-
-def test_luck_grows_with_tries_and_ends_where_nothing_is_reached() -> None:
-    times = [50.0, 51.0, 52.0]
-    one, ten = (spread.chance_to_beat(50.0, times, 5, tries) for tries in (1, 10))
-    assert 0 < one < ten < 1 - (1 - one) ** 10
-    assert spread.chance_to_beat(50.0, [], 5) == 0
-    assert math.isnan(spread.chance_to_beat(50.0, [], 0))
-    assert math.isnan(spread.chance_to_beat(50.0, [49.0], 5))
-    assert spread.chance_to_beat(50.0, [49.0, 49.0], 4) == 0.5

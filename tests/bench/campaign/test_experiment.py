@@ -13,11 +13,10 @@ from typing import Any
 
 import pytest
 
-from bench.campaign.campaign import Campaign, Configuration
+from bench.campaign.campaign import Campaign
 from bench.campaign.experiment import Experiment, choose
 from bench.errors import DataError, Refused, UsageError
-from bench.launch.conditions import RunConditions
-from bench.record import StoredAblation, read_experiment
+from bench.record import Configuration, RunConditions, StoredAblation, read_experiment
 from bench.record.experiment import StoredAB, StoredExperiment, StoredSide
 from tests.support.records import Run, ablation, variant
 
@@ -31,10 +30,10 @@ ABLATION = ablation(
     variant("base"), variant("other", "base"), seeds=(0, 1), configuration=asdict(BASE), created_utc=""
 )  # fmt: skip
 ARMS = {
-    "a": Campaign(Path(), replace(BASE, threads=1), (), "", recipe={"net": "resnet9"}),
-    "b": Campaign(Path(), BASE, (), "", recipe={"net": "resnet9"}, protocol=RunConditions(kernel_cache="cold")),
-    "base": Campaign(Path(), BASE, (), ""),
-    "other": Campaign(Path(), replace(BASE, recipe="mine:other", recipe_sha256="o" * 64), (), ""),
+    "a": Campaign(1, replace(BASE, threads=1), (), "", recipe={"net": "resnet9"}, protocol=RunConditions()),
+    "b": Campaign(1, BASE, (), "", recipe={"net": "resnet9"}, protocol=RunConditions(kernel_cache="cold")),
+    "base": Campaign(1, BASE, (), ""),
+    "other": Campaign(1, replace(BASE, recipe="mine:other", recipe_sha256="o" * 64), (), ""),
 }
 NOW = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
 LATER = NOW + timedelta(hours=1)
@@ -211,4 +210,3 @@ def test_what_a_killed_harness_left_is_swept(tmp_path: Path) -> None:
         part.touch()
     made.prepare()
     assert not any(part.exists() for part in parts)
-    assert (made.folder / "base" / "seed-000" / "record.json").is_file()  # Its harness was killed before.

@@ -363,7 +363,7 @@ def test_a_container_is_compared_with_none_and_each_place_is_told_with_its_side(
     assert (code, err) == (0, "")
     assert "B: In the image cpu (resnet9-bench:cpu)" in out and "A: In" not in out
     assert [words[0] for words in fake_engine.calls(state)].count("run") == 1
-    assert [load_campaign(bench.folder / side).configuration["image"] != "" for side in "ab"] == [False, True]
+    assert [load_campaign(bench.folder / side).configuration.image != "" for side in "ab"] == [False, True]
     assert read_experiment(bench.folder, StoredAB).b.configuration["engine"]
     assert bench.logs("b") == f"{ONEDNN} is '0'\n" and bench.fingerprints("b")[0][f"env.{ONEDNN}"] == "0"
     (run,) = (words for words in fake_engine.calls(state) if words[0] == "run")

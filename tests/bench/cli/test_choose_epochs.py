@@ -16,7 +16,7 @@ from bench.errors import BenchError, UsageError
 from bench.report.epochs import EpochReport, render
 from resnet9 import recipe as recipes
 from resnet9.errors import RecipeError
-from tests.support.records import Run, write_campaign
+from tests.support.records import CONFIGURATION, Run, write_campaign
 
 PLAIN = {"views": "plain", "views_share": 1.0, "views_weights": "centred"}
 HIVE = replace(recipes.load("hive"), **PLAIN)  # type: ignore[arg-type]
@@ -99,7 +99,8 @@ def test_a_name_from_a_stranger_is_shown_letter_by_letter(tmp_path: Path) -> Non
 
 def test_a_recipe_file_that_a_results_folder_names_is_not_opened(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.json")
-    assert epoch_choice.recipe_of({"recipe": f"{tmp_path}/pipe.json:x", "recipe_sha256": "ab" * 32}, {}) is None
+    configuration = replace(CONFIGURATION, recipe=f"{tmp_path}/pipe.json:x", recipe_sha256="ab" * 32)
+    assert epoch_choice.recipe_of(configuration, {}) is None
 
 
 @pytest.mark.parametrize(

@@ -111,11 +111,10 @@ def test_repeated_campaigns_next_to_it_tell_the_allowance(told: Told, place: Cal
 
 @pytest.mark.parametrize("recipe", [["page24"], {"name": "page24"}, 7, None])
 def test_a_neighbour_with_an_odd_recipe_is_left_out(told: Told, place: Callable[..., Path], recipe: object) -> None:
-    for name in ("one", "odd"):
-        file = place(name, EVEN) / "campaign.json"
-        stored = json.loads(file.read_text())
-        file.write_text(json.dumps({**stored, "configuration": {**stored["configuration"], "recipe": recipe}}))
-    code, out, _ = told(file.parents[1] / "one", place("two", EVEN))
+    one, file = place("one", EVEN), place("odd", EVEN) / "campaign.json"
+    stored = json.loads(file.read_text())
+    file.write_text(json.dumps({**stored, "configuration": {**stored["configuration"], "recipe": recipe}}))
+    code, out, _ = told(one, place("two", EVEN))
     assert (code, "stated" in out) == (0, True)
 
 

@@ -16,7 +16,8 @@ from typing import Any
 
 import pytest
 
-from bench.record import Record, read
+from bench.record import Record
+from bench.record.files import load_versioned
 from bench.record.telemetry import COLUMNS, SILENT
 from bench.system.env_snapshot import hashed
 from tests.support import fake_nvml
@@ -55,7 +56,7 @@ class Campaign:
 
     @property
     def record(self) -> Record:
-        return read(self.folder / "seed-000" / "record.json")
+        return load_versioned(Record, self.folder / "seed-000" / "record.json")
 
     @property
     def reasons(self) -> dict[str, str]:
@@ -305,7 +306,7 @@ def test_without_telemetry_there_is_no_file_and_the_record_says_so(tmp_path: Pat
     made = bench(tmp_path, library, words=("--telemetry", "off"))
 
     assert sorted(os.listdir(made.folder / "seed-000")) == [
-        "events.jsonl", "predictions.u8", "record.json", "record.sha256", "trainer.log",
+        "events.jsonl", "predictions.u8", "record.json", "trainer.log",
     ]  # fmt: skip
     assert made.record.telemetry.sampling.off
     assert made.row("runs.csv")["telemetry_note"] == "telemetry was off"

@@ -16,10 +16,10 @@ import pytest
 from bench.__main__ import main
 from bench.cli import report
 from bench.dawnbench import publish
-from bench.record import load_run, read, seal
+from bench.record import Record
 from bench.record.claims import Claims
 from bench.record.experiment import StoredStalls, write_experiment
-from bench.report import campaign_files
+from bench.record.files import load_versioned
 from bench.report.formats.csv import read_table
 from bench.rules import with_verdict
 from resnet9 import recipe
@@ -76,7 +76,7 @@ def test_everything_is_rebuilt_from_the_events(folder: Path, bench: Callable[...
     assert list(read_table(folder / "runs.csv")["verdict"]) == ["clean"] * 5
     assert len(read_table(folder / "epochs.csv")) == 25
     assert read_table(folder / "summary.csv")["reached"][0] == 4
-    record = read(folder / "seed-003" / "record.json")
+    record = load_versioned(Record, folder / "seed-003" / "record.json")
     assert record.verdict is not None
     assert {path: content for path, content in contents(folder).items() if path in before} == before
 
@@ -91,7 +91,7 @@ def test_what_the_machine_did_is_rebuilt_from_events_and_ticks(tmp_path: Path, b
     assert (runs["energy_joules"][0], runs["telemetry_note"][1]) == (16_100.0, "no telemetry was recorded")
     assert list(read_table(folder / "epochs.csv")["train_joules"][:5]) == [2500.0] * 5
     assert read_table(folder / "seed-000" / "telemetry.csv")["gpu_power_watts"].max() == 250.0
-    assert read(folder / "seed-000" / "record.json").telemetry.energy.run_joules == 16_100.0
+    assert load_versioned(Record, folder / "seed-000" / "record.json").telemetry.energy.run_joules == 16_100.0
     assert {path: content for path, content in contents(folder).items() if path in before} == before
 
 
@@ -186,7 +186,7 @@ def test_no_campaign_at_all_is_told_with_what_to_type(
 @pytest.mark.parametrize("command", ["report", "entry"])
 @pytest.mark.parametrize(("content", "complaint"), [
     (None, "is no campaign"), ("{", "is not whole JSON"), ("[]", "is damaged"), ('{"schema": 9}', "has schema 9"),
-    ('{"schema": 1, "configuration": {}, "seeds": ["a"], "status": ""}', r"`seeds[0]` must be a whole number"),
+    ('{"schema": 1, "configuration": {}, "seeds": ["a"], "status": ""}', "`configuration.recipe` is missing"),
 ])  # fmt: skip
 def test_what_is_no_campaign_is_refused_in_one_sentence(
     tmp_path: Path, bench: Callable[..., Told], command: str, content: str | None, complaint: str
@@ -306,7 +306,7 @@ def test_a_refused_pair_fails_a_report_only_where_it_was_asked_for(tmp_path: Pat
 @pytest.mark.parametrize(("run", "complaint"), [
     (Run(dataset="synthetic", dataset_state="synthetic", recipe="smoke"), "no CIFAR-10 result"),
     (Run(correct=(1, 2, 3, 4, 9399)), "no run in .* reached the target"),
-    (Run(hello={"seed": 5}), "to be believed"),
+    (Run(hello={"seed": 5}), "verdict above invalid"),
 ])  # fmt: skip
 def test_no_entry_is_made_of_what_is_none(tmp_path: Path, bench: Callable[..., Told], run: Run, complaint: str) -> None:
     folder = write_campaign(tmp_path / "c", [run])
@@ -448,66 +448,16 @@ def test_an_unfinished_variant_is_continued_by_its_ablation(compared: Path, benc
     assert "`make ablate` continues" in bench("report", compared / "base")[1]
 
 
-# Seals
-
-
-def forge(folder: Path) -> None:
-    """Make the run of a reported campaign a hundred times as fast in its record, and seal that."""
-    place = folder / "seed-000"
-    body = json.loads((place / "record.json").read_bytes())
-    for each in body["epochs"]:
-        each["train_seconds"] /= 100
-    for each in body["phases"]:
-        each["begin_ns"], each["end_ns"] = each["begin_ns"] // 100, each["end_ns"] // 100
-    told = json.dumps(body).encode()
-    (place / "record.json").write_bytes(told)
-    (place / "record.sha256").write_text(seal.text(place, seal.sources(place), told))
-    assert load_run(place).sealed
-
-
-@pytest.fixture
-def forged(tmp_path: Path, bench: Callable[..., Told]) -> Path:
-    """The folder of a campaign whose record was forged after it was reported on."""
-    folder = write_campaign(tmp_path / "c", [Run()])
-    assert bench("report", folder)[0] == 0
-    forge(folder)
-    return folder
-
-
-CLAIMED = ("--author", "Ada Lovelace", "--email", "ada@example.org", "--hardware", "1 V100")
+# Records
 
 
 @pytest.mark.parametrize("command", ["entry", "report"])
-def test_a_forged_record_makes_no_pair(forged: Path, bench: Callable[..., Told], command: str) -> None:
-    honest = write_campaign(forged.parent / "honest", [Run()])
-    assert bench("entry", honest, *CLAIMED)[0] == bench(command, forged, *CLAIMED)[0] == 0
-    (pair,), (expected,) = (list((each / PAIR).glob("*.tsv")) for each in (forged, honest))
-    assert pair.read_bytes() == expected.read_bytes()
-
-
-def test_claims_that_were_made_before_let_no_forged_record_make_a_pair(
-    tmp_path: Path, bench: Callable[..., Told]
-) -> None:
+def test_a_forged_record_makes_no_pair(tmp_path: Path, bench: Callable[..., Told], command: str) -> None:
     folder = write_campaign(tmp_path / "c", [Run()], claims={name.lower(): value for name, value in CLAIMS.items()})
-    bench("report", folder)
-    (pair,) = (folder / PAIR).glob("*.tsv")
-    good = pair.read_bytes()
-    forge(folder)
     assert bench("report", folder)[0] == 0
-    assert pair.read_bytes() == good
-    assert not any(each["train_seconds"] < 1 for each in read_json(folder / "seed-000" / "record.json")["epochs"])
-
-
-def test_a_forged_record_has_no_better_place(forged: Path, bench: Callable[..., Told]) -> None:
-    honest = write_campaign(forged.parent / "honest", [Run()])
-    told, expected = (json.loads(bench("rank", each, "--json")[1]) for each in (forged, honest))
-    assert told["time"] == expected["time"]
-
-
-def test_the_tables_at_the_end_of_a_campaign_go_by_no_seal(forged: Path) -> None:
-    (record,), _ = campaign_files.write_all(forged)
-    assert record == with_verdict(Run().record())
-
-
-def read_json(path: Path) -> Any:
-    return json.loads(path.read_bytes())
+    (pair,) = (folder / PAIR).glob("*.tsv")
+    honest = pair.read_bytes()
+    record = folder / "seed-000" / "record.json"
+    record.write_text(record.read_text().replace('"train_seconds": 10.0', '"train_seconds": 0.1'))
+    assert bench(command, folder)[0] == 0
+    assert pair.read_bytes() == honest

@@ -2,19 +2,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from bench.analysis import frames
-from bench.campaign import campaign
-from bench.campaign.campaign import Configuration
-from bench.campaign.records import write_missing_records
 from bench.dawnbench import publish
 from bench.dawnbench.validate import validate
 from bench.errors import Refused
-from bench.record import Record
+from bench.record import Configuration, Record
 from bench.record.claims import Claims
 from bench.report import run_line
 from bench.rules import with_verdict
@@ -91,23 +87,6 @@ def test_both_accuracies_are_in_the_tables() -> None:
     assert list(frame["final_plain_accuracy_percent"]) == [95.0, 95.0]
     assert list(frame["final_accuracy_view"]) == ["six", "plain"]
     assert frames.summary(frame.head(1)).loc[0, "plain_accuracy_mean"] == 95.0
-
-
-# Records
-
-
-def test_a_record_that_a_killed_harness_did_not_write_is_written_and_no_other(tmp_path: Path) -> None:
-    found = campaign.choose(tmp_path, tmp_path / "x", CONFIGURATION, (0, 1, 2), Claims(), "cpu", datetime.now(UTC))
-    for seed, status in ((0, "done"), (1, "done"), (2, "failed")):
-        found.run_folder(seed).mkdir(parents=True)
-        (found.run_folder(seed) / "events.jsonl").write_text(Run(seed=seed, status=status).text())
-    (found.run_folder(0) / "record.json").write_text("mine")
-
-    write_missing_records(found)
-
-    assert (found.run_folder(0) / "record.json").read_text() == "mine"
-    assert json.loads((found.run_folder(1) / "record.json").read_text())["verdict"]["level"] == "clean"
-    assert not (found.run_folder(2) / "record.json").exists()
 
 
 # The DAWNBench pair

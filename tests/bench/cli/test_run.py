@@ -52,7 +52,7 @@ def test_without_anything_said_a_cpu_gets_the_smoke_check(bench: Bench, monkeypa
         "campaign.json", "epochs.csv", "report.html", "runs.csv", "seed-000", "seed-001", "summary.csv",
     ]  # fmt: skip
     assert sorted(path.name for path in (bench.folder / "seed-000").iterdir()) == [
-        "events.jsonl", "predictions.u8", "record.json", "record.sha256", "telemetry.csv", "trainer.log",
+        "events.jsonl", "predictions.u8", "record.json", "telemetry.csv", "trainer.log",
     ]  # fmt: skip
     assert json.loads((bench.folder / "campaign.json").read_text())["status"] == "finished"
     assert {row["reached_epoch"] for row in bench.runs().values()} == {"2.0"}
@@ -200,9 +200,8 @@ def test_another_configuration_gets_a_campaign_of_its_own(bench: Bench) -> None:
     assert len(list(bench.results.iterdir())) == 2
 
 
-def test_the_tables_grow_with_every_run_and_what_a_killed_harness_left_is_swept(bench: Bench) -> None:
+def test_the_plan_is_written_first_and_what_a_killed_harness_left_is_swept(bench: Bench) -> None:
     script = bench.honest(1880)
-    bench.scripts[1] = [["wait", str(Path.cwd() / "mine" / "runs.csv")], *script]
     bench.scripts[0] = [["wait", str(Path.cwd() / "mine" / "campaign.json")], *script]
     Path("mine").mkdir()
     bench("--seeds", "2", "--out", "mine")

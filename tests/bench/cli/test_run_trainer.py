@@ -91,8 +91,8 @@ def test_what_identifies_it_is_its_command_and_its_code(bench: Bench) -> None:
     bench("--data", "synthetic", "--seeds", "1", "--recipe", "mine")
 
     made = load_campaign(bench.folders[0]).configuration
-    assert (made["recipe"], made["input"], made["precision"], made["target_percent"]) == ("mine", "own", "own", 94.0)
-    assert made["trainer"] == f"{Path(sys.executable).name} -I -S trainer.py"
+    assert (made.recipe, made.input, made.precision, made.target_percent) == ("mine", "own", "own", 94.0)
+    assert made.trainer == f"{Path(sys.executable).name} -I -S trainer.py"
     assert bench.folders[0].name.endswith("-mine-cpu")
 
 

@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 
 from bench.campaign import campaign
-from bench.campaign.campaign import Campaign, Configuration
+from bench.campaign.campaign import Campaign
 from bench.errors import Refused
-from bench.launch.conditions import UNSTATED, RunConditions, WarmUp, warm_up_limits, warm_up_seed
+from bench.launch.conditions import WarmUp, warm_up_limits, warm_up_seed
 from bench.launch.launch import Outcome
 from bench.launch.monitor import Limits
-from bench.record import load_campaign
+from bench.record import Configuration, RunConditions, load_campaign
+from bench.record.campaign import UNSTATED
 from bench.record.claims import Claims
 from resnet9.__main__ import LARGEST_SEED
 from tests.support.records import Run
@@ -57,7 +58,7 @@ def test_the_protocol_is_in_campaign_json_and_read_back(tmp_path: Path) -> None:
     folder = begun(tmp_path, COOLED).folder
 
     assert json.loads((folder / "campaign.json").read_text())["protocol"] == asdict(COOLED)
-    assert campaign.read(folder).protocol == COOLED
+    assert Campaign.read(folder).protocol == COOLED
 
 
 def test_a_campaign_of_another_protocol_is_not_continued(tmp_path: Path) -> None:
@@ -88,7 +89,7 @@ def test_a_campaign_that_states_no_protocol_is_none_of_todays(tmp_path: Path) ->
     del body["protocol"]
     (old.folder / "campaign.json").write_text(json.dumps(body))
 
-    assert campaign.read(old.folder).protocol == UNSTATED
+    assert Campaign.read(old.folder).protocol == UNSTATED
     assert choose(tmp_path, RunConditions(warm_up=0)).folder != old.folder
 
 

@@ -18,7 +18,6 @@ from bench.errors import DataError
 from bench.record import (
     EVENTS_FILE,
     RECORD_FILE,
-    SEAL_FILE,
     TELEMETRY_FILE,
     StoredCampaign,
     holds,
@@ -29,7 +28,7 @@ from bench.rules import with_verdict
 from tests.support.machines import Machine
 from tests.support.records import Run, write_campaign
 
-RUN_FILES = (EVENTS_FILE, TELEMETRY_FILE, RECORD_FILE, SEAL_FILE)
+RUN_FILES = (EVENTS_FILE, TELEMETRY_FILE, RECORD_FILE)
 
 
 @pytest.fixture
@@ -120,7 +119,7 @@ def test_a_campaign_file_cannot_say_what_its_folder_holds(folder: Path) -> None:
     forged = {"runs": [{"folder": "/etc"}], "records": [{}], "folder": "/etc", "without_events": ["x"]}
     (folder / "campaign.json").write_text(json.dumps({**said, **forged}))
     stored = load_campaign(folder)
-    assert (stored.path, len(stored.records), stored.without_events) == (folder, 2, ())
+    assert (stored.folder, len(stored.records), stored.without_events) == (folder, 2, ())
 
 
 @pytest.mark.parametrize(("name", "records"), [("campaign.json", 0), (RECORD_FILE, 2)])

@@ -20,24 +20,20 @@ from bench.report.facts.campaign import of_campaign
 from bench.report.facts.comparison import of_comparison
 from bench.rules import with_verdict
 from tests.support.machines import Machine
-from tests.support.records import Run
+from tests.support.records import CONFIGURATION, Run
 
 WAITS = {"edges_us": [10.0, 100.0, 1000.0], "counts": [1, 90, 5, 1], "floor_us": 20.0, "sum_us": 9000.0}
 
 
 def stored(runs: Sequence[Run | Record], **changes: Any) -> StoredCampaign:
     """The campaign of these runs, as its file tells of it."""
-    configuration = {
-        "recipe": "page24", "dataset": "cifar10", "dataset_state": "canonical", "device": "cpu", "input": "host",
-        "precision": "auto", "trainer": "resnet9", "target_percent": 94.0,
-    }  # fmt: skip
     campaign = StoredCampaign(
         schema=1,
-        configuration=configuration,
+        configuration=replace(CONFIGURATION, precision="auto"),
         seeds=tuple(each.seed or 0 for each in runs),
         status="finished",
         created_utc="2026-03-04T05:06:07Z",
-        folder="/somewhere/secret/20260304T050607Z-page24-cpu",
+        folder=Path("/somewhere/secret/20260304T050607Z-page24-cpu"),
     )
     return replace(campaign, **changes)
 

@@ -17,7 +17,7 @@ import pytest
 from bench.analysis import frames
 from bench.analysis.figures.plotly import DARK, GRID, HIT, INK, MUTED, PANEL, PAPER, STATES
 from bench.analysis.figures.plotly import MISS as MISSED
-from bench.record import Record, build_record
+from bench.record import Record, build_record, load_campaign
 from bench.report import campaign_files, html
 from bench.report.facts import HEADLINE
 from bench.report.formats.csv import table_text
@@ -25,7 +25,7 @@ from bench.rules import with_verdict
 from tests.bench.report.html import pages
 from tests.support.facts import facts_of
 from tests.support.machines import Machine
-from tests.support.records import Run, changed, five_seeds
+from tests.support.records import CONFIGURATION, Run, changed, five_seeds
 
 HOSTILE = "<script>alert(1)</script>"
 MISS = Run(seed=1, correct=(1, 2, 3, 4, 9399))
@@ -154,7 +154,7 @@ def test_waits_are_drawn_with_their_floor() -> None:
 def test_a_hostile_name_stays_text_wherever_it_stands() -> None:
     hello = {"trainer": HOSTILE, "device": {"kind": "gpu", "name": HOSTILE, "uuid": ""}, "framework": "=cmd()"}
     record = Run(recipe=HOSTILE, hello=hello, start={"fingerprint": {"cpu.model": HOSTILE, HOSTILE: HOSTILE}}).record()
-    text = pages.of(record, configuration={"recipe": HOSTILE, "dataset": HOSTILE}, notes=[HOSTILE])
+    text = pages.of(record, configuration=replace(CONFIGURATION, recipe=HOSTILE, dataset=HOSTILE), notes=[HOSTILE])
     assert HOSTILE not in text
     assert HOSTILE in pages.words(text)
     assert "=cmd()" in pages.words(text)
@@ -259,10 +259,10 @@ def test_the_page_of_five_published_seeds_stays_below_1600_kilobytes(tmp_path: P
     published = Path(__file__).parents[4] / "results" / "published" / "20261126T052749Z-hive-nvidia-h200"
     folder = shutil.copytree(published, tmp_path / published.name)
     assert len(list(folder.glob("seed-*"))) == 5
-    campaign_files.write_all(folder)
+    campaign_files.build(load_campaign(folder)).write_page()
     assert (folder / html.PAGE_FILE).stat().st_size < 1_600_000
 
 
 def test_the_command_for_a_page_can_be_typed_whatever_the_folder_is_called() -> None:
-    said = pages.words(pages.of(Run(), folder="/somewhere/a b; rm -rf ~"))
+    said = pages.words(pages.of(Run(), folder=Path("/somewhere/a b; rm -rf ~")))
     assert "make report OUT='results/a b; rm -rf ~'" in said

@@ -8,17 +8,18 @@ from typing import Any
 
 import pytest
 
-from bench.analysis import evidence
-from bench.analysis.evidence import Published
+from bench.analysis import reproductions
+from bench.analysis.reproductions import Published
 from bench.record import Record, build_record
 from bench.rules import with_verdict
+from tests.support import records as made_up
 from tests.support.records import NS, Run, changed
 
 PAGE24 = Published("page24", "ab" * 32, "plain", 94.08)
 
 
 COMMITTED = {"fingerprint": {"git.dirty": False, "git.commit": "c0ffee"}}
-CONFIGURATION = {"recipe": "page24", "recipe_sha256": PAGE24.sha256, "dataset": "cifar10"}
+CONFIGURATION = replace(made_up.CONFIGURATION, recipe_sha256=PAGE24.sha256)
 
 
 def records(*finals: int, **changes: Any) -> list[Record]:
@@ -33,9 +34,9 @@ def records(*finals: int, **changes: Any) -> list[Record]:
     return [with_verdict(run.record()) for run in made]
 
 
-def published(record: Record | None, seed: int, **changes: Any) -> evidence.Run:
+def published(record: Record | None, seed: int, **changes: Any) -> reproductions.Run:
     place = f"results/published/x/seed-{seed:03d}"
-    run = evidence.Run(place, seed, CONFIGURATION, asked=True, record=record, predictions=predicted(seed))
+    run = reproductions.Run(place, seed, CONFIGURATION, planned=True, record=record, predictions=predicted(seed))
     return replace(run, **changes)
 
 
@@ -43,13 +44,13 @@ def predicted(seed: int) -> bytes:
     return bytes([seed]) * 10_000
 
 
-def runs(*finals: int, **changes: Any) -> list[evidence.Run]:
+def runs(*finals: int, **changes: Any) -> list[reproductions.Run]:
     """Published runs that end with so many correct answers of 10,000."""
     return [published(record, seed) for seed, record in enumerate(records(*finals, **changes))]
 
 
 def test_the_runs_of_a_recipe_are_counted_with_mean_spread_and_folders() -> None:
-    (found,) = evidence.gather(runs(9400, 9420, 9410), [PAGE24, Published("air94", "cd" * 32, "six", 94.01)])
+    (found,) = reproductions.gather(runs(9400, 9420, 9410), [PAGE24, Published("air94", "cd" * 32, "six", 94.01)])
 
     assert (found.recipe, found.n, found.view, found.device) == ("page24", 3, "plain", "Some CPU")
     assert found.mean_percent == pytest.approx(94.10) and found.std_percent == pytest.approx(0.1)
@@ -69,12 +70,12 @@ def test_the_runs_of_a_recipe_are_counted_with_mean_spread_and_folders() -> None
 def test_a_recipe_is_reproduced_from_two_runs_on_and_within_the_tolerance(
     finals: tuple[int, ...], reproduced: bool
 ) -> None:
-    (found,) = evidence.gather(runs(*finals), [PAGE24])
+    (found,) = reproductions.gather(runs(*finals), [PAGE24])
     assert found.reproduced is reproduced
 
 
 def test_what_was_never_published_is_not_reproduced() -> None:
-    (found,) = evidence.gather(runs(9500, 9500), [replace(PAGE24, accuracy_percent=None)])
+    (found,) = reproductions.gather(runs(9500, 9500), [replace(PAGE24, accuracy_percent=None)])
     assert not found.reproduced and found.published_percent is None
 
 
@@ -90,24 +91,24 @@ def test_what_was_never_published_is_not_reproduced() -> None:
     ],
 )
 def test_runs_that_show_nothing_of_the_recipe_are_left_out(changes: dict[str, Any]) -> None:
-    assert evidence.gather(runs(9400, 9400, **changes), [PAGE24]) == ()
+    assert reproductions.gather(runs(9400, 9400, **changes), [PAGE24]) == ()
 
 
 def test_a_recipe_that_was_changed_after_its_runs_has_lost_them() -> None:
-    assert evidence.gather(runs(9400, 9400), [replace(PAGE24, sha256="00" * 32)]) == ()
+    assert reproductions.gather(runs(9400, 9400), [replace(PAGE24, sha256="00" * 32)]) == ()
 
 
 def test_a_campaign_of_another_recipe_says_nothing_of_this_one() -> None:
-    others = [replace(run, configuration={**CONFIGURATION, "recipe": "air94"}) for run in runs(9400, 9400)]
-    assert evidence.gather(others, [PAGE24]) == ()
+    others = [replace(run, configuration=replace(CONFIGURATION, recipe="air94")) for run in runs(9400, 9400)]
+    assert reproductions.gather(others, [PAGE24]) == ()
 
 
 def test_runs_judged_in_another_view_than_the_recipes_do_not_count() -> None:
-    assert evidence.gather(runs(9400, 9400), [replace(PAGE24, view="six")]) == ()
+    assert reproductions.gather(runs(9400, 9400), [replace(PAGE24, view="six")]) == ()
 
 
 def test_data_that_nobody_verified_counts() -> None:
-    (found,) = evidence.gather(runs(9400, 9400, dataset_state="unverified"), [PAGE24])
+    (found,) = reproductions.gather(runs(9400, 9400, dataset_state="unverified"), [PAGE24])
     assert found.n == 2
 
 
@@ -115,18 +116,18 @@ GOOD = records(9400, 9420, 9410)
 THIRD = replace(Run(), seed=2, correct=(4000, 8000, 9000, 9100, 9410), spawned_ns=3000 * NS, start=COMMITTED)
 
 
-def with_third(third: evidence.Run) -> evidence.Reproduction:
+def with_third(third: reproductions.Run) -> reproductions.Reproduction:
     """The evidence of two good runs and another."""
-    (found,) = evidence.gather([published(GOOD[0], 0), published(GOOD[1], 1), third], [PAGE24])
+    (found,) = reproductions.gather([published(GOOD[0], 0), published(GOOD[1], 1), third], [PAGE24])
     return found
 
 
 def test_planned_runs_without_a_result_are_counted_and_those_that_were_ended_on_purpose_are_not() -> None:
     others = [
         published(None, 2), published(third(status="failed"), 2), published(third(end={"status": "cut_short"}), 2),
-        published(None, 2, asked=False), published(GOOD[2], 2),
+        published(None, 2, planned=False), published(GOOD[2], 2),
     ]  # fmt: skip
-    assert evidence.without_result(others, PAGE24) == 2
+    assert reproductions.without_result(others, PAGE24) == 2
 
 
 def third(**changes: Any) -> Record:
@@ -145,14 +146,14 @@ def third(**changes: Any) -> Record:
         (published(third(recounted=False), 2), "invalid"),
         (published(third(start={**COMMITTED, "spawned_ns": None}), 2), "invalid"),
         (published(third(start={**COMMITTED, "test_images": None}), 2), "invalid"),
-        (published(GOOD[2], 2, asked=False), "invalid"),
+        (published(GOOD[2], 2, planned=False), "invalid"),
         (published(GOOD[2], 2, predictions=b""), "invalid"),
         (published(GOOD[2], 2, predictions=bytes(9_999)), "invalid"),
         (published(GOOD[2], 2, predictions=bytes([10]) * 10_000), "invalid"),
         (published(GOOD[0], 2), "invalid"),  # a copied folder under another seed's name
     ],
 )
-def test_a_seed_that_was_lost_is_told_and_its_recipe_is_not_reproduced(run: evidence.Run, how: str) -> None:
+def test_a_seed_that_was_lost_is_told_and_its_recipe_is_not_reproduced(run: reproductions.Run, how: str) -> None:
     found = with_third(run)
     assert (found.n, found.left_out, found.reproduced) == (2, {how: 1}, False)
     assert found.shortfall == f"seeds left out: 1 {how}"
@@ -168,7 +169,7 @@ def test_a_seed_that_was_lost_is_told_and_its_recipe_is_not_reproduced(run: evid
         (published(GOOD[2], 2, predictions=predicted(1)), "copy"),
     ],
 )
-def test_code_that_nobody_can_get_and_copies_do_not_count_and_are_told(run: evidence.Run, how: str) -> None:
+def test_code_that_nobody_can_get_and_copies_do_not_count_and_are_told(run: reproductions.Run, how: str) -> None:
     found = with_third(run)
     assert (found.n, found.left_out, found.reproduced) == (2, {how: 1}, True)
 
@@ -187,11 +188,11 @@ def test_an_edited_accuracy_is_no_evidence() -> None:
 
 
 def known(**changes: Any) -> dict[str, Any]:
-    (found,) = evidence.gather(runs(9400, 9420), [PAGE24])
-    return evidence.body([replace(found, **changes)])
+    (found,) = reproductions.gather(runs(9400, 9420), [PAGE24])
+    return reproductions.body([replace(found, **changes)])
 
 
-NOTHING = evidence.body([])
+NOTHING = reproductions.body([])
 
 
 @pytest.mark.parametrize(
@@ -210,13 +211,13 @@ NOTHING = evidence.body([])
 def test_a_campaign_says_so_where_neither_its_runs_nor_published_ones_reproduce_its_recipe(
     finals: tuple[int, ...], file: dict[str, Any], said: str | None
 ) -> None:
-    found = evidence.note(records(*finals), PAGE24, file)
+    found = reproductions.note(records(*finals), PAGE24, file)
     assert found is None if said is None else found is not None and "not reproduced here" in found and said in found
 
 
 def test_a_recipe_that_is_not_shipped_or_not_published_is_told_and_the_stand_in_is_not() -> None:
     own = records(9400, 9420)
-    assert "no recipe of this checkout" in str(evidence.note(own, None, NOTHING))
-    assert "nothing is published" in str(evidence.note(own, replace(PAGE24, accuracy_percent=None), NOTHING))
+    assert "no recipe of this checkout" in str(reproductions.note(own, None, NOTHING))
+    assert "nothing is published" in str(reproductions.note(own, replace(PAGE24, accuracy_percent=None), NOTHING))
     synthetic = records(9400, 9420, dataset="synthetic", dataset_state="synthetic")
-    assert evidence.note(synthetic, PAGE24, NOTHING) is None
+    assert reproductions.note(synthetic, PAGE24, NOTHING) is None

@@ -11,7 +11,7 @@ from typing import Any
 
 from bench.analysis import reliability
 from bench.analysis.reliability import Reliability
-from bench.record import Record
+from bench.record import Configuration, Record
 from bench.rules.image import not_publishable
 
 SCHEMA = 1
@@ -46,15 +46,15 @@ class Published:
 class Run:
     """A seed of a published campaign: its folder and what is in there.
 
-    ``configuration`` and ``asked`` are what ``campaign.json`` says: what every run of it shares, and whether it names
+    ``configuration`` and ``planned`` are what ``campaign.json`` says: what every run of it shares, and whether it names
     this seed. ``record`` is judged, and None where the folder has no events; ``predictions`` are the bytes of
     ``predictions.u8``, empty where there is none; ``recipe_table`` is the recipe as ``campaign.json`` keeps it.
     """
 
     place: str
     seed: int
-    configuration: Mapping[str, Any]
-    asked: bool
+    configuration: Configuration
+    planned: bool
     record: Record | None
     predictions: bytes
     recipe_table: Mapping[str, Any] = field(default_factory=dict)
@@ -106,7 +106,7 @@ def believed(runs: Iterable[Run], recipe: Published) -> list[Record]:
 
 def without_result(runs: Iterable[Run], recipe: Published) -> int:
     """How many planned runs of a recipe were never made, or came to no end of their own: none of them a success."""
-    own = [run for run in runs if run.asked and _is_of(run, recipe)]
+    own = [run for run in runs if run.planned and _is_of(run, recipe)]
     return sum(_why_left_out(run, recipe) in ("not run", "failed", "timed out", "interrupted") for run in own)
 
 
@@ -122,8 +122,8 @@ def gather(runs: Iterable[Run], recipes: Iterable[Published]) -> tuple[Reproduct
 
 
 def _is_of(run: Run, recipe: Published) -> bool:
-    wanted = {"recipe": recipe.name, "recipe_sha256": recipe.sha256, "dataset": "cifar10"}
-    return all(run.configuration.get(key) == value for key, value in wanted.items())
+    own = run.configuration
+    return (own.recipe, own.recipe_sha256, own.dataset) == (recipe.name, recipe.sha256, "cifar10")
 
 
 def _sorted_out(runs: Iterable[Run], recipe: Published) -> tuple[list[tuple[str, Record]], Counter[str]]:
@@ -152,7 +152,7 @@ def _why_left_out(run: Run, recipe: Published) -> str:
         return "not run"
     if record.status != "done":
         return record.status.replace("_", " ")
-    own_seed = run.asked and record.seed == record.claimed_seed == run.seed
+    own_seed = run.planned and record.seed == record.claimed_seed == run.seed
     begun = record.utc is not None and record.spawned_ns is not None
     if not (own_seed and begun and counts(record, recipe) and _predicted(record, run.predictions)):
         return "invalid"

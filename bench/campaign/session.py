@@ -1,0 +1,88 @@
+"""One `bench run`: the plan and the campaign it works on, its runs, and why they ended early."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bench.analysis import wall_clock
+from bench.campaign import campaign as campaigns
+from bench.campaign import custom_campaign, outcomes, plan
+from bench.campaign.campaign import Campaign, Ending
+from bench.campaign.custom_campaign import CustomTrainer
+from bench.campaign.dataset import Data
+from bench.campaign.plan import GpuWatch, Plan, RunOptions
+from bench.campaign.runner import configuration_of, open_runner
+from bench.launch.conditions import WarmUp
+from bench.probes.device import Device
+from bench.record import RunConditions
+from bench.record.claims import Claims
+from bench.system.paths import display_path
+from resnet9 import recipe as recipes
+from resnet9.recipe import Recipe
+
+
+def planned(
+    options: RunOptions, where: Device, trainer: str | None, target: float | None
+) -> tuple[Recipe | CustomTrainer, Plan]:
+    """Return what is trained, a recipe or a custom trainer, and the plan for it."""
+    if trainer is not None:
+        return custom_campaign.planned(trainer, options, where, target)
+    custom_campaign.no_target(target)
+    name = plan.recipe_name(options, where)
+    chosen = recipes.load(name)
+    return chosen, plan.complete(options, where, plan.absolute(name), chosen.dataset)
+
+
+def choose(
+    results: Path,
+    out: Path | None,
+    todo: Plan,
+    chosen: Recipe | CustomTrainer,
+    data: Data,
+    claims: Claims,
+    protocol: RunConditions,
+) -> Campaign:
+    """Return the campaign to run or to continue, with the recipe's table in it (`bench.campaign.campaign.choose`)."""
+    configuration, now = configuration_of(todo, chosen, data), datetime.now(UTC)
+    made = campaigns.choose(
+        results, out, configuration, todo.seeds, claims, todo.device.name, now, protocol, only=todo.seeds_named
+    )
+    # Of a custom trainer there is no table; what it reports is in every record.
+    return replace(made, recipe={} if isinstance(chosen, CustomTrainer) else asdict(chosen))
+
+
+def make_runs(
+    campaign: Campaign, todo: Plan, data: Data, timeout: int | None, watched: GpuWatch, began_ns: int
+) -> Ending[int | WarmUp]:
+    """Make the runs that are left, after the warm-up runs; ``began_ns`` is when the command was started."""
+    left = campaign.to_run()
+    earlier = wall_clock.sessions_seconds(campaign.every_record()) if left else None
+    session = {"session_began_ns": began_ns, "earlier_sessions_seconds": earlier}
+    with open_runner(len(left), timeout, campaign.protocol, watched, session=session) as runner:
+        runner.display.say(_introduction(campaign, left))
+        campaign.sweep()
+        campaign.write()
+        with outcomes.finished(campaign.write):
+            runs: list[int | WarmUp] = [*campaigns.warm_ups(campaign.protocol, left), *left]
+            return campaigns.run(runs, lambda run: runner.make(campaign, todo, data, run))
+
+
+def _introduction(campaign: Campaign, left: tuple[int, ...]) -> str:
+    recipe, folder = campaign.configuration.recipe, display_path(campaign.folder)
+    done = [str(seed) for seed in campaign.seeds if campaign.done(seed)]
+    to_run = ", ".join(map(str, left))
+    if not left:
+        return f"{recipe}, continuing {folder}: seed {', '.join(done)} kept, none to run"
+    how = campaign.protocol.sentence()
+    if not done:
+        return f"{recipe} with seed {to_run}, into {folder}; {how}"
+    return f"{recipe}, continuing {folder}: seed {', '.join(done)} kept, {to_run} to run; {how}"
+
+
+def conclude(ending: Ending[int | WarmUp], campaign: Campaign) -> tuple[int, str]:
+    """Return the exit code and the sentence of an interruption; raise what else ended the campaign early."""
+    left = ", ".join(map(str, campaign.to_run()))
+    kept = f"What is finished is kept in {display_path(campaign.folder)}; the same command again runs seed {left}."
+    return outcomes.raise_for_outcome(ending, kept, lambda seed: f"seed {seed}")
