@@ -7,6 +7,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.campaign import parquet
 from bench.system import subprocesses
 from bench.system.paths import CHECKOUT
 from resnet9.data import dataset, sources
@@ -56,8 +57,6 @@ def local(named: str) -> str:
     place = Path(os.path.expanduser(named)).absolute()
     found = sources.find(place)
     if found.form.layout == dataset.PARQUET:
-        from bench.campaign import parquet
-
         return str(parquet.folder_of(found.path, found.files, _kept()))
     # An unpacked folder itself, as a link to it in the folder around it leads nowhere in a container; with an archive
     # goes its folder, which has the unpacked copy.

@@ -289,10 +289,11 @@ def test_a_disk_that_takes_no_row_is_told_with_what_to_do(lab: Lab) -> None:
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
     try:
-        with pytest.raises(EnvironmentProblem, match=r"telemetry\.csv \(File too large\); raise the file size limit"):
+        with pytest.raises(EnvironmentProblem, match=r"telemetry\.csv \(File too large\)") as caught:
             lab.tick(sampler, ticks=20)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert "ulimit -f" in caught.value.advice
 
 
 @pytest.mark.parametrize(
