@@ -1,4 +1,4 @@
-"""What the import contracts of pyproject.toml cannot see: an import inside a function hides a circle and a slow start."""
+"""What import contracts cannot see: an import inside a function, which hides a circle or a slow start."""
 
 import ast
 from collections.abc import Iterator
