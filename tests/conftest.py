@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
+
+import pytest
 
 # A shell starts what it puts in the background with Ctrl-C ignored, and children inherit that: tests of Ctrl-C would
 # wait for ever for an interruption that nobody hears.
@@ -34,3 +37,11 @@ else:
     settings.register_profile("here", max_examples=50, **shared)
     settings.register_profile("ci", max_examples=50, derandomize=True, print_blob=True, **shared)
     settings.load_profile("ci" if os.environ.get("CI") else "here")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _locks_of_these_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep the locks of devices in a folder of this process: what trains elsewhere on this machine must not matter."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("locks")))
+        yield
