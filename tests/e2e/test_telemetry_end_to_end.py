@@ -24,7 +24,7 @@ from tests.support import fake_nvml
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 #: What `make bench RECIPE=smoke ...` puts into the environment.
 VARIABLES = {"RECIPE": "smoke", "DEVICE": "cpu", "SEEDS": "1", "WARMUP": "0", "WATCH": "0"}
 #: From one answer to the next: 1 W, 7 bytes, 1 MHz, 1 C, 250 mJ; utilisation as listed, its last value for ever.

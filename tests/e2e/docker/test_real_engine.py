@@ -18,7 +18,7 @@ import pytest
 from bench.containers import catalog, launch_spec, registry, spec
 from bench.containers.launch_spec import ContainerTarget
 from bench.containers.spec import Choice, Inspected, Mount
-from tests.docker.conftest import DOCKER, REGISTRY, ROOT, Engine, build, make
+from tests.e2e.docker.conftest import DOCKER, REGISTRY, ROOT, Engine, build, make
 from tests.support import fake_nvml
 
 pytestmark = pytest.mark.slow

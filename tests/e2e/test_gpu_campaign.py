@@ -23,7 +23,7 @@ from bench.system.env_snapshot import hashed
 from tests.support import fake_nvml
 from tests.support.scripted_process import PRELUDE
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 FIRST, SECOND = "GPU-aaaaaaaa-0000", "GPU-bbbbbbbb-0000"
 #: `python -m bench run` with a trainer that follows a script, on a dataset of 2,000 labels.
 PROGRAM = (

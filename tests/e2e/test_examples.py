@@ -18,7 +18,7 @@ import pytest
 from bench import protocol
 from bench.__main__ import main
 
-EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 PYTORCH = EXAMPLES / "pytorch_trainer.py"
 TRAINERS = sorted(EXAMPLES.glob("*.py"))
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 SCRIPT = Path(__file__).with_name("engine.sh")
 #: Debian's client, which has BuildKit built in.
 DOCKER = "/usr/bin/docker"

@@ -17,7 +17,7 @@ import pytest
 from bench.record import load_campaign
 from tests.support.scripted_process import PRELUDE
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 #: `python -m bench run` with a trainer that takes a third of a second and a dataset of 2,000 labels.
 PROGRAM = (
     PRELUDE
