@@ -1,1 +1,1 @@
-"""Campaigns: what is planned, the runs that are made, and what continues an unfinished one."""
+"""Campaigns: plan, run, and continue an unfinished one."""

@@ -1,4 +1,4 @@
-"""The arms of an A/B: two configurations of one recipe on one device, as a person says how they differ."""
+"""The arms of an A/B: two configurations of one recipe on one device, and how they differ."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def design(
     recipe = recipes.load(name)
     if epochs is not None and epochs > recipe.epochs:
         raise UsageError(
-            f"{recipe.name} has {recipe.epochs:g} epochs, and --fixed-work {epochs} asks for more; leave it out."
+            f"{recipe.name} has {recipe.epochs:g} epochs, and --fixed-work {epochs} needs more; leave it out."
         )
     arms = {
         side: Arm(
@@ -76,14 +76,14 @@ def _conditions(shared: RunConditions, arm: ArmSettings) -> RunConditions:
 
 
 def _containers(shared: ContainerOptions, arm: ArmSettings) -> ContainerOptions:
-    own = arm.settings
-    # Of a side that runs in no image, the one that both were given is meant for the other.
-    image = None if own.get("WHERE") == NATIVE else shared.image
+    settings = arm.settings
+    # A side that runs natively ignores the image given for both.
+    image = None if settings.get("WHERE") == NATIVE else shared.image
     return ContainerOptions(
-        where=own.get("WHERE", shared.where),
-        image=own.get("IMAGE", image),
-        docker=own.get("DOCKER", shared.docker),
-        docker_flags=own.get("DOCKER_FLAGS", shared.docker_flags),
+        where=settings.get("WHERE", shared.where),
+        image=settings.get("IMAGE", image),
+        docker=settings.get("DOCKER", shared.docker),
+        docker_flags=settings.get("DOCKER_FLAGS", shared.docker_flags),
     )
 
 

@@ -1,7 +1,6 @@
-"""The sides of an A/B as a person types them: words KEY=VALUE, of options and of the trainer's environment.
+"""Parse the sides of an A/B: words KEY=VALUE, of options and of the trainer's environment.
 
-What may differ is what leaves the work the same: another recipe, dataset or target would make two different trainings,
-whose times answer nothing.
+Only settings that leave the work the same may differ: times of two recipes, datasets or targets do not compare.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from bench.system.env_allowlist import PREFIXES
 from bench.system.env_snapshot import WITHHELD, Identity, recorded
 
 _PRECISIONS, _INPUTS = ("auto", "bf16", "fp16", "fp32"), ("auto", "host", "device")
-#: The options that a side may set, and the values each may have; none listed where any may.
+#: The options that a side may set, with their values; empty if any value is allowed.
 SETTINGS: Mapping[str, tuple[str, ...]] = {
     "INPUT": _INPUTS,
     "PRECISION": _PRECISIONS,
@@ -40,7 +39,7 @@ _SHARED = (
 #: What a side may never set, and why.
 _ELSEWHERE = {
     "RECIPE": "another recipe is other work, whose time answers nothing here; `make ablate` compares recipes",
-    "DEVICE": "both sides run on one device, so that it is no part of the difference; give DEVICE next to A and B, and "
+    "DEVICE": "both sides run on one device; give DEVICE next to A and B, and "
     "compare two devices by a campaign on each",
     "TRAINER": "`bench ab` trains recipes; compare two trainers by a campaign of each",
     "TARGET": "a recipe has its own target, so leave TARGET out",
@@ -49,18 +48,18 @@ _ELSEWHERE = {
 
 @dataclass(frozen=True)
 class ArmSettings:
-    """What a side sets beyond what both share; ``variables`` go into the environment of its trainer alone."""
+    """The settings of one side; ``variables`` go into the environment of its trainer only."""
 
     settings: Mapping[str, str] = field(default_factory=dict)
     variables: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def threads(self) -> int | None:
-        """THREADS as the number it is."""
+        """Return THREADS as a number."""
         return int(self.settings["THREADS"]) if "THREADS" in self.settings else None
 
     def published(self, identity: Identity) -> ArmSettings:
-        """Return what a record may publish: a path by its last part. An image is what its publisher calls it."""
+        """Return the settings redacted: a path by its last part. Names of images stay."""
         settings = {key: _published(key, value, identity) for key, value in self.settings.items()}
         return ArmSettings(settings, recorded(self.variables, identity))
 
@@ -73,7 +72,7 @@ def _published(key: str, value: str, identity: Identity) -> str:
 
 def read_both(a: str | None, b: str | None, environ: Mapping[str, str]) -> dict[str, ArmSettings]:
     """Return the settings of each side, by the name of its folder. Raises UsageError where neither was given."""
-    # An empty variable, as `make ab A= B=` passes it, is no option for click, but here it means that nothing differs.
+    # click ignores an empty variable, as `make ab A= B=` passes it, but here it means no difference.
     if a is None and b is None and not {"A", "B"} & environ.keys():
         raise UsageError(
             "say how A and B differ, as in --a PRECISION=bf16 --b PRECISION=fp32; --a '' --b '' measures the method."
@@ -85,7 +84,7 @@ def read_both(a: str | None, b: str | None, environ: Mapping[str, str]) -> dict[
 def read(side: str, typed: str, identity: Identity) -> ArmSettings:
     """Return the settings ``typed`` for ``side`` (``A`` or ``B``), split as a shell does.
 
-    Raises UsageError for a word that is none, or that may not differ; ``identity`` is what no record may contain.
+    Raises UsageError for a wrong word, or one that may not differ; ``identity`` is redacted in records.
     """
     try:
         words = shlex.split(typed)
@@ -96,7 +95,7 @@ def read(side: str, typed: str, identity: Identity) -> ArmSettings:
     for word in words:
         key, equals, value = word.partition("=")
         if not equals or not key:
-            raise _refused(f"{side} has the word {word!r}, which is no KEY=VALUE; type such as PRECISION=fp32.")
+            raise _refused(f"{side} has the word {word!r}, which is not KEY=VALUE; type such as PRECISION=fp32.")
         if key in settings or key in variables:
             raise _refused(f"{side} has {key} twice; leave one of them out.")
         if key in SETTINGS:
@@ -115,7 +114,7 @@ def _check(side: str, key: str, value: str) -> None:
     if known and value not in known:
         raise _refused(f"{side} has {key}={value}, which is none of {', '.join(known)}.")
     if key == "THREADS" and not (value.isascii() and value.isdecimal() and len(value) < 5 and int(value) > 0):
-        raise _refused(f"{side} has THREADS={value}, which is no number of CPU threads from 1; type THREADS=4.")
+        raise _refused(f"{side} has THREADS={value}, which is not a number of CPU threads from 1; type THREADS=4.")
     if key == "DOCKER_FLAGS":
         container_flags.split(value)
     if not value:
@@ -140,11 +139,10 @@ def _check_variable(side: str, key: str, value: str, identity: Identity) -> None
         )
     if recorded({key: value}, identity).get(key, WITHHELD) == WITHHELD and value != WITHHELD:
         raise _refused(
-            f"{side} has {key}, which no record may tell with this value, so nobody could know what was compared; "
+            f"{side} has {key} with a value that must be redacted, so the comparison could not be published; "
             "leave it out."
         )
 
 
 def _refused(sentence: str) -> UsageError:
-    """Of one line, whatever was typed."""
     return UsageError(one_line(sentence))

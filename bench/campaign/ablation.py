@@ -32,7 +32,7 @@ def design(
 ) -> Design[StoredAblation]:
     """Return the ablation of a set; ``options`` with seeds replace those it declares.
 
-    Raises UsageError where the set declares the input of its base and another one is asked for.
+    Raises UsageError if the set declares the input of its base and another one is given.
     """
     declaration = chosen.declaration
     if declaration.input and options.input not in (None, "auto", declaration.input):
@@ -55,7 +55,6 @@ def design(
     }
 
     def stored(arms: Mapping[str, Arm], configurations: Mapping[str, Configuration]) -> StoredAblation:
-        # Without configurations for who only reads the plan.
         base = configurations.get(declaration.base)
         configuration = {} if base is None else {**asdict(base), **asdict(conditions)}
         return _stored(chosen, arms, configuration)

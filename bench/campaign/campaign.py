@@ -1,4 +1,4 @@
-"""A campaign: one configuration and its seeds, which of them are done and which are left, and what a failure costs."""
+"""A campaign: one configuration and its seeds, which are done and which are left, and how failures end it."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ from bench.system import files as disk
 from bench.system.files import wrap_disk_errors
 from bench.system.json_schema import NOT_STORED
 
-#: A trainer that fails twice in a row will fail again, and on a rented machine every try costs.
+#: A trainer that fails twice in a row is likely to fail again.
 FAILURES_IN_A_ROW = 2
-#: What names a run among those made together: its seed, or more.
+#: The key of a run: its seed, or more.
 Run = TypeVar("Run", bound=Hashable)
 
 
@@ -70,7 +70,7 @@ class Campaign(CampaignFile):
         """Yield the record of every run that was begun here, warm-up runs and those set aside included."""
         folders = sorted(each for name in ("seed-*", f"{WARM_UP_FOLDER}*") for each in self.folder.glob(name))
         for folder in folders:
-            with contextlib.suppress(DataError):  # What was set aside may be damaged, and costs no new run.
+            with contextlib.suppress(DataError):  # A run set aside may be damaged.
                 if (folder / EVENTS_FILE).is_file():
                     yield build_record_from(folder / EVENTS_FILE)
 
@@ -86,7 +86,7 @@ class Campaign(CampaignFile):
     def make_room(self, seed: int) -> Path:
         """Return the folder for a new run of ``seed``, with the run that did not end well moved aside and kept.
 
-        ``seed-003`` becomes ``seed-003.interrupted-1``, the word being how it ended. Raises EnvironmentProblem where
+        ``seed-003`` becomes ``seed-003.interrupted-1``, the word being how it ended. Raises EnvironmentProblem if
         the old run cannot be moved.
         """
         return _vacated(self.run_folder(seed))
@@ -101,7 +101,7 @@ def _vacated(folder: Path) -> Path:
         status = run_status(folder) or "interrupted"
         number = 1 + sum(1 for _ in folder.parent.glob(f"{folder.name}.{status}-*"))
         with wrap_disk_errors(folder):
-            # Left by a harness that was killed; whoever copies or searches the folder would block on it.
+            # Left by a killed harness; copying or searching the folder would block on it.
             disk.remove(folder, FIFO_FILE)
             disk.rename(folder, f"{folder.name}.{status}-{number}")
     return folder
@@ -113,10 +113,9 @@ def newest_unfinished(
     protocol: RunConditions = RunConditions(),  # noqa: B008 (frozen)
     requested: Collection[int] | None = None,
 ) -> Campaign | None:
-    """The newest campaign under ``results`` of this configuration and protocol with seeds left to run, all of which
-    are ``requested`` where that is given.
+    """Return the newest campaign under ``results`` of this configuration and protocol with seeds left to run.
 
-    Damaged folders are passed over, and so are links, which lead to folders that nobody has named.
+    If ``requested`` is given, it has all of them. Damaged folders and links are skipped.
     """
     for path in newest_first(results, CAMPAIGN_FILE):
         try:
@@ -130,7 +129,7 @@ def newest_unfinished(
 
 
 def newest_first(results: Path, name: str) -> list[Path]:
-    """The files of this name in the folders of ``results``, those of links left out, the newest folder first."""
+    """Return the files of this name in the folders of ``results``, links left out, the newest folder first."""
     # Names begin with the time in UTC, so their order is that of the campaigns.
     return sorted((path for path in results.glob(f"*/{name}") if not path.parent.is_symlink()), reverse=True)
 
@@ -147,13 +146,12 @@ def choose(
     *,
     only: bool = False,
 ) -> Campaign:
-    """The campaign to run: the one in ``out``, else the newest unfinished of the same configuration and protocol, else
-    a new one.
+    """Return the campaign in ``out``, the newest unfinished one of this configuration and protocol, or a new one.
 
     Writes nothing. ``device_name`` ends the new folder's name. A plan only grows: ``seeds`` are added to those that the
     campaign was begun with, and with ``only`` no others are run now. Without ``out`` a campaign is continued with
-    ``only`` where that completes its plan. Raises UsageError or Refused where ``out`` is something else, DataError
-    where what is in it is damaged.
+    ``only`` if that completes its plan. Raises UsageError or Refused if ``out`` is something else, DataError if it is
+    damaged.
     """
     now = now.astimezone(UTC)
     requested = tuple(seeds)
@@ -169,16 +167,15 @@ def choose(
     grown = tuple(dict.fromkeys((*found.seeds, *requested)))
     continued = replace(found, seeds=grown, claims=found.claims.updated(claims), requested=requested if only else None)
     differences = protocol.differences(found.protocol)
-    if differences and continued.to_run():  # Where nothing is left to run, none of its runs can differ.
+    if differences and continued.to_run():  # With no runs left, none can differ.
         raise Refused(f"OUT={out} was begun under another protocol: {'; '.join(differences)}; name another folder.")
     return continued
 
 
 def new_folder(results: Path, now: datetime, *names: str) -> Path:
-    """A folder that is not there yet, called by the time and the names: ``20240506T070809Z-page24-nvidia-h200``.
+    """Return a new folder's path, named by the time and the names: ``20240506T070809Z-page24-nvidia-h200``.
 
-    A name may be a person's own, so what a path, a shell or an archive could take amiss becomes a dash. Where another
-    campaign began in the same second it is the first of ``...-2``, ``...-3``.
+    Special characters become a dash. If the folder exists, it is the first of ``...-2``, ``...-3``.
     """
     words = [re.sub("[^a-z0-9]+", "-", name.lower()).strip("-")[:100] for name in names]
     folder = results / "-".join([f"{now:%Y%m%dT%H%M%SZ}", *filter(None, words)])
@@ -190,8 +187,9 @@ def new_folder(results: Path, now: datetime, *names: str) -> Path:
 
 
 def names_in(out: Path) -> list[str]:
-    """What is in the folder ``out`` beside its lock and what a killed harness left half-written; nothing where it is
-    not there yet. Raises UsageError.
+    """Return the names in the folder ``out`` without its lock and half-written files; none if it does not exist.
+
+    Raises UsageError.
     """
     try:
         return [path.name for path in out.iterdir() if path.name != ".lock" and not path.match(".*.part")]
@@ -202,7 +200,7 @@ def names_in(out: Path) -> list[str]:
 
 
 def _in_folder(out: Path, configuration: Configuration) -> Campaign | None:
-    """The campaign in ``out``, or None where it is not there yet or empty."""
+    """Return the campaign in ``out``, or None if it is missing or empty."""
     names = names_in(out)
     if not names:
         return None
@@ -217,21 +215,20 @@ def _in_folder(out: Path, configuration: Configuration) -> Campaign | None:
 
 @dataclass(frozen=True)
 class Ending(Generic[Run]):
-    """How a campaign ended: ``exit_code`` of the contract, and the outcomes of the runs it made, by seed."""
+    """How a campaign ended: the exit code, and the outcomes of its runs by seed."""
 
     exit_code: int
     outcomes: dict[Run, Outcome]
 
 
-#: The trainer's own exit codes that mean the next seed cannot fare better: usage, which is a campaign's own, and data
-#: and environment, which others made with it share.
+#: Exit codes of a trainer that end the campaign: usage, and data and environment, which end the other arms, too.
 USAGE, DATA_AND_ENVIRONMENT = 2, (3, 4)
-#: Statuses that are no failure; only a warm-up run is ever cut short.
+#: Statuses of success; only a warm-up run is ever cut short.
 ENDED_WELL = ("done", "cut_short")
 
 
 def warm_ups(protocol: RunConditions, left: Collection[Any], campaign: str = "") -> tuple[WarmUp, ...]:
-    """The runs to make before those that are ``left``, with the recipe of ``campaign``; none where nothing is left."""
+    """Return the warm-up runs of ``campaign``; none if no runs are ``left``."""
     return tuple(WarmUp(number, campaign) for number in range(1, protocol.warm_up + 1)) if left else ()
 
 
@@ -242,13 +239,12 @@ def run(
     *,
     all_needed: bool = False,
 ) -> Ending[Run]:
-    """Make every run in turn, each named by its seed, or whatever tells it from the others.
+    """Make the runs in order, each with its key.
 
-    A run that fails costs its seed and the rest goes on; two in a row end their campaign, which ``campaign_of`` tells
-    where several are made together, and so does USAGE. DATA_AND_ENVIRONMENT end them all, and so does what ends one of
-    them where ``all_needed``, as a side is worth nothing without the other. A WarmUp is a run like the others here,
-    save that it may be cut short and that its own failure is none of the campaign's. Exit codes: 0, or 5 where a run
-    failed, one of those three where it ended all there was, or 130 for an interruption.
+    A failed run costs its seed and the rest goes on. Two failures in a row, or USAGE, end their campaign, which
+    ``campaign_of`` returns for a run. DATA_AND_ENVIRONMENT end all campaigns, as does the end of one if ``all_needed``.
+    A WarmUp may be cut short, and its failure does not count. Exit codes: 0, 5 if a run failed, one of those three if
+    it ended all campaigns, or 130 for an interruption.
     """
     runs, outcomes = tuple(runs), dict[Run, Outcome]()
     alone = len(set(map(campaign_of, runs))) == 1

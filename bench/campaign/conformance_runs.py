@@ -1,4 +1,4 @@
-"""The runs that `check-trainer` makes of a program, each through ``bench.launch.launch`` like those of a campaign."""
+"""The runs of `check-trainer`, each through ``bench.launch.launch`` like those of a campaign."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ConformanceRunner:
-    """Starts one program several times, each time in its own folder below ``folder``.
+    """Start one program several times, each time in its own folder below ``folder``.
 
-    ``expected`` is what every start has in common; ``say`` is called with what is being done.
+    ``expected`` is common to all starts; ``say`` is called with each step.
     """
 
     program: Program
@@ -47,14 +47,14 @@ class ConformanceRunner:
     def all(self, quick: bool) -> Starts:
         """Make a whole run; unless ``quick`` another with the next seed and a target it reaches; one that is stopped.
 
-        Raises TrainerFailed where the program cannot be started, KeyboardInterrupt.
+        Raises TrainerFailed if the program cannot be started, KeyboardInterrupt.
         """
         seed, target_percent = self.expected.seed, self.expected.target_percent
         self.say(f"run with seed {seed} and target {target_percent:g} %")
         runs = [self.start(self.expected)]
         best = max((each.accuracy_percent for each in runs[0].record.epochs if each.view == "plain"), default=None)
         if not quick and runs[0].done and best is not None:
-            # Half of what it reaches: the next run crosses its target, unless its target is fixed at 94.
+            # Half of the accuracy reached, so that the next run crosses its target.
             second = replace(self.expected, seed=seed + 1, target_percent=max(0.5, round(best) / 2))
             self.say(f"run with seed {second.seed} and target {second.target_percent:g} %")
             runs.append(self.start(second))
@@ -77,7 +77,7 @@ class ConformanceRunner:
             raise TrainerFailed(outcome.reason, "give a program that this machine can run", code=outcome.code)
         begun, ended = clock.hello_ns, clock.ended_ns
         return Start(
-            asked=expected,
+            expected=expected,
             record=build_record_from(folder / EVENTS_FILE),
             events=_own_events(folder / EVENTS_FILE),
             left_running=tuple(f"{each.name} (process {each.pid})" for each in outcome.left_running),
@@ -90,7 +90,7 @@ def starts(
 ) -> Starts:
     """Start the program of the command ``typed`` as ``ConformanceRunner.all`` does, on the data and device ``wanted``.
 
-    What the runs leave stays in the new folder ``keep``, if given. Raises UsageError where that exists.
+    The runs' files stay in the new folder ``keep``, if given. Raises UsageError if it exists.
     """
     program = custom_trainer.read(typed, Path.cwd(), os.environ.get("PATH"))
     where = choose_device(wanted.device, err=True)

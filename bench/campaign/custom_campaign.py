@@ -1,4 +1,4 @@
-"""A campaign of a custom trainer: what takes the place of a recipe, and the plan for it."""
+"""A campaign of a custom trainer: its identity in place of a recipe, and its plan."""
 
 from __future__ import annotations
 
@@ -17,15 +17,14 @@ if TYPE_CHECKING:
     from bench.probes.device import Device
 
 TARGET_PERCENT = 94.0
-#: What a configuration says of the input and the precision, which a custom trainer chooses; each run's record has them
-#: as reported by the trainer.
+#: Input and precision of a custom trainer's configuration; each run's record has them as reported by the trainer.
 CHOOSES = "own"
 _CIFAR10 = "cifar10"
 
 
 @dataclass(frozen=True)
 class CustomTrainer:
-    """What a campaign knows of a custom trainer; ``sha256`` is of the command and its files."""
+    """A custom trainer; ``sha256`` is of the command and its files."""
 
     name: str
     sha256: str
@@ -47,12 +46,12 @@ def planned(typed: str, options: RunOptions, where: Device, target_percent: floa
     program = custom_trainer.read(typed, Path.cwd(), os.environ.get("PATH"))
     trainer = CustomTrainer(options.recipe or program.name, program.sha256, target_percent or TARGET_PERCENT)
     todo = plan.complete(replace(options, input=None, precision=None), where, trainer.name, _CIFAR10)
-    notice = "The synthetic dataset checks a trainer; a result on it is no CIFAR-10 result." if todo.notice else ""
-    return trainer, replace(todo, input=CHOOSES, precision=CHOOSES, own=program, notice=notice)
+    notice = "The synthetic dataset checks a trainer; a result on it is not a CIFAR-10 result." if todo.notice else ""
+    return trainer, replace(todo, input=CHOOSES, precision=CHOOSES, custom=program, notice=notice)
 
 
 def no_trainer(command: str, environ: Mapping[str, str]) -> None:
-    """Raises UsageError where the environment asks for a trainer that ``bench command`` does not start."""
+    """Raise UsageError if the environment names a trainer, which ``bench command`` does not start."""
     given = [name for name in ("TRAINER", "TARGET") if environ.get(name)]
     if given:
         raise UsageError(
@@ -62,6 +61,6 @@ def no_trainer(command: str, environ: Mapping[str, str]) -> None:
 
 
 def no_target(target_percent: float | None) -> None:
-    """Raises UsageError for a target without a custom trainer: that of a recipe belongs to the recipe."""
+    """Raise UsageError for a target without a custom trainer: a recipe has its own."""
     if target_percent is not None:
         raise UsageError("TARGET is for TRAINER, and a recipe has its own target", "leave TARGET out")

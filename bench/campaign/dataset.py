@@ -1,4 +1,4 @@
-"""The dataset of a campaign, checked before a trainer is started on it; downloaded where none was named or is there."""
+"""The dataset of a campaign, checked before a trainer starts; downloaded if none is named and CIFAR-10 is missing."""
 
 from __future__ import annotations
 
@@ -16,9 +16,7 @@ from resnet9.errors import DataError
 
 @dataclass(frozen=True)
 class Data:
-    """What the harness keeps of the dataset; ``where`` is what the trainer is given, and ``flat`` a trainer that is not
-    ours (BENCH_DATA_FLAT).
-    """
+    """The dataset; the trainer is given ``where``, a custom trainer also ``flat`` (BENCH_DATA_FLAT)."""
 
     where: str
     name: str
@@ -29,9 +27,9 @@ class Data:
 
 
 def load(named: str | None) -> Data:
-    """The dataset ``named`` (``synthetic``, a path or an https:// address), or CIFAR-10 where the checkout keeps it.
+    """Return the dataset ``named`` (``synthetic``, a path or an https:// address), or the checkout's CIFAR-10.
 
-    Raises the trainer's DataError where what is there is damaged, SystemExit where a download fails.
+    Raises the trainer's DataError if it is damaged, SystemExit if a download fails.
     """
     if named is None:
         where = str(_kept())
@@ -39,16 +37,15 @@ def load(named: str | None) -> Data:
     else:
         where = local(named)
     found = sources.load(where)
-    # The images go here; of the labels the few that predictions are counted against stay.
+    # Only the test labels are kept in memory.
     return Data(where, found.name, found.state, found.sha256, found.test_labels.tobytes())
 
 
 def local(named: str) -> str:
-    """What a trainer is given for the dataset ``named``: ``synthetic``, or the path of an archive or folder that it
-    reads.
+    """Return the trainer's name for the dataset ``named``: ``synthetic``, or the path of an archive or folder.
 
-    What lies at an https:// address is downloaded, and Parquet files are converted, into the checkout's data/. Raises
-    DataError where nothing is there, EnvironmentProblem where that cannot be done.
+    An https:// address is downloaded, and Parquet files are converted, into the checkout's data/. Raises DataError if
+    there is no dataset, EnvironmentProblem if that fails.
     """
     if named == dataset.SYNTHETIC:
         return named
@@ -58,13 +55,12 @@ def local(named: str) -> str:
     found = sources.find(place)
     if found.form.layout == dataset.PARQUET:
         return str(parquet.folder_of(found.path, found.files, _kept()))
-    # An unpacked folder itself, as a link to it in the folder around it leads nowhere in a container; with an archive
-    # goes its folder, which has the unpacked copy.
+    # A link to an unpacked folder would be broken in a container; an archive's folder has the unpacked copy.
     return str(place if found.path.is_file() else found.path)
 
 
 def prepare(named: str | None) -> int:
-    """Download and verify CIFAR-10, or check the copy that is ``named``, by the trainer's command; its exit code."""
+    """Download and verify CIFAR-10, or check the copy ``named``, by the trainer's command; return its exit code."""
     words = [] if named is None else [local(named)]
     return subprocesses.run_attached([sys.executable, "-m", "resnet9", "data", *words], CHECKOUT)
 
@@ -78,5 +74,5 @@ def _fetch_unless_there(folder: str) -> None:
         sources.describe(folder)
     except DataError:
         code = prepare(None)
-        if code:  # It has said why, on our terminal.
+        if code:  # The command has printed the reason.
             raise SystemExit(code) from None

@@ -1,4 +1,4 @@
-"""A dataset as one file that a program in any language can read, for trainers that are not ours (BENCH_DATA_FLAT)."""
+"""A dataset as one file that a program in any language can read, for custom trainers (BENCH_DATA_FLAT)."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from resnet9.data import dataset, sources
 if TYPE_CHECKING:
     from bench.campaign.dataset import Data
 
-#: The copy that the trainer keeps beside a verified archive has this form (resnet9.data.unpacked).
+#: The trainer's copy next to a verified archive has this form (resnet9.data.unpacked).
 _UNPACKED = "cifar10.u8"
 
 
 @contextmanager
 def added(data: Data, wanted: bool) -> Iterator[Data]:
-    """The dataset with its file, where one is ``wanted``, for as long as the ``with`` lasts."""
+    """Yield the dataset, with its file if ``wanted``."""
     if not wanted:
         yield data
         return
@@ -32,10 +32,9 @@ def added(data: Data, wanted: bool) -> Iterator[Data]:
 
 @contextmanager
 def file_of(data: Data) -> Iterator[Path]:
-    """One file with all labels, then all pixels, whose sha256 is the content hash: the one beside the archive, or one
-    that is gone when the ``with`` ends.
+    """Yield a file with all labels, then all pixels, whose sha256 is the content hash.
 
-    Raises EnvironmentProblem where the disk does not take it.
+    It is the one next to the archive, or a temporary one. Raises EnvironmentProblem if it cannot be written.
     """
     kept = _beside(data.where) / _UNPACKED
     if data.where != dataset.SYNTHETIC and kept.is_file() and _sha256(kept) == data.sha256:

@@ -16,13 +16,13 @@ from bench.rules import with_verdict
 from resnet9 import recipe as recipes
 from resnet9.recipe import Recipe, RecipeError
 
-#: What two lengths of one recipe may differ in: the schedule, and what is no number of the training.
+#: Fields in which two lengths of one recipe may differ: the schedule, and those outside the training.
 _OF_A_LENGTH = frozenset({"name", "summary", "source", "published", "epochs", "learning_rate"})
 
 
 @dataclass(frozen=True)
 class Length:
-    """The runs of one length that count, and those of its campaigns that do not."""
+    """The runs of one length that count, and those that do not."""
 
     recipe: str
     epochs: float
@@ -31,12 +31,12 @@ class Length:
 
     @property
     def accuracies(self) -> list[float]:
-        """Final accuracies in percent, with the test-time augmentation of the recipe."""
+        """Return the final accuracies in percent, with the recipe's test-time augmentation."""
         return [each.epochs[-1].accuracy_percent for each in self.records]
 
     @property
     def reached(self) -> int:
-        """Runs that reached the target."""
+        """Return the number of runs that reached the target."""
         return sum(each.reached for each in self.records)
 
 
@@ -77,8 +77,7 @@ def report(recipe: str, folders: Sequence[Path], default: Path, share: float, ru
 
 
 def campaigns(folders: Sequence[Path]) -> list[StoredCampaign]:
-    """The campaigns in or under these folders, each built from its events. Raises DataError for a damaged one,
-    and for a folder that is not there."""
+    """Return the campaigns in or under these folders. Raises DataError for a damaged or missing one."""
     for folder in folders:
         if not folder.is_dir():
             raise DataError(f"there is no folder {folder}", "give results folders, such as results/published")
@@ -87,7 +86,7 @@ def campaigns(folders: Sequence[Path]) -> list[StoredCampaign]:
 
 
 def lengths(recipe: Recipe, found: Iterable[StoredCampaign]) -> tuple[Length, ...]:
-    """The runs of campaigns whose recipe is ``recipe`` at some length, by length; what is not of it is passed over."""
+    """Return the runs of campaigns whose recipe is ``recipe`` at some length, by length."""
     gathered: dict[float, tuple[str, list[Record], int]] = {}
     for campaign in found:
         other = recipe_of(campaign.configuration, campaign.recipe)
@@ -107,17 +106,17 @@ def lengths(recipe: Recipe, found: Iterable[StoredCampaign]) -> tuple[Length, ..
 
 
 def _each_once(records: Iterable[Record]) -> Iterable[Record]:
-    """The records without copies of the same run."""
+    """Return the records without copies of the same run."""
     return {(each.utc, each.spawned_ns, each.seed): each for each in records}.values()
 
 
 def same_tricks(one: Recipe, other: Recipe) -> bool:
-    """Whether two recipes differ in nothing but their length and the schedule of the learning rate."""
+    """Return whether two recipes differ only in length and learning rate schedule."""
     return _tricks(asdict(one)) == _tricks(asdict(other))
 
 
 def same_training(one: Recipe, other: Recipe) -> bool:
-    """Whether two recipes train alike and differ in their names and prose at most."""
+    """Return whether two recipes train alike and differ at most in names and descriptions."""
     alike = (one.epochs, one.learning_rate) == (other.epochs, other.learning_rate)
     return alike and same_tricks(one, other)
 
@@ -127,12 +126,13 @@ def _tricks(table: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def recipe_of(configuration: Configuration, table: Mapping[str, Any]) -> Recipe | None:
-    """Return the recipe of a campaign, from the ``table`` in its ``campaign.json`` or, where old files have none, from
-    this checkout; None where neither is what the runs trained.
+    """Return the recipe of a campaign, from its ``campaign.json`` or, for old files, from this checkout.
+
+    None if neither is what the runs trained.
     """
     name = configuration.recipe
     if not table and name.rpartition(":")[0].endswith(".json"):
-        return None  # Nothing that a results folder names is opened.
+        return None  # No path named by a results folder is opened.
     try:
         found = recipes.from_table(table) if table else recipes.load(name)
     except RecipeError:
@@ -143,14 +143,14 @@ def recipe_of(configuration: Configuration, table: Mapping[str, Any]) -> Recipe 
 def recipe_table(campaign: CampaignFile) -> dict[str, Any]:
     """Return the whole table of a campaign's recipe, as it was run or, for an old campaign, as it is shipped.
 
-    Empty where neither is known, as of another program's.
+    Empty if neither is known, as for a custom trainer.
     """
     found = None if campaign.recipe else recipe_of(campaign.configuration, {})
     return campaign.recipe if found is None else asdict(found)
 
 
 def published(recipe: Recipe) -> tuple[Published, ...]:
-    """What was published for shipped recipes of the same network and tricks, where the spread is known, too."""
+    """Return the published accuracies, with a spread, of shipped recipes of the same network and tricks."""
     return tuple(
         Published(
             each.name,

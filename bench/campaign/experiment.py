@@ -1,7 +1,6 @@
-"""The experiment engine: arms x seeds, their runs interleaved in one folder, warmed up, continued and concluded alike.
+"""The experiment engine: arms x seeds, their runs interleaved in one folder.
 
-An arm is a campaign of its own in a folder of its name. What is compared is in ``bench.record.experiment``; how, in
-``bench.report.experiments``.
+An arm is a campaign in a folder of its name. See also ``bench.record.experiment`` and ``bench.report.experiments``.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ if TYPE_CHECKING:
     from bench.probes.device import Device
     from resnet9.recipe import Recipe
 
-#: An arm by name, and a seed; or a run before those that count.
+#: An arm's name and a seed, or a warm-up run.
 Turn = tuple[str, int] | WarmUp
 
 
@@ -51,8 +50,7 @@ Turn = tuple[str, int] | WarmUp
 class Arm:
     """How the runs of one arm are made.
 
-    ``warmed`` arms have a warm-up run before the first run. ``label`` names the arm in a sentence and ``title`` in the
-    line before each of its runs, where that is not its name.
+    ``warmed`` arms have a warm-up run. ``label`` names the arm in a sentence, ``title`` in the line before its runs.
     """
 
     plan: Plan
@@ -66,10 +64,10 @@ class Arm:
 
 @dataclass(frozen=True)
 class Design(Generic[Stored]):
-    """The arms of an experiment by name, and what is written and printed about it before its first run.
+    """The arms of an experiment by name, and their description.
 
-    ``stored`` makes what the experiment's file says of the arms and their configurations, ``introduction`` the lines to
-    print. ``all_needed`` is that of ``bench.campaign.campaign.run``.
+    ``stored`` returns the content of the experiment's file, ``introduction`` the lines to print before the first run.
+    ``all_needed`` is that of ``bench.campaign.campaign.run``.
     """
 
     arms: Mapping[str, Arm]
@@ -83,7 +81,7 @@ def run(
 ) -> tuple[int, Comparison | None]:
     """Make the runs of an experiment that are left, write and print its tables.
 
-    Returns the exit code, 0 or that of an interruption, and the comparison of an A/B. Raises what failed runs mean.
+    Returns the exit code, 0 or that of an interruption, and the comparison of an A/B. Raises the error of failed runs.
     """
     with (
         signals.interrupt_on_stop_signals(),
@@ -120,18 +118,17 @@ def _echo(prefix: str, line: str) -> None:
 
 @dataclass(frozen=True)
 class Experiment(Generic[Stored]):
-    """An experiment's folder, what is compared in it, and the campaign of each arm by name."""
+    """An experiment's folder and definition, and the campaign of each arm by name."""
 
     folder: Path
     stored: Stored
     campaigns: Mapping[str, Campaign]
 
     def left(self) -> tuple[tuple[str, int], ...]:
-        """Return the runs still to be made, all arms of a seed before the next seed, so that drift weighs on all alike.
+        """Return the runs to be made, all arms of a seed before the next seed, so that drift affects all alike.
 
-        Pairs are made in the order A B B A A B ..., and a run without its partner is made again with it: hours may lie
-        between the two. Elsewhere runs that have failed before come last, so that an arm that cannot be trained keeps
-        no other from its runs.
+        Pairs are made in the order A B B A A B ..., and a run without its partner is repeated with it. Elsewhere runs
+        that failed before come last.
         """
         if self.stored.paired:
             names = tuple(self.campaigns)
@@ -141,17 +138,17 @@ class Experiment(Generic[Stored]):
         return tuple(sorted(runs, key=lambda run: self.campaigns[run[0]].failed(run[1])))
 
     def _done(self, seed: int, *names: str) -> bool:
-        """Whether the runs of these arms, or of all, ended well or were ended after enough epochs."""
+        """Return whether the runs of these arms, or of all, ended well or after enough epochs."""
         folders = (self.campaigns[name].run_folder(seed) for name in names or self.campaigns)
         return all(run_status(each) in ENDED_WELL for each in folders)
 
     def prepare(self) -> None:
-        """Make the folders, remove what a killed harness left half-written, and write what is to be done.
+        """Make the folders, remove half-written files, and write the experiment's file.
 
-        Only for who holds the folder's lock. Raises EnvironmentProblem where the disk does not take it.
+        The caller holds the folder's lock. Raises EnvironmentProblem if writing fails.
         """
         disk.remove_parts(self.folder)
-        # First of all, so that a folder whose harness is killed here is known for what it is.
+        # First, so that the folder is recognised even if the harness is killed here.
         self._write_stored()
         for each in self.campaigns.values():
             with wrap_disk_errors(each.folder):
@@ -160,7 +157,7 @@ class Experiment(Generic[Stored]):
             each.write()
 
     def write(self) -> None:
-        """Put the experiment's file and each ``campaign.json`` in place, with the status as the folders show it now."""
+        """Write the experiment's file and each ``campaign.json`` with the present status."""
         for each in self.campaigns.values():
             each.write()
         self._write_stored()
@@ -178,7 +175,7 @@ def choose(
     """Return the experiment to run: the one in ``out``, else the newest unfinished one like ``wanted``, else a new one.
 
     Writes nothing. ``arms`` are the campaigns of its arms by name, but for folder, seeds and time. Raises UsageError or
-    Refused where ``out`` is something else, DataError where it is damaged.
+    Refused if ``out`` is something else, DataError if it is damaged.
     """
     now = now.astimezone(UTC)
     new = replace(wanted, created_utc=f"{now:%Y-%m-%dT%H:%M:%SZ}")
@@ -212,7 +209,7 @@ def _at(folder: Path, stored: Stored, arms: Mapping[str, Campaign]) -> Experimen
 
 
 def _grown(found: Experiment[Stored], wanted: Stored) -> Experiment[Stored]:
-    """A plan only grows: the seeds asked for now are added to those that were asked for before."""
+    """Add the requested seeds to the plan."""
     seeds = tuple(dict.fromkeys((*found.stored.seeds, *wanted.seeds)))
     grown = {name: replace(each, seeds=seeds) for name, each in found.campaigns.items()}
     return Experiment(found.folder, replace(found.stored, seeds=seeds), grown)
@@ -230,9 +227,9 @@ def _newest_unfinished(results: Path, wanted: Stored, arms: Mapping[str, Campaig
 
 
 def _differences(found: Experiment[Stored], wanted: Stored) -> list[str]:
-    """In what an experiment is not the one wanted, ``found`` having the configurations that are.
+    """Return the differences of an experiment from the requested one, whose configurations ``found`` has.
 
-    Raises DataError where a ``campaign.json`` in it is damaged.
+    Raises DataError if a ``campaign.json`` in it is damaged.
     """
     differences = found.stored.differences(wanted)
     for each in found.campaigns.values():
@@ -280,9 +277,9 @@ class _Interleaved(Generic[Stored]):
                 return runner.make(campaign, arm.plan, self.data, turn)
             title = f"{arm.title or arm.label or name}, seed {turn[1]} (run {left.index(turn) + 1} of {len(left)})"
             outcome = runner.make(campaign, arm.plan, self.data, turn[1], title)
-            if not self.made.stored.paired:  # A part of its runs answers a part of its questions.
+            if not self.made.stored.paired:  # An unfinished experiment has partial results.
                 experiments.publish(self.made.folder, None)
-            # Ended by us after enough epochs, which is all that was wanted of it.
+            # Ended by the harness after enough epochs.
             return replace(outcome, status="done") if outcome.status == "cut_short" else outcome
 
         warm_ups = [each for name in self._warmed for each in campaigns.warm_ups(conditions, left, name)]
@@ -290,7 +287,7 @@ class _Interleaved(Generic[Stored]):
             return campaigns.run([*warm_ups, *left], make_run, _arm_of, all_needed=self.all_needed)
 
     def _conclude(self, ending: Ending[Turn]) -> int:
-        """Print where the results are, or why runs were stopped: the exit code. Raises what failed ones mean."""
+        """Print the results folder, or why runs were stopped; return the exit code. Raises the error of failed runs."""
         place = display_path(self.made.folder)
         if not ending.exit_code:
             click.echo(f"The table, its records and logs are in {place}.")

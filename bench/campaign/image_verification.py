@@ -1,4 +1,4 @@
-"""``bench image verify``: what only a GPU and the real image can show."""
+"""``bench image verify``: checks that need a GPU and the real image."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ if TYPE_CHECKING:
     from bench.probes.device import Device
 
 SMOKE, SEED = "smoke", 0
-#: From the request to stop to the end of everything (docs/guide/containers.md promises it).
+#: From the stop request to the end of all processes (docs/guide/containers.md).
 STOP_SECONDS = 5.0
 
 
 def verify(
     device: str | None, options: selection.ContainerOptions, out: str | None, *, tests: bool, runs: bool, write: bool
 ) -> int:
-    """Make every check and write down what was found; return 0 where none failed, else 1.
+    """Make every check and write the result; return 0 if none failed, else 1.
 
     ``tests``: the trainer's own tests as well; ``runs``: a smoke campaign and a run that is stopped; ``write``: the
     result into docker/images.toml as well.
@@ -65,7 +65,7 @@ def verify(
             found += _tell(_smoke(options, placed, where, folder))
     body = redaction.redact_event({"found": [asdict(each) for each in found]}, Identity.of_this_process())
     replace_file(folder / "verify.json", json.dumps(body, indent=1) + "\n")
-    if write:  # last: a changed table makes the runs before it suspect
+    if write:  # last: a changed table makes the checkout dirty
         click.echo(acceptance.write(placed, where, answer, tried))
     failed = [each.what for each in found if each.passed is False]
     place = display_path(folder)
@@ -78,7 +78,7 @@ def verify(
 
 def _tell(found: list[Found]) -> list[Found]:
     for each in found:
-        acceptance.tell(each)
+        acceptance.print_check(each)
     return found
 
 
@@ -95,7 +95,7 @@ def _digest(chosen: selection.ContainerChoice) -> Found:
 
 
 def _stopped(placed: ContainerTarget, where: Device, folder: Path) -> list[Found]:
-    """Stop a run after its hello: how long that takes, and what is left."""
+    """Stop a run after its hello; check the time it takes and the processes left."""
     request = trainer_command.Request(
         SMOKE, trainer_command.SYNTHETIC, "auto", "auto", where.asked, SEED, os.cpu_count() or 1
     )
@@ -152,7 +152,7 @@ def _smoke(options: selection.ContainerOptions, placed: ContainerTarget, where: 
 
 
 def _telemetry(record: Record, where: Device) -> list[Found]:
-    """Whether the harness outside saw the trainer inside: its CPU time and, on a card, its process as its own."""
+    """Check that the harness sees the trainer in the container: its CPU time and its process on the GPU."""
     spent = record.trainer_cpu_seconds
     found = [Found("the trainer's CPU time is seen", bool(spent), f"{spent:.1f} s" if spent else "none was")]
     if where.kind == "gpu":

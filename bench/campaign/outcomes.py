@@ -1,4 +1,4 @@
-"""Messages on runs that did not end well, and on what could not be read of the machine."""
+"""Messages on failed runs, and on values of the machine that could not be read."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _discarded(record: Record) -> str:
 
 
 def missing(telemetry: Telemetry, fingerprint: Mapping[str, Any] = MappingProxyType({})) -> list[str]:
-    """Return a sentence for each thing of the machine that a run could not read."""
+    """Return a sentence for each kind of value that a run could not read."""
     lines = []
     if telemetry.gpu_lost:
         lines.append(f"The GPU was lost while it was sampled, and the run went on: {telemetry.gpu_lost.rstrip('.')}.")
@@ -35,7 +35,7 @@ def missing(telemetry: Telemetry, fingerprint: Mapping[str, Any] = MappingProxyT
         lines.append(f"Facts of the GPU that its driver did not give, and no rule judges: {', '.join(facts)}.")
     silent = [f"{name} ({why})" for name, why in unanswered(telemetry.gpu.get("calls", {})).items()]
     if silent:
-        empty = "what these would tell stays empty, and `make doctor` says what helps, if anything"
+        empty = "these values stay empty; type `make doctor` for advice"
         lines.append(f"The GPU's driver does not give {', '.join(silent)}; {empty}.")
     rare = [name for name in telemetry.host_absent if name.startswith(NOT_EVERYWHERE)]
     hidden = [name for name in telemetry.host_absent if name not in rare]
@@ -50,7 +50,7 @@ def missing(telemetry: Telemetry, fingerprint: Mapping[str, Any] = MappingProxyT
 
 @contextmanager
 def finished(finish: Callable[[], None]) -> Iterator[None]:
-    """Call ``finish`` however the ``with`` ends, except by a second Ctrl-C."""
+    """Call ``finish`` after the ``with``, also on an error, but not on a second Ctrl-C."""
     try:
         yield
     except Exception:
@@ -62,7 +62,7 @@ def finished(finish: Callable[[], None]) -> Iterator[None]:
 def raise_for_outcome(ending: Ending[Run], kept: str, name: Callable[[Any], str]) -> tuple[int, str]:
     """Return the exit code and message of an interruption; raise the error of any other bad end.
 
-    ``kept`` says what remains and what the same command does now; ``name`` names a run that is no warm-up.
+    ``kept`` is the sentence on what remains; ``name`` names a run other than a warm-up.
     """
     if ending.exit_code == 130:
         return ending.exit_code, f"Stopped. {kept}"

@@ -22,7 +22,7 @@ from bench.report.formats.parquet import require
 from resnet9.data import converted
 from resnet9.data.official import CIFAR10, CLASS_NAMES, PIXEL_BYTES, SIDE, Edition
 
-#: What a PNG of 32 x 32 pixels can take: 3.1 kB without any compression, and some notes.
+#: The limit of a PNG of 32 x 32 pixels: 3.1 kB without compression, and metadata.
 MOST_PNG_BYTES = 8192
 #: Signature and header of such a PNG: 8 bits a channel, RGB.
 PNG_HEADER = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + struct.pack(">IIBB", SIDE, SIDE, 8, 2)
@@ -31,10 +31,10 @@ CHUNK_BYTES = 1 << 20
 
 
 def folder_of(place: Path, files: Sequence[Path], kept: Path, edition: Edition = CIFAR10) -> Path:
-    """The folder beneath ``kept`` with the images of ``files`` in the binary layout; converted if it is not there yet.
+    """Return the folder below ``kept`` with the images of ``files`` in the binary layout; convert them if needed.
 
-    Its name is made from the bytes of the files. Raises DataError where they are not the hub's cifar10, and
-    EnvironmentProblem where they cannot be converted here.
+    Its name is made from the bytes of the files. Raises DataError if they are not the hub's cifar10, and
+    EnvironmentProblem if they cannot be converted here.
     """
     most_bytes = edition.images * MOST_PNG_BYTES
     if sum(path.stat().st_size for path in files) > most_bytes:
@@ -63,7 +63,7 @@ def _key(files: Sequence[Path]) -> str:
 
 
 def _split(path: Path) -> str:
-    """``train`` or ``test``: what its name begins with, else the folder it lies in."""
+    """Return ``train`` or ``test``, from the beginning of the file's name, else from its folder's."""
     return next((split for split in ("train", "test") if path.name.startswith(f"{split}-")), path.parent.name)
 
 
@@ -81,9 +81,7 @@ def _fill(files: Sequence[Path], place: Path, split: str, labels: np.ndarray[Any
 
 
 def _rows(path: Path, most_rows: int) -> Iterator[tuple[object, object]]:
-    """Label and PNG of each row of a file, as they are. Raises DataError for a file that has other columns or is too
-    large.
-    """
+    """Yield label and PNG of each row of a file. Raises DataError for other columns or a file too large."""
     import pyarrow
     import pyarrow.compute
     import pyarrow.parquet
@@ -102,7 +100,7 @@ def _rows(path: Path, most_rows: int) -> Iterator[tuple[object, object]]:
         unpacked = sum(about.row_group(index).total_byte_size for index in range(about.num_row_groups))
         if about.num_rows > most_rows or unpacked > most_rows * MOST_PNG_BYTES + CHUNK_BYTES:
             raise _refused(path, f"has {about.num_rows:,} rows in {unpacked:,} bytes, too many")
-    # A value that many rows share is read once and not once a row: 1 kB can hold one that fills the memory.
+    # A value shared by many rows is read once: else 1 kB of dictionary encoding could fill the memory.
     with pyarrow.parquet.ParquetFile(path, read_dictionary=["img.bytes"]) as file:
         for batch in file.iter_batches(batch_size=500, columns=["img.bytes", "label"]):
             images = batch.column("img")
@@ -130,7 +128,7 @@ def _pixels(png: object, path: Path, row: int) -> np.ndarray[Any, Any]:
 
 @contextmanager
 def _read_errors(path: Path) -> Iterator[None]:
-    """Turn whatever is raised on damaged bytes, which can be anything, into DataError."""
+    """Turn any exception on damaged bytes into DataError."""
     try:
         yield
     except DataError:

@@ -1,4 +1,4 @@
-"""What to run on this machine: the options of a command, with the defaults for a machine with a GPU or without."""
+"""Plan a campaign from a command's options, with defaults for a machine with or without a GPU."""
 
 from __future__ import annotations
 
@@ -21,10 +21,9 @@ if TYPE_CHECKING:
     from bench.launch.custom_trainer import Program
 
 SMOKE = "smoke"
-#: The default recipe on a GPU: ResNet9, long enough that at least 98 % of runs reach 94 % (`bench choose-epochs`). A
-#: test holds it to the rule of `bench.analysis.reliability`.
+#: The default recipe on a GPU: ResNet9, long enough that at least 98 % of runs reach 94 % (`bench choose-epochs`).
 FULL = "resnet9"
-#: The fastest recipe that is as reliable: what a CPU can train to 94 % in minutes.
+#: The fastest recipe that is as reliable: a CPU trains it in minutes.
 FAST = "speedrun"
 SYNTHETIC = "synthetic"
 _SMOKE_SEEDS, _FULL_SEEDS = "2", "5"
@@ -36,7 +35,7 @@ _ON_THIS_CPU = (
 
 @dataclass(frozen=True)
 class RunOptions:
-    """The options of a command; None where one was not given."""
+    """The options of a command; None for one not given."""
 
     recipe: str | None = None
     seeds: str | None = None
@@ -50,11 +49,11 @@ class RunOptions:
 
 @dataclass(frozen=True)
 class Plan:
-    """A campaign to be made.
+    """A campaign to run.
 
-    ``data`` None is CIFAR-10 where the checkout keeps it; ``notice`` is a line to tell first; ``own`` is a person's own
-    trainer; ``placed`` is the container that runs are made in, None for none; ``variables`` are of its trainer's
-    environment, over those of ours. ``seeds_named`` says that the person named the seeds.
+    ``data`` None is the checkout's CIFAR-10; ``notice`` is a line to print first; ``custom`` is a custom trainer;
+    ``placed`` is the container of the runs, None for native ones; ``variables`` are added to the trainer's environment.
+    ``seeds_named`` says that the seeds were given.
     """
 
     recipe: str
@@ -65,7 +64,7 @@ class Plan:
     device: Device
     threads: int
     notice: str = ""
-    own: Program | None = None
+    custom: Program | None = None
     placed: ContainerTarget | None = None
     variables: Mapping[str, str] = field(default_factory=dict)
     seeds_named: bool = False
@@ -73,9 +72,9 @@ class Plan:
 
 @dataclass(frozen=True)
 class GpuWatch:
-    """The GPU to sample, and where there is none ``why_none``, a clause that a record may tell.
+    """The GPU to sample, or ``why_none``, a clause for the record.
 
-    ``notice`` is a sentence for the terminal where the person asked for one that is not to be had.
+    ``notice`` is a sentence for the terminal if the requested GPU is not available.
     """
 
     chosen: GpuSelection | None
@@ -89,10 +88,9 @@ def watched(
     look: Callable[[], gpu.GpuInventory] = gpu.discover,
     container_kind: Callable[[], str] = container.kind,
 ) -> GpuWatch:
-    """The GPU that ``watch`` (auto, none, an index or a UUID) means while ``where`` trains; auto is the one that does.
+    """Return the GPU ``watch`` (auto, none, an index or a UUID) while ``where`` trains; auto is the one that trains.
 
-    One that is not there, or a driver that does not work, costs its values and never the run. Raises UsageError for a
-    word that is none of these.
+    A missing GPU or a broken driver costs its values, not the run. Raises UsageError for any other word.
     """
     watch = watch or "auto"
     if watch == "none":
@@ -119,7 +117,7 @@ def watched(
     except gpu.GpuLost as problem:
         return _unwatched(watch, f"that GPU is lost ({problem.why})", "restart the machine, or name another one")
     except gpu.GpuProblem as problem:
-        return _unwatched(watch, f"the driver does not work ({type(problem).__name__})", "make doctor tells more")
+        return _unwatched(watch, f"the driver does not work ({type(problem).__name__})", "type `make doctor`")
     except EnvironmentProblem:
         return _unwatched(watch, "WATCH names none of the GPUs here", f"there are {_listed(sight.gpus)}")
     if chosen is None:
@@ -138,10 +136,7 @@ def _listed(gpus: Sequence[gpu.Gpu]) -> str:
 
 
 def recipe_name(options: RunOptions, where: Device) -> str:
-    """The recipe asked for, or the one that this machine can make something of.
-
-    Raises UsageError for a contradiction.
-    """
+    """Return the requested recipe, or the default for this machine. Raises UsageError for a contradiction."""
     if options.smoke:
         if options.recipe not in (None, SMOKE):
             raise UsageError(
@@ -162,13 +157,13 @@ def recipe_name(options: RunOptions, where: Device) -> str:
 
 
 def absolute(recipe: str) -> str:
-    """Return the name of a recipe as a trainer that runs in another folder understands it, too."""
+    """Return the name of a recipe, or its absolute path."""
     place, _, table = recipe.rpartition(":")
     return f"{Path(place).absolute()}:{table}" if place.endswith(".json") else recipe
 
 
 def complete(options: RunOptions, where: Device, recipe: str, dataset: str) -> Plan:
-    """The plan for a ``recipe`` that is made for ``dataset`` (``cifar10`` or ``synthetic``). Raises UsageError."""
+    """Return the plan for a ``recipe`` made for ``dataset`` (``cifar10`` or ``synthetic``). Raises UsageError."""
     data = None if options.smoke else options.data
     if data is None and dataset == SYNTHETIC:
         data = SYNTHETIC
@@ -186,7 +181,7 @@ def complete(options: RunOptions, where: Device, recipe: str, dataset: str) -> P
 
 
 def usable_cpus(machine: host.Host) -> int:
-    """The CPUs this process may run on, and no more than a container's share of CPU time keeps busy."""
+    """Return the number of CPUs this process may use, limited by a container's share of CPU time."""
     share = machine.cgroup_cpu_cores
     return machine.cpu_cores if share is None else max(1, min(machine.cpu_cores, math.ceil(share)))
 
@@ -196,6 +191,6 @@ def _given(word: str | None) -> str | None:
 
 
 def _notice(where: Device) -> str:
-    checks = "This checks the harness on a built-in stand-in and is no CIFAR-10 result."
+    checks = "This checks the harness on the synthetic dataset and is not a CIFAR-10 result."
     more = _ON_THIS_CPU if where.kind == "cpu" else "For a CIFAR-10 result: make bench."
     return f"{checks} {more}"

@@ -1,4 +1,4 @@
-"""The facts about this machine that the rules of ``bench.rules`` need before a run; nothing is judged here."""
+"""Gather the facts about this machine that the rules of ``bench.rules`` need before a run."""
 
 from __future__ import annotations
 
@@ -27,8 +27,9 @@ from resnet9.errors import DataError
 
 @dataclass(frozen=True)
 class Place:
-    """Where runs would be made: ``text`` is a sentence, ``problem`` says why they could not be; ``image`` is its
-    TensorFlow and name, empty for a native run.
+    """Where runs would be made: ``text`` is a sentence, ``problem`` says why that is not possible.
+
+    ``image`` is its TensorFlow and name, empty for a native run.
     """
 
     text: str = ""
@@ -63,7 +64,7 @@ def find_place(options: selection.ContainerOptions, device: str) -> Place:
 
 
 def find_data(named: str | None) -> Data:
-    """Return CIFAR-10 at ``named``, or where the checkout keeps it, by names and sizes of its files alone."""
+    """Return CIFAR-10 at ``named``, or in the checkout, by names and sizes of its files only."""
     if named and sources.is_address(named):
         named = None  # it is downloaded to the same place
     place = (named, CHECKOUT / dataset.DEFAULT_FOLDER)
@@ -90,7 +91,7 @@ def gather(
     environ: Mapping[str, str] = os.environ,
     place: Place = Place(),
 ) -> Facts:
-    """The facts about this machine, for runs that write in ``results``; takes as long as TensorFlow's import."""
+    """Return the facts about this machine for runs that write in ``results``; takes as long as TensorFlow's import."""
     seen, cpus = host.read(), cpu.read()  # first, before our own work shows in the load
     binding, binding_problem = _binding()
     gpus = _gpus(device, environ.get("CUDA_VISIBLE_DEVICES"))
@@ -148,7 +149,7 @@ def gather(
 
 
 def packages_unlike_lock(lock: Path) -> tuple[str, ...] | None:
-    """The packages of ``lock`` that are installed in another version, as ``numpy 1.26.4``; None without such a file."""
+    """Return packages installed in another version than ``lock``'s, as ``numpy 1.26.4``; None without such a file."""
     try:
         pins = re.findall(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)", lock.read_text(encoding="utf-8"), re.MULTILINE)
     except OSError:
@@ -177,7 +178,7 @@ class _Gpus:
 
 
 def _gpus(device: str, cuda_visible_devices: str | None) -> _Gpus:
-    """The GPUs, the state of the one that a run on ``device`` gets, and what is wrong where there is none."""
+    """Return the GPUs, the state of the one that a run on ``device`` gets, and why there is none."""
     try:
         sight = gpu.discover()
     except gpu.GpuProblem as problem:
@@ -193,7 +194,7 @@ def _gpus(device: str, cuda_visible_devices: str | None) -> _Gpus:
 
 
 def _state(chosen: gpu.Gpu) -> CardState:
-    """The card as it is now; what it does not tell, or does not get to, is not known."""
+    """Return the present state of the card; values that it does not report are None."""
     try:
         fixed = gpu.facts(chosen.uuid)
         before, sample, calls = _sampled(chosen.uuid)

@@ -1,8 +1,7 @@
-"""The terminal's view of a campaign while it runs: a line an epoch, and on a terminal one living line below them.
+"""The progress display of a campaign: a line an epoch and, on a terminal, a status line below them.
 
-The living line is drawn by hand, with a carriage return and "erase to the end of the line" (ECMA-48). A redraw costs
-about 12 us of the parent, where a table library takes 100 us, and no killed process leaves a terminal without its
-cursor. It is redrawn at most twice a second for events, and once a second for the time.
+The status line uses a carriage return and "erase to the end of the line" (ECMA-48). A redraw costs about 12 us, where a
+table library takes 100 us and may leave the terminal without its cursor. It is redrawn at most twice a second.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ _GREEN, _DIM, _PLAIN = "\x1b[32m", "\x1b[2m", "\x1b[0m"
 
 
 class RunView:
-    """What there is to show of one run, from its events; times in ns are CLOCK_MONOTONIC. A warm-up has no ``seed``."""
+    """The state of one run from its events; times in ns are CLOCK_MONOTONIC. A warm-up has no ``seed``."""
 
     def __init__(self, seed: int | None, began_ns: int) -> None:
         self.seed, self.began_ns = seed, began_ns
@@ -38,7 +37,7 @@ class RunView:
         self._last_ns = began_ns
 
     def take(self, event: protocol.Event, received_ns: int) -> None:
-        """Learn from an event."""
+        """Update the state from an event."""
         if isinstance(event, protocol.Hello):
             self.epochs, self.target_percent = float(event.recipe["epochs"]), float(event.recipe["target_percent"])
             self.doing = "compiling"
@@ -61,12 +60,12 @@ class RunView:
 
     @property
     def reached(self) -> bool:
-        """The last evaluation meets the target."""
+        """Return whether the last evaluation meets the target."""
         last, target = self.last, self.target_percent
         return last is not None and target is not None and 100 * last.correct >= target * last.total
 
     def seconds_left(self, now_ns: int) -> float | None:
-        """An estimate to the end of the schedule from the mean epoch so far; None before the first epoch is over."""
+        """Return an estimate from the mean epoch so far; None before the end of the first epoch."""
         if self.last is None or self.epochs is None or self.last.epoch <= 0:
             return None
         since_ns = self.began_ns if self._training_since_ns is None else self._training_since_ns
@@ -74,7 +73,7 @@ class RunView:
         return max(0.0, (self.epochs - self.last.epoch) * epoch_ns - (now_ns - self._last_ns)) / 1e9
 
     def line(self) -> str:
-        """The last evaluation as one line of a table; empty before there is one."""
+        """Return the last evaluation as a line of a table; empty before there is one."""
         last = self.last
         if last is None:
             return ""
@@ -87,17 +86,17 @@ class RunView:
 
 
 def duration_text(seconds: float) -> str:
-    """``0:42``, ``12:03`` or ``1:02:03``."""
+    """Return ``0:42``, ``12:03`` or ``1:02:03``."""
     minutes, second = divmod(int(seconds), 60)
     hours, minute = divmod(minutes, 60)
     return f"{hours}:{minute:02d}:{second:02d}" if hours else f"{minute}:{second:02d}"
 
 
 class Progress:
-    """Shows a campaign of ``runs`` runs on ``stream``; an observer of each run in turn.
+    """Show the progress of a campaign of ``runs`` runs on ``stream``, as an observer of each run.
 
-    ``living`` is for a terminal that can erase a line, ``colour`` for one that has colours. A stream that breaks (a
-    closed pipe) silences the display and never the campaign.
+    ``living`` is for a terminal that can erase a line, ``colour`` for one with colours. A broken stream (a closed pipe)
+    ends the display, not the campaign.
     """
 
     def __init__(self, stream: TextIO, runs: int, *, living: bool, colour: bool) -> None:
@@ -110,11 +109,11 @@ class Progress:
         self._dirty = False
 
     def begin(self, seed: int | None, now_ns: int) -> None:
-        """The run of ``seed`` begins, or a warm-up run, which has none and is none of the campaign's ``runs``."""
+        """Begin the run of ``seed``, or a warm-up run, which has none and is not counted."""
         self._view = RunView(seed, now_ns)
 
     def end(self, now_ns: int, line: str) -> None:
-        """The run is over; ``line`` says how it went."""
+        """End the run; ``line`` is its result."""
         assert self._view is not None
         if self._view.seed is not None:
             self._finished_ns.append(now_ns - self._view.began_ns)
@@ -122,13 +121,13 @@ class Progress:
         self.say(line)
 
     def say(self, line: str) -> None:
-        """Print a line that stays; above a living line it comes with that line's next redraw, so nothing flickers."""
+        """Print a line that stays; above a status line it waits for the next redraw, so nothing flickers."""
         self._kept_back.append(line)
         if not self._living or self._view is None:
             self._write(self._lines_that_stay())
 
     def event(self, event: protocol.Event, received_ns: int) -> None:
-        """Take an event of the run in progress, and show what is new."""
+        """Update the display from an event of the current run."""
         view = self._view
         if view is None:
             return
@@ -145,7 +144,7 @@ class Progress:
             self._draw(received_ns)
 
     def tick(self, now_ns: int) -> int | None:
-        """Redraw the living line where it is time; when to be called next, None where there is none."""
+        """Redraw the status line if it is due; return when to call again, or None."""
         if not self._living or self._view is None:
             return None
         period_ns = _REDRAW_NS if self._dirty else _TICK_NS
@@ -165,15 +164,15 @@ class Progress:
         return (_ERASE if self._living else "") + "".join(f"{line}\n" for line in lines)
 
     def living_line(self, now_ns: int) -> str:
-        """What is going on, for how long, and how long this run and the campaign will still take.
+        """Return the status line: what is running, its time, and estimates for the run and the campaign.
 
-        Short enough for the figures of a CPU's campaign of hours to fit a terminal of 80 columns.
+        It fits a terminal of 80 columns also for campaigns of hours.
         """
         view = self._view
         assert view is not None
         run = view.name if view.seed is None else f"run {len(self._finished_ns) + 1} of {self._runs}, {view.name}"
         parts = [f"{run}: {view.doing}", f"{duration_text((now_ns - view.began_ns) / 1e9)} so far"]
-        # A warm-up ends before its schedule does, so nobody knows.
+        # A warm-up ends before its schedule does, so there is no estimate.
         left = None if view.seed is None else view.seconds_left(now_ns)
         if left is not None:
             parts.append(f"{duration_text(left)} more")
@@ -198,6 +197,6 @@ class Progress:
 
 
 def of(stream: TextIO, runs: int, environ: Mapping[str, str] = os.environ) -> Progress:
-    """The display that suits ``stream``: living on a terminal, plain lines elsewhere; NO_COLOR is honoured."""
+    """Return the display for ``stream``: a status line on a terminal, plain lines elsewhere; NO_COLOR is honoured."""
     living = stream.isatty() and environ.get("TERM", "") not in ("", "dumb")
     return Progress(stream, runs, living=living, colour=living and not environ.get("NO_COLOR"))

@@ -9,7 +9,7 @@ from bench.rules import with_verdict
 
 
 def write_record(run_folder: Path) -> Record:
-    """Build a run's record from its events, with its verdict, and write it as ``record.json`` beside them."""
+    """Build a run's record from its events, with its verdict, and write ``record.json``."""
     record = with_verdict(build_record_from(run_folder / EVENTS_FILE))
     write(record, run_folder / RECORD_FILE)
     return record

@@ -22,14 +22,14 @@ from bench.system import files as disk
 from bench.system.paths import CHECKOUT
 from resnet9 import recipe as recipes
 
-#: A hundred times as many as there are test images.
+#: A hundred times the number of test images.
 _MOST_PREDICTION_BYTES = 1 << 20
 PUBLISHED = CHECKOUT / "results" / "published"
 REPRODUCED_FILE = recipes.RECIPES_FILE.with_name("reproduced.json")
 
 
 def shipped() -> dict[str, published.Published]:
-    """Every recipe of ``recipes.json`` with its identity and its published accuracy."""
+    """Return every recipe of ``recipes.json`` with its identity and its published accuracy."""
     return {name: _published(recipe) for name, recipe in recipes.load_all().items()}
 
 
@@ -39,14 +39,14 @@ def _published(recipe: recipes.Recipe) -> published.Published:
 
 
 def published_runs(folder: Path = PUBLISHED, deeper: bool = False) -> Iterator[published.Run]:
-    """Every seed of the campaigns right under ``folder``: those that were to be run and those that have a folder.
+    """Return every seed of the campaigns in ``folder``, those planned and those with a folder.
 
-    The campaigns of an ablation lie a level ``deeper``, in its own folder: most are proxies, not recipes. Raises
-    DataError where a campaign is damaged.
+    The campaigns of an ablation are a level ``deeper``: most are proxies, not recipes. Raises DataError for a damaged
+    campaign.
     """
     for file in sorted(folder.rglob(CAMPAIGN_FILE) if deeper else folder.glob(f"*/{CAMPAIGN_FILE}")):
         campaign = CampaignFile.read(file.parent)
-        # A run that was set aside, as `seed-003.failed-1`, is no seed's own.
+        # A run set aside, as `seed-003.failed-1`, does not count.
         there = (seed_of(each) for each in file.parent.glob("seed-*"))
         for seed in sorted({*campaign.seeds, *(seed for seed in there if seed is not None)}):
             place = seed_folder(file.parent, seed)
@@ -71,15 +71,13 @@ def _bytes(path: Path) -> bytes:
 
 
 def content(folder: Path = PUBLISHED) -> dict[str, Any]:
-    """What ``reproduced.json`` has to hold, from the records alone."""
+    """Return the content of ``reproduced.json``, from the records only."""
     runs = tuple(published_runs(folder))
     return published.body(published.gather(runs, shipped().values()), tuple(_own(tuple(published_runs(folder, True)))))
 
 
 def _own(runs: Sequence[published.Run]) -> Iterator[Reliability]:
-    """How reliable the recipes are that nobody else has published: the shipped ones for CIFAR-10 with runs of others at
-    some length.
-    """
+    """Yield the reliability of the shipped recipes for CIFAR-10 without a published source."""
     trained = {
         each.sha256: each for run in runs if (each := epoch_choice.recipe_of(run.configuration, run.recipe_table))
     }
@@ -98,12 +96,12 @@ def _own(runs: Sequence[published.Run]) -> Iterator[Reliability]:
 
 
 def text(body: dict[str, Any]) -> str:
-    """The file as it is written."""
+    """Return the file's text."""
     return json.dumps(body, indent=1, ensure_ascii=False) + "\n"
 
 
 def update() -> Iterator[str]:
-    """Write ``reproduced.json`` from the published runs, and yield the lines that say what is in it."""
+    """Write ``reproduced.json`` from the published runs, and yield lines on its content."""
     body = content()
     disk.replace_file(REPRODUCED_FILE, text(body))
     own = {row["recipe"] for row in body["own"]}
@@ -124,7 +122,7 @@ def update() -> Iterator[str]:
 
 
 def notes(records: Sequence[Record]) -> list[str]:
-    """Return the sentences of a summary on whether these judged runs reproduce their recipe; mostly none."""
+    """Return a summary's sentences on whether these runs reproduce their recipe; mostly none."""
     if not any(is_ours(each) for each in records):
         return []  # a recipe is what the built-in trainer trains
     named = next((name for each in records if (name := each.recipe.get("name"))), None)
@@ -133,7 +131,7 @@ def notes(records: Sequence[Record]) -> list[str]:
 
 
 def _known() -> dict[str, Any]:
-    """``reproduced.json``, read, with the keys that a note needs. Raises DataError where it is damaged."""
+    """Return the content of ``reproduced.json``. Raises DataError if it is damaged."""
     named = {"recipe": str, "recipe_sha256": str}
     counted = {"success": float, "success_low": float, "success_high": float, "runs": int, "reached": int}
     keys = {"recipes": {**named, "reproduced": bool}, "own": {**named, **counted, "basis": str}}

@@ -44,9 +44,9 @@ if TYPE_CHECKING:
     from resnet9.recipe import Recipe
 
 
-#: From TERM to SIGKILL in a container: with its removal, all is over in five seconds.
+#: From TERM to SIGKILL in a container: with its removal, all ends within five seconds.
 _GRACE_SECONDS = 3.0
-#: Who waits longer than this wants to know what for.
+#: Longer rests are announced.
 _LONG_REST_NS = 1_000_000_000
 
 
@@ -61,7 +61,7 @@ def configuration_of(todo: Plan, recipe: Recipe | CustomTrainer, data: Data) -> 
         input=todo.input,
         precision=todo.precision,
         device=todo.device.key,
-        trainer="resnet9" if todo.own is None else shlex.join(todo.own.shown),
+        trainer="resnet9" if todo.custom is None else shlex.join(todo.custom.shown),
         target_percent=recipe.target_percent,
         threads=todo.threads,
         image="" if todo.placed is None else todo.placed.identity,
@@ -69,7 +69,7 @@ def configuration_of(todo: Plan, recipe: Recipe | CustomTrainer, data: Data) -> 
 
 
 class Runner:
-    """Makes runs one after the other, each shown on the terminal; ``total`` is the number that count."""
+    """Make runs one after the other, each shown on the terminal; ``total`` is the number that count."""
 
     def __init__(
         self,
@@ -83,14 +83,14 @@ class Runner:
         self.display = progress.of(sys.stdout, total)
         self._limits, self._signals, self._protocol, self._samplers = limits, signals, protocol, samplers
         self._session = dict(session)
-        self._told: set[str] = set()
+        self._printed: set[str] = set()
         self._warmed_up = False
         self._exited_ns: int | None = None
 
     def make(self, campaign: Campaign, todo: Plan, data: Data, run: int | WarmUp, title: str = "") -> launch.Outcome:
-        """Make the run of a seed, or a warm-up run, and write its record; a ``title`` is printed before.
+        """Make the run of a seed, or a warm-up run, and write its record; print a ``title`` before.
 
-        A request to stop that came between two runs is an interruption.
+        A stop request between two runs is an interruption.
         """
         warming_up = isinstance(run, WarmUp)
         if not self._rested():
@@ -100,12 +100,12 @@ class Runner:
         environ = trainer_command.environment({**os.environ, **todo.variables})
         with kernel_cache.prepared(campaign.protocol.kernel_cache, environ) as env:
             job, spawner = self._job(campaign, todo, data, run, env)
-            if self._signals.take():  # It came while the machine was looked at.
+            if self._signals.take():  # The signal arrived during the fingerprint.
                 return launch.Outcome("interrupted", "stopped between two runs")
             self.display.begin(None if warming_up else job.expected.seed, time.monotonic_ns())
             limits = warm_up_limits(self._limits) if warming_up else self._limits
             if todo.placed is not None:
-                # TERM is lost on a container that is made and not begun yet; killing it must not take long.
+                # A container that has not started yet ignores TERM.
                 limits = replace(limits, grace_seconds=_GRACE_SECONDS)
             sampler = self._samplers.make(off=not campaign.protocol.telemetry)
             outcome = launch.launch(job, [self.display], limits, spawner=spawner, sampler=sampler)
@@ -113,20 +113,20 @@ class Runner:
         record = records.write_record(job.folder)
         self._exited_ns = record.exited_ns
         self.display.end(time.monotonic_ns(), _discarded(record) if warming_up else run_line.line(record))
-        self._tell_missing(record)
+        self._print_missing(record)
         if warming_up:
             self._warmed_up = self._warmed_up or outcome.status in ENDED_WELL
         return outcome
 
-    def _tell_missing(self, record: Record) -> None:
-        """Say once what of the machine could not be read; that, and why, is in every record."""
+    def _print_missing(self, record: Record) -> None:
+        """Print once which values could not be read; the reasons are in every record."""
         for sentence in missing(record.telemetry, record.fingerprint):
-            if sentence not in self._told:
-                self._told.add(sentence)
+            if sentence not in self._printed:
+                self._printed.add(sentence)
                 self.display.say(sentence)
 
     def _rested(self) -> bool:
-        """Wait until the rest after the run before is over; return False as soon as a request to stop comes."""
+        """Wait for the end of the rest between runs; return False on a stop request."""
         poller = select.poll()
         poller.register(self._signals, select.POLLIN)
         until_ns = 0 if self._exited_ns is None else self._exited_ns + round(self._protocol.idle_seconds * 1e9)
@@ -145,7 +145,7 @@ class Runner:
         shared = campaign.configuration
         warming_up = isinstance(run, WarmUp)
         seed = warm_up_seed(campaign.seeds) if isinstance(run, WarmUp) else run
-        own = todo.own is not None
+        custom = todo.custom is not None
         folder = campaign.make_room_to_warm_up() if warming_up else campaign.make_room(seed)
         start = _start(todo, data, seed, env, folder)
         job = launch.RunSpec(
@@ -157,13 +157,13 @@ class Runner:
             expected=ExpectedRun(
                 seed=seed,
                 target_percent=shared.target_percent,
-                # A custom trainer names its recipe, its input and its precision itself.
-                recipe_sha256="" if own else shared.recipe_sha256,
+                # A custom trainer reports its recipe, input and precision itself.
+                recipe_sha256="" if custom else shared.recipe_sha256,
                 dataset_sha256=shared.dataset_sha256,
                 dataset_state=shared.dataset_state,
                 device_kind=todo.device.kind,
-                input="" if own else todo.input,
-                precision="" if own or todo.precision == "auto" else todo.precision,
+                input="" if custom else todo.input,
+                precision="" if custom or todo.precision == "auto" else todo.precision,
                 test_labels=data.test_labels,
             ),
             fingerprint=_fingerprint(todo, start),
@@ -181,7 +181,7 @@ class Runner:
 
 
 def _explained(outcome: launch.Outcome, todo: Plan) -> launch.Outcome:
-    """Return the outcome with advice for a trainer that found no GPU in its container; its own is for a host."""
+    """Return the outcome with the advice for a container if the trainer found no GPU in it."""
     if todo.placed is None or outcome.code != launch.NO_GPU:
         return outcome
     program = Path(todo.placed.engine.program).name
@@ -194,7 +194,7 @@ def _explained(outcome: launch.Outcome, todo: Plan) -> launch.Outcome:
 
 @dataclass(frozen=True)
 class _Start:
-    """How a run is started, natively or in a container; ``environ`` is what the trainer finds in its environment."""
+    """How a run is started, natively or in a container; ``environ`` is the trainer's environment."""
 
     command: trainer_command.Command
     environ: Mapping[str, str]
@@ -204,13 +204,13 @@ class _Start:
 
 
 def _start(todo: Plan, data: Data, seed: int, env: Mapping[str, str], folder: Path) -> _Start:
-    if todo.own is not None:
+    if todo.custom is not None:
         assert data.flat is not None
         tests = len(data.test_labels)
         given = trainer_command.TrainerContext(
             data.where, data.state, data.flat, tests, todo.device.asked, todo.threads
         )
-        command = trainer_command.own_command(todo.own, given, env)
+        command = trainer_command.own_command(todo.custom, given, env)
         return _Start(command, command.env)
     request = trainer_command.Request(
         todo.recipe, data.where, todo.input, todo.precision, todo.device.asked, seed, todo.threads
@@ -224,13 +224,13 @@ def _start(todo: Plan, data: Data, seed: int, env: Mapping[str, str], folder: Pa
 
 
 def _fingerprint(todo: Plan, start: _Start) -> dict[str, Any]:
-    # Of the trainer's own variables: what it will find is looked at where it will look.
+    # The probes use the trainer's variables.
     image = os.environ.get(machine.IMAGE_VARIABLE) if todo.placed is None else todo.placed.identity
     found = machine.fingerprint(
         CHECKOUT, subprocesses.run_captured, device=todo.device.asked, image=image, environ=start.environ
     )
-    if todo.own is not None:
-        return _of_own_trainer(found, todo.own.cwd)
+    if todo.custom is not None:
+        return _of_custom_trainer(found, todo.custom.cwd)
     if trainer_command.python() != sys.executable:
         return _without_our_environment(found)  # of an image that holds both, each with packages of its own
     if todo.placed is not None:
@@ -238,8 +238,8 @@ def _fingerprint(todo: Plan, start: _Start) -> dict[str, Any]:
     return found
 
 
-def _of_own_trainer(found: Mapping[str, Any], cwd: Path) -> dict[str, Any]:
-    """A fingerprint without our environment, in which a custom trainer does not run, and with its folder's commit."""
+def _of_custom_trainer(found: Mapping[str, Any], cwd: Path) -> dict[str, Any]:
+    """Return a custom trainer's fingerprint: without the harness's packages, with its folder's commit."""
     code = git.look(cwd, subprocesses.run_captured)
     return {
         **_without_our_environment(found),
@@ -265,8 +265,8 @@ def open_runner(
 ) -> Iterator[Runner]:
     """Yield a Runner that samples the GPU ``watched`` and ends each run after ``enough_epochs``.
 
-    A request to stop ends the run in progress; between two runs it waits until the last one is written. ``session`` is
-    added to the circumstances of every run.
+    A stop request ends the current run; between two runs it waits until the last one is written. ``session`` is added
+    to the circumstances of every run.
     """
     limits = Limits(enough_epochs=enough_epochs)
     if timeout is not None:

@@ -1,4 +1,4 @@
-"""One `bench run`: the plan and the campaign it works on, its runs, and why they ended early."""
+"""One `bench run`: its plan, its campaign and its runs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from resnet9.recipe import Recipe
 def planned(
     options: RunOptions, where: Device, trainer: str | None, target: float | None
 ) -> tuple[Recipe | CustomTrainer, Plan]:
-    """Return what is trained, a recipe or a custom trainer, and the plan for it."""
+    """Return the recipe or the custom trainer, and its plan."""
     if trainer is not None:
         return custom_campaign.planned(trainer, options, where, target)
     custom_campaign.no_target(target)
@@ -49,7 +49,7 @@ def choose(
     made = campaigns.choose(
         results, out, configuration, todo.seeds, claims, todo.device.name, now, protocol, only=todo.seeds_named
     )
-    # Of a custom trainer there is no table; what it reports is in every record.
+    # A custom trainer has no table; its records have its report.
     return replace(made, recipe={} if isinstance(chosen, CustomTrainer) else asdict(chosen))
 
 
@@ -82,7 +82,7 @@ def _introduction(campaign: Campaign, left: tuple[int, ...]) -> str:
 
 
 def conclude(ending: Ending[int | WarmUp], campaign: Campaign) -> tuple[int, str]:
-    """Return the exit code and the sentence of an interruption; raise what else ended the campaign early."""
+    """Return the exit code and message of an interruption; raise the error of any other early end."""
     left = ", ".join(map(str, campaign.to_run()))
     kept = f"What is finished is kept in {display_path(campaign.folder)}; the same command again runs seed {left}."
     return outcomes.raise_for_outcome(ending, kept, lambda seed: f"seed {seed}")

@@ -1,4 +1,4 @@
-"""The arms of a measurement of the input: the host's, and its control, whose batches are ready in memory."""
+"""The arms of an input measurement: the host's input, and its control with batches ready in memory."""
 
 from __future__ import annotations
 

@@ -10,14 +10,14 @@ import click
 
 
 class Commands(click.Group):
-    """The commands in the files beside this one; each has a ``command`` and keeps its heavy imports inside it."""
+    """The commands in this folder's files; each has a ``command`` and imports heavy modules inside it."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Every command, by the name of its file."""
+        """Return the names of the commands' files."""
         return sorted(path.stem.replace("_", "-") for path in Path(__file__).parent.glob("[!_]*.py"))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of that name, or None."""
+        """Return the command of that name, or None."""
         if cmd_name not in self.list_commands(ctx):
             return None
         module = importlib.import_module(f"{__name__}.{cmd_name.replace('-', '_')}")
@@ -27,12 +27,12 @@ class Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """The command and its arguments. Raises UsageError with the nearest name for one that is not there."""
+        """Return the command and its arguments. Raises UsageError with the nearest name for an unknown one."""
         known = self.list_commands(ctx)
         if args[0] not in known:
             close = difflib.get_close_matches(args[0], known, n=1, cutoff=0.4)
             meant = f"did you mean `{close[0]}`?" if close else f"the commands are {', '.join(known)}."
-            raise click.UsageError(f"there is no command `{args[0]}`; {meant}", ctx)
+            raise click.UsageError(f"unknown command `{args[0]}`; {meant}", ctx)
         return super().resolve_command(ctx, args)
 
 

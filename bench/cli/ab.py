@@ -50,7 +50,7 @@ def _side(letter: str) -> options.Decorator:
 @options.variable("OUT", "the comparison's folder  [default: a new one in results/]")
 @options.threads
 @options.timeout
-@conditions.options_of_turns
+@conditions.interleaved_options
 @click.option(
     "--fail-if-slower",
     type=SHARE,

@@ -1,4 +1,4 @@
-"""``python -m bench ablate SET``: run a declared set of variants, one change at a time, and write what each bought."""
+"""``python -m bench ablate SET``: run a declared set of variants, one change at a time, and write their effects."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def command(
     warm_up: int | None, idle: float | None, cache: str | None, telemetry: str | None, watch: str | None,
     where: str | None, image: str | None, docker: str | None, docker_flags: str | None,
 ) -> int:  # fmt: skip
-    """Run an ablation: variants of one recipe with the same seeds, interleaved; then the table of what each bought.
+    """Run an ablation: variants of one recipe with the same seeds, interleaved; print the effect of each.
 
     SET is a shipped set or the path of a .json file; without it the sets are listed. The smallest difference that the
     runs can detect is printed before the first. An unfinished ablation of the same set is continued.

@@ -1,4 +1,4 @@
-"""``python -m bench check-trainer``: which rules of the trainer's contract a program keeps, and which it breaks."""
+"""``python -m bench check-trainer``: check a program against the trainer contract, rule by rule."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def command(
 ) -> int:  # fmt: skip
     """Start a custom trainer a few times and say which rule of the contract it breaks (docs/reference/protocol.md).
 
-    Two whole runs on built-in data, and a start that is stopped. Exits with 0 where no rule is broken, else
+    Two whole runs on built-in data, and a start that is stopped. Exits with 0 if no rule is broken, else
     with 1.
     """
     import json

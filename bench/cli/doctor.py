@@ -1,4 +1,4 @@
-"""``python -m bench doctor``: what this machine has, whether that will do, and what to type where it will not."""
+"""``python -m bench doctor``: check whether this machine is ready for runs, and say what to fix."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def command(
 ) -> int:  # fmt: skip
     """Say whether this machine can give a clean result, and what to change.
 
-    Leaves with 0 where it can, warnings included, and with 4 where a check fails.
+    Exits with 0 if it can, warnings included, and with 4 if a check fails.
     """
     import json
     from dataclasses import asdict
@@ -34,8 +34,10 @@ def command(
     from bench.containers import selection
     from bench.errors import EnvironmentProblem
 
-    asked = selection.ContainerOptions(where, image, docker, docker_flags)
-    found = rules.run_preflight(preflight.facts(data or None, Path(out) if out else RESULTS, device or "auto", asked))
+    containers = selection.ContainerOptions(where, image, docker, docker_flags)
+    found = rules.run_preflight(
+        preflight.facts(data or None, Path(out) if out else RESULTS, device or "auto", containers)
+    )
     failed = [each.check for each in found if each.verdict == rules.FAIL]
     if as_json:
         body = {"good": not failed, "rules": rules.RULES, "checks": [asdict(each) for each in found]}

@@ -13,7 +13,7 @@ from bench.system.paths import RESULTS
 
 @click.command("entry")
 @click.argument("folder", metavar="[DIR]", required=False, envvar="OUT", type=click.Path(path_type=Path))
-@click.option("--allow-unverified-data", is_flag=True, help="also from data nobody verified; the entry then says so")
+@click.option("--allow-unverified-data", is_flag=True, help="also from unverified data; the entry then says so")
 @click.option(
     "--allow-uncommitted-code",
     is_flag=True,

@@ -9,7 +9,7 @@ import click
 def command() -> None:
     """Compare the runs under results/published with what was published for their recipes.
 
-    Writes the result to resnet9/reproduced.json, which `python -m resnet9 recipes` shows; nobody else writes it.
+    Writes the result to resnet9/reproduced.json, which `python -m resnet9 recipes` shows.
     """
     from bench.campaign import reproductions
 

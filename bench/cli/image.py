@@ -16,7 +16,7 @@ def command() -> None:
 @command.command("list")
 @click.option("--json", "as_json", is_flag=True, help="one JSON object instead of a table")
 def list_(as_json: bool) -> None:
-    """Show the pinned images: what each is for, and what nobody has seen in it yet."""
+    """Show the pinned images: what each is for, and what is not verified yet."""
     import json
     from dataclasses import asdict
 
@@ -86,8 +86,10 @@ def verify(
     from bench.campaign import image_verification
     from bench.containers import selection
 
-    asked = selection.ContainerOptions(where, image, docker, docker_flags)
-    return image_verification.verify(device, asked, out or None, tests=not no_tests, runs=not no_runs, write=not keep)
+    containers = selection.ContainerOptions(where, image, docker, docker_flags)
+    return image_verification.verify(
+        device, containers, out or None, tests=not no_tests, runs=not no_runs, write=not keep
+    )
 
 
 @command.command("accept", hidden=True, add_help_option=False, context_settings={"ignore_unknown_options": True})

@@ -33,7 +33,7 @@ from bench.system.paths import RESULTS
 @click.option("--smoke", is_flag=True, help="a short campaign on built-in data, whatever the machine")
 @options.timeout
 @conditions.options
-@click.option("--allow-unverified-data", is_flag=True, help="write a DAWNBench pair from data nobody verified")
+@click.option("--allow-unverified-data", is_flag=True, help="write a DAWNBench pair from unverified data")
 @click.option("--allow-uncommitted-code", is_flag=True, help="write a DAWNBench pair from code without a known commit")
 @claims_options.options
 def command(
@@ -45,8 +45,7 @@ def command(
 ) -> int:  # fmt: skip
     """Run a campaign: one recipe, several seeds, one process each; then its tables and its DAWNBench pair.
 
-    An unfinished campaign of the same configuration is continued: what is finished is kept, and no seed that was asked
-    for is dropped from its plan.
+    An unfinished campaign of the same configuration is continued: finished runs and planned seeds are kept.
     """
     from bench.campaign import dataset, dataset_export, plan, reproductions, session
     from bench.containers import selection
@@ -57,7 +56,7 @@ def command(
     from bench.system import locks, signals
     from resnet9.data.dataset import SYNTHETIC
 
-    # `python -m bench` says when it was started; what calls the command otherwise starts it now.
+    # `python -m bench` passes its start time; any other caller starts now.
     began_ns = click.get_current_context().obj or time.monotonic_ns()
     check(**claims)
     protocol = conditions.of(warm_up, idle, cache, telemetry)
@@ -65,24 +64,24 @@ def command(
     trains_on = selection.device(device)
     watched = plan.watched(watch, trains_on)
     chosen, todo = session.planned(wanted, trains_on, trainer, target)
-    asked = selection.ContainerOptions(where, image, docker, docker_flags)
+    containers = selection.ContainerOptions(where, image, docker, docker_flags)
     with (
         signals.interrupt_on_stop_signals(),
         locks.held(locks.device_lock(trains_on.key), f"the device {trains_on.name}"),
     ):
         if todo.notice:
             click.echo(todo.notice)
-        todo = replace(todo, placed=selection.placed(asked, trains_on, own=todo.own is not None))
+        todo = replace(todo, placed=selection.placed(containers, trains_on, custom=todo.custom is not None))
         loaded = dataset.load(todo.data)
         place = Path(out) if out else None
         campaign = session.choose(RESULTS, place, todo, chosen, loaded, Claims(**claims), protocol)
         paths.make_folder(campaign.folder)
         with (
             locks.held(campaign.folder / locks.FOLDER_LOCK, paths.display_path(campaign.folder)),
-            dataset_export.added(loaded, wanted=todo.own is not None) as given,
+            dataset_export.added(loaded, wanted=todo.custom is not None) as given,
         ):
             ending = session.make_runs(campaign, todo, given, timeout, watched, began_ns)
-            # Read from the events again: a published pair rests on nothing else.
+            # Read again, as a published pair is made from the events only.
             made = campaign_files.build(load_campaign(campaign.folder), notes_on=reproductions.notes)
             made.write()
             page = made.write_page()

@@ -1,4 +1,4 @@
-"""Whether an image computes correctly on this GPU, and whether the trainer passes its tests in it."""
+"""Check that an image computes correctly on this GPU and that the trainer passes its tests in it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 ANSWER_SECONDS = 900.0
 _INSTALL_SECONDS = 300.0
 _MODE = "how the driver runs its CUDA"
-#: Where pytest is seen inside.
+#: The path of pytest in the container.
 _TOOLS = INSIDE / "tools"
 #: The trainer's tests compare float32 products with numpy's to more digits than TF32 has (19 of them failed for that on
 #: an H200, and passed without it); runs use TF32 as TensorFlow does.
@@ -44,36 +44,36 @@ _TEST_VARIABLES = {"NVIDIA_TF32_OVERRIDE": "0", "TF_FORCE_GPU_ALLOW_GROWTH": "tr
 
 @dataclass(frozen=True)
 class Found:
-    """One check; ``passed`` is None where it could not be made, ``value`` is what was read, for code."""
+    """One check; ``passed`` is None if it could not be made, ``value`` is the value read."""
 
     what: str
     passed: bool | None
-    told: str = ""
+    detail: str = ""
     value: str = ""
 
 
 def examine(placed: ContainerTarget, where: Device, *, with_tests: bool) -> tuple[Mapping[str, Any], list[Found]]:
-    """Return what the image answers and what each check found; each is printed as it comes."""
+    """Return the image's answer and every check; each is printed when made."""
     answer = _ask(placed, where)
     found = judge(answer, placed, where)
     for each in found:
-        tell(each)
+        print_check(each)
     if with_tests:
         click.echo("The trainer's own tests, in the image:")
         passed = _run_tests(placed)
         found.append(Found("the trainer's own tests", passed, "passed" if passed else "what failed is above"))
-        tell(found[-1])
+        print_check(found[-1])
     return answer, found
 
 
-def tell(found: Found) -> None:
+def print_check(found: Found) -> None:
     """Print a check in one line."""
     word, colour = {True: ("ok", "green"), False: ("fail", "red"), None: ("open", "yellow")}[found.passed]
-    click.echo(f"{click.style(f'{word:5}', fg=colour)}{found.what}{f': {found.told}' if found.told else ''}")
+    click.echo(f"{click.style(f'{word:5}', fg=colour)}{found.what}{f': {found.detail}' if found.detail else ''}")
 
 
 def _ask(placed: ContainerTarget, where: Device) -> Mapping[str, Any]:
-    """The object that ``python -m resnet9.device.acceptance`` prints in the image. Raises EnvironmentProblem."""
+    """Return the JSON of ``python -m resnet9.device.acceptance`` in the image. Raises EnvironmentProblem."""
     env = trainer_command.environment(os.environ)
     with kernel_cache.prepared("kept", env) as prepared:
         words = (launch_spec.PYTHON, "-m", "resnet9.device.acceptance", "--device", where.asked)
@@ -95,7 +95,7 @@ def _ask(placed: ContainerTarget, where: Device) -> Mapping[str, Any]:
 
 
 def _with_values(run: spec.Contained, env: Mapping[str, str]) -> spec.Contained:
-    """The same with the values of what is passed on in the command, as no environment of its own is made for it."""
+    """Return the command with the values of the variables passed on, as the client's environment is not changed."""
     values = {name: env[name] for name in run.passed if name in env}
     return replace(run, passed=(), fixed={**values, **run.fixed})
 
@@ -145,7 +145,7 @@ def _mode(answer: Mapping[str, Any], placed: ContainerTarget, where: Device) -> 
     newer = compat.version(str(inside)) > compat.version(outside)
     seen = compat.FORWARD if newer else predicted if predicted != compat.FORWARD else "not forward"
     text = f"{seen}: CUDA {inside} inside, {outside} outside; by the rules {predicted}"
-    # The mode also depends on toolkit and board: another one than expected is reported and is no failure.
+    # The mode also depends on toolkit and board, so an unexpected one is reported and does not fail.
     as_expected = seen == predicted or predicted == compat.UNKNOWN
     return Found(_MODE, True if as_expected else None, text, seen)
 
@@ -171,7 +171,7 @@ def _run_tests(placed: ContainerTarget) -> bool:
 
 
 def _pytest() -> Path:
-    """A folder with pytest and what it needs, pure Python, for an image that has none. Raises EnvironmentProblem."""
+    """Return a folder with pytest and its dependencies, in pure Python. Raises EnvironmentProblem."""
     lock = CHECKOUT / "requirements" / "pytest.txt"
     folder = CHECKOUT / ".cache" / f"pytest-{sha256(lock.read_bytes()).hexdigest()[:16]}"
     if not (folder / "pytest").is_dir():

@@ -1,4 +1,4 @@
-"""What the simpler commands of ``bench image`` do: ask for a digest, build, open a shell."""
+"""The simpler commands of ``bench image``: resolve a digest, build, open a shell."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ALL_IN_ONE = "all-in-one"
 
 
 def resolve(tag: str, replaces: bool) -> str:
-    """Write the digest of a tag into docker/images.toml; a sentence on what was done.
+    """Write the digest of a tag into docker/images.toml; return a sentence on the result.
 
     Raises Refused where the entry has another digest and ``replaces`` is not set.
     """
@@ -66,9 +66,9 @@ def _known(table: Images, tag: str) -> Image | None:
 
 
 def build(name: str, base: str | None, docker: str | None, flags: str) -> str:
-    """Build an image of docker/Dockerfile, the engine's own output on the terminal; a sentence on what to type next.
+    """Build an image of docker/Dockerfile; return a sentence on what to type next.
 
-    Raises UsageError for a name that is no target, EnvironmentProblem where the engine fails.
+    Raises UsageError for an unknown target, EnvironmentProblem where the engine fails.
     """
     table = catalog.read()
     built = {each.target: each for each in table.image if each.is_built}
@@ -98,7 +98,7 @@ def build(name: str, base: str | None, docker: str | None, flags: str) -> str:
 
 
 def _last_error(said: str) -> str:
-    """The engine's own last error; the lines before it are of the programs that the build ran."""
+    """Return the engine's own last error, not the output of the build's programs."""
     lines = ["", *filter(None, map(str.strip, said.splitlines()))]
     return next((line for line in reversed(lines) if line.lower().startswith("error")), lines[-1])
 
@@ -117,7 +117,7 @@ def _arguments(image: Image | None, base: str | None, pinned: Image) -> dict[str
         base = base or f"{pinned.reference}@{pinned.digest}"
         arguments = {"BASE_IMAGE": base}
     code = git.look(CHECKOUT, subprocesses.run_captured)
-    # Of code that git cannot tell to be committed an image says nothing.
+    # An image is labelled only with committed code.
     revision = "" if code.dirty is None else f"{code.commit}{'-dirty' if code.dirty else ''}"
     digest = base.rpartition("@")[2] if "@" in base else ""
     return {**arguments, "BASE_DIGEST": digest, "REVISION": revision}
@@ -131,11 +131,11 @@ def _split(flags: str) -> list[str]:
 
 
 def shell(device: str | None, options: selection.ContainerOptions) -> int:
-    """A shell where runs would be made; its exit code. Raises UsageError where that is no container."""
+    """Open a shell in the container of runs; return its exit code. Raises UsageError for native runs."""
     if not sys.stdin.isatty():
         raise UsageError("a shell needs a terminal", "type it in one")
     where = selection.device(device)
-    # The device's lock, as for a run: whoever holds it may take any container of ours for one that was left behind.
+    # The device's lock, as for a run: its holder removes our other containers as orphans.
     with locks.held(locks.device_lock(where.key), f"the device {where.name}"):
         chosen = selection.resolve(selection.explicitly(options), where)
         click.echo(chosen.said)

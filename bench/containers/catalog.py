@@ -21,10 +21,10 @@ from bench.system.paths import CHECKOUT
 
 FILE = CHECKOUT / "docker" / "images.toml"
 _RESTORE = "type `git checkout docker/images.toml` to restore it"
-#: What an image that `make image` builds is called.
+#: The repository of images that `make image` builds.
 BUILT_REPOSITORY = "resnet9-bench"
 NVIDIA_REPOSITORY = "nvcr.io/nvidia/tensorflow"
-#: The registry of a reference that names none, and NVIDIA's.
+#: The default registry, and NVIDIA's.
 DOCKER_HUB, NVIDIA_REGISTRY = "docker.io", "nvcr.io"
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 #: ``[host[:port]/]path[:tag][@digest]`` (distribution/reference grammar), in lower case as registries want it.
@@ -41,9 +41,7 @@ _VERSION = re.compile(r"\d+(\.\d+)+")
 
 @dataclass(frozen=True)
 class Acceptance:
-    """What ``bench image verify`` found on one GPU; ``capability`` is the GPU's, empty for a CPU, and ``cuda_mode`` how
-    the driver ran its CUDA, as far as that shows.
-    """
+    """What ``bench image verify`` found on one GPU; ``capability`` is empty for a CPU."""
 
     date: str
     digest: str
@@ -60,11 +58,10 @@ class Acceptance:
 class Image:
     """An image that a trainer can run in.
 
-    ``reference`` (repository and tag) and ``digest`` of one that is pulled; ``target`` (of docker/Dockerfile), ``base``
-    and ``lock`` of one that is built here. ``capabilities`` are GPUs it has code for (``7.0``, ``9.0+PTX``), ``broken``
-    those that fail all the same; without any it is for CPUs. Drivers are versions; ``forward`` has the oldest of each
-    branch that forward compatibility allows. ``candidate``: only taken where it was accepted. ``expected`` names the
-    facts that nobody has seen in the image.
+    A pulled image has ``reference`` (repository and tag) and ``digest``; a built one ``target`` (of docker/Dockerfile),
+    ``base`` and ``lock``. ``capabilities`` are GPUs it has code for (``7.0``, ``9.0+PTX``; none: for CPUs), ``broken``
+    those that fail nevertheless. ``forward`` has the oldest driver of each branch that forward compatibility allows.
+    A ``candidate`` is only chosen where it was accepted. ``expected`` names the facts not yet verified in the image.
     """
 
     name: str
@@ -90,26 +87,24 @@ class Image:
 
     @property
     def is_built(self) -> bool:
-        """Whether it is built here, not pulled."""
+        """Return whether the image is built here, not pulled."""
         return bool(self.target)
 
     @property
     def is_gpu(self) -> bool:
-        """Whether it has code for any GPU."""
+        """Return whether the image has code for any GPU."""
         return bool(self.capabilities)
 
     @property
     def locator(self) -> str:
-        """What an engine runs: repository and digest, no tag beside it, which podman does not take; of one that is
-        built here, or has no digest, name and tag.
-        """
+        """Return repository and digest, without the tag, which podman rejects; without a digest, name and tag."""
         if self.is_built:
             return f"{BUILT_REPOSITORY}:{self.target}"
         return f"{repository_of(self.reference)}@{self.digest}" if self.digest else self.reference
 
     @property
     def label(self) -> str:
-        """Name, tag and digest, as a person reads it and a record keeps it, without the registry."""
+        """Return name, tag and digest without the registry, for display and for the record."""
         if self.is_built:
             return self.locator
         short = self.reference.rpartition("/")[2]
@@ -125,10 +120,7 @@ class Images:
     last_driver_branch: dict[str, int] = field(default_factory=dict)
 
     def find(self, wanted: str) -> Image:
-        """The image called ``wanted``: a name of the table, a tag of it, or any reference.
-
-        Raises UsageError for a word that is none of these.
-        """
+        """Return the image ``wanted``: a name or a tag of the table, or any reference. Raises UsageError."""
         for each in self.image:
             tag, pinned = each.reference.rpartition(":")[2], f"{each.reference}@{each.digest}"
             if wanted and wanted in (each.name, each.reference, tag, pinned, each.locator):
@@ -145,13 +137,13 @@ class Images:
 
 
 def repository_of(reference: str) -> str:
-    """The repository of a reference, with the registry it is in, without its tag."""
+    """Return the repository of a reference, with its registry, without its tag."""
     match = REFERENCE.fullmatch(reference)
     return match["repository"] if match else reference
 
 
 def split_registry(repository: str) -> tuple[str, str]:
-    """Registry and path of a repository; the first part is a host where it looks like one (distribution/reference)."""
+    """Return registry and path of a repository (distribution/reference grammar)."""
     host, slash, path = repository.partition("/")
     if slash and ("." in host or ":" in host or host == "localhost"):
         return host, path
@@ -159,7 +151,7 @@ def split_registry(repository: str) -> tuple[str, str]:
 
 
 def login(registry: str, program: str = "docker") -> str:
-    """What to type to log in at a registry, in a clause."""
+    """Return a clause on how to log in at a registry."""
     if registry == DOCKER_HUB and program != "podman":
         return f"`{program} login`"
     user = " with the user name $oauthtoken and a key of NVIDIA's NGC" if registry == NVIDIA_REGISTRY else ""
@@ -167,12 +159,12 @@ def login(registry: str, program: str = "docker") -> str:
 
 
 def registry_of(reference: str) -> str:
-    """The registry of a reference, such as ``docker.io``."""
+    """Return the registry of a reference, such as ``docker.io``."""
     return split_registry(repository_of(reference))[0]
 
 
 def read(path: Path = FILE) -> Images:
-    """The table. Raises DataError where the file is not there, or is not what it must be."""
+    """Return the table. Raises DataError for a missing or invalid file."""
     return _checked(_document(path).unwrap(), path)
 
 
@@ -187,7 +179,7 @@ def _checked(body: Any, path: Path) -> Images:
     if len({each.name for each in found.image}) < len(found.image):
         wrong.append("two images have one name")
     if not all(type(branch) is int for branch in found.last_driver_branch.values()):
-        wrong.append("`last_driver_branch` has a branch that is no whole number")
+        wrong.append("`last_driver_branch` has a branch that is not a whole number")
     if wrong:
         raise DataError(f"{path} is damaged ({wrong[0]})", _RESTORE)
     return found
@@ -224,9 +216,7 @@ def _document(path: Path) -> Any:
 
 
 def write_digest(name: str, digest: str, date: str, path: Path = FILE) -> None:
-    """Put the ``digest`` that a registry gave on ``date`` into the entry ``name``; all else stays as it is, comments
-    too.
-    """
+    """Write the ``digest`` resolved on ``date`` into the entry ``name``; everything else stays."""
     document = _document(path)
     entry = _entry(document, name)
     entry["digest"] = digest
@@ -239,7 +229,7 @@ def write_digest(name: str, digest: str, date: str, path: Path = FILE) -> None:
 
 
 def add(name: str, reference: str, digest: str, date: str, path: Path = FILE) -> None:
-    """Add an entry of which nothing is known but its digest: it is a candidate until it was accepted.
+    """Add an entry with a digest only: it is a candidate until it was accepted.
 
     Raises UsageError for a ``name`` that another image has.
     """
@@ -291,7 +281,7 @@ def write_acceptance(name: str, acceptance: Acceptance, versions: Mapping[str, s
 
 
 def _as_listed(capabilities: tuple[str, ...]) -> list[str]:
-    """Build lists in the words of this file: ``sm_70`` is 7.0, ``compute_90`` is 9.0+PTX."""
+    """Convert a build list to this file's notation: ``sm_70`` is 7.0, ``compute_90`` is 9.0+PTX."""
     listed = []
     for each in capabilities:
         found = re.fullmatch(r"(sm_|compute_)(\d+)(\d[a-z]?)", each)
@@ -310,7 +300,7 @@ def _evidence(entry: Any) -> Any:
 
 
 def _insert_after(entry: Any, before: str, key: str, value: str) -> None:
-    """A key behind another one: at the end it would land in the last sub-table."""
+    """Insert a key after another one: at the end it would land in the last sub-table."""
     items = [(each, entry[each]) for each in list(entry)]
     for each, _ in items:
         entry.remove(each)

@@ -14,7 +14,7 @@ from bench.containers.catalog import Acceptance, Image
 
 NATIVE, PTX_JIT, NO_CODE = "native", "ptx-jit", "none"
 MINOR_VERSION, FORWARD, UNKNOWN = "minor-version", "forward", "unknown"
-#: Cards that are no data-centre GPUs; of the others all have forward compatibility, of these only selected boards.
+#: Not data-centre GPUs: only selected boards have forward compatibility.
 _NOT_DATA_CENTRE = re.compile(r"geforce|titan|quadro|\brtx\b|\bgtx\b|jetson|orin", re.IGNORECASE)
 #: Toolkits that leave an image's compatibility libraries alone with `--gpus`: 1.17.4 stopped mounting them, 1.17.5 and
 #: 1.17.6 brought them back in another way, and 1.17.7 made that work with `--gpus` alone (release notes).
@@ -23,7 +23,7 @@ _NO_FORWARD_TOOLKITS = ((1, 17, 4), (1, 17, 7))
 
 @dataclass(frozen=True)
 class Card:
-    """A GPU: its name, and its compute capability, None where the driver does not tell it."""
+    """A GPU: its name and its compute capability, None if the driver does not report it."""
 
     name: str
     capability: tuple[int, int] | None
@@ -38,7 +38,7 @@ class Card:
 class Fit:
     """How an image runs: ``gpu_code`` is native, ptx-jit or none, ``cuda_mode`` native, minor-version or forward.
 
-    Either is ``unknown`` where nothing tells. ``why_not`` is a clause where it does not run, ``remedy`` what to do.
+    Either may be ``unknown``. ``why_not`` is a clause if it does not run, ``remedy`` what to do.
     """
 
     gpu_code: str = UNKNOWN
@@ -48,17 +48,17 @@ class Fit:
 
 
 def dotted(capability: tuple[int, int]) -> str:
-    """``7.0`` for (7, 0)."""
+    """Return ``7.0`` for (7, 0)."""
     return f"{capability[0]}.{capability[1]}"
 
 
 def version(text: str) -> tuple[int, ...]:
-    """The numbers of a version: (550, 54, 15) of ``550.54.15``."""
+    """Return (550, 54, 15) for ``550.54.15``."""
     return tuple(map(int, re.findall(r"\d+", text.partition("-")[0])))
 
 
 def gpu_code(capabilities: Sequence[str], gpu: tuple[int, int]) -> str:
-    """How code for the ``capabilities`` of a build reaches a GPU of this one (major, minor).
+    """Return how code for the ``capabilities`` of a build runs on a GPU of this one (major, minor).
 
     Machine code runs on its own major version from its minor version on, PTX on everything later. Builds list ``sm_70``
     (machine code), ``compute_90`` (that and PTX), ``7.0`` or ``9.0+PTX``; ``9.0a`` is for that capability alone.
@@ -75,12 +75,12 @@ def gpu_code(capabilities: Sequence[str], gpu: tuple[int, int]) -> str:
 
 
 def is_data_centre(name: str) -> bool:
-    """Whether a card of this name has forward compatibility for certain."""
+    """Return whether a card of this name certainly has forward compatibility."""
     return _NOT_DATA_CENTRE.search(name) is None
 
 
 def retired(card: Card, driver: str | None, last_driver_branch: dict[str, int]) -> str:
-    """Why this driver no longer runs this card, whatever the image; empty where it does."""
+    """Return why this driver no longer runs this card; empty if it does."""
     last = None if card.capability is None else last_driver_branch.get(dotted(card.capability))
     if last is None or driver is None or version(driver)[0] <= last:
         return ""
@@ -89,9 +89,7 @@ def retired(card: Card, driver: str | None, last_driver_branch: dict[str, int]) 
 
 
 def fit(image: Image, card: Card, driver: str | None, toolkit: str | None) -> Fit:
-    """How ``image`` runs on ``card`` with ``driver`` (as ``550.54.15``) and the container toolkit of this version; None
-    is what is not known.
-    """
+    """Return how ``image`` runs on ``card`` with ``driver`` (``550.54.15``) and ``toolkit``; None is unknown."""
     code = _code(image, card)
     if code.why_not:
         return code
@@ -127,7 +125,7 @@ def _mode(image: Image, card: Card, driver: str | None, toolkit: str | None) -> 
     if have >= version(image.floor_driver):
         return Fit(cuda_mode=MINOR_VERSION)
     if hidden:
-        why = f"{image.name} needs its own libraries beside driver {driver}, and container toolkit {toolkit} hides them"
+        why = f"{image.name} needs its own libraries with driver {driver}, and container toolkit {toolkit} hides them"
         return Fit(why_not=why, remedy="install NVIDIA container toolkit 1.17.7 or later")
     why = f"{image.name} (CUDA {image.cuda}) needs driver {image.floor_driver} or later, and this machine has {driver}"
     return Fit(why_not=why, remedy=f"install driver {image.native_driver} or later, as far as it runs {card.name}")
@@ -139,7 +137,7 @@ def _hides_forward(toolkit: str) -> bool:
 
 
 def acceptance_on(image: Image, card: Card) -> Acceptance | None:
-    """What was found when this image, by its present digest, was tried on a GPU of this capability; the latest."""
+    """Return the latest acceptance of this image, by its present digest, on a GPU of this capability."""
     if card.capability is None:
         return None
     wanted = (image.digest, dotted(card.capability))

@@ -1,4 +1,4 @@
-"""The container engine of this machine: whether it can be used, and what it says of an image."""
+"""The container engine of this machine, and its information on images."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from bench.containers.spec import Engine, Inspected
 from bench.errors import EnvironmentProblem, one_line
 from bench.system.subprocesses import CompletedCommand, RunCaptured
 
-#: An engine answers in a fraction of a second; a daemon that is wedged, never.
+#: An engine answers in a fraction of a second; a hanging daemon never.
 PATIENCE_SECONDS = 30.0
-#: The code of an error that says that there is no engine, and what to do about it.
+#: The error code for a missing engine.
 NO_ENGINE = "no-engine"
-#: The code of an image that the engine does not have.
+#: The error code for an image that the engine does not have.
 NO_IMAGE = "no-image"
 INSTALL = (
     "install Docker Engine and the NVIDIA container toolkit (see docs/guide/cloud-gpu.md), or type WHERE=native to "
@@ -27,14 +27,14 @@ INSTALL = (
 )
 MAKE_CDI = "`sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml`"
 CONFIGURE_DOCKER = "`sudo nvidia-ctk runtime configure --runtime=docker` and `sudo systemctl restart docker`"
-#: What an engine's output means: a code, a pattern, a message and advice; the first match counts. ``{program}`` is the
-#: engine's name, ``{registry}`` that of the image it was to fetch, and ``{login}`` the command that logs in there.
+#: Known errors of engines: code, pattern, message and advice; the first match counts. ``{registry}`` is that of the
+#: image to fetch, ``{login}`` the command that logs in there.
 _MEANINGS: tuple[tuple[str, str, str, str], ...] = (
     (
         "docker-permission",
         r"permission denied.*(docker.*sock|daemon socket|connect to the docker)|got permission denied",
         "you may not use Docker's socket",
-        "type `sudo usermod -aG docker $USER`, log in anew, and run the same command",
+        "type `sudo usermod -aG docker $USER`, log in again, and run the same command",
     ),
     (
         "daemon-down",
@@ -93,7 +93,7 @@ _MEANINGS: tuple[tuple[str, str, str, str], ...] = (
     (
         "proxy-login",
         r"proxy authentication required|proxyconnect .*\b407\b",
-        "the proxy between this machine and {registry} asks for a login",
+        "the proxy between this machine and {registry} requires a login",
         "give the engine the proxy's address with user and password (HTTPS_PROXY of its service)",
     ),
     (
@@ -128,7 +128,7 @@ _MEANINGS: tuple[tuple[str, str, str, str], ...] = (
         r"no such host|i/o timeout|network is unreachable|no route to host|connection refused|tls handshake timeout|"
         r"connection reset|temporary failure|context deadline exceeded|client\.timeout|dial tcp|\beof\b",
         "{registry} cannot be reached from here, or broke off",
-        "run the same command again, which may have to fetch the image anew{elsewhere}",
+        "run the same command again, which may fetch the image again{elsewhere}",
     ),
     (
         "registry-error",
@@ -155,7 +155,7 @@ _MEANINGS: tuple[tuple[str, str, str, str], ...] = (
         "no-init",
         r"container-init binary not found|catatonit|exec: .*docker-init.*not found",
         "the engine lacks the small program that is the first process in a container",
-        "install the package catatonit for podman; Docker's comes with Docker Engine itself, so install that anew",
+        "install the package catatonit for podman; Docker's is part of Docker Engine: reinstall that",
     ),
     (
         "rlimit-files",
@@ -170,16 +170,16 @@ _MEANINGS: tuple[tuple[str, str, str, str], ...] = (
         "type DOCKER_FLAGS='--ulimit stack=8388608', or give the engine's service the right to",
     ),
 )
-#: What is wrong stands at the end; what an engine writes before it may have no end.
+#: The error is at the end; the output before it may be very long.
 _MOST_CHARACTERS = 8192
-#: What a client says before it says what is wrong.
+#: The prefix of a client's error.
 _PREFIX = re.compile(r"^(docker: |error: |time=\S+ level=\S+ msg=)?(error response from daemon: )?", re.IGNORECASE)
 
 
 def meaning(output: str, program: str = "docker", reference: str = "", before: str = "") -> EnvironmentProblem:
-    """Return the error that an engine's ``output`` means: a known one with its code and advice, or its last line.
+    """Return the error in an engine's ``output``: a known one with code and advice, or its last line.
 
-    ``reference`` is the image that it was to fetch, if any; ``before`` begins the message.
+    ``reference`` is the image to fetch, if any; ``before`` begins the message.
     """
     lines = [line.strip() for line in output[-_MOST_CHARACTERS:].splitlines() if line.strip()]
     registry = registry_of(reference) if reference else ""
@@ -190,20 +190,20 @@ def meaning(output: str, program: str = "docker", reference: str = "", before: s
         "window": "Docker Hub counts pulls per six hours"
         if registry == DOCKER_HUB
         else "such limits end by themselves",
-        # The base of our own images comes from there.
+        # The base of our own images.
         "elsewhere": "" if registry == DOCKER_HUB else "; without that registry, IMAGE=portable",
     }
     for code, pattern, message, advice in _MEANINGS:
         if re.search(pattern, " ".join(lines), re.IGNORECASE):
             return EnvironmentProblem(before + message.format(**names), advice.format(**names), code)
-    # The last line is `See 'docker run --help'.`, or the end of a stack.
+    # Not `See 'docker run --help'.`, nor the end of a stack.
     speaking = [line for line in lines if not re.match(r"see '|run '|\s*$", line, re.IGNORECASE)]
     last = _PREFIX.sub("", speaking[-1]) if speaking else "it said nothing"
     return EnvironmentProblem(f"{before}{program} says: {one_line(last)[:300].rstrip('.')}.")
 
 
 def find(program: str, run: RunCaptured, environ: Mapping[str, str]) -> Engine:
-    """Return the engine called ``program``. Raises EnvironmentProblem where it cannot be used."""
+    """Return the engine ``program``. Raises EnvironmentProblem if it cannot be used."""
     if shutil.which(program) is None:
         raise EnvironmentProblem(f"there is no `{program}` on PATH", INSTALL, code=NO_ENGINE)
     name = "CONTAINER_HOST" if Path(program).name == "podman" else "DOCKER_HOST"
@@ -221,7 +221,7 @@ def find(program: str, run: RunCaptured, environ: Mapping[str, str]) -> Engine:
     if errors or answer.exit_code:
         words = "\n".join(map(str, errors)) or answer.err
         raise meaning(words, Path(program).name)
-    if "host" in info and "store" in info:  # also where it goes by the name of docker
+    if "host" in info and "store" in info:  # also if it is called docker
         return _podman(program, info)
     found = _docker(program, info)
     _require_this_machine(program, run, environ)
@@ -229,7 +229,7 @@ def find(program: str, run: RunCaptured, environ: Mapping[str, str]) -> Engine:
 
 
 def _require_this_machine(program: str, run: RunCaptured, environ: Mapping[str, str]) -> None:
-    """Raises EnvironmentProblem where Docker's context leads to another machine; DOCKER_HOST goes before it."""
+    """Raise EnvironmentProblem if Docker's context is another machine; DOCKER_HOST takes precedence."""
     if environ.get("DOCKER_HOST"):
         return
     answer = _answer([program, "context", "inspect", "--format", "{{.Endpoints.docker.Host}}"], run)
@@ -270,7 +270,7 @@ def _folder(path: object) -> Path | None:
 
 
 def inspect(engine: Engine, image: Image, run: RunCaptured) -> Inspected | None:
-    """Return what the engine says of an image, None where it does not have it. Raises EnvironmentProblem."""
+    """Return the engine's information on an image, None if it does not have it. Raises EnvironmentProblem."""
     # Without a template every engine gives a list; with one, Docker an object and podman 4 a list.
     answer = _answer([engine.program, "image", "inspect", image.locator], run)
     if answer.exit_code:
@@ -284,7 +284,7 @@ def inspect(engine: Engine, image: Image, run: RunCaptured) -> Inspected | None:
         content = str(body["Id"])
     except (ValueError, TypeError, AttributeError, KeyError):
         raise EnvironmentProblem(
-            f"{engine.program} does not tell what {image.locator} is: {one_line(answer.out)[:200]}."
+            f"{engine.program} cannot describe {image.locator}: {one_line(answer.out)[:200]}."
         ) from None
     digests = [str(each).rpartition("@")[2] for each in body.get("RepoDigests") or []]
     return Inspected(
@@ -296,11 +296,11 @@ def inspect(engine: Engine, image: Image, run: RunCaptured) -> Inspected | None:
 
 
 def require_space(engine: Engine, image: Image) -> None:
-    """Raises EnvironmentProblem where an image that is to be pulled does not fit on the engine's disk."""
+    """Raise EnvironmentProblem if an image to be pulled does not fit on the engine's disk."""
     if engine.root_folder is None or image.unpacked_gb is None:
         return
     free_gb = shutil.disk_usage(engine.root_folder).free / 1e9
-    # While layers are unpacked their compressed form is there as well, about a third.
+    # Compressed layers, about a third, are kept while they are unpacked.
     needed_gb = 1.35 * image.unpacked_gb
     if free_gb < needed_gb:
         name = Path(engine.program).name
@@ -312,7 +312,7 @@ def require_space(engine: Engine, image: Image) -> None:
 
 
 def has_cdi(root: Path = Path("/")) -> bool:
-    """Whether this machine describes its NVIDIA GPUs by CDI, as podman needs it."""
+    """Return whether this machine describes its NVIDIA GPUs by CDI, as podman requires."""
     return any(path.is_file() for place in ("etc/cdi", "var/run/cdi") for path in (root / place).glob("nvidia*"))
 
 

@@ -1,7 +1,7 @@
-"""Where the runs of a campaign are made: the image and engine that were chosen, and a run's request as it goes in.
+"""The image and engine of a campaign's runs, and a run's request as passed into the container.
 
-Inside, everything is at a place of its own under ``/bench``, whatever the host calls it, so that no path of a person's
-machine matters to a run; the run's folder has a name that no other container has, by which its processes are known.
+Everything is mounted under ``/bench``, so that no host path matters to a run. The run's folder has a unique name, which
+identifies its processes.
 """
 
 from __future__ import annotations
@@ -19,10 +19,9 @@ from bench.launch.trainer_command import SYNTHETIC, Command, Request
 from bench.system import container_flags
 from bench.system.paths import CHECKOUT
 
-#: The interpreter of every image of docker/images.toml, by its name on PATH there.
+#: The interpreter in every image of docker/images.toml, on its PATH.
 PYTHON = "python3"
-#: What only holds inside: a home that can be written to where the user has no entry in the image's passwd, and a name
-#: for libraries that ask for one.
+#: Variables of the container: a writable home and a user name, as the user has no entry in the image's passwd.
 _FIXED = {"HOME": "/tmp", "USER": "bench", "LOGNAME": "bench", "PYTHONDONTWRITEBYTECODE": "1"}
 #: Variables that the harness adds to those of a command when it starts it (``bench.launch.launch``).
 _ADDED = (
@@ -32,7 +31,7 @@ _ADDED = (
     protocol.TARGET_VARIABLE,
     protocol.STARTED_VARIABLE,
 )
-#: What an engine's client needs of the host's variables, to find its daemon, its settings and its credentials.
+#: The host's variables that an engine's client needs to find its daemon, settings and credentials.
 _CLIENT_NAMES = (
     *("PATH", "HOME", "TMPDIR", "DBUS_SESSION_BUS_ADDRESS"),
     *("XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "XDG_DATA_HOME"),
@@ -44,8 +43,8 @@ _CLIENT_PREFIXES = ("DOCKER_", "CONTAINERS_", "CONTAINER_", "BUILDAH_", "STORAGE
 class ContainerTarget:
     """The container of a campaign's runs.
 
-    ``gpu`` is the UUID of the one it is given, ``owner`` tells our containers from others (``container.OWNER_LABEL``),
-    ``extra`` are words that the person adds to the engine's command, and ``toolkit`` is NVIDIA's, by its version.
+    ``gpu`` is the UUID of its GPU, ``owner`` the value of the label of our containers (``container.OWNER_LABEL``),
+    ``extra`` are the user's words for the engine's command, ``toolkit`` is the version of NVIDIA's.
     """
 
     engine: Engine
@@ -59,19 +58,19 @@ class ContainerTarget:
 
     @property
     def identity(self) -> str:
-        """What tells this image from any other, for a campaign: all of its runs are made in the same bits."""
+        """Return the image's content id: all runs of a campaign use the same one."""
         image = self.choice.image
         return image.label if image.digest else f"{image.label}@{self.inspected.id}"
 
     @property
     def publishable(self) -> bool:
-        """Whether it is known well enough what a run is made in."""
+        """Return whether the pinning of the image allows publishing."""
         return self.pinning in spec.PUBLISHABLE
 
 
 @dataclass(frozen=True)
 class Start:
-    """How to start one run in its container: the engine's command, where its folder is inside, and what to record."""
+    """How to start one run in its container: the engine's command, its folder inside, and what to record."""
 
     command: Command
     name: str
@@ -81,10 +80,10 @@ class Start:
 
 
 def start(placed: ContainerTarget, request: Request, folder: Path, env: Mapping[str, str], token: str) -> Start:
-    """The start of ``request`` in a container, its run's ``folder`` written to from inside.
+    """Return the start of ``request`` in a container that writes to the run's ``folder``.
 
-    ``env`` is the trainer's environment with the folder of compiled kernels in it, ``token`` a
-    word that no other run has. Raises UsageError for a path that cannot be mounted.
+    ``env`` is the trainer's environment with the kernel cache, ``token`` is unique to the run. Raises UsageError for a
+    path that cannot be mounted.
     """
     seen = spec.INSIDE / f"run-{token}"
     inside, more = _inside(request)
@@ -123,9 +122,9 @@ def contained(
     added: tuple[str, ...] = (),
     fixed: Mapping[str, str] | None = None,
 ) -> Contained:
-    """A ``command`` in the container of these runs: the checkout mounted, what holds of ``env`` passed on.
+    """Return a ``command`` in the container of these runs, with the checkout mounted and ``env`` passed on.
 
-    ``added`` are names of further variables that the engine's client will have, ``fixed`` what only holds inside.
+    ``added`` are names of further variables of the engine's client, ``fixed`` variables of the container.
     """
     cache = Path(env[kernel_cache.VARIABLE])
     kernels = [Mount(cache, spec.CACHE / cache.name, read_only=False)] if cache.is_dir() else []
@@ -151,7 +150,7 @@ def contained(
 
 
 def client_environment(env: Mapping[str, str]) -> dict[str, str]:
-    """What the engine's client gets: the trainer's variables to pass on, and the host's to find its daemon by."""
+    """Return the environment of the engine's client: the variables to pass on, and the host's for the engine."""
     return {**env, **{name: value for name, value in os.environ.items() if _is_the_clients(name)}}
 
 

@@ -1,4 +1,4 @@
-"""The pinned images as a person reads them."""
+"""The pinned images as text."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _HEADINGS = ("image", "TensorFlow", "CUDA", "driver from", "digest", "code for G
 
 
 def listing(table: Images) -> Iterator[str]:
-    """A line an image, and below it what is only expected and what was tried."""
+    """Return a line for each image, followed by what is expected and what was verified."""
     rows = [_HEADINGS, *(_row(each) for each in table.image)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS) - 1)]
     for index, row in enumerate(rows):

@@ -1,8 +1,8 @@
-"""A trainer in a container, as ``bench.launch.launch`` sees it: a process to wait for, to signal and to collect.
+"""A trainer in a container as a process that ``bench.launch.launch`` can wait for, signal and collect.
 
-What is started is the engine's client. It passes signals on and ends with the trainer, but it is not the trainer:
-killed, it leaves the container running; its CPU time and memory are its own; its exit code may be the engine's. So
-whatever happens to the client, the container is inspected for how it ended, and is removed.
+The process started is the engine's client. It passes signals on and ends with the trainer. But if killed it leaves the
+container running, its CPU time and memory are not the trainer's, and its exit code may be the engine's. So the
+container is always inspected for its exit, and removed.
 """
 
 from __future__ import annotations
@@ -20,15 +20,14 @@ from bench.launch import launch
 from bench.system import subprocesses
 from bench.system.files import end_of
 
-#: The client's own exit codes: the engine refused, the command cannot be run, or there is no such command (docker
-#: run, "Exit status").
+#: The client's own exit codes: engine error, command not executable, command not found (docker run, "Exit status").
 _REFUSED, _NOT_RUNNABLE, _NO_COMMAND = 125, 126, 127
 _LOG_END_BYTES = 4096
 
 
 @dataclass(frozen=True)
 class _State:
-    """How a container ended by the engine's account; ``began`` is False for one that was made and never started."""
+    """How a container ended; ``began`` is False if it was created and never started."""
 
     began: bool
     running: bool
@@ -37,7 +36,7 @@ class _State:
 
 
 class ContainerProcess(launch.Child):
-    """The client of one container. ``is_client``: the trainer is another process than this one."""
+    """The client of one container. ``is_client``: the trainer is another process."""
 
     is_client = True
 
@@ -46,13 +45,13 @@ class ContainerProcess(launch.Child):
         self._engine, self._name, self._log = engine, name, log
 
     def signal(self, number: signal.Signals) -> None:
-        """To the client, which passes on what can be passed on; SIGKILL to the container itself before."""
+        """Send a signal to the client, which passes it on; SIGKILL goes to the container first."""
         if number == signal.SIGKILL and not self.ended():
             self._ask("kill", self._name)
         super().signal(number)
 
     def collect(self) -> launch.Exit:
-        """End what is left, ask how the container ended, and remove it."""
+        """End the container, read how it ended, and remove it."""
         end = super().collect()
         state = self._state()
         removed = self._ask("rm", "--force", self._name)
@@ -102,7 +101,7 @@ class ContainerProcess(launch.Child):
 
 
 def spawner(engine: Engine, name: str) -> launch.Spawner:
-    """Starts the client of the container called ``name``, for ``bench.launch.launch.launch``."""
+    """Return a function that starts the client of the container ``name``, for ``bench.launch.launch.launch``."""
 
     def start(argv: Sequence[str], env: Mapping[str, str], cwd: Path, log: IO[bytes]) -> launch.Child:
         return launch.spawn(
@@ -113,9 +112,9 @@ def spawner(engine: Engine, name: str) -> launch.Spawner:
 
 
 def sweep(engine: Engine, owner: str) -> tuple[str, ...]:
-    """Remove the containers of ``owner`` that a harness which was killed left behind; their names.
+    """Remove the containers of ``owner`` that a killed harness left behind; return their names.
 
-    Only for who holds the lock that ``owner`` is made of: then none of them can be another harness's.
+    The caller holds the lock that ``owner`` is made from, so none of them is another harness's.
     """
     label = f"label={OWNER_LABEL}={owner}"
     try:

@@ -1,7 +1,7 @@
-"""Ask a container registry for the digest of a tag: the distribution API, with an anonymous token where it wants one.
+"""Read the digest of a tag from a container registry: the distribution API, with an anonymous token if required.
 
 Docker Registry HTTP API v2 (opencontainers/distribution-spec, "Pulling manifests"; distribution/distribution, "Token
-Authentication"). What a registry claims is not taken for it: the digest is the sha256 of the manifest it sends.
+Authentication"). The digest is computed from the manifest, not taken from the registry.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from bench.containers.catalog import DIGEST, DOCKER_HUB, REFERENCE, login, regis
 from bench.errors import BenchError, DataError, EnvironmentProblem, Refused, UsageError, one_line
 
 SECONDS = 30.0
-#: A manifest of an image has a few kB, a list of them for many platforms ten.
+#: A manifest has a few kB, an index for many platforms ten.
 _MOST_BYTES = 4 << 20
 _INDEXES = ("application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json")
 _MANIFESTS = ("application/vnd.oci.image.manifest.v1+json", "application/vnd.docker.distribution.manifest.v2+json")
@@ -29,17 +29,17 @@ _MANIFESTS = ("application/vnd.oci.image.manifest.v1+json", "application/vnd.doc
 _LOOPBACK = re.compile(r"(localhost|127(\.\d{1,3}){3})(:\d+)?")
 #: Where Docker Hub answers.
 _DOCKER_HUB = "registry-1.docker.io"
-#: What goes wrong on the way: the network, a server that speaks something else, an address that is none.
+#: Errors of the network, of another protocol, of a wrong address.
 _BROKEN = (OSError, http.client.HTTPException, ValueError, RecursionError)
 
 
 class _TooLarge(Exception):
-    """More was sent than any manifest has."""
+    """The answer is larger than any manifest."""
 
 
 @dataclass(frozen=True)
 class Resolved:
-    """A tag's digest; ``is_index``: of a list for several ``platforms``, such as ``linux/amd64``."""
+    """A tag's digest; ``is_index``: of an index for several ``platforms``, such as ``linux/amd64``."""
 
     reference: str
     digest: str
@@ -48,14 +48,14 @@ class Resolved:
 
 
 def resolve(reference: str, seconds: float = SECONDS) -> Resolved:
-    """The digest that ``reference`` (repository and tag) has now.
+    """Return the present digest of ``reference`` (repository and tag).
 
-    Raises UsageError for what is no reference, DataError where the registry has no such tag or answers with what is no
-    manifest, Refused where it wants a login, EnvironmentProblem where it cannot be reached.
+    Raises UsageError for a wrong reference, DataError for an unknown tag or an invalid manifest, Refused if the
+    registry requires a login, EnvironmentProblem if it cannot be reached.
     """
     match = REFERENCE.fullmatch(reference)
     if match is None or not match["tag"] or match["digest"]:
-        raise UsageError(f"{reference!r} is no repository and tag, such as nvcr.io/nvidia/tensorflow:25.02-tf2-py3.")
+        raise UsageError(f"{reference!r} is not a repository and tag, such as nvcr.io/nvidia/tensorflow:25.02-tf2-py3.")
     host, path = split_registry(match["repository"])
     scheme = "http" if _LOOPBACK.fullmatch(host) else "https"
     url = f"{scheme}://{_DOCKER_HUB if host == DOCKER_HUB else host}/v2/{path}/manifests/{match['tag']}"
@@ -63,16 +63,14 @@ def resolve(reference: str, seconds: float = SECONDS) -> Resolved:
     digest = f"sha256:{hashlib.sha256(body).hexdigest()}"
     claimed = headers.get("Docker-Content-Digest", digest)
     if claimed != digest:
-        claimed = claimed if DIGEST.fullmatch(claimed) else "what is no digest"
+        claimed = claimed if DIGEST.fullmatch(claimed) else "an invalid digest"
         raise DataError(
             f"the registry claims {claimed} for {reference} and sends a manifest of {digest}", "try again later"
         )
     manifest = _manifest(body, reference)
     kind = str(manifest.get("mediaType") or headers.get("Content-Type", "")).partition(";")[0]
     if kind not in (*_INDEXES, *_MANIFESTS):
-        raise DataError(
-            f"the registry sends {kind or 'something'!r} for {reference}, which is no image that can be pinned."
-        )
+        raise DataError(f"the registry sends {kind or 'something'!r} for {reference}, which cannot be pinned.")
     return Resolved(reference, digest, kind in _INDEXES, _platforms(manifest))
 
 
@@ -105,7 +103,7 @@ def _fetch(url: str, headers: Mapping[str, str], seconds: float) -> tuple[bytes,
 
 
 class _SameHost(urllib.request.HTTPRedirectHandler):
-    """Follows a redirection, and sends a token to no other host."""
+    """Follow redirections, but send the token to the same host only."""
 
     def redirect_request(self, req: Any, fp: Any, code: Any, msg: Any, headers: Any, newurl: str) -> Any:
         made = super().redirect_request(req, fp, code, msg, headers, newurl)
@@ -115,13 +113,13 @@ class _SameHost(urllib.request.HTTPRedirectHandler):
 
 
 def _token(challenge: str, reference: str, url: str, seconds: float) -> str:
-    """An anonymous token from where the registry says (``Bearer realm="...",service="...",scope="..."``)."""
+    """Return an anonymous token from the registry's realm (``Bearer realm="...",service="...",scope="..."``)."""
     fields = dict(re.findall(r'(?<!\w)(\w+)="([^"]*)"', challenge))
     realm = fields.pop("realm", "")
     secure = urllib.parse.urlsplit(realm).scheme == "https" or url.startswith("http:")
     if not challenge.lower().startswith("bearer") or not realm.startswith(("https://", "http://")) or not secure:
         raise Refused(
-            f"the registry of {reference} asks for a login in a form that this client does not support",
+            f"the registry of {reference} requires a kind of login that is not supported here",
             _by_hand(reference),
         )
     query = urllib.parse.urlencode({key: value for key, value in fields.items() if key in ("service", "scope")})
@@ -160,7 +158,7 @@ def _unreachable(url: str, error: Exception, reference: str) -> EnvironmentProbl
     reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error or type(error).__name__
     reason = one_line(str(reason))[:200] or type(error).__name__
     return EnvironmentProblem(
-        f"{one_line(host)} cannot be asked for {reference} ({reason})", "check the network, then type the same again"
+        f"{one_line(host)} cannot be reached for {reference} ({reason})", "check the network, then type the same again"
     )
 
 
@@ -170,9 +168,7 @@ def _manifest(body: bytes, reference: str) -> Mapping[str, Any]:
     except (ValueError, RecursionError):
         manifest = None
     if not isinstance(manifest, dict):
-        raise DataError(
-            f"the registry sends something for {reference} that is no manifest", "see what is behind its name"
-        )
+        raise DataError(f"the registry's answer for {reference} is not a manifest", "check its name")
     return manifest
 
 

@@ -1,6 +1,6 @@
-"""Where runs are made: the options, the choice and its reason, and an image that is present when runs begin.
+"""Select where runs are made, natively or in a container, and pull the image.
 
-Images and engine are checked before anything is pulled, so that a pair that cannot work fails within a second.
+Images and engine are checked before anything is pulled, so that an impossible choice fails within a second.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ContainerOptions:
-    """The options that say where runs are made; None where one was not given."""
+    """The options on where runs are made; None for one not given."""
 
     where: str | None = None
     image: str | None = None
@@ -48,13 +48,13 @@ class ContainerOptions:
 
     @property
     def explicitly(self) -> bool:
-        """Whether a container is required, and not only allowed."""
+        """Return whether a container is required, not only allowed."""
         return self.where == CONTAINER or (self.image is not None and self.where != NATIVE)
 
 
 @dataclass(frozen=True)
 class ContainerChoice:
-    """Where runs will be made: in the image of ``choice`` by ``engine``, or natively where these are None.
+    """Where runs will be made: in the image of ``choice`` by ``engine``, or natively if these are None.
 
     ``said`` is a line for the terminal, empty on a machine without a GPU.
     """
@@ -74,9 +74,9 @@ def explicitly(options: ContainerOptions) -> ContainerOptions:
 
 
 def device(wanted: str | None, *, err: bool = False) -> Device:
-    """Return the device that ``wanted`` means here, and print the notes on that choice.
+    """Return the device ``wanted``, and print the notes on that choice.
 
-    ``err``: on standard error. Raises what ``bench.probes.device.device`` raises.
+    ``err``: on standard error. Raises as ``bench.probes.device.device`` does.
     """
     found = find_device(wanted)
     for note in found.notes():
@@ -85,20 +85,20 @@ def device(wanted: str | None, *, err: bool = False) -> Device:
 
 
 def placed(
-    options: ContainerOptions, device: Device, *, own: bool = False, say: Callable[[str], None] = click.echo
+    options: ContainerOptions, device: Device, *, custom: bool = False, say: Callable[[str], None] = click.echo
 ) -> ContainerTarget | None:
-    """Choose where runs are made, ``say`` so, and have the image ready. The caller holds the lock of the device.
+    """Choose where runs are made, ``say`` so, and pull the image. The caller holds the lock of the device.
 
-    Raises what ``resolve`` and ``ready`` raise, and EnvironmentProblem where a native run would find no TensorFlow.
+    Raises as ``resolve`` and ``ready`` do, and EnvironmentProblem if a native run lacks TensorFlow.
     """
-    chosen = resolve(options, device, own=own)
+    chosen = resolve(options, device, custom=custom)
     if chosen.said:
         say(chosen.said)
     found = ready(chosen, device, say)
     if found is None:
-        if not own and installed_lock()["lock.name"] == "harness":
+        if not custom and installed_lock()["lock.name"] == "harness":
             raise EnvironmentProblem(
-                "there is no TensorFlow in .venv, which was set up for the harness alone",
+                "TensorFlow is not installed in .venv, which was set up for the harness alone",
                 "type the same `make` command with WHERE=native, which installs it",
             )
         return None
@@ -108,15 +108,15 @@ def placed(
     return found
 
 
-def resolve(options: ContainerOptions, device: Device, *, own: bool = False) -> ContainerChoice:
-    """Return where runs on ``device`` are made; nothing is pulled. ``own``: of a custom trainer.
+def resolve(options: ContainerOptions, device: Device, *, custom: bool = False) -> ContainerChoice:
+    """Return where runs on ``device`` are made; nothing is pulled. ``custom``: of a custom trainer.
 
     Raises UsageError for a contradiction, EnvironmentProblem where a required or chosen container cannot be used.
     """
-    if options.where == NATIVE or own:
-        _refuse_container(options, own)
+    if options.where == NATIVE or custom:
+        _refuse_container(options, custom)
         return ContainerChoice(
-            "Natively, as WHERE=native asks for." if options.where == NATIVE and device.kind == "gpu" else ""
+            "Natively, as WHERE=native says." if options.where == NATIVE and device.kind == "gpu" else ""
         )
     # Without a GPU there is nothing to pin: the lock files hold the CPU's TensorFlow. And in the image
     # that holds harness and trainer it has been decided.
@@ -134,8 +134,8 @@ def resolve(options: ContainerOptions, device: Device, *, own: bool = False) -> 
     return _chosen(options, device, engine, toolkit, extra)
 
 
-def _refuse_container(options: ContainerOptions, own: bool) -> None:
-    if own and options.explicitly:
+def _refuse_container(options: ContainerOptions, custom: bool) -> None:
+    if custom and options.explicitly:
         raise UsageError(
             "a custom trainer runs where you start it",
             "put `docker run` into TRAINER, and leave WHERE and IMAGE out (docs/guide/custom-trainers.md)",
@@ -147,7 +147,7 @@ def _refuse_container(options: ContainerOptions, own: bool) -> None:
 def _natively(options: ContainerOptions, problem: EnvironmentProblem) -> ContainerChoice:
     if options.explicitly:
         raise problem
-    # Whoever has no engine did not ask for a container, so no advice to install one.
+    # Without an engine a container was not requested, so there is no advice to install one.
     reason = f"{problem.message}." if problem.code == engines.NO_ENGINE else str(problem)
     return ContainerChoice(f"Natively, in no container: {reason}")
 
@@ -181,7 +181,7 @@ def _chosen(
 
 
 def card(device: Device) -> tuple[Card | None, str | None]:
-    """The GPU that ``device`` is and the version of its driver."""
+    """Return the GPU of ``device`` and its driver's version."""
     if device.kind == "cpu":
         return None, None
     found = gpu.choose(gpu.discover(), device.asked)
@@ -193,7 +193,7 @@ def card(device: Device) -> tuple[Card | None, str | None]:
 def ready(chosen: ContainerChoice, device: Device, say: Callable[[str], None] = click.echo) -> ContainerTarget | None:
     """Return the container of runs, its image pulled if needed; None for native runs.
 
-    Raises EnvironmentProblem where the image cannot be had.
+    Raises EnvironmentProblem if the image cannot be pulled.
     """
     if chosen.choice is None or chosen.engine is None:
         return None
@@ -241,7 +241,7 @@ def _inspected(engine: Engine, choice: Choice, say: Callable[[str], None]) -> An
     engines.require_space(engine, image)
     size = f", about {image.unpacked_gb} GB unpacked" if image.unpacked_gb else ""
     say(f"Pulling {image.locator}{size}.")
-    # Podman shows its progress where docker shows what is wrong.
+    # Podman writes its progress to standard error, docker its errors.
     code, words = subprocesses.run_with_stderr([engine.program, "pull", image.locator], CHECKOUT, echo=engine.is_podman)
     if code in (130, 143):
         raise EnvironmentProblem(
@@ -255,7 +255,7 @@ def _inspected(engine: Engine, choice: Choice, say: Callable[[str], None]) -> An
 
 
 def recipe(image: Image) -> dict[str, str]:
-    """The labels of an image that `make image` builds of this checkout; none for one that is pulled."""
+    """Return the labels of an image that `make image` builds from this checkout; none for a pulled one."""
     if not image.is_built:
         return {}
     files = {

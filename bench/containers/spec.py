@@ -1,8 +1,7 @@
-"""A trainer's container: which image for this GPU, driver and toolkit, whether a result from it may be published, and
-the engine's command line. Pure: nothing here starts a program or looks at a machine.
+"""A trainer's container: the image for this GPU, driver and toolkit, its pinning, and the engine's command line. Pure.
 
-The harness stays on the host. An image is the trainer's interpreter, unmodified; the checkout and the data are mounted
-read-only, the run's folder, with its FIFO, and the folder of compiled kernels are not.
+The harness stays on the host. An image, unmodified, is the trainer's interpreter. The checkout and the data are mounted
+read-only; the run's folder, with its FIFO, and the kernel cache are writable.
 """
 
 from __future__ import annotations
@@ -19,23 +18,22 @@ from bench.errors import EnvironmentProblem, UsageError
 from bench.system import container_flags
 from bench.system.env_allowlist import PREFIXES
 
-#: Where things are inside. A name of our own at the root, which no image uses.
+#: Paths in the container, below a name that no image uses.
 INSIDE = PurePosixPath("/bench")
 CHECKOUT, DATA, RECIPES, CACHE = (INSIDE / name for name in ("checkout", "data", "recipes", "cache"))
-#: The label by which a harness knows containers that an earlier one, killed, could not end.
+#: The label that identifies containers left by a killed harness.
 OWNER_LABEL = "resnet9-bench.owner"
-#: What the project's own Dockerfile says of an image; a base that only stands in for one says STAND_IN.
+#: Labels of the project's Dockerfile; STAND_IN marks a placeholder base.
 BASE_LABEL, LOCK_LABEL = "resnet9-bench.base", "resnet9-bench.lock.sha256"
 DOCKERFILE_LABEL, STAND_IN = "resnet9-bench.dockerfile.sha256", "local.standin"
-#: Variables that are no part of a record's list and hold everywhere.
+#: Further variables passed on, not in the record's allow-list.
 _PLAIN = ("PYTHONHASHSEED", "TZ")
-#: How exactly it is known what a run was made in, from best to worst.
+#: How exactly an image is identified, from best to worst.
 PINNED, BUILT, DIGESTED, UNDIGESTED, STANDIN = "pinned", "built", "digested", "undigested", "stand-in"
 PUBLISHABLE = (PINNED, BUILT, DIGESTED)
 #: tf.data and the allocator share memory in /dev/shm, where an engine gives 64 MB; NVIDIA's own examples give 1g.
 _SHARED_MEMORY = "1g"
-#: Of a trainer's variables that are recorded, those that mean nothing inside, or something else: the image's own hold,
-#: and `--gpus` decides.
+#: Recorded variables that are not passed on: the image's own apply, and `--gpus` selects the GPU.
 _OF_THE_HOST = re.compile(
     r"CUDA_(HOME|PATH|ROOT|VERSION|DEVICE_ORDER|VISIBLE_DEVICES|CACHE_PATH)|NVIDIA_(VISIBLE_DEVICES|DRIVER_CAPABILITIES|"
     r"REQUIRE_\w+|PRODUCT_NAME)|(CUDNN|NCCL|CUBLAS|NVIDIA_\w+)_VERSION"
@@ -44,7 +42,7 @@ _OF_THE_HOST = re.compile(
 
 @dataclass(frozen=True)
 class Choice:
-    """The image for a run and why it; ``fit`` predicts how it will run, which only the run itself can show."""
+    """The image for a run and its reason; ``fit`` predicts how it will run."""
 
     image: Image
     reason: str
@@ -54,10 +52,10 @@ class Choice:
 def choose(
     gpu: Card | None, driver: str | None, toolkit: str | None, images: Images, wanted: str | None = None
 ) -> Choice:
-    """The image for a ``gpu``, or for a CPU where it is None, with this driver and container toolkit.
+    """Return the image for a ``gpu``, or for a CPU if None, with this driver and container toolkit.
 
-    ``wanted`` is what IMAGE says; without it the first that fits is taken. Raises EnvironmentProblem, before anything
-    is pulled, where a pair cannot work, and UsageError for a name that is none.
+    ``wanted`` is IMAGE; without it the first that fits is chosen. Raises EnvironmentProblem, before anything is pulled,
+    if none can work, and UsageError for an unknown name.
     """
     if gpu is None:
         return _for_cpu(images, wanted)
@@ -83,7 +81,7 @@ def _may_be_taken(image: Image, gpu: Card) -> bool:
 
 
 def _none(gpu: Card, passed_over: Sequence[Fit]) -> tuple[str, str]:
-    """Why there is no image, and what to do: a driver can be updated, so it comes before missing code."""
+    """Return the error of no usable image. Advice on the driver, which can be updated, comes first."""
     fixable = [each for each in passed_over if each.gpu_code != compat.NO_CODE and each.remedy]
     if fixable:
         return f"no image here runs {gpu.label} with this driver: {fixable[0].why_not}", fixable[0].remedy
@@ -115,7 +113,7 @@ def _require_digest(image: Image, images: Images, wanted: str | None) -> None:
     if image.reference and not image.digest and any(each.name == image.name for each in images.image):
         tag = image.reference.rpartition(":")[2]
         raise EnvironmentProblem(
-            f"IMAGE={wanted} has no digest yet, so nobody could know what ran",
+            f"IMAGE={wanted} has no digest yet, so its contents are not known",
             f"type `python -m bench image resolve {tag}` first",
         )
 
@@ -133,7 +131,7 @@ def _reason(image: Image, gpu: Card, driver: str | None, found: Fit) -> str:
     code = {
         compat.NATIVE: f"it has machine code for {gpu.label}",
         compat.PTX_JIT: f"the driver can compile its PTX for {gpu.label}, which takes time at first use",
-    }.get(found.gpu_code, f"the driver does not tell the compute capability of {gpu.name}")
+    }.get(found.gpu_code, f"the driver does not report the compute capability of {gpu.name}")
     expected = ", as its own build list is still expected to say" if "capabilities" in image.expected else ""
     tried = compat.acceptance_on(image, gpu)
     accepted = f", and was accepted on {tried.device} on {tried.date}" if tried else ""
@@ -151,7 +149,7 @@ def _how(driver: str | None, found: Fit) -> str:
 
 @dataclass(frozen=True)
 class Inspected:
-    """What an engine says of an image that it has: its content's ``id``, and under which digests it was pulled."""
+    """An engine's information on an image: its content ``id`` and the digests it was pulled by."""
 
     id: str
     digests: tuple[str, ...] = ()
@@ -160,11 +158,11 @@ class Inspected:
 
 
 def pinning(image: Image, inspected: Inspected, recipe: Mapping[str, str], table: Images) -> str:
-    """How exactly it is known what an image is; only what is in PUBLISHABLE gives results to publish.
+    """Return how exactly an image is identified; PUBLISHABLE lists what may be published.
 
-    ``pinned``: pulled by a digest of docker/images.toml. ``built``: here, by the ``recipe`` of this checkout, which is
-    what its labels would say: base, lock file and Dockerfile. ``digested``: pulled by another digest. ``stand-in``: it,
-    or what it is built on, says that it only stands in for an image.
+    ``pinned``: pulled by a digest of docker/images.toml. ``built``: with the labels of this checkout's ``recipe``:
+    base, lock file and Dockerfile. ``digested``: pulled by another digest. ``stand-in``: the image or its base is
+    labelled a placeholder.
     """
     if inspected.labels.get(STAND_IN, "").lower() not in ("", "false"):
         return STANDIN
@@ -178,12 +176,11 @@ def pinning(image: Image, inspected: Inspected, recipe: Mapping[str, str], table
 
 @dataclass(frozen=True)
 class Engine:
-    """What starts containers: ``program`` is ``docker`` or ``podman``, or a path of one.
+    """A container engine: ``program`` is ``docker`` or ``podman``, or a path of one.
 
-    ``is_podman`` by its own account, as it also goes by the name of docker: it has no daemon, and is given GPUs by CDI.
-    ``rootless``: root inside is the calling user outside. ``remapped``: the daemon shifts the numbers of users.
-    ``selinux``: labels keep a container from files of the host. ``root_folder`` is where images are kept, None where it
-    is not on this machine.
+    ``is_podman`` is read from the engine, as podman may be called docker: it has no daemon, and uses CDI for GPUs.
+    ``rootless``: root inside is the calling user outside. ``remapped``: the daemon shifts user ids. ``selinux``: labels
+    keep a container from the host's files. ``root_folder`` holds the images, None if not on this machine.
     """
 
     program: str
@@ -202,14 +199,14 @@ class Engine:
 
 @dataclass(frozen=True)
 class Mount:
-    """A file or folder of the host that is seen inside under ``target``."""
+    """A file or folder of the host, mounted at ``target``."""
 
     source: Path
     target: PurePosixPath
     read_only: bool = True
 
     def word(self) -> str:
-        """For ``--mount``, which unlike ``--volume`` makes no missing folder and takes a colon in a path.
+        """Return the argument of ``--mount``, which unlike ``--volume`` creates no folder and allows a colon in a path.
 
         Raises UsageError for a path that its comma-separated form cannot hold in every engine.
         """
@@ -224,10 +221,10 @@ class Mount:
 
 @dataclass(frozen=True)
 class Contained:
-    """One run as it goes into a container.
+    """One run in a container.
 
-    ``passed`` are names of variables whose values the engine's client has, ``fixed`` those that only hold inside;
-    ``extra`` are words for the engine that the person adds (DOCKER_FLAGS).
+    ``passed`` are names of variables of the engine's client, ``fixed`` variables of the container only; ``extra`` are
+    the user's words for the engine (DOCKER_FLAGS).
     """
 
     engine: Engine
@@ -245,7 +242,7 @@ class Contained:
 
 
 def argv(run: Contained) -> tuple[str, ...]:
-    """The engine's command line for a run: one container, nothing of the host but what is mounted, no network."""
+    """Return the engine's command line for a run: one container, only the mounts of the host, no network."""
     words = [run.engine.program, "run", *_flags(run)]
     words += [f"--name={run.name}", f"--label={OWNER_LABEL}={run.owner}", *_user(run)]
     words += [word for mount in run.mounts for word in ("--mount", mount.word())]
@@ -255,12 +252,12 @@ def argv(run: Contained) -> tuple[str, ...]:
 
 
 def shown_flags(run: Contained) -> tuple[str, ...]:
-    """The flags as a record keeps them: what is mounted by its name inside, the user as who it is, no UUID, no path.
+    """Return the redacted flags: mounts by their path inside, no user id, UUID or host path.
 
-    Of a person's own, no value that may be a secret (``bench.system.container_flags``).
+    Of the user's own flags, no value that may be a secret (``bench.system.container_flags``).
     """
     user = ["--user=root" if run.uid == 0 or run.engine.rootless else "--user=caller", *_user(run)[1:]]
-    # The run's folder is another one for each run: what differs there is no difference.
+    # The run's folder differs for each run, so it is not recorded.
     mounts = [
         f"--mount={each.target.parts[2].partition('-')[0]}:{'ro' if each.read_only else 'rw'}" for each in run.mounts
     ]
@@ -270,8 +267,8 @@ def shown_flags(run: Contained) -> tuple[str, ...]:
 
 def _flags(run: Contained) -> list[str]:
     flags = [
-        "--init",  # as the first process it reaps, and passes TERM on; Python as the first one would not end by it
-        "--pull=never",  # what is not here is pulled before, with a sentence, and never in a run
+        "--init",  # the init process reaps and passes TERM on; Python as process 1 would ignore it
+        "--pull=never",  # images are pulled before the run
         "--network=none",
         "--read-only",
         "--tmpfs=/tmp:rw,nosuid,nodev,mode=1777",
@@ -279,7 +276,7 @@ def _flags(run: Contained) -> list[str]:
         "--security-opt=no-new-privileges",
         f"--shm-size={_SHARED_MEMORY}",
         "--ulimit=stack=67108864",
-        "--log-driver=none",  # its output goes to trainer.log, and needs no second copy on the disk
+        "--log-driver=none",  # its output goes to trainer.log
     ]
     if run.engine.is_podman and run.gpu is not None:
         # crun makes the root read-only before NVIDIA's hooks, which write into it (containers/crun issue 1924).
@@ -290,25 +287,25 @@ def _flags(run: Contained) -> list[str]:
 
 
 def _user(run: Contained) -> list[str]:
-    # Root inside a rootless engine is the caller outside, and without capabilities no more than that. (podman's keep-id
-    # would be nicer inside, and copies the whole image for it: podman issue 20845.)
+    # Root inside a rootless engine is the caller outside. (podman's keep-id would copy the whole image: podman issue
+    # 20845.)
     user = "0:0" if run.engine.rootless else f"{run.uid}:{run.gid}"
-    # Where the daemon shifts numbers, the caller's own would be somebody else's.
+    # If the daemon shifts user ids, the caller's id would be another user's.
     return [f"--user={user}", *(["--userns=host"] if run.engine.remapped and not run.engine.rootless else [])]
 
 
 def _gpu(run: Contained, *, shown: bool) -> list[str]:
     if run.gpu is None:
         return []
-    # Which card it is stands elsewhere in a record; two machines' flags are the same.
+    # The record has the card elsewhere; the flags of two machines are to be equal.
     uuid = "UUID" if shown else run.gpu
     return [f"--device=nvidia.com/gpu={uuid}"] if run.engine.is_podman else [f"--gpus=device={uuid}"]
 
 
 def passed_on(names: Sequence[str]) -> tuple[str, ...]:
-    """Those of a trainer's variables that hold inside as well: what is recorded, less paths and versions of the host.
+    """Return the trainer's variables to pass on: the recorded ones without paths and versions of the host.
 
-    Paths such as LD_LIBRARY_PATH would take the place of the image's, and in no record would it show.
+    Paths such as LD_LIBRARY_PATH would override the image's without showing in a record.
     """
     known = (name for name in sorted(names) if name.startswith(PREFIXES) or name in _PLAIN)
     return tuple(name for name in known if not _OF_THE_HOST.fullmatch(name))

@@ -154,9 +154,9 @@ def score(path: Path) -> ScoredPair:
     findings = [each for each in compat.check(pair) if each.rule != "tsv-threshold"]
     if findings:
         first = findings[0]
-        more = f"; `python -m bench validate {printable(json_path)}` tells all {len(findings)}" * (len(findings) > 1)
+        more = f"; `python -m bench validate {printable(json_path)}` lists all {len(findings)}" * (len(findings) > 1)
         raise DataError(
-            f"{printable(json_path)} is no DAWNBench pair: {first.where}: {first.sentence.rstrip('.')}{more}."
+            f"{printable(json_path)} is not a valid DAWNBench pair: {first.where}: {first.sentence.rstrip('.')}{more}."
         )
     assert pair.json_bytes is not None
     assert pair.tsv_bytes is not None
@@ -166,7 +166,7 @@ def score(path: Path) -> ScoredPair:
     claimed = misc if isinstance(misc, dict) else {}
     price = body.get("costPerHour")
     if price is not None and not is_price(price):
-        raise DataError(f"{printable(json_path)} has a costPerHour that is no price; leave it out or write a number.")
+        raise DataError(f"{printable(json_path)} has an invalid costPerHour; leave it out or write a number.")
     rows = _rows(pair.tsv_bytes, printable(pair.tsv_path))
     plain = claimed.get("plainTop1Accuracy")
     return ScoredPair(

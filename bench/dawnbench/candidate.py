@@ -1,4 +1,4 @@
-"""A campaign or a DAWNBench pair as a candidate for the board: its positions, or why it can have none."""
+"""A campaign or a DAWNBench pair as a candidate for the board, with its positions."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from bench.rules import with_verdict
 from bench.rules.image import not_publishable
 
 _SYNTHETIC = (
-    "was trained on the built-in stand-in, which is no CIFAR-10 result and has no place; type `make bench "
+    "was trained on the synthetic dataset, which is not a CIFAR-10 result and has no position; type `make bench "
     "RECIPE=speedrun` for one that has."
 )
 _UNVERIFIED = (
-    "the data was a copy of CIFAR-10 that nobody verified against the official archive, so this is the standing "
+    "the data was a copy of CIFAR-10 not verified against the official archive, so this is the standing "
     "of an unverified result; `make data` fetches and verifies one"
 )
-#: What an entry's own clock is called where the pair does not say.
+#: The clock of a pair that does not name one.
 _CLOCK_UNSAID = "the pair's own clock, which it does not name"
 _RULE = (
     "the median successful run, of an even count the slower of the two middle ones, as `bench entry` chooses it; a "
@@ -45,12 +45,12 @@ _RULE = (
 class Candidate:
     """A result and what a reader of its position must know.
 
-    ``seconds`` is the time of the run that stands for it (``seed``; None for a pair), on the clock ``clock``; None
-    where no run reached the target. Of ``planned`` runs so many ``reached`` it; ``not_counted`` are the seeds that have
-    no run that counts. ``rule`` says which run stands for the result. ``schedule_seconds`` is the time of the whole
-    schedule on the clock of ``expectation``, ``wall_seconds`` from process start to the evaluation that reached the
-    target. ``accuracy_percent`` is the accuracy there, measured with the test-time ``augmentation`` (`none` for none,
-    empty where it is not known), ``plain_percent`` without it. ``cost_per_hour_usd`` is of the whole machine.
+    ``seconds`` is the time of the run that ``rule`` selected (``seed``; None for a pair), on ``clock``; None if no run
+    reached the target. Of ``planned`` runs ``reached`` did; ``not_counted`` are seeds without a counted run.
+    ``schedule_seconds`` is the time of the whole schedule on the clock of ``expectation``, ``wall_seconds`` from
+    process start to the evaluation that reached the target. ``accuracy_percent`` is the accuracy there, measured with
+    the test-time ``augmentation`` (`none` for none, empty where it is not known), ``plain_percent`` without it.
+    ``cost_per_hour_usd`` is of the whole machine.
     """
 
     title: str
@@ -77,29 +77,29 @@ class Candidate:
 
     @property
     def has_a_time(self) -> bool:
-        """Whether more than half of the planned runs reached the target, so that their median is finite."""
+        """Return whether more than half of the planned runs reached the target: a finite median."""
         return 2 * self.reached > self.planned
 
     @property
     def success_rate(self) -> Interval:
-        """The share of the planned runs that reached the target, with Wilson's 95 % interval."""
+        """Return the share of the planned runs that reached the target, with Wilson's 95 % interval."""
         return censored.success_rate(self.reached, self.planned)
 
     @property
     def cost_usd(self) -> float | None:
-        """The price of the counted time; None without a time or a price."""
+        """Return the price of the counted time; None without a time or a price."""
         return None if self.seconds is None else board.cost_usd(self.seconds, self.cost_per_hour_usd)
 
     @property
     def by_time(self) -> Position | None:
-        """The position on the time board; None without a time."""
+        """Return the position on the time board; None without a time."""
         if self.seconds is None or not self.has_a_time:
             return None
         return position(self.seconds, (each.seconds for each in board.entries()))
 
     @property
     def by_cost(self) -> Position | None:
-        """The position on the cost board; None without a time or a price."""
+        """Return the position on the cost board; None without a time or a price."""
         if self.cost_usd is None or not self.has_a_time:
             return None
         return position(self.cost_usd, (each.cost_usd for each in board.entries()))
@@ -141,7 +141,7 @@ def of(path: Path, cost_per_hour: float | None) -> Candidate:
 
 
 def of_campaign(campaign: StoredCampaign, records: Sequence[Record], cost_per_hour: float | None) -> Candidate:
-    """Return the candidate of a loaded campaign and its judged records.
+    """Return the candidate of a loaded campaign and its records with verdicts.
 
     Raises Refused for one that has no place whatever its time.
     """
@@ -154,7 +154,7 @@ def of_campaign(campaign: StoredCampaign, records: Sequence[Record], cost_per_ho
     seed = entry.choose(times)
     chosen = next((each for each in counted if each.seed == seed), None)
     return Candidate(
-        # By its last part: where results lie on a machine is private.
+        # Only the last part of the path is published.
         title=one_line(f"{campaign.folder.resolve().name}: {describe(campaign)}"),
         clock=HEADLINE.label,
         target_percent=one.target_percent or TARGET_PERCENT,
@@ -178,7 +178,7 @@ def of_campaign(campaign: StoredCampaign, records: Sequence[Record], cost_per_ho
 
 
 def _accuracy(chosen: Record) -> dict[str, Any]:
-    """The accuracy of a run where it reached its target and how it was measured, as ``Candidate`` takes it."""
+    """Return the accuracy of a run at its target and how it was measured, as fields of ``Candidate``."""
     crossing = chosen.crossing
     if crossing is None:
         return {}
@@ -191,7 +191,7 @@ def _accuracy(chosen: Record) -> dict[str, Any]:
 
 
 def _counted(records: Sequence[Record], campaign: StoredCampaign) -> list[Record]:
-    """The runs that may stand on a board, one process each, finished and not invalid; Refused where there are none."""
+    """Return the runs that count, one process each, finished and not invalid. Raises Refused for none."""
     folder = campaign.folder
     if campaign.configuration.dataset == "synthetic" or any(
         each.dataset.get("state") == "synthetic" for each in records
@@ -222,7 +222,7 @@ def _counted(records: Sequence[Record], campaign: StoredCampaign) -> list[Record
 
 
 def _times(counted: Sequence[Record]) -> dict[int, float]:
-    """Time to the target on the headline clock by seed; a miss is infinite."""
+    """Return the time to the target on the headline clock by seed; a miss is infinite."""
     found = {each.seed: to_target_seconds(HEADLINE, each) for each in counted}
     for seed, seconds in found.items():
         if seconds is None or not seconds > 0:
@@ -232,7 +232,7 @@ def _times(counted: Sequence[Record]) -> dict[int, float]:
 
 
 def _remarks(counted: Sequence[Record], planned: int) -> Iterator[str]:
-    """What a reader of the place must know, worst first."""
+    """Yield remarks on the position, the worst first."""
     if any(each.dataset.get("state") == "unverified" for each in counted):
         yield _UNVERIFIED
     suspect = [str(each.seed) for each in counted if each.verdict and each.verdict.level == "suspect"]
@@ -254,11 +254,11 @@ def _remarks(counted: Sequence[Record], planned: int) -> Iterator[str]:
     if target is not None and target > TARGET_PERCENT:
         yield f"the times are to {target:g} %, so the place among times to {TARGET_PERCENT} % is the worst it can be"
     if len(counted) == 1:
-        yield "one run decides nothing: SEEDS=5 at least tells how often, and how steadily"
+        yield "one run shows no spread: type SEEDS=5 to measure success rate and variation"
 
 
 def _expected(counted: Sequence[Record]) -> tuple[Expectation | None, float | None]:
-    """What is expected of the recipe on its device, and the median time of the whole schedule on that clock."""
+    """Return the expectation for the recipe on its device, and the median time of the schedule on its clock."""
     one = counted[0]
     name, device = str(one.recipe.get("name", "")), one.device
     found = expected.of(name, str(device.get("kind", "")), str(device.get("name", "")), one.threads)
@@ -297,7 +297,7 @@ def _of_pair(path: Path, cost_per_hour: float | None) -> Candidate:
         seconds=board.seconds_of(scored.hours),
         rule="the pair's first row at 94 % or more" + (f" ({one_line(scored.selection)})" * bool(scored.selection)),
         cost_per_hour_usd=scored.cost_per_hour_usd if cost_per_hour is None else cost_per_hour,
-        remarks=(*remarks, "a pair tells one run, and nothing of the times of those that were not chosen"),
+        remarks=(*remarks, "a pair has one run; the times of other runs are not known"),
         accuracy_percent=scored.accuracy_percent,
         augmentation=scored.augmentation,
         plain_percent=scored.plain_percent,

@@ -1,7 +1,7 @@
-"""What only the person can say for an entry (who, how to reach them, on what, at what price) and whether it can be so.
+"""Check the claims of an entry: author, e-mail address, hardware, price, code address.
 
-The claims travel as the variables of ``make bench``; None is one that was not given. They are checked before a campaign
-begins, too: an e-mail address without @ is not to be found out after an hour on a rented machine.
+The claims are variables of ``make bench``; None is one that was not given. They are also checked before a campaign, so
+that a wrong e-mail address does not cost an hour on a rented machine.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from bench.errors import UsageError
 from bench.record.claims import is_price
 
 _EMAIL = re.compile(r"[^\s@,]+@[^\s@,]+")
-#: A line end, an escape code, or what Python makes of bytes that are no UTF-8.
+#: Line ends, escape codes, and surrogates of bytes that are not UTF-8.
 _UNFIT = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _EXAMPLES = {
     "AUTHOR": "AUTHOR='Ada Lovelace'",
@@ -23,7 +23,7 @@ _EXAMPLES = {
     "COST_PER_HOUR": "COST_PER_HOUR=3.06",
     "CODE_URL": "CODE_URL=https://github.com/owner/name/tree/COMMIT",
 }
-#: How a host addresses a repository's files at a commit, where the address of the repository is all that is given.
+#: How hosts address a repository's files at a commit.
 _AT_COMMIT = {"github.com": "/tree/", "gitlab.com": "/-/tree/"}
 
 
@@ -35,27 +35,27 @@ def check(
     cost_per_hour: float | None = None,
     code_url: str | None = None,
 ) -> None:
-    """Raise UsageError, naming the variable, for the first claim that cannot be; None is one that was not given.
+    """Raise UsageError, naming the variable, for the first invalid claim; None is one that was not given.
 
     ``cost_per_hour`` is in US dollars for the whole configuration, on demand.
     """
     _text("AUTHOR", author)
     _text("EMAIL", email)
     if email is not None and not is_email(email):
-        raise _wrong("EMAIL", email, "is no e-mail address (several go with commas between)")
+        raise _wrong("EMAIL", email, "is not an e-mail address (separate several with commas)")
     _text("HARDWARE", hardware)
     if hardware is not None and not reviewed.names_device(hardware):
         raise _wrong("HARDWARE", hardware, "does not say how many of what device, or which machine type")
     if cost_per_hour is not None and not is_price(cost_per_hour):
         raise _wrong(
-            "COST_PER_HOUR", cost_per_hour, "is no price in US dollars above 0; leave it out for your own machine"
+            "COST_PER_HOUR", cost_per_hour, "is not a price in US dollars above 0; leave it out for your own machine"
         )
     if code_url is not None and not is_web_address(code_url):
-        raise _wrong("CODE_URL", code_url, "is no http or https address")
+        raise _wrong("CODE_URL", code_url, "is not an http or https address")
 
 
 def missing(*, author: str | None = None, email: str | None = None, hardware: str | None = None) -> tuple[str, ...]:
-    """The variables without which there is no entry and which were not given, each with an example of its value."""
+    """Return the required variables that were not given, each with an example value."""
     given = {"AUTHOR": author, "EMAIL": email, "HARDWARE": hardware}
     return tuple(_EXAMPLES[variable] for variable, value in given.items() if value is None)
 
@@ -67,7 +67,7 @@ def _text(variable: str, value: object) -> None:
         if _UNFIT.search(value):
             raise _wrong(variable, value, "has a character that cannot be printed")
         return
-    raise _wrong(variable, value, "is empty" if isinstance(value, str) else "is no text")
+    raise _wrong(variable, value, "is empty" if isinstance(value, str) else "is not text")
 
 
 def _wrong(variable: str, value: object, why: str) -> UsageError:
@@ -75,12 +75,12 @@ def _wrong(variable: str, value: object, why: str) -> UsageError:
 
 
 def is_email(value: object) -> bool:
-    """Whether a text is an e-mail address, or several with commas between; the board makes a mail link of it."""
+    """Return whether a text is one or several e-mail addresses, with commas between."""
     return isinstance(value, str) and all(_EMAIL.fullmatch(part.strip()) for part in value.split(","))
 
 
 def is_web_address(value: object) -> bool:
-    """Whether a text is an http or https address with a host and without white space."""
+    """Return whether a text is an http or https address with a host and without white space."""
     if not isinstance(value, str) or re.search(r"\s", value):
         return False
     try:
@@ -91,9 +91,9 @@ def is_web_address(value: object) -> bool:
 
 
 def pinned(code_url: str, commit: str | None) -> str:
-    """The address at ``commit``, where it is a bare repository on a host whose addresses are known; else unchanged.
+    """Return the address at ``commit`` if it is a repository on a known host; else unchanged.
 
-    Reviewers asked for a link that shows the code as it ran, not as it has become (dawn-bench-entries, issue 16).
+    Reviewers required a link to the code as it ran (dawn-bench-entries, issue 16).
     """
     address = urlsplit(code_url)
     path = address.path.rstrip("/").removesuffix(".git")

@@ -1,4 +1,4 @@
-"""The facts of a run that an entry gives next to its score, under the names that the board's reviewers asked for."""
+"""The facts of a run that an entry gives next to its score, under the names used in the board's reviews."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bench.dawnbench.pair import TARGET_PERCENT
 from bench.record.model import PLAIN
 
 CANONICAL, UNVERIFIED, SYNTHETIC = "canonical", "unverified", "synthetic"
-#: What `testTimeAugmentation` begins with where there was none.
+#: The beginning of `testTimeAugmentation` without augmentation.
 NO_AUGMENTATION = "none"
 _UNVERIFIED_NOTE = (
     "The dataset has the shapes and class counts of CIFAR-10; that it is the official archive was not verified."
@@ -19,7 +19,7 @@ _UNVERIFIED_NOTE = (
 
 @dataclass(frozen=True)
 class Facts:
-    """A run and how it came to be chosen, as plain values; None is what is not known.
+    """A run and how it was selected, as plain values; None is unknown.
 
     ``framework`` is a name and a version; ``recipe`` a recipe's table under its own names; ``clock`` the label of the
     clock of the times; ``selection`` the rule that chose this ``seed`` among the ``reached_runs`` of the
@@ -51,7 +51,7 @@ class Facts:
 
 
 def misc(facts: Facts) -> dict[str, object]:
-    """The ``misc`` object of an entry: the recipe first, then libraries, then how and on what it was measured."""
+    """Return the ``misc`` object of an entry: the recipe, libraries, method and machine."""
     fields: dict[str, object] = {
         **facts.more,
         **hyperparameters.of(facts.recipe),
@@ -76,7 +76,7 @@ def misc(facts: Facts) -> dict[str, object]:
 
 
 def _augmentation(facts: Facts) -> str | None:
-    """Whether and how accuracy was measured with test-time augmentation; None where that is not known."""
+    """Return how accuracy was measured with test-time augmentation; None if unknown."""
     if facts.view == PLAIN and facts.last_view not in (None, PLAIN):
         return (
             f"{NO_AUGMENTATION} where {TARGET_PERCENT} % was reached, {_views(facts, facts.last_view)} at the last row"

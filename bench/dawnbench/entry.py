@@ -96,7 +96,9 @@ class Entry:
                 "type, for example, CODE_URL=https://github.com/owner/name/tree/COMMIT",
             )
         priced = self.cost_per_hour is not None
-        if not reviewed.is_told(self.misc) or (priced and not reviewed.names_price_source(self.hardware, self.misc)):
+        if not reviewed.has_content(self.misc) or (
+            priced and not reviewed.names_price_source(self.hardware, self.misc)
+        ):
             raise DataError("the entry says nothing of its recipe, or not where its price is from.")
         _check_rows(self.rows)
         for text, extension in ((to_json(self), "json"), (to_tsv(self), "tsv")):
@@ -173,8 +175,8 @@ def _slug(text: str) -> str:
 def write(entry: Entry, folder: Path) -> Path:
     """Put ``<stem>.json`` and ``<stem>.tsv`` in a folder, made where it is not there, and return the path of the JSON.
 
-    The same entry's older pair is replaced, each file whole. The JSON comes last: a TSV alone is no entry, a JSON
-    alone a broken one. Raises EnvironmentProblem where the disk does not take it.
+    The same entry's older pair is replaced, each file atomically, the JSON last: a TSV alone is not an entry. Raises
+    EnvironmentProblem if writing fails.
     """
     json_path, tsv_path = (folder / f"{entry.stem}.{extension}" for extension in ("json", "tsv"))
     try:
@@ -188,7 +190,7 @@ def write(entry: Entry, folder: Path) -> Path:
 
 
 def choose(times_by_seed: Mapping[int, float]) -> int | None:
-    """The seed of the median successful run, of an even count the slower of the two middle ones; None without success.
+    """Return the seed of the median successful run, of an even count the slower middle one; None without success.
 
     Times to the target in seconds; a miss is infinite and counts as no success, whatever the recipe's own target was.
     """
@@ -197,7 +199,7 @@ def choose(times_by_seed: Mapping[int, float]) -> int | None:
 
 
 def selection(times_by_seed: Mapping[int, float], plan: Collection[int] = ()) -> str:
-    """The rule of ``choose`` with its counts, in words for ``misc``; ``plan`` are the seeds that were asked for."""
+    """Return the rule of ``choose`` with its counts, in words for ``misc``; ``plan`` are the planned seeds."""
     reached = sum(math.isfinite(seconds) for seconds in times_by_seed.values())
     rule = "of an even count the slower of the two middle ones"
     planned = len({*plan, *times_by_seed})
@@ -207,9 +209,9 @@ def selection(times_by_seed: Mapping[int, float], plan: Collection[int] = ()) ->
 
 
 def accuracy(correct: int, total: int) -> Decimal:
-    """Percent of ``correct`` in ``total``, exact for 10,000 images; of other totals the whole hundredths, rounded down.
+    """Return the percentage of ``correct`` in ``total``, rounded down to hundredths.
 
-    Rounded down, never to the nearest, so that it is 94 or more exactly where 100 x correct >= 94 x total.
+    Rounded down, so that it is 94 or more exactly if 100 x correct >= 94 x total.
     """
     if not 0 <= correct <= total or total < 1:
         raise DataError(f"the run has {correct} of {total} test images correct, so its record is damaged.")
@@ -228,9 +230,9 @@ def from_record(
     code_url: str | None = None,
     allow_unverified_data: bool = False,
 ) -> Entry:
-    """The entry of one run from its evaluations: epoch, cumulative seconds on the clock of ``facts``, correct, total.
+    """Return the entry of a run from its evaluations: epoch, seconds on the clock of ``facts``, correct, total.
 
-    ``written`` is today in UTC: the form wants the day of submission, not of the run. Raises Refused for data that is
+    ``written`` is today in UTC, the day of submission. Raises Refused for data that is
     not CIFAR-10 or not known to be, and for part of its test images; UsageError for a claim that is missing or cannot
     be; and what ``Entry`` raises.
     """

@@ -1,9 +1,8 @@
-"""How long a recipe may be expected to take on a card, by figures that have a source (``expected.json``).
+"""The expected time of a recipe on a card, by figures that have a source (``expected.json``).
 
-Four bases, best first: what was measured with this harness, what was published for the same recipe, such a figure of a
-shorter recipe of the same network and tricks scaled by its epochs, and the arithmetic of the recipe's convolutions at
-the shares of a card's peak that good code was seen to reach. None is a verdict: a time
-outside is a reason to look, at clocks, at the input, at another process, before it is published.
+Four bases, best first: measured with this harness; published for the same recipe; published for a shorter recipe of the
+same network, scaled by epochs; and the arithmetic of the convolutions at usual shares of a card's peak. A time outside
+is a reason to check clocks, input and other processes before publishing.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ BASES = ("measured here", "published", "scaled", "arithmetic")
 MARGIN = 1.25
 #: Shares of the peak that the published fast trainers reach: 24 % (Keras on a V100) to 43 % (hiverge on an A100).
 PEAK_SHARES = (0.24, 0.43)
-#: What a CPU's expectations stand under, with their number of threads.
+#: The card name of expectations for CPUs.
 CPU = "CPU"
 
 
@@ -32,9 +31,8 @@ CPU = "CPU"
 class Expectation:
     """Seconds on ``clock`` for the whole schedule of a recipe on a card.
 
-    ``seconds`` are the figures of ``source``; of the arithmetic there are none, and ``work_tflop`` (training and the
-    last evaluation, 2 per multiply and add) and ``peak_tflop_per_s`` (dense, 16 bits) stand for them. ``threads`` of a
-    CPU alone.
+    ``seconds`` are the figures of ``source``; for arithmetic they are replaced by ``work_tflop`` (training and the last
+    evaluation, 2 per multiply and add) and ``peak_tflop_per_s`` (dense, 16 bits). ``threads`` is for CPUs only.
     """
 
     card: str
@@ -62,7 +60,7 @@ class Expectation:
 
     @property
     def reason(self) -> str:
-        """Where the range comes from, in words."""
+        """Return the basis of the range in words."""
         if self.seconds:
             low, high = min(self.seconds), max(self.seconds)
             figures = f"{low:g} s" if low == high else f"{low:g} to {high:g} s"
@@ -82,12 +80,12 @@ class _Stored:
 
 @cache
 def expectations() -> tuple[Expectation, ...]:
-    """All of them, in the order of the file."""
+    """Return all expectations, in the order of the file."""
     return load(FILE)
 
 
 def load(path: Path) -> tuple[Expectation, ...]:
-    """The expectations of a file. Raises DataError, naming card and recipe, for one that cannot be."""
+    """Return the expectations of a file. Raises DataError, naming card and recipe, for an invalid one."""
     stored = load_versioned(_Stored, path).expectations
     for each in stored:
         figures = each.work_tflop, each.peak_tflop_per_s
@@ -100,7 +98,7 @@ def load(path: Path) -> tuple[Expectation, ...]:
 
 
 def of(recipe: str, device_kind: str, device_name: str, threads: int | None) -> Expectation | None:
-    """The best founded expectation for a recipe on a device; None where there is none.
+    """Return the expectation for a recipe on a device with the best basis, or None.
 
     A part of a card (MIG) is not the card, and a CPU is known by its number of threads.
     """

@@ -11,13 +11,13 @@ Level = Literal["compat", "full"]
 LEVELS: tuple[Level, ...] = ("compat", "full")
 #: Longer values are cut in a sentence: a finding is read on a terminal.
 SHOWN_CHARACTERS = 60
-#: What another program said is a sentence, and no longer.
+#: The longest sentence of another program.
 SENTENCE_CHARACTERS = 300
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One broken rule: the level that asks for it, its id, file and line, what is there, and what to do about it."""
+    """One broken rule: its level, id, file and line, what was found, and what to do."""
 
     level: Level
     rule: str
@@ -27,7 +27,7 @@ class Finding:
 
 
 def shown(value: object) -> str:
-    """A value from a stranger's file as short, printable ASCII: control characters and lone surrogates are escaped."""
+    """Return an untrusted value as short, printable ASCII, control characters and lone surrogates escaped."""
     if isinstance(value, dict):
         return "an object"
     if isinstance(value, list):
@@ -39,7 +39,7 @@ def shown(value: object) -> str:
 
 
 def sentence(text: str) -> str:
-    """Another program's sentence whole, as printable ASCII without its full stop; one that has no end is cut."""
+    """Return another program's sentence as printable ASCII without its full stop, cut if too long."""
     words = " ".join(text.split()).rstrip(".")
     plain = words if words.isascii() and words.isprintable() else ascii(words)[1:-1]
     return plain if len(plain) <= SENTENCE_CHARACTERS else f"{plain[:SENTENCE_CHARACTERS]}..."

@@ -1,8 +1,7 @@
-"""The level ``full``: what we ask beyond ``compat``, so that readers find in a pair exactly what its writer measured.
+"""The level ``full``: rules beyond ``compat``, so that a pair states exactly what was measured.
 
-Files are judged as bytes and cells as text, because what these rules guard against (a byte order mark, 2020-1-5,
-94.02000000000001) is gone once a parser was kind to it. The rules come from slips found in the 31 published entries,
-and from what the board's reviewers sent back (`reviewed`).
+Files are checked as bytes and cells as text, because parsers hide what these rules find (a byte order mark, 2020-1-5,
+94.02000000000001). The rules come from errors in the 31 published entries, and from the board's reviews (`reviewed`).
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ class Cell:
 
 
 def check(pair: Pair, today: date) -> list[Finding]:
-    """The findings of all rules; files that could not be read are left to ``pair.unreadable``. ``today`` is in UTC."""
+    """Return the findings of all rules; unreadable files are left to ``pair.unreadable``. ``today`` is in UTC."""
     findings: list[Finding] = []
     if not STEM.fullmatch(pair.json_path.stem):
         findings.append(_stem(pair.json_path))
@@ -89,7 +88,7 @@ def _json(content: bytes, where: str, today: date) -> Iterator[Finding]:
         sentence = f"The key {shown(doubled[0])} stands twice in one object."
         yield _finding("json-keys", where, sentence, "Keep one: readers differ on which of them counts.")
     if constants:
-        sentence = f"It holds {constants[0]}, which is no JSON number."
+        sentence = f"It holds {constants[0]}, which is not a JSON number."
         yield _finding("json-numbers", where, sentence, "Leave the value out, or write null.")
     if isinstance(body, dict):
         yield from _fields(body, where)
@@ -132,7 +131,7 @@ def _fields(body: dict[str, object], where: str) -> Iterator[Finding]:
 
 
 def _reviewed(body: dict[str, object], where: str, today: date) -> Iterator[Finding]:
-    """What the board's reviewers asked for; what is no text or no object is found by the rules of form."""
+    """Yield findings by the board's reviews; wrong types are left to the rules of form."""
     framework, hardware, code, day = (body.get(name) for name in ("framework", "hardware", "codeURL", "timestamp"))
     misc = body.get("misc", {})
     if _is_text(framework) and not reviewed.names_version(str(framework)):
@@ -142,15 +141,15 @@ def _reviewed(body: dict[str, object], where: str, today: date) -> Iterator[Find
         sentence = f"`hardware` is {shown(hardware)}, without a number and a kind of device."
         fix = 'Write how many of what, or the machine type, for example "1 V100 / 61 GB / 8 CPU (AWS p3.2xlarge)".'
         yield _finding("json-hardware", where, sentence, fix)
-    if isinstance(misc, dict) and not reviewed.is_told(misc):
+    if isinstance(misc, dict) and not reviewed.has_content(misc):
         sentence = f"`misc` is {'empty' if 'misc' in body else 'not there'}."
         fix = "Write the optimizer, its learning rate, momentum and weight decay, the batch size and library versions."
         yield _finding("json-misc", where, sentence, fix)
-    own = [each["commitHash"] for each in (body, misc) if isinstance(each, dict) and "commitHash" in each]
-    if own and not all(map(reviewed.is_commit, own)):
-        sentence = f"`commitHash` is {shown(own[0])}."
+    commits = [each["commitHash"] for each in (body, misc) if isinstance(each, dict) and "commitHash" in each]
+    if commits and not all(map(reviewed.is_commit, commits)):
+        sentence = f"`commitHash` is {shown(commits[0])}."
         yield _finding("json-commit", where, sentence, "Write the hash of the commit, 7 hexadecimal digits or more.")
-    elif not own and is_web_address(code) and not reviewed.names_commit(str(code)):
+    elif not commits and is_web_address(code) and not reviewed.names_commit(str(code)):
         sentence = f"`codeURL` is {shown(code)}, without a commit."
         fix = "Write the address of the code at its commit, .../tree/COMMIT, or add `commitHash` to `misc`."
         yield _finding("json-commit", where, sentence, fix)
@@ -223,7 +222,7 @@ def _number(text: str) -> float | None:
 
 
 def _first(rule: str, where: str, lines: Sequence[tuple[int, str]], fix: str) -> Iterator[Finding]:
-    """One finding for all lines that break a rule: the first, and how many there are."""
+    """Return one finding for all lines that break a rule: the first line, and their number."""
     if lines:
         line, sentence = lines[0]
         more = f" {len(lines)} lines are like that." if len(lines) > 1 else ""

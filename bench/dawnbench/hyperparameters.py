@@ -1,4 +1,4 @@
-"""What a recipe trains with, in the words of an entry's ``misc``: of every group of weights where they differ."""
+"""The hyperparameters of a recipe under the names of an entry's ``misc``, by group of weights if they differ."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _USUAL_NAMES = {
     "init": "initialization",
     "pad_mode": "padding",
 }
-#: Groups of weights as our recipes call them; each may have a rate, a decay and a momentum of its own.
+#: Groups of weights in our recipes; each may have its own rate, decay and momentum.
 _GROUPS = ("filters", "norms", "head", "whitening_bias")
-#: What a recipe with such groups says of all weights and is true of none that have their own.
+#: Values that do not apply if the groups have their own.
 _OF_A_GROUP = ("momentum", "weight_decay", "learning_rate")
 
 
 def of(recipe: Mapping[str, object]) -> dict[str, object]:
-    """The hyperparameters of a recipe's table, under usual names; unknown keys are passed over.
+    """Return the hyperparameters of a recipe's table, under usual names; unknown keys are skipped.
 
     A recipe with Muon or with groups of weights has ``parameterGroups``, the optimizer, rate, momentum and decay of
     each, and no such values for all of them together.
@@ -40,15 +40,15 @@ def of(recipe: Mapping[str, object]) -> dict[str, object]:
 
 
 def _groups(recipe: Mapping[str, object]) -> dict[str, object]:
-    muon, own = recipe.get("muon"), recipe.get("groups")
-    if not (muon or own):
+    muon, groups = recipe.get("muon"), recipe.get("groups")
+    if not (muon or groups):
         return {}
     whitening = recipe.get("whitening")
     biased = isinstance(whitening, Mapping) and bool(whitening.get("bias"))
     return {
         name: _muon(recipe, muon)
         if name == "filters" and isinstance(muon, Mapping)
-        else _sgd(recipe, own.get(name) if isinstance(own, Mapping) else None)
+        else _sgd(recipe, groups.get(name) if isinstance(groups, Mapping) else None)
         for name in _GROUPS
         if biased or name != "whitening_bias"
     }
@@ -68,19 +68,19 @@ def _muon(recipe: Mapping[str, object], muon: Mapping[str, object]) -> dict[str,
 
 
 def _sgd(recipe: Mapping[str, object], group: object) -> dict[str, object]:
-    own = group if isinstance(group, Mapping) else {}
-    learning_rate, until = recipe.get("learning_rate"), own.get("until_epochs")
+    values = group if isinstance(group, Mapping) else {}
+    learning_rate, until = recipe.get("learning_rate"), values.get("until_epochs")
     table = {
         "optimizer": "SGD with Nesterov momentum",
-        "learningRate": _schedule(learning_rate, own.get("rate_factor", 1.0)),
+        "learningRate": _schedule(learning_rate, values.get("rate_factor", 1.0)),
         **{
-            usual: recipe.get(name) if own.get(name) is None else own[name]
+            usual: recipe.get(name) if values.get(name) is None else values[name]
             for name, usual in (("momentum", "momentum"), ("weight_decay", "weightDecay"))
         },
         "weightDecayForm": recipe.get("decay", "coupled"),
     }
     if until is not None:
-        how = ", the rate falling from its first value to 0 in a line" if own.get("fade") else ""
+        how = ", the rate falling from its first value to 0 in a line" if values.get("fade") else ""
         table["trained"] = f"until epoch {until}{how}, then frozen"
     return table
 
@@ -105,7 +105,7 @@ def _schedule(learning_rate: object, factor: object = 1.0) -> object:
 
 
 def _times(value: object, factor: object) -> object:
-    """A product without the last digits that floats add to it; what is no number stays as it is."""
+    """Return a product without float rounding; other values unchanged."""
     if isinstance(value, (int, float)) and isinstance(factor, (int, float)) and factor != 1:
         return float(f"{value * factor:.12g}")
     return value

@@ -1,7 +1,7 @@
-"""What was published after, or beside, the board: each record with its hardware and what its clock leaves out.
+"""Records published outside the board, each with its hardware and what its clock leaves out.
 
-``later.json`` has facts that their authors state, read at the commit or the page named in ``source``. No two of these
-clocks are one, nor any of them the board's, so they stand beside a place and are no part of it.
+``later.json`` has facts stated by their authors, read at the commit or the page named in ``source``. Their clocks
+differ from each other and from the board's, so they are shown next to a position and do not change it.
 """
 
 from __future__ import annotations
@@ -45,16 +45,16 @@ class _Stored:
 
 @cache
 def records() -> tuple[LaterRecord, ...]:
-    """All of them, by target, and of one target the fastest first."""
+    """Return all records, by target, the fastest first."""
     return tuple(sorted(load(FILE), key=lambda each: (each.target_percent, each.seconds)))
 
 
 def load(path: Path) -> tuple[LaterRecord, ...]:
-    """The records of a file, in its order. Raises DataError, naming the record, for one that cannot be."""
+    """Return the records of a file, in its order. Raises DataError, naming the record, for an invalid one."""
     stored = load_versioned(_Stored, path).records
     for each in stored:
         if not (each.seconds > 0 and 94 <= each.target_percent < 100 and _DATE.fullmatch(each.date)):
             raise DataError(f"{path}: {each.name} has a time, a target or a date that cannot be.")
         if not all((each.name, each.hardware, each.framework, each.accuracy, each.left_out, each.source)):
-            raise DataError(f"{path}: {each.name or 'a record'} lacks a text; a record without source is no record.")
+            raise DataError(f"{path}: {each.name or 'a record'} lacks a text; every record needs its source.")
     return stored

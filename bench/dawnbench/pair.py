@@ -1,4 +1,4 @@
-"""The pair of files that is one entry: its names and columns, where such pairs lie, how to read one from a stranger."""
+"""The pair of files of an entry: names, columns, where pairs are found, and safe reading."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ TEST_IMAGES = 10_000
 STEM_PARTS = 4
 STEM = re.compile(r"[A-Za-z0-9.+-]+(?:_[A-Za-z0-9.+-]+){3}")
 TASK_FOLDER = ("CIFAR10", "train")
-#: A published TSV has 14 to 400 rows. More than this is no such file, and pandas is not to be fed with it.
+#: The size limit; a published TSV has 14 to 400 rows.
 MAX_BYTES = 1 << 20
 #: A campaign's folder is three levels above its pair, the folder of all published ones four.
 MAX_DEPTH = 6
-#: JSON files of a results folder that are no entries.
+#: JSON files of a results folder that are not entries.
 OTHER_JSON = frozenset({"campaign.json", "record.json"})
 SUFFIXES = (".json", ".tsv")
 _WHAT_TO_GIVE = "give the .json of a pair, or a folder that holds pairs"
@@ -33,7 +33,7 @@ _WHAT_TO_GIVE = "give the .json of a pair, or a folder that holds pairs"
 
 @dataclass(frozen=True)
 class Pair:
-    """Both files as bytes; None where one could not be read, and then ``unreadable`` says why."""
+    """Both files as bytes; None if one could not be read, and ``unreadable`` says why."""
 
     json_path: Path
     tsv_path: Path
@@ -51,7 +51,7 @@ class _Unreadable(Exception):
 
 
 def read(json_path: Path) -> Pair:
-    """Read a JSON file and the TSV of the same stem; nothing is raised for what a file is or holds."""
+    """Read a JSON file and the TSV of the same stem; never raises."""
     tsv_path = json_path.with_suffix(".tsv")
     contents: list[bytes | None] = []
     findings: list[Finding] = []
@@ -65,9 +65,9 @@ def read(json_path: Path) -> Pair:
 
 
 def parse(content: bytes) -> object:
-    """A JSON file as the board's Python read it: a whole number of any length is a number.
+    """Parse a JSON file as the board's Python did: a whole number of any length is a number.
 
-    Raises ValueError or RecursionError for what is no JSON in UTF-8.
+    Raises ValueError or RecursionError if it is not JSON in UTF-8.
     """
     return json.loads(content.decode("utf-8"), parse_int=whole)
 
@@ -81,7 +81,7 @@ def whole(digits: str) -> int | float:
 
 
 def body_of(content: bytes | None) -> object:
-    """What a JSON file holds; None where that cannot be read."""
+    """Return the content of a JSON file, or None."""
     try:
         return None if content is None else parse(content)
     except (ValueError, RecursionError):
@@ -90,7 +90,7 @@ def body_of(content: bytes | None) -> object:
 
 def _read_file(path: Path) -> bytes:
     try:
-        # Asked before opening: opening a FIFO would wait for a writer for ever.
+        # Checked before opening: opening a FIFO would block.
         kind = path.stat().st_mode
         if not stat.S_ISREG(kind):
             what = "is a folder" if stat.S_ISDIR(kind) else "is not a regular file"
@@ -109,10 +109,10 @@ def _read_file(path: Path) -> bytes:
 
 
 def find(path: Path) -> list[Path]:
-    """The JSON paths of the pairs that ``path`` means: a JSON, a TSV (its JSON), or a folder with pairs in or under it.
+    """Return the JSON paths of the pairs at ``path``: a JSON, a TSV (its JSON), or a folder.
 
-    In a folder, those in any ``CIFAR10/train`` below it, or the folder's own where there is none; a TSV that has no
-    JSON is listed by the JSON it lacks. Raises DataError where nothing is there, UsageError for another kind of file.
+    In a folder, those in any ``CIFAR10/train`` below it, else the folder's own; a TSV without JSON is listed by the
+    missing JSON. Raises DataError for none, UsageError for another kind of file.
     """
     try:
         is_folder = stat.S_ISDIR(path.stat().st_mode)
@@ -137,11 +137,11 @@ def find(path: Path) -> list[Path]:
 
 def _under(folder: Path) -> list[Path]:
     task: set[Path] = set()
-    own: set[Path] = set()
+    direct: set[Path] = set()
     top = len(folder.absolute().parts)
     for where, folders, names in os.walk(folder):  # links to folders are not followed, so no loop
         here = Path(where).absolute()
-        # Folders, too: one with such a name stands where a file should, and is to be told.
+        # Folders, too: a folder with such a name is an error to report.
         entries = {
             Path(where, name).with_suffix(".json")
             for name in (*names, *folders)
@@ -151,5 +151,5 @@ def _under(folder: Path) -> list[Path]:
         if here.parts[-len(TASK_FOLDER) :] == TASK_FOLDER:
             task |= entries
         elif len(here.parts) == top:
-            own = entries
-    return sorted(task or own)
+            direct = entries
+    return sorted(task or direct)

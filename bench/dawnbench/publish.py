@@ -50,9 +50,9 @@ def _one_an_epoch(record: Record) -> list[tuple[Evaluation, float]]:
 
 
 def _described(record: Record, recipe: dict[str, Any]) -> dict[str, Any]:
-    """What an entry tells of a run's trainer: of ours by the recipe's table, of another one by its ``hello``.
+    """Return an entry's description of the trainer, from the recipe's table or a custom trainer's ``hello``.
 
-    Raises Refused where neither says what the model was.
+    Raises Refused if neither names the model.
     """
     name = one_line(str(record.recipe.get("name")))
     model = MODELS.get(str(recipe.get("net")))
@@ -62,24 +62,24 @@ def _described(record: Record, recipe: dict[str, Any]) -> dict[str, Any]:
             "recipe": {**recipe, **record.recipe},
             "cudnn_version": record.fingerprint.get("package.nvidia-cudnn-cu12"),
         }
-    own = record.recipe.get("model")
-    if recipe or not isinstance(own, str) or not own.strip():
+    model = record.recipe.get("model")
+    if recipe or not isinstance(model, str) or not model.strip():
         raise Refused(
-            f"what the recipe {name} was is neither in campaign.json nor in this checkout, and an entry has to tell "
+            f"what the recipe {name} was is neither in campaign.json nor in this checkout, and an entry has to state "
             "it; a custom trainer says it with `recipe.model` in its hello."
         )
     # The libraries of this checkout are not those of a custom trainer.
     known = {key: record.recipe[key] for key in ("name", "sha256", "batch", "steps_per_epoch")}
     cudnn_version = record.fingerprint.get("build.cudnn_version")
-    return {"model": f"{one_line(own)[:100]} ({name})", "recipe": known, "cudnn_version": cudnn_version}
+    return {"model": f"{one_line(model)[:100]} ({name})", "recipe": known, "cudnn_version": cudnn_version}
 
 
 def _views(record: Record, rows: Sequence[Evaluation]) -> dict[str, Any]:
     """How the accuracy of the row that counts on the board, and of the last, was measured, as ``Facts`` takes it."""
     counts = next(each for each in rows if each.reaches(TARGET_PERCENT))
     plain = record.plain(counts)
-    beside = None if plain is None else float(entry.accuracy(plain.correct, plain.total))
-    return {"view": counts.view, "last_view": rows[-1].view, "plain_percent": beside}
+    without_views = None if plain is None else float(entry.accuracy(plain.correct, plain.total))
+    return {"view": counts.view, "last_view": rows[-1].view, "plain_percent": without_views}
 
 
 def _code(record: Record) -> tuple[str | None, str]:
@@ -101,7 +101,7 @@ def write_entry(
 ) -> str:  # fmt: skip
     """Write the pair as ``write_dawnbench`` does, for a command that does nothing else.
 
-    Raises UsageError where a claim is missing, Refused where there is no time to enter.
+    Raises UsageError for a missing claim, Refused if no run reached the target.
     """
     lacking = claiming.missing(author=claims.author, email=claims.email, hardware=claims.hardware)
     if lacking:
@@ -109,7 +109,7 @@ def write_entry(
             "a DAWNBench entry needs to know more", f"type `make report {' '.join(lacking)}` with your values"
         )
     if campaign.configuration.dataset == "synthetic":
-        raise Refused(f"{folder} was trained on the synthetic dataset, which is no CIFAR-10 result.")
+        raise Refused(f"{folder} was trained on the synthetic dataset, which is not a CIFAR-10 result.")
     records = tuple(with_verdict(record) for record in campaign.records)
     if not any(each.reached and each.verdict and each.verdict.level != "invalid" for each in records):
         raise Refused(f"no run in {folder} reached the target with a verdict above invalid.")
@@ -123,15 +123,17 @@ def write_dawnbench(
     folder: Path, records: Sequence[Record], claims: Claims, recipe: dict[str, Any], shown_folder: str, *,
     plan: Collection[int], allow_unverified_data: bool, allow_uncommitted_code: bool = False,
 ) -> str:  # fmt: skip
-    """Write the DAWNBench pair of the median successful run, and say so or what is lacking in one line.
+    """Write the DAWNBench pair of the median successful run; print the path or what is missing.
 
-    ``recipe`` is the recipe's whole table, empty where it is not known; ``plan`` are the seeds that were asked for,
-    with or without a run. Raises Refused for a result that may not be published or cannot be described: of code whose
-    commit is not known, or that had changes, unless it is allowed.
+    ``recipe`` is the recipe's whole table, empty if unknown; ``plan`` are the planned seeds, with or without a run.
+    Raises Refused for a result that may not be published or described: of code with changes or without a known commit,
+    unless it is allowed.
     """
     require_planned(records, plan, shown_folder)
     if any(is_control(each) for each in records):
-        raise Refused("INPUT=memory repeats the first epoch's batches, so its accuracy is nobody's", "use INPUT=host")
+        raise Refused(
+            "INPUT=memory repeats the first epoch's batches, so its accuracy does not count", "use INPUT=host"
+        )
     counted = [each for each in records if each.status == "done" and each.verdict and each.verdict.level != "invalid"]
     times = {each.seed: to_target_seconds(HEADLINE, each) for each in counted}
     known = {seed: seconds for seed, seconds in times.items() if seed is not None and seconds is not None}
@@ -182,7 +184,7 @@ def write_dawnbench(
 
 
 def require_planned(records: Sequence[Record], plan: Collection[int], shown_folder: str) -> None:
-    """Raise Refused for a run that is not in the ``plan``: a claim that rests on a plan cannot count it."""
+    """Raise Refused for a run that is not in the ``plan``."""
     if unplanned := [str(each.seed) for each in records if each.seed not in plan]:
         seeds = ",".join(unplanned) + ("," if len(unplanned) == 1 else "")
         raise Refused(

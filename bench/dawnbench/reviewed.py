@@ -1,4 +1,4 @@
-"""What the board's reviewers sent entries back for beyond their form: is it told on what, with what and from where?
+"""Checks of what the board's reviewers sent entries back for, beyond their form.
 
 Facts of the reviews in stanford-futuredata/dawn-bench-entries: a code address without a commit (pull 122, issue 16), an
 empty misc (57, 60, 122), a framework without a version (66, issue 29), hardware that names no machine type or device
@@ -12,12 +12,12 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 from urllib.parse import urlsplit
 
-#: No more of a stranger's text is searched: these patterns are not linear in it.
+#: The most of an untrusted text that is searched, as these patterns are not linear in it.
 _SEARCHED_CHARACTERS = 500
-#: The first entries were handed in in this year.
+#: The year of the first entries.
 _FIRST_YEAR = 2017
 _COMMIT = re.compile(r"(?<![0-9A-Za-z])(?=[a-z]*[0-9])[0-9a-f]{7,64}(?![0-9A-Za-z])")
-#: The address of a gist begins with its own name, which looks like a commit and is none.
+#: The name of a gist in its address looks like a commit.
 _GIST_HOST = "gist.github.com"
 #: A number of its own: 2.17.0, v1.2, 0.3.1.post2; the 2 of Caffe2 is none.
 _VERSION = re.compile(r"(?<![0-9A-Za-z.])v?[0-9]+(?:\.[0-9A-Za-z]+)*|[0-9]+\.[0-9]+")
@@ -36,7 +36,7 @@ _DEVICE = re.compile(
     r"POWER[0-9]*|Jetson|v?CPUs?|CPU cores?|cores?)(?![A-Za-z])",
     re.IGNORECASE,
 )
-#: How many: `1 V100`, `8xV100`, `V100 * 8`, `8V100`, `two K80`; of memory it is no count, nor is the number of a model.
+#: How many: `1 V100`, `8xV100`, `V100 * 8`, `8V100`, `two K80`; not amounts of memory or numbers of models.
 _COUNT = re.compile(
     r"(?<![\w.-])(?<!GTX )(?<!RTX )(?<!Core )(?:[0-9]{1,3}(?:\s*[x×*]\s*|\s+|(?=[A-Z]))(?![KMGT]i?B\b)(?=[A-Za-z])"
     r"|(?:one|two|four|eight|sixteen|single|dual|quad)\b)"
@@ -53,33 +53,31 @@ _PROVIDER = re.compile(
 
 
 def names_commit(code_url: str) -> bool:
-    """Whether an address shows code at a commit: 7 hexadecimal digits or more, in lower case, as a part of its own."""
+    """Return whether a part of an address is a commit: 7 hexadecimal digits or more, in lower case."""
     address = urlsplit(code_url)
     found = _COMMIT.findall(f"{address.path}?{address.query}#{address.fragment}"[:_SEARCHED_CHARACTERS])
     return len(found) > (address.hostname == _GIST_HOST)
 
 
 def is_commit(value: object) -> bool:
-    """Whether a value is a commit's hash, whole or cut to 7 digits or more."""
+    """Return whether a value is a commit's hash of 7 digits or more."""
     return isinstance(value, str) and re.fullmatch("[0-9a-fA-F]{7,64}", value.strip()) is not None
 
 
 def names_version(framework: str) -> bool:
-    """Whether a framework is told with a version or a commit."""
+    """Return whether a framework is given with a version or a commit."""
     searched = framework[:_SEARCHED_CHARACTERS]
     return _VERSION.search(searched) is not None or _COMMIT.search(searched) is not None
 
 
 def names_device(hardware: str) -> bool:
-    """Whether hardware is told as a number of some device (`1 V100`, `16 CPU`) or as a cloud's machine type."""
+    """Return whether hardware is a number of some device (`1 V100`, `16 CPU`) or a cloud's machine type."""
     searched = hardware[:_SEARCHED_CHARACTERS]
     return bool(_MACHINE_TYPE.search(searched) or (_DEVICE.search(searched) and _COUNT.search(searched)))
 
 
 def names_price_source(hardware: object, misc: object) -> bool:
-    """Whether a price can be looked up: ``hardware`` names a cloud or its machine type, or ``misc`` has a text under a
-    name with `price` or `cost` in it.
-    """
+    """Return whether a price has a source: a cloud or machine type in ``hardware``, or `price` or `cost` in ``misc``"""
     text = hardware[:_SEARCHED_CHARACTERS] if isinstance(hardware, str) else ""
     if _PROVIDER.search(text) or _MACHINE_TYPE.search(text):
         return True
@@ -90,11 +88,11 @@ def names_price_source(hardware: object, misc: object) -> bool:
     )
 
 
-def is_told(misc: object) -> bool:
-    """Whether ``misc`` says anything."""
+def has_content(misc: object) -> bool:
+    """Return whether ``misc`` has content."""
     return isinstance(misc, Mapping) and any(value not in (None, "", [], {}) for value in misc.values())
 
 
 def can_be_submission(day: date, today: date) -> bool:
-    """Whether an entry can have been handed in on a day; a day ahead is today somewhere."""
+    """Return whether an entry can have been submitted on a day, in any time zone."""
     return day.year >= _FIRST_YEAR and day <= today + timedelta(days=1)

@@ -1,4 +1,4 @@
-"""Which task of the board an entry is of: only CIFAR-10 training is judged here, and others are named as such."""
+"""The board task of an entry: only CIFAR-10 training is validated here."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from bench.dawnbench.pair import TASK_FOLDER, Pair, body_of
 RULE = "other-task"
 _TASKS = {"cifar10": "CIFAR-10", "imagenet": "ImageNet", "squad": "SQuAD"}
 _KINDS = ("train", "inference")
-#: What a training table of another task has for a score, and what every inference entry, which has no table.
+#: Score columns of other tasks' tables, and of inference entries, which have none.
 _SCORES = {"top5accuracy": "ImageNet", "f1score": "SQuAD"}
 _LATENCY, _OWN_SCORE = "latency", "top1accuracy"
 
 
 def other(pair: Pair) -> Finding | None:
-    """The one finding of an entry of another task, by its folder and by what it holds; None for one of ours.
+    """Return the finding of an entry of another task, by its folder and content; None for CIFAR-10 training.
 
     A table in a folder `CIFAR10/train` is one of ours, whatever its columns are.
     """
@@ -31,7 +31,7 @@ def other(pair: Pair) -> Finding | None:
         "compat",
         RULE,
         printable(pair.json_path.name),
-        f"This looks like {named} ({evidence}); only CIFAR-10 training is judged here.",
+        f"This looks like {named} ({evidence}); only CIFAR-10 training is validated here.",
         "Leave it as it is, and name an entry of CIFAR-10 training: a .json with its .tsv.",
     )
 

@@ -1,4 +1,4 @@
-"""Judge DAWNBench pairs at one of two levels: ``compat`` (DAWNBench's own tests) or ``full`` (ours, on top of them)."""
+"""Validate DAWNBench pairs at one of two levels: ``compat`` (DAWNBench's own tests) or ``full`` (further rules)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["LEVELS", "Finding", "Level", "Verdict", "judge", "validate"]
 
 @dataclass(frozen=True)
 class Verdict:
-    """What one level says about the pair of one JSON file."""
+    """The findings of one level on the pair of one JSON file."""
 
     json_path: Path
     level: Level
@@ -28,9 +28,9 @@ class Verdict:
 
 
 def judge(json_path: Path, level: Level, today: date | None = None) -> Verdict:
-    """Judge one pair by the path of its JSON; the files may hold anything or not be there.
+    """Validate one pair by the path of its JSON; the files may be missing or damaged.
 
-    ``today`` is the day in UTC by which a date lies in the future; None asks the clock.
+    ``today`` is the day in UTC by which a date lies in the future; None reads the clock.
     """
     pair = read(json_path)
     if (of_another_task := task.other(pair)) is not None:
@@ -44,10 +44,10 @@ def judge(json_path: Path, level: Level, today: date | None = None) -> Verdict:
 
 
 def validate(path: Path, level: Level = "full") -> tuple[Verdict, ...]:
-    """Judge every pair that ``path`` (a JSON, a TSV, or a folder) means, in the order of their names.
+    """Validate every pair at ``path`` (a JSON, a TSV, or a folder), in the order of their names.
 
     DAWNBench's tests start from the JSON files of a folder, so a TSV without one counts only at ``full``. Raises
-    DataError where there is no pair at all, UsageError for a file of another kind.
+    DataError for no pair, UsageError for a file of another kind.
     """
     json_paths = find(path)
     if level == "compat" and len(json_paths) > 1:

@@ -1,11 +1,10 @@
-"""The rules a machine and a run are judged by: one list, applied before a run and of its record afterwards.
+"""One list of rules, applied to the machine before a run and to the run's record afterwards.
 
-A verdict is a pure function of a record and ``RULES``, the version of this list, so any old result can be judged again
-and two verdicts of one version mean the same. What a record does not tell, as one older than a rule, breaks no rule.
-``docs/reference/rules.md`` is made from the list.
+A verdict is a pure function of a record and ``RULES``, the version of this list: two verdicts of one version compare.
+A value that a record does not have breaks no rule. ``docs/reference/rules.md`` is generated from the list.
 
-An ``invalid`` run is left out of every statistic and shown as left out, a ``suspect`` one is kept and marked. A
-``note`` tells the reader what the number is not, and changes no verdict.
+An ``invalid`` run is excluded from every statistic, a ``suspect`` one is kept and marked. A ``note`` does not change
+the verdict.
 """
 
 from __future__ import annotations
@@ -36,12 +35,11 @@ __all__ = [
     "Facts",
     "Finding",
     "Rule",
-    "examine",
-    "judge",
-    "judged",
+    "run_preflight",
+    "verdict_of",
+    "with_verdict",
 ]
 
-#: Every rule, in the order a person would ask.
 RULE_LIST: tuple[Rule, ...] = (*CLAIMS, *SOFTWARE, *IMAGE, *CARD, *DATA, *MACHINE, *TELEMETRY)
 
 
@@ -57,7 +55,7 @@ class Check:
 
 
 def run_preflight(facts: Facts) -> tuple[Check, ...]:
-    """What every rule that concerns this machine finds on it before a run."""
+    """Return what every rule that applies to this machine finds before a run."""
     answers = [(rule, rule.before(facts)) for rule in RULE_LIST if rule.before is not None]
     return tuple(
         Check(rule.name, rule.title, found.value, found.verdict, found.advice) for rule, found in answers if found
@@ -65,7 +63,7 @@ def run_preflight(facts: Facts) -> tuple[Check, ...]:
 
 
 def verdict_of(record: Record) -> Verdict:
-    """The verdict on a record: the worst level any rule found, with every finding; notes leave a clean run clean."""
+    """Return the verdict on a record: every finding, and the worst level among them; a note does not count."""
     found = [(rule, rule.after(record)) for rule in RULE_LIST if rule.after is not None]
     reasons = tuple(
         Reason(rule.name, rule.level, evidence, rule.advice_for(record))
@@ -77,5 +75,5 @@ def verdict_of(record: Record) -> Verdict:
 
 
 def with_verdict(record: Record) -> Record:
-    """The record with its verdict."""
+    """Return the record with its verdict."""
     return replace(record, verdict=verdict_of(record))

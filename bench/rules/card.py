@@ -12,7 +12,7 @@ from bench.rules.rule import Finding, Rule, fail, ok, percent, warn
 #: Idle cards of a data centre have 25 to 45 C, and 50 to 65 C right after a run. V100, A100 and H100 begin to slow
 #: themselves down between 83 and 90 C (their data sheets), and one that starts at over 70 gets there.
 COOLEST_CELSIUS, WARMEST_CELSIUS = 10, 70
-#: Slowing down for a fiftieth of a run moves its time by about that, which five runs can tell.
+#: Slowing down for a fiftieth of a run moves its time by about that, which five runs can detect.
 THROTTLED_SHARE = 0.02
 #: The software power cap is how a card at full load works; below this it is not worth a word.
 CAPPED_SHARE = 0.10
@@ -22,8 +22,8 @@ CLOCK_DRIFT = 0.03
 IDLE_BYTES = 1.5 * 2**30
 #: With fewer epochs there are no thirds to compare.
 LEAST_EPOCHS = 3
-#: Causes of a slowdown that is no way to work, as the driver's counters and its event reasons are called. Some have a
-#: counter, some a reason, some both; one event may be under several, so that each is looked at and never their sum.
+#: Abnormal causes of a slowdown, by their names in the driver's counters and event reasons. One event may be counted
+#: under several causes, so each is compared alone and never their sum.
 THROTTLES = (
     "thermal",
     "software_thermal",
@@ -59,7 +59,7 @@ def _gpu(facts: Facts) -> Finding:
     if facts.card is None and facts.gpu_problem:
         return fail(facts.gpu_problem, "name one of them with DEVICE=, or type DEVICE=cpu")
     names = ", ".join(facts.gpu_names)
-    # Without an import there is nothing to say about it, and in an image the run will tell.
+    # TensorFlow was not imported here, or is in an image.
     if facts.tensorflow_gpus or facts.tensorflow_version is None or facts.in_container:
         return ok(names)
     why = facts.tensorflow_why_no_gpu or facts.tensorflow_error or "it does not say why"
@@ -86,21 +86,21 @@ def _nvml_package(facts: Facts) -> Finding | None:
 
 
 def trains(record: Record) -> bool:
-    """Whether the card that was sampled is the one that the run asked for, and not one that was only watched."""
+    """Return whether the sampled card is the one that the run trained on."""
     return record.telemetry.gpu.get("role") == "trains"
 
 
-#: How ``calls`` begins to say why a call gave nothing although it should have.
+#: Prefixes of reasons in ``calls`` that mean a failure.
 _FAILED = ("no permission", "code", SILENT)
 
 
 def has_failed(why: object) -> bool:
-    """Return whether ``why`` a call gave nothing is a failure, and not that the card or its driver does not have it."""
+    """Return whether ``why`` is a failure, not a value that the card or its driver does not support."""
     return isinstance(why, str) and why.startswith(_FAILED)
 
 
 def failed_calls(record: Record) -> dict[str, str]:
-    """Return the calls of the card that trains which gave nothing although they should have, each with why."""
+    """Return the failed calls of the card that trains, each with its reason."""
     calls = record.telemetry.gpu.get("calls")
     if not isinstance(calls, dict) or not trains(record):
         return {}
@@ -312,15 +312,15 @@ def _drifted(record: Record) -> str | None:
 
 
 CARD = (
-    Rule("gpu", "GPU", threshold="not there where one is asked for, not working, not to be used by TensorFlow, or used "
+    Rule("gpu", "GPU", threshold="not there where one is required, not working, not to be used by TensorFlow, or used "
          "by it and not to be watched, or hidden by CUDA_VISIBLE_DEVICES", before=_gpu),
     Rule("gpu-neighbour", "other GPUs", "note", "restart the machine: a GPU that does not answer needs a reset",
-         "one that the driver counts and that does not answer, beside the one that trains",
+         "one that the driver counts and that does not answer, besides the one that trains",
          _lost_others, _had_lost_others),
     Rule("nvml-package", "GPU binding", threshold="not NVIDIA's nvidia-ml-py, or one older than 12.535 or from 14 on",
          before=_nvml_package),
     Rule("foreign-process", "others on the GPU", "invalid", "type `nvidia-smi` to see whose they are, end them, and "
-         "run it again", "before: one compute process or more; after: one or more beside the trainer's, on the card "
+         "run it again", "before: one compute process or more; after: one or more besides the trainer's, on the card "
          "that trains", _others, _foreign),
     Rule("process-list", "GPU process list", "note",
          "type `nvidia-smi` on the machine itself while a run lasts, to see who is on the card",

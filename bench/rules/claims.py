@@ -1,4 +1,4 @@
-"""Rules on what a trainer claims: against what was received, counted and asked for, and against itself."""
+"""Rules on what a trainer claims: compared with what was received, counted and requested, and with itself."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LARGEST_GAP_SHARE = 0.01
 OVERLAP_TOLERANCE_NS = 1_000_000
 #: The same for waits, which lie within the training of their epoch.
 WAITS_TOLERANCE_SECONDS = 1e-3
-#: The loss in a line that is no event, as the trainer wrote it.
+#: The loss in a malformed line.
 _LOSS = re.compile(r'"loss"\s*:\s*([^\s,}]+)')
 
 
@@ -34,7 +34,7 @@ def _greeting(record: Record) -> str | None:
     return None if record.hellos == 1 else f"the trainer announced itself {record.hellos} times, not once"
 
 
-def _asked(record: Record) -> str | None:
+def _requested(record: Record) -> str | None:
     wrong = []
     if record.claimed_seed not in (None, record.seed):
         wrong.append(f"seed {record.claimed_seed}, not {record.seed}")
@@ -191,7 +191,7 @@ def _work(record: Record) -> str | None:
 
 
 def _is_new(evaluation: Evaluation, record: Record) -> bool:
-    """Whether an evaluation is of freshly trained weights and not one more view of them."""
+    """Return whether an evaluation is the first of its weights."""
     return bool(evaluation.view == record.recipe.get("view", "plain"))
 
 
@@ -236,16 +236,16 @@ CLAIMS = (
          "not exactly one `hello`", after=_greeting),
     Rule("asked", "seed and target", "invalid",
          "the trainer must use BENCH_SEED and BENCH_TARGET_PERCENT as they are given",
-         "a seed or a target that is not the one it was given", after=_asked),
+         "a seed or a target that is not the one it was given", after=_requested),
     Rule("done", "last event", "suspect",
          "a trainer's last event is `done`; without it the harness cannot tell an end from a crash",
          "no `done` at the end of a good run", after=_done),
     Rule("malformed", "events", "suspect",
          "run the trainer with its output on a terminal and look for prints into BENCH_EVENTS",
-         "a line that is no event", after=_malformed),
+         "a line that is not an event", after=_malformed),
     Rule("loss", "loss", "invalid",
          "the training diverged: lower the learning rate, or use PRECISION=fp32 to see whether precision did it",
-         "a loss that is no finite number", after=_loss),
+         "a loss that is not a finite number", after=_loss),
     Rule("stamps", "receipts", "suspect",
          "close what else runs on this machine; a trainer must write an event when it happens, not later",
          f"an event that arrives more than {_STAMP_MS} after the time it claims, the time apart in which the harness "

@@ -7,7 +7,7 @@ from bench.record.hello import is_ours
 from bench.rules.facts import Facts
 from bench.rules.rule import Finding, Rule, fail, ok, percent, warn
 
-#: The official archive has 170 MB. Who reads half of that from a disk had no copy of it, or of TensorFlow, in memory.
+#: The official archive has 170 MB. A run that reads half of that from a disk had a cold page cache.
 COLD_BYTES = 85_000_000
 #: A warm file is in memory as a whole; a few pages of it may have been given up.
 CACHED_SHARE = 0.95
@@ -15,7 +15,7 @@ CACHED_SHARE = 0.95
 STALL_SHARE = 0.10
 #: A buffer that is full half of the time is not what the step waits for.
 EMPTY_SHARE = 0.5
-#: The rule that keeps the control of `bench stalls` out of every statistic of results.
+#: The rule that excludes the control runs of `bench stalls` from every statistic.
 MEMORY_INPUT = "memory-input"
 
 
@@ -48,7 +48,7 @@ def _synthetic(record: Record) -> str | None:
 
 
 def is_control(record: Record) -> bool:
-    """Whether it is a run of the control of `bench stalls`; another trainer's input `memory` is a word of its own."""
+    """Return whether it is a control run of `bench stalls`; a custom trainer's input `memory` is not."""
     return record.input == "memory" and is_ours(record)
 
 
@@ -94,7 +94,7 @@ DATA = (
     Rule("unverified-data", "archive", "note", _VERIFY, "not from the official archive", _will_be_unverified,
          _unverified),
     Rule("synthetic", "stand-in", "note", "for a CIFAR-10 result type `make bench RECIPE=speedrun`",
-         "the built-in stand-in", after=_synthetic),
+         "the built-in synthetic dataset", after=_synthetic),
     Rule(MEMORY_INPUT, "control", "invalid", "for a result type INPUT=host or INPUT=device; this one only tells time",
          "the input `memory`, the control of `bench stalls`", after=_memory),
     Rule("page-cache", "page cache", "note",

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 class Data:
     """CIFAR-10 by the names and sizes of its files.
 
-    ``state`` is present, missing (where it would be downloaded) or unusable (where DATA says it is); ``text`` is a line
-    on it and ``advice`` what to type where it is not present. ``will_be`` is what its checks will make of it,
-    ``canonical`` or ``unverified``; ``bytes`` are its files', ``cached_bytes`` those of them that are in memory.
+    ``state`` is present, missing (to be downloaded) or unusable (at DATA); ``text`` describes it and ``advice`` says
+    what to type if it is not present. ``will_be`` is the expected result of its checks, ``canonical`` or
+    ``unverified``; ``cached_bytes`` of the files' ``bytes`` are in memory.
     """
 
     state: str
@@ -30,10 +30,9 @@ class Data:
 class CardState:
     """The card that a run would get, as the driver shows it now.
 
-    ``foreign_processes`` counts the compute processes on it, as none of them is ours yet; ``memory_bytes`` of it are in
-    use. ``clock_limit_mhz`` is the
-    clock of the multiprocessors that somebody has set for applications. ``calls`` has ``yes`` for each call of the
-    sampler that the driver answers and why not for others; ``problem`` says why the card could not be opened at all.
+    ``foreign_processes`` counts the compute processes on it, ``memory_bytes`` are in use. ``clock_limit_mhz`` is the
+    applications clock of the multiprocessors. ``calls`` has ``yes``, or the reason why not, for each call of the
+    sampler; ``problem`` says why the card could not be opened.
     """
 
     name: str
@@ -55,18 +54,16 @@ class CardState:
 
 @dataclass(frozen=True)
 class Facts:
-    """What the rules look at before a run on ``device`` (``auto``, ``cpu``, ``gpu`` or a UUID).
+    """The state of the machine before a run on ``device`` (``auto``, ``cpu``, ``gpu`` or a UUID).
 
-    ``gpu_names`` are those the driver shows, each with its driver; None where the driver does not work, and
-    ``gpu_problem`` says why, or why there is none. ``gpu_hidden_by`` is the variable with its value that hides them all
-    from CUDA, ``gpu_lost`` has a clause for each GPU that does not answer. ``card`` is the one a run would get.
-    ``tensorflow_gpus`` counts TensorFlow's. ``unlike_lock`` names the packages that are not as locked, None where no
-    lock is known.
-    ``cpu_cores`` are those we may run on, ``cpu_online`` those of the machine. ``place`` says where runs are made, and
-    ``place_problem`` why they cannot be in the container that was chosen or asked for; both are empty where there is
-    nothing to say. ``in_container``: runs find TensorFlow in an image, and none was asked here. ``container_kind`` is
-    of the container that this process is in, ``none`` outside one. ``git_reason`` says why git tells nothing of the
-    checkout, and ``git_advice`` what helps.
+    ``gpu_names`` are the GPUs that the driver lists; None if the driver does not work, and ``gpu_problem`` says why.
+    ``gpu_hidden_by`` is the variable assignment that hides them all from CUDA, ``gpu_lost`` has a clause for each GPU
+    that does not answer. ``card`` is the one a run would get. ``tensorflow_gpus`` counts TensorFlow's.
+    ``unlike_lock`` names the packages that differ from the lock file, None if no lock file is known.
+    ``cpu_cores`` are those we may run on, ``cpu_online`` those of the machine. ``place`` says where runs are made,
+    ``place_problem`` why the selected container is not available. ``in_container``: TensorFlow is in an image and was
+    not imported here. ``container_kind`` is the kind of container of this process, or ``none``. ``git_reason`` says
+    why git cannot read the checkout, ``git_advice`` how to fix it.
     """
 
     device: str
@@ -112,10 +109,10 @@ class Facts:
 
     @property
     def has_gpu(self) -> bool:
-        """Whether a run would get a GPU, as far as the driver shows one."""
+        """Return whether a run would get a GPU."""
         return self.device != "cpu" and bool(self.gpu_names) and not self.gpu_hidden_by
 
     @property
     def is_contained(self) -> bool:
-        """Whether this process is in a container, so that advice on containers is of use."""
+        """Return whether this process is in a container."""
         return self.container_kind != "none"

@@ -1,4 +1,4 @@
-"""Rules on what the trainer runs in: the environment's TensorFlow, or a container of an image."""
+"""Rules on where the trainer runs: natively, or in a container."""
 
 from __future__ import annotations
 
@@ -8,20 +8,19 @@ from bench.rules.rule import Finding, Rule, fail, ok
 from bench.system import container_flags
 from bench.system.container_flags import Flag
 
-#: The values of ``image.pinning`` with which a result may be published, as in ``bench.containers.spec``: rules on
-#: records do not import it.
+#: The values of ``image.pinning`` that may be published, as in ``bench.containers.spec``.
 PUBLISHABLE = ("pinned", "built", "digested")
 _WITHHELD = "(withheld)"
 
 
 def _place(facts: Facts) -> Finding | None:
     if facts.place_problem:
-        return fail("no container, where one was chosen or asked for", facts.place_problem)
+        return fail("the selected container is not available", facts.place_problem)
     return ok(facts.place) if facts.place else None
 
 
 def not_publishable(record: Record) -> str | None:
-    """Why a result of this run is not to be published, by its container; None where nothing is against it."""
+    """Return why the container of this run forbids publishing, or None."""
     return _unknown(record) or _replaced(record)
 
 
@@ -78,17 +77,17 @@ def _compiled(record: Record) -> str | None:
 
 
 IMAGE = (
-    Rule("place", "place of runs", threshold="a container that is asked for, or chosen, and cannot be", before=_place),
+    Rule("place", "place of runs", threshold="the selected container is not available", before=_place),
     Rule("image", "image", "suspect",
          "publish from an image of `bench image list`, or one that `make image` builds; or run it with WHERE=native",
          "an image without a digest that was not made by `make image` from this lock file and base, or one that says "
-         "that it is a stand-in", after=_unknown),
+         "that it is a placeholder", after=_unknown),
     Rule("container-replaced", "container's program", "suspect", "leave the flag out of DOCKER_FLAGS",
          "a flag of DOCKER_FLAGS that gives the container another program, image or files, or a variable that brings "
          "code into it: --entrypoint, --volume, --env=PYTHONPATH= and others", after=_replaced),
     Rule("container-opened", "container's walls", "note",
          "say so beside the number, or leave the flag out of DOCKER_FLAGS",
-         "a flag of DOCKER_FLAGS that is no share of CPUs, memory or disk: --privileged, --network, --user and others",
+         "a flag of DOCKER_FLAGS other than a share of CPUs, memory or disk: --privileged, --network or --user",
          after=_opened),
     Rule("cuda-mode", "CUDA compatibility", "note",
          "say so beside the number; a driver that came with the image's CUDA, or later, runs it natively",

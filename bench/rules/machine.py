@@ -6,10 +6,10 @@ from bench.record import Record
 from bench.rules.facts import Facts
 from bench.rules.rule import Finding, Rule, in_container, ok, percent, warn
 
-#: Other work that takes this share of the machine's CPUs is more than a system's own.
+#: Other work above this share of the machine's CPUs is more than the system's own.
 BUSY_SHARE = 0.25
-#: Five runs of a recipe can tell times apart that differ by a few percent; what another guest of the host takes, or a
-#: limit takes away, must stay below that. A share of the CPU time asked for, and of the life of the process.
+#: Five runs of a recipe can detect a difference of a few percent; steal time and throttling must stay below that.
+#: Shares of the CPU time demanded, and of the life of the process.
 STEAL_SHARE, STOPPED_SHARE = 0.02, 0.02
 #: The trainer and the harness together stay under 3 GiB; an eighth more leaves the system something.
 ENOUGH_MEMORY_BYTES = 3 * 2**30 * 9 // 8
@@ -20,7 +20,7 @@ MEMORY_WAIT_SHARE = 0.02
 #: What to do about a limit on CPU time, in a container and outside one.
 _WHOLE_CPUS = "give the container whole CPUs (--cpuset-cpus)"
 _NO_LIMIT = "run it without a limit on CPU time (CPUQuota of its systemd slice)"
-#: What many machines lack by right: frequencies in a cloud, a limit on CPU time, pressure in kernels built without it.
+#: What many machines lack: frequencies in a cloud, a limit on CPU time, pressure in kernels built without it.
 NOT_EVERYWHERE = ("cpu_mhz", "throttled_seconds", "pressure_seconds")
 
 
@@ -56,9 +56,9 @@ def _contention(record: Record) -> str | None:
     cores = record.fingerprint.get("cpu.online") or record.fingerprint.get("cpu.cores")
     if other is None or not isinstance(cores, int):
         return None
-    # Our own work is in what was seen, and is no other program's.
-    own = (record.harness.cpu_seconds or 0.0) * 1e9 / record.life_ns if record.life_ns else 0.0
-    busy = other.mean - own
+    # The harness's own work is included in what was seen.
+    harness = (record.harness.cpu_seconds or 0.0) * 1e9 / record.life_ns if record.life_ns else 0.0
+    busy = other.mean - harness
     if busy <= BUSY_SHARE * cores:
         return None
     return f"other programs kept {busy:.1f} of {cores} cores busy while it trained (up to {other.max:.1f})"
@@ -169,7 +169,7 @@ MACHINE = (
          f"more than {percent(BUSY_SHARE)} of the machine's CPUs, before: load of the last minute; after: mean over "
          "training, the trainer and the harness left out", _load, _contention),
     Rule("steal", "steal time", "suspect", "use a machine with CPUs of its own, or run it at another time",
-         f"more than {percent(STEAL_SHARE)} of the CPU time asked for", after=_steal),
+         f"more than {percent(STEAL_SHARE)} of the CPU time demanded", after=_steal),
     Rule("governor", "CPU governor", "note",
          "type `sudo cpupower frequency-set -g performance` before a run; undo it with the governor's old name",
          "anything but performance, where it is shown", _governor, _governed),

@@ -33,7 +33,7 @@ _SECTIONS = (
 
 
 def page() -> str:
-    """The page as it is in ``docs/reference/rules.md``."""
+    """Return the page ``docs/reference/rules.md``."""
     parts = [_HEAD]
     for title, module in _SECTIONS:
         rows = "".join(_row(rule) for rule in RULE_LIST if _home(rule) == module)
@@ -50,9 +50,9 @@ def _home(rule: Rule) -> str:
 
 
 def _row(rule: Rule) -> str:
-    asked = " and ".join(when for when, look in (("before", rule.before), ("after", rule.after)) if look is not None)
+    applies = " and ".join(when for when, look in (("before", rule.before), ("after", rule.after)) if look is not None)
     advice = rule.advice or "what `make doctor` says"
     if rule.instead is not None:
         advice = f"{advice}; {rule.instead.when}: {rule.instead.advice}"
-    cells = (f"`{rule.name}`", asked, rule.level, rule.threshold, advice)
+    cells = (f"`{rule.name}`", applies, rule.level, rule.threshold, advice)
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"

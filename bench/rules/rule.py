@@ -13,23 +13,23 @@ from bench.rules.facts import Facts
 #: 1  what a trainer claims against what was received, the data, the checkout
 #: 2  the machine before and during the run: card, CPUs, memory, swap, page cache, telemetry, the input
 #: 3  throttling by counter or reason, either alone and each cause by itself, counters as a share of the run's life;
-#:    before a run, what the driver does not tell of the card; waits against the training they are part of;
+#:    before a run, what the driver does not report of the card; waits against the training they are part of;
 #:    processes that a trainer leaves behind
-#: 4  the image that a trainer runs in: whether anybody can know what is in it, and how its code reached the GPU
-#: 5  a GPU beside the one that trains that does not answer; facts of the GPU that the driver did not give; one code 999
+#: 4  the image that a trainer runs in: whether its contents are known, and how its code reached the GPU
+#: 5  another GPU that does not answer; facts of the GPU that the driver did not give; one code 999
 #:    loses no card; receipts that are late because the harness was busy are its own; a card in use before the trainer,
-#:    processes that the driver does not list, calls that give nothing although they should, and numbers that cannot
-#:    be; a checkout of which git tells nothing; what DOCKER_FLAGS make of the container
+#:    processes that the driver does not list, calls that give nothing although they should, and impossible
+#:    numbers; a checkout that git cannot read; what DOCKER_FLAGS make of the container
 RULES = 5
 
 OK, WARN, FAIL = "ok", "warn", "fail"
-#: What a finding makes of a run, from bad to harmless.
+#: Levels of findings, the worst first.
 LEVELS_OF_RULES = ("invalid", "suspect", "note")
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What a rule saw before a run: ``value``, its ``verdict`` on it, and ``advice``, empty for ``ok``."""
+    """The result of a rule before a run: ``value``, its ``verdict``, and ``advice``, empty for ``ok``."""
 
     value: str
     verdict: str = OK
@@ -49,9 +49,9 @@ class Instead:
 class Rule:
     """One rule of the list, under a ``name`` that records keep and a ``title`` that ``make doctor`` shows.
 
-    ``before`` says what it sees on a machine, or None where it does not concern it; ``after`` gives the evidence it
-    finds in a record, or None. ``level`` is what that makes of the run and ``advice`` what to do then; both are empty
-    for a rule that only applies before. ``threshold`` states the limit in words, made of the constants in use.
+    ``before`` returns the finding on a machine, or None if the rule does not apply; ``after`` returns the evidence
+    found in a record, or None. ``level`` and ``advice`` are empty for a rule that only applies before a run.
+    ``threshold`` states the limit in words, made from the constants in use.
     ``instead`` is other advice for some records.
     """
 
@@ -65,7 +65,7 @@ class Rule:
     instead: Instead | None = None
 
     def advice_for(self, record: Record) -> str:
-        """Return what to do about a run that this rule has found something in."""
+        """Return the advice for a run that breaks this rule."""
         return self.instead.advice if self.instead is not None and self.instead.holds(record) else self.advice
 
 
@@ -85,12 +85,12 @@ def ok(value: str) -> Finding:
 
 
 def warn(value: str, advice: str) -> Finding:
-    """Return a finding with which a run is possible but its result is not the machine's best, or is suspect."""
+    """Return a finding that slows a run or makes it suspect."""
     return Finding(value, WARN, advice)
 
 
 def fail(value: str, advice: str) -> Finding:
-    """Return a finding with which no run should be started."""
+    """Return a finding that forbids a run."""
     return Finding(value, FAIL, advice)
 
 

@@ -14,7 +14,7 @@ _PYTHONS = " to ".join(f"{major}.{minor}" for major, minor in (OLDEST_PYTHON, NE
 #: A campaign writes a few MB; the archive of CIFAR-10 has 170.
 RESULTS_BYTES = 100_000_000
 DATA_BYTES = 200_000_000
-#: Why git tells nothing of a repository that is there, in the words of the fingerprint.
+#: Why git cannot read a repository, by the value in the fingerprint.
 _PROBLEMS = {
     "no-commit": "it has no commit yet",
     "not-installed": "git could not be started",
@@ -63,7 +63,7 @@ def _checkout(facts: Facts) -> Finding:
     if facts.git_dirty is None:
         why = f": {facts.git_reason}" if facts.git_reason else ""
         advice = facts.git_advice or "work in a clone of the repository"
-        return warn(f"git does not tell its commit and changes{why}", f"{advice}; else results are marked for it")
+        return warn(f"git does not report its commit and changes{why}", f"{advice}; else results are marked for it")
     commit = (facts.git_commit or "")[:12]
     if facts.git_dirty:
         return warn(f"{commit} with changes", "commit them, as publishing refuses such results")
@@ -87,10 +87,7 @@ def _no_repository(record: Record) -> str | None:
 
 
 def _unknown_code(record: Record) -> Iterator[tuple[str, str]]:
-    """The checkout, and the folder of a custom trainer, where commit or changes are not known, and why.
-
-    Of a place that a record does not have, nothing.
-    """
+    """Yield the checkout and the folder of a custom trainer whose commit or changes are unknown, each with why."""
     for place, family, problem in (
         ("the checkout", "git", "git.problem"),
         ("the folder of the trainer", "trainer", "trainer.git_problem"),
@@ -124,7 +121,7 @@ SOFTWARE = (
     Rule("dirty", "checkout", "suspect",
          "commit or drop your changes, so that others can get the code this number came from",
          "a change outside results/ that is not committed, in the checkout or, after, in the folder of a trainer of "
-         "one's own; before: also a checkout of which git tells nothing", before=_checkout, after=_was_dirty),
+         "one's own; before: also a checkout that git cannot read", before=_checkout, after=_was_dirty),
     Rule("unread-checkout", "unread checkout", "suspect",
          "type `make doctor`, which gives git's reason and what helps: for a checkout of another user `git config "
          "--global --add safe.directory PATH`, or `sudo chown`",
@@ -132,7 +129,7 @@ SOFTWARE = (
          "or one without a commit", after=_unread),
     Rule("no-commit", "commit", "note",
          "work in a clone of the repository, so that others can get the code this number came from",
-         "a folder that is no git repository, as an unpacked archive", after=_no_repository),
+         "a folder that is not a git repository, such as an unpacked archive", after=_no_repository),
     Rule("no-start", "start of the run", "suspect",
          "run it again: the harness writes this before anything else, so the events were cut",
          "events without the line that the harness begins with", after=_no_start),

@@ -12,7 +12,7 @@ from bench.rules.facts import Facts
 from bench.rules.rule import Finding, Instead, Rule, in_container, ok, warn
 from bench.system.hashing import hashed
 
-#: What helps where a call is not answered, by the beginning of why; what a card does not have, nobody can change.
+#: Advice on a failed call, by the beginning of its reason.
 _REMEDIES = {
     "no permission": "ask who runs this machine to let this user read them",
     "missing in the driver": "install a newer driver",
@@ -22,10 +22,9 @@ _REMEDIES = {
 
 
 def unanswered(calls: Mapping[str, str]) -> dict[str, str]:
-    """The calls of a sampler that give nothing, with why.
+    """Return the calls of a sampler that give nothing, with why.
 
-    Drivers count lost time under some names and seldom under all; of one that has any of them, those are left out that
-    it does not have.
+    A driver counts throttled time under some names, seldom all: if it has one, unsupported others are left out.
     """
     counts = any(why == "yes" for name, why in calls.items() if name.startswith("lost_"))
     return {
@@ -36,7 +35,7 @@ def unanswered(calls: Mapping[str, str]) -> dict[str, str]:
 
 
 def facts_not_given(fingerprint: Mapping[str, Any]) -> list[str]:
-    """The facts of the GPU that its driver did not give, each with why, of a fingerprint that may be of any form."""
+    """Return the facts of the GPU that its driver did not give, each with why; accepts any fingerprint."""
     listed = fingerprint.get("gpu.not_given")
     return [str(each) for each in listed] if isinstance(listed, list) else []
 
@@ -50,7 +49,7 @@ def _calls(facts: Facts) -> Finding | None:
         return None
     silent = unanswered(facts.card.calls)
     if not silent:
-        return ok("the driver gives all that is asked for")
+        return ok("the driver answers every call")
     value = f"the driver does not give {', '.join(f'{name} ({why})' for name, why in silent.items())}"
     helps = [advice for why, advice in _REMEDIES.items() if any(each.startswith(why) for each in silent.values())]
     return warn(value, f"{'; '.join(helps)}; or expect these to stay empty in records") if helps else ok(value)
@@ -81,7 +80,6 @@ def _unwatched(record: Record) -> str | None:
         return None
     if not telemetry.gpu and telemetry.sampling.period_ms is not None:
         return f"the GPU was not watched: {telemetry.why_no_gpu or 'no reason was recorded'}"
-    # The list of processes has a rule of its own.
     silent = [f"{name} ({why})" for name, why in failed_calls(record).items() if name != "processes"]
     parts = [f"the driver did not give {', '.join(silent)}"] if silent else []
     if not_given := facts_not_given(record.fingerprint):
@@ -101,7 +99,7 @@ def _lost(record: Record) -> str | None:
 
 def _another(record: Record) -> str | None:
     uuid, watched = record.device.get("uuid"), record.telemetry.gpu.get("uuid_hash")
-    # A slice has a UUID of its own, which its card does not know; a trainer that does not know its card names none.
+    # A MIG slice has its own UUID; a trainer may not report one.
     if not isinstance(uuid, str) or not uuid or not watched or uuid.startswith("MIG-") or not trains(record):
         return None
     if watched in (uuid.removeprefix("GPU-"), hashed(uuid)):
@@ -118,8 +116,8 @@ TELEMETRY = (
     Rule("impossible-number", "impossible numbers", "note",
          "type `nvidia-smi` to see whether it shows them, too; a newer driver may read the card rightly; where "
          "telemetry.csv was edited, take it from a backup",
-         "a reading that no machine can have, such as a power far above the limit in force, or a cell of telemetry.csv "
-         "that is no number", after=_impossible),
+         "an impossible reading, such as a power far above the limit in force, or a cell of telemetry.csv "
+         "that is not a number", after=_impossible),
     Rule("gpu-unwatched", "GPU telemetry", "note",
          "type `make doctor`, whose lines on the GPU say what its driver does not give",
          "before: a call of the sampler that the driver refuses or lacks, or a card that cannot be opened (what a card "

@@ -1,8 +1,8 @@
-"""DOCKER_FLAGS: a person's own words for the container engine, as the engine reads them. Pure: nothing is started here.
+"""Parse DOCKER_FLAGS, the user's flags for the container engine. Pure: nothing is started here.
 
-They stand between the harness's own flags and the image. So a word that is neither a flag nor the value of one would
-become the image, and a flag may give the container another program, other files, or the rights it was started without.
-A record tells which flags there were, and the values of those that hold no secret.
+The engine reads them between the harness's own flags and the image, so a word that is neither a flag nor its value
+would become the image. A flag may give the container another program, other files, or more rights. A record keeps the
+flags, with the values of those that hold no secret.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from bench.errors import UsageError, one_line
 
 WITHHELD = "(withheld)"
-#: Letters and what they stand for, of docker and podman alike.
+#: Short flags of docker and podman.
 _SHORT = {
     "a": "attach", "c": "cpu-shares", "d": "detach", "e": "env", "h": "hostname", "i": "interactive", "l": "label",
     "m": "memory", "p": "publish", "P": "publish-all", "q": "quiet", "t": "tty", "u": "user", "v": "volume",
@@ -27,12 +27,12 @@ def _names(*lines: str) -> frozenset[str]:
     return frozenset(name for line in lines for name in line.split())
 
 
-#: Flags that stand alone: a word behind one is not theirs.
+#: Flags without a value.
 _ALONE = _names(
     "detach disable-content-trust env-host help init interactive no-healthcheck no-hostname no-hosts oom-kill-disable",
     "privileged publish-all quiet read-only replace rm rmi rootfs sig-proxy tls-verify tty unsetenv-all",
 )
-#: Shares of the machine, whose effect on a run is judged by what is seen of it.
+#: Shares of the machine: their effect on a run is measured.
 _RESOURCES = _names(
     "blkio-weight blkio-weight-device cpu-count cpu-percent cpu-period cpu-quota cpu-rt-period cpu-rt-runtime cpus",
     "cpu-shares cpuset-cpus cpuset-mems device-read-bps device-read-iops device-write-bps device-write-iops",
@@ -52,7 +52,7 @@ _REPLACES = _names(
 )
 #: Variables that bring other code into any program.
 _REPLACING_VARIABLE = re.compile(r"PATH|PYTHON[A-Z_]{0,40}|LD_[A-Z_]{0,40}|BENCH_[A-Z_]{0,40}")
-#: Flags whose values are shown: they hold no secret, name nobody, and say how the container differs.
+#: Flags whose values are shown: they hold no secret and identify no user.
 _SHOWN = _RESOURCES | _names(
     "arch cap-add cap-drop cgroup-parent cgroupns cgroups entrypoint gpus ipc isolation log-driver net network os pid",
     "platform pull runtime security-opt stop-signal stop-timeout sysctl systemd userns uts variant workdir",
@@ -63,11 +63,11 @@ _OTHERS = _names(
     "expose gidmap group-add ip ip6 link link-local-ip mac-address name net-alias network-alias publish restart",
     "storage-opt subgidname subuidname timeout tz uidmap umask user volume-driver",
 )
-#: No value is shown that has: an address or a login, a file beside the option that names it (seccomp=/home/...), a
-#: GPU's UUID, or more words than one, as of a command.
+#: Values that are not shown: an address or a login, a file after its option (seccomp=/home/...), a GPU's UUID, or
+#: several words, such as a command.
 _PRIVATE = re.compile(r"://|@|=/|\s|GPU-|MIG-")
 _WITH_VALUE = (_HARMLESS | _REPLACES | _SHOWN | _OTHERS) - _ALONE
-#: The harness names its container, waits for it, asks how it ended, and removes it.
+#: The harness itself names, waits for, inspects and removes its containers.
 _OURS = frozenset({"detach", "help", "name", "replace", "restart", "rm"})
 _LONG = re.compile(r"--([a-z0-9][a-z0-9-]*)(?:=(.*))?", re.DOTALL)
 #: The last of the harness's own flags in a record, and those that may follow it.
@@ -84,9 +84,9 @@ class Flag:
 
     @property
     def shown(self) -> str:
-        """The flag as a record may tell it: of a variable its name, of others the value where it can be no secret.
+        """Return the redacted flag: a variable without its value, others with a value that cannot be secret.
 
-        A record has no place on this machine and no UUID of a GPU, either.
+        Paths of this machine and UUIDs of GPUs are left out, too.
         """
         if self.value is None:
             return f"--{self.name}"
@@ -98,19 +98,19 @@ class Flag:
 
     @property
     def replaces(self) -> bool:
-        """Whether with it something else may run than what the image and the checkout are."""
+        """Return whether the flag may replace the code of the image or the checkout."""
         if self.name == "env":
             return _REPLACING_VARIABLE.fullmatch((self.value or "").partition("=")[0]) is not None
         return self.name in _REPLACES
 
     @property
     def is_harmless(self) -> bool:
-        """Whether it leaves the container what the harness made it, but for its share of the machine."""
+        """Return whether the flag changes at most the container's share of the machine."""
         return self.name in _HARMLESS
 
 
 def split(typed: str) -> tuple[str, ...]:
-    """The words of DOCKER_FLAGS. Raises UsageError for a quote that is not closed, and as ``read`` does."""
+    """Return the words of DOCKER_FLAGS. Raises UsageError for a quote that is not closed, and as ``read`` does."""
     try:
         words = tuple(shlex.split(typed))
     except ValueError:
@@ -120,10 +120,10 @@ def split(typed: str) -> tuple[str, ...]:
 
 
 def read(words: Sequence[str]) -> tuple[Flag, ...]:
-    """The flags that ``words`` are to an engine.
+    """Return the flags in ``words``.
 
-    Raises UsageError for a word that would become the image, a flag without its value, one that takes the container
-    out of the harness's hands, and one that is not known and not written with ``=``.
+    Raises UsageError for a word that would become the image, a flag without its value, one that the harness itself
+    sets, and an unknown one not written with ``=``.
     """
     found = tuple(_flags(iter(words)))
     for flag in found:
@@ -144,7 +144,7 @@ def _flags(words: Iterator[str]) -> Iterator[Flag]:
         else:
             shown = f"{word.partition('=')[0]}=..." if "=" in word else word
             raise _refused(
-                f"the word {shown!r}, which is no flag, so the engine would take it for the image; write a flag's "
+                f"the word {shown!r}, which is not a flag: the engine would take it for the image; write a flag's "
                 "value behind =, as in --cpuset-cpus=0-7, and name an image with IMAGE="
             )
 
@@ -153,12 +153,12 @@ def _long(name: str, value: str | None, words: Iterator[str]) -> Flag:
     if value is not None or name in _ALONE:
         return Flag(name, value)
     if name not in _WITH_VALUE:
-        raise _refused(f"--{name}, of which nobody here knows whether the next word is its value; write --{name}=VALUE")
+        raise _refused(f"--{name}, an unknown flag that may take the next word as its value; write --{name}=VALUE")
     return Flag(name, _next(f"--{name}", words))
 
 
 def _short(word: str, words: Iterator[str]) -> Iterator[Flag]:
-    """The flags in a word such as ``-it``, ``-m4g`` or ``-e=NAME=VALUE``."""
+    """Return the flags in a word such as ``-it``, ``-m4g`` or ``-e=NAME=VALUE``."""
     for place, letter in enumerate(word[1:], start=2):
         name = _SHORT.get(letter)
         if name is None:
@@ -182,18 +182,18 @@ def _refused(what: str) -> UsageError:
 
 
 def redacted_flags(words: Sequence[str]) -> tuple[str, ...]:
-    """The flags as a record may tell them, a word each. Raises UsageError as ``read`` does."""
+    """Return the redacted flags, a word each. Raises UsageError as ``read`` does."""
     return tuple(flag.shown for flag in read(words))
 
 
 def variables(words: Sequence[str]) -> dict[str, str]:
-    """The variables that the flags give the trainer, by name, save those whose value the engine takes from its own."""
+    """Return the variables that the flags set for the trainer, without those copied from the environment."""
     given = (flag.value.partition("=") for flag in read(words) if flag.name == "env" and flag.value is not None)
     return {name: value for name, equals, value in given if equals}
 
 
 def added(recorded: Iterable[str]) -> tuple[Flag, ...] | None:
-    """The flags that a person added, of all that a record tells in ``run.flags``; None where one was no flag."""
+    """Return the flags that the user added, from a record's ``run.flags``; None if a word is not a flag."""
     flags = list(recorded)
     own = [place for place, flag in enumerate(flags) if _OWN_MOUNT.fullmatch(flag)]
     words = [flag for flag in flags[max(own, default=-1) + 1 :] if flag not in _OWN_GPU]

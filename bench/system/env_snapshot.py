@@ -1,8 +1,8 @@
-"""The environment variables that can change a run, by allow-list, with nothing in them that says whose machine it is.
+"""The environment variables that can change a run, by allow-list and redacted.
 
 A record is meant to be published. So a variable is taken only by its prefix, a path becomes its last part, a GPU's UUID
 its hash, and a value that holds a secret, an address, or the name of this machine, user or home is withheld whole.
-What a trainer says is prose, and goes through ``bench.system.redaction`` instead.
+A trainer's messages go through ``bench.system.redaction`` instead.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _NAME = re.compile(r"[A-Z][A-Z0-9_]*")
 _TERRAFORM = re.compile(
     r"TF_(VAR|CLI|TOKEN|CLOUD|HTTP|LOG|ACC|PLUGIN|REGISTRY|ENCRYPTION|STATE|WORKSPACE$|INPUT$|IN_AUTOMATION$|DATA_DIR$)"
 )
-#: In the name of a variable or an option: its value is a secret, an address, or says who.
+#: In the name of a variable or an option: its value is a secret, an address, or an identity.
 TELLING_NAME = re.compile(
     r"TOKEN|SECRET|PASSW|CREDENTIAL|KEY|USER|EMAIL|PROXY|URL|ADDR|NODE|HOST(NAME|ID|S)?$|IFNAME|COMM_ID|^TF_CONFIG$"
 )
@@ -45,15 +45,14 @@ _LONGEST = 500
 
 
 def without_uuids(text: str) -> str:
-    """The text with the UUID of each GPU, or slice of one, as its hash: ``GPU-`` and 16 hexadecimal digits."""
+    """Return the text with the UUID of each GPU or MIG slice hashed: ``GPU-`` and 16 hexadecimal digits."""
     return _GPU_UUID.sub(lambda match: f"{match[1].upper()}-{hashed(match[0])}", text)
 
 
 def recorded(environ: Mapping[str, str], identity: Identity) -> dict[str, str]:
-    """The variables of PREFIXES by name, their values as they may be published.
+    """Return the variables of PREFIXES by name, their values redacted.
 
-    A variable is left out where its own name tells the identity, is not in capitals, or is Terraform's. The prefix
-    tells nobody: a user may well be called nvidia.
+    A variable is left out if its name, after the prefix, contains the identity, is not in capitals, or is Terraform's.
     """
     names = [name for name in sorted(environ) if name.startswith(PREFIXES) and _NAME.fullmatch(name)]
     return {

@@ -1,8 +1,7 @@
-"""Files in folders that somebody else may have filled: no write follows a link, no read waits, and none is endless.
+"""Safe files in untrusted folders: no write follows a link, no read blocks, and every read has a limit.
 
-A folder of results is often another person's: unpacked, shared, or mounted into a container whose program is not ours.
-Whatever it holds below the folder that was named, a link planted there leads no write out of it, and a pipe or a file
-of a hundred gigabytes in the place of one of ours is an error message. Everything that ``bench`` writes into results
+A results folder may be unpacked, shared, or mounted into a container whose program is not ours. A link planted below
+it leads no write out of it; a pipe or a huge file is an error. Everything that ``bench`` writes into results
 goes through ``replace_file``, ``creating`` and ``make_folder``, everything it reads there through ``plainly``.
 """
 
@@ -34,18 +33,19 @@ _ADVICE = {
 
 @contextlib.contextmanager
 def wrap_disk_errors(path: Path) -> Iterator[None]:
-    """Turn an OSError met while writing to ``path`` into EnvironmentProblem: one sentence with what to do about it."""
+    """Turn an OSError while writing to ``path`` into EnvironmentProblem with advice."""
     try:
         yield
     except OSError as error:
         advice = (
-            _ADVICE.get(error.errno or 0) or f"{_owner_told(path, error)}name a folder you can write to with OUT=/path"
+            _ADVICE.get(error.errno or 0)
+            or f"{_owner_advice(path, error)}name a folder you can write to with OUT=/path"
         )
         raise EnvironmentProblem(f"cannot write to {path} ({error.strerror or error})", advice) from error
 
 
-def _owner_told(path: Path, error: OSError) -> str:
-    """What to type where a folder is another user's, as after a run as root; empty for any other trouble."""
+def _owner_advice(path: Path, error: OSError) -> str:
+    """Return what to type if a folder is another user's, as after a run as root, else an empty text."""
     if error.errno not in (errno.EACCES, errno.EPERM):
         return ""
     there = next((folder for folder in (path, *path.absolute().parents) if os.path.lexists(folder)), path)
@@ -60,16 +60,16 @@ def _owner_told(path: Path, error: OSError) -> str:
 
 
 def replace_file(path: Path, content: str | bytes, durable: bool = True) -> None:
-    """Put a file in place whole: written beside it, synced if ``durable``, renamed. One that holds this is left alone.
+    """Replace a file atomically: write a temporary file, sync if ``durable``, rename. An identical file is kept.
 
-    A link or a pipe of that name gives way; what it led to stays. Raises EnvironmentProblem where the disk does not
-    take it (an old file stays as it was), DataError where a folder below the results is a link.
+    A link or a pipe of that name is replaced, not followed. Raises EnvironmentProblem if the write fails (an old file
+    stays as it was), DataError if a folder below the results is a link.
     """
     data = content.encode("utf-8") if isinstance(content, str) else content
     with wrap_disk_errors(path), _folder_of(path) as folder:
         if _holds(folder, path.name, data):
             return
-        # A name that nobody can know before: what may lie in wait there would be written to.
+        # An unpredictable name, so that no link can be planted there.
         part = f".{path.name}.{secrets.token_hex(8)}.part"
         try:
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -125,12 +125,12 @@ def _opened(name: str, flags: int, folder: int) -> int:
         raise
     if not stat.S_ISREG(os.fstat(file).st_mode):
         os.close(file)
-        raise OSError(errno.EINVAL, "it is no plain file")
+        raise OSError(errno.EINVAL, "it is not a plain file")
     return file
 
 
 def read_bytes(path: Path, most: int) -> bytes:
-    """The bytes of a plain file (``plainly``) of at most ``most`` bytes. Raises OSError for a larger one, too."""
+    """Return the bytes of a plain file (``plainly``) of at most ``most`` bytes. Raises OSError for a larger one."""
     with open(path, "rb", opener=plainly) as stream:
         refuse_larger(stream.fileno(), most, path)
         data = stream.read(most + 1)
@@ -138,7 +138,7 @@ def read_bytes(path: Path, most: int) -> bytes:
 
 
 def end_of(path: Path, most: int) -> bytes:
-    """The last ``most`` bytes of a plain file, or all of a shorter one; nothing where it cannot be read."""
+    """Return the last ``most`` bytes of a plain file; empty if it cannot be read."""
     with contextlib.suppress(OSError), open(path, "rb", opener=plainly) as stream:
         stream.seek(max(0, os.fstat(stream.fileno()).st_size - most))
         return stream.read(most)
@@ -152,7 +152,7 @@ def refuse_larger(file: int, most: int, path: Path) -> None:
 
 
 def make_folder(path: Path, exist_ok: bool = False) -> None:
-    """Make a folder, with those above it, no link followed or taken for it below the results folder.
+    """Make a folder and its parents; below the results folder no link is followed.
 
     Raises OSError, FileExistsError among it, and DataError where a folder below the results is a link.
     """
@@ -187,16 +187,16 @@ def remove_parts(folder: Path) -> None:
 
 
 def results_folder(path: Path) -> Path:
-    """The outermost folder of results that ``path`` may belong to; the one it is in where there is none."""
+    """Return the outermost folder of results above ``path``, or its parent."""
     above = path.absolute().parents[:_DEEPEST]
     return next((each for each in reversed(above) if any(os.path.lexists(each / mark) for mark in MARKS)), above[0])
 
 
 @contextlib.contextmanager
 def _folder_of(path: Path, make: bool = False) -> Iterator[int]:
-    """A handle of the folder of ``path``. From the results folder on, each is opened from the one above it.
+    """Open the folder of ``path``. From the results folder on, each is opened from the one above it.
 
-    The results folder itself may be a link: a person named it. ``make`` makes those that are not there.
+    The results folder itself may be a link. ``make`` creates missing folders.
     """
     place = results_folder(path)
     handle = _outermost(place, make)

@@ -1,4 +1,4 @@
-"""Names that identify without telling."""
+"""Hashed identifiers."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ import hashlib
 
 
 def hashed(text: str) -> str:
-    """The first 16 hexadecimal digits of the sha256 of ``text``: tells two cards apart and neither which one it is."""
+    """Return the first 16 hexadecimal digits of the sha256 of ``text``, an anonymous identifier."""
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""The names that a record must not tell: of this machine, of who uses it, and of the home folder."""
+"""The names to redact: of this machine, its user, and the home folder."""
 
 from __future__ import annotations
 
@@ -14,9 +14,8 @@ from bench import protocol
 #: Replaces a value, or a word of one, that is withheld.
 WITHHELD = "(withheld)"
 
-#: Names that thousands of machines and accounts share: to tell one tells nobody, and to withhold it would take
-#: "Ubuntu 22.04" and "NVIDIA H200" out of every record made under the user ``ubuntu`` or on the host ``h200``. So is
-#: what our own trainer is called, by which the rules know its runs, and the commonest optimiser.
+#: Common names that identify no one: withholding them would take "Ubuntu 22.04" and "NVIDIA H200" out of every record
+#: made under the user ``ubuntu`` or on the host ``h200``. The built-in trainer's name and an optimiser are among them.
 _SHARED_BY_MANY = """
     adam admin administrator air amd ampere app arm author azureuser bench benchmark bf16 bin blackwell box builder
     canonical centos ci cifar cifar10 cloud cluster colab cold conda container content core cuda cudnn daemon data
@@ -52,16 +51,13 @@ _DISTINCT = 5
 
 @dataclass(frozen=True)
 class Identity:
-    """Names of hosts, users and home folders, lower case, without those that so many share that they tell nobody."""
+    """Names of hosts, users and home folders, lower case, without the common ones."""
 
     names: frozenset[str]
 
     @classmethod
     def of(cls, *names: str) -> Identity:
-        """The identity of these names, hosts also without their domain and the domain alone, homes by their last part.
-
-        The domain counts where it has a dot of its own: ``lab.example.edu`` does, ``local`` does not.
-        """
+        """Return the identity of these names, including short host names, domains with a dot, and home folders."""
         known = {name.strip().rstrip("/").lower() for name in names}
         known |= {name.rpartition("/")[2] for name in known}
         hosts = [name.partition(".") for name in known if "/" not in name]
@@ -70,7 +66,7 @@ class Identity:
 
     @classmethod
     def of_this_process(cls) -> Identity:
-        """The host, the user and the home folder this process runs under, and the user who called sudo."""
+        """Return the host, the user and the home folder of this process, and the user who called sudo."""
         names = [platform.node(), os.path.expanduser("~")]
         names += [os.environ.get(name, "") for name in ("USER", "LOGNAME", "SUDO_USER", "HOSTNAME")]
         try:
@@ -81,15 +77,15 @@ class Identity:
         return cls.of(*names)
 
     def is_told_by(self, text: str) -> bool:
-        """Whether ``text`` has one of the names in it: as a word or, of five letters and more, where a word begins."""
+        """Return whether ``text`` contains one of the names, as a word or, from five letters on, at its beginning."""
         return self._words.search(text) is not None
 
     def withheld_in(self, text: str) -> str:
-        """The text with WITHHELD in the place of every word that is, or begins with, one of the names."""
+        """Return the text with WITHHELD in place of each word that is, or begins with, one of the names."""
         return self._words.sub(WITHHELD, text)
 
     def without_homes(self, text: str) -> str:
-        """The text with ``~`` in the place of each home folder, which may have a space in it."""
+        """Return the text with ``~`` in place of each home folder."""
         for home in sorted((name for name in self.names if "/" in name), key=len, reverse=True):
             text = re.sub(rf"{re.escape(home)}(?![\w-])", "~", text, flags=re.IGNORECASE)
         return text

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 Shape = TypeVar("Shape", bound="DataclassInstance")
-#: Takes a decoded JSON value to what a field holds. Raises _Misfit.
+#: Converts a decoded JSON value to a field's value. Raises _Misfit.
 _Reader = Callable[[Any], Any]
 #: Metadata of a field that no file holds, whatever one says.
 NOT_STORED = {"stored": False}
@@ -21,11 +21,11 @@ _NAMES = {int: "a whole number", str: "text", bool: "true or false"}
 
 
 class SchemaError(ValueError):
-    """A JSON value that is not of the declared shape; the message names the field and says what is wrong with it."""
+    """A JSON value that does not fit the schema; the message names the field and the error."""
 
 
 class _Misfit(Exception):
-    """Why a value does not fit, and where in it: the way there is put together as it leaves the levels."""
+    """Why a value does not fit, and its path, extended at each level."""
 
     def __init__(self, why: str, path: str = "", plain: bool = False) -> None:
         self.why, self.path, self.plain = why, path, plain

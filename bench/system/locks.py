@@ -1,4 +1,4 @@
-"""Locks: one campaign a folder and one a device at a time, since two at once would spoil each other's times."""
+"""Locks: one campaign per folder and one per device, as two at once would disturb each other's times."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FOLDER_LOCK = ".lock"
 
 @contextmanager
 def held(path: Path, what: str) -> Iterator[None]:
-    """Hold the lock file ``path`` for as long as the ``with`` lasts; the kernel lets go of it where the process dies.
+    """Hold the lock file ``path`` within the ``with``; the kernel releases it if the process dies.
 
     ``what`` begins the sentence of Refused, raised where another process holds it. The file is removed at the end.
     """
@@ -29,7 +29,7 @@ def held(path: Path, what: str) -> Iterator[None]:
             os.write(descriptor, f"{os.getpid()}\n".encode())
         yield
     finally:
-        # Removed while still held: whoever waits with the old file open sees in _locked that it is no longer this one.
+        # Removed while held: a process waiting with the old file open notices in _locked.
         path.unlink(missing_ok=True)
         os.close(descriptor)
 
@@ -42,10 +42,10 @@ def _locked(path: Path, what: str) -> int:
             advice = "make its folder writable, or name another with OUT=/path"
             raise EnvironmentProblem(f"cannot make the lock {path} ({error.strerror})", advice) from error
         status = os.fstat(descriptor)
-        # Whatever else lies in its place, another file's second name among it, is not ours to empty.
+        # Any other kind of file, or a hard link, must not be emptied.
         if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
             os.close(descriptor)
-            raise EnvironmentProblem(f"{path} is no lock file", "remove it, or name another folder with OUT=/path")
+            raise EnvironmentProblem(f"{path} is not a lock file", "remove it, or name another folder with OUT=/path")
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -74,9 +74,9 @@ def _holder(descriptor: int) -> str:
 
 
 def device_lock(device: str, environ: Mapping[str, str] = os.environ) -> Path:
-    """The lock file of ``cpu`` or of a GPU, in a folder of this user's that does not outlive the machine's uptime.
+    """Return the lock file of ``cpu`` or of a GPU, in a temporary folder of this user.
 
-    Raises EnvironmentProblem where that folder belongs to somebody else.
+    Raises EnvironmentProblem if that folder belongs to another user.
     """
     runtime = environ.get("XDG_RUNTIME_DIR", "")
     base = Path(runtime if os.path.isdir(runtime) and os.access(runtime, os.W_OK) else "/tmp")

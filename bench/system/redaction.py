@@ -1,8 +1,8 @@
-"""What a trainer says, as it may be published: each telling word replaced, and the sentence around it left readable.
+"""Redact a trainer's messages: identifying words are replaced, the sentence stays readable.
 
 A path becomes its last part and a home folder ``~``, a GPU's UUID its hash; an address and the names of this machine
-and of who uses it are withheld. Applied at the door, as a line is written down: nothing behind it knows whose machine
-it is. It goes by the shape of words, so it does not know a stranger's name that stands alone, nor a secret.
+and its user are withheld. Applied before a line is written, so that everything stored is anonymous. It goes by the
+form of words: it does not recognise another person's name, nor a secret.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ _DEEPEST = 20
 
 
 def redact(text: str, identity: Identity) -> str:
-    """``text`` as it may be published, the words that tell whose machine it is replaced one by one."""
+    """Return ``text`` with every identifying word replaced."""
     if _SHA256.fullmatch(text):
         return text
     text = _URL_OR_MAIL.sub(WITHHELD, text)
@@ -84,11 +84,11 @@ def redact(text: str, identity: Identity) -> str:
 
 
 def redact_event(body: dict[str, Any], identity: Identity) -> dict[str, Any]:
-    """An event of a trainer, as JSON, with every text in it, keys too, as it may be published; numbers as they are."""
-    return {redact(name, identity): _told_value(name, value, identity, 1) for name, value in body.items()}
+    """Return a trainer's event, as JSON, with every text redacted, keys included."""
+    return {redact(name, identity): _redact_value(name, value, identity, 1) for name, value in body.items()}
 
 
-def _told_value(name: str, value: Any, identity: Identity, depth: int) -> Any:
+def _redact_value(name: str, value: Any, identity: Identity, depth: int) -> Any:
     if isinstance(value, str):
         if name.endswith("version") and VERSION.fullmatch(value):
             return value
@@ -98,8 +98,8 @@ def _told_value(name: str, value: Any, identity: Identity, depth: int) -> Any:
     if depth > _DEEPEST:
         return WITHHELD
     if isinstance(value, list):
-        return [_told_value(name, each, identity, depth + 1) for each in value]
-    return {redact(key, identity): _told_value(key, each, identity, depth + 1) for key, each in value.items()}
+        return [_redact_value(name, each, identity, depth + 1) for each in value]
+    return {redact(key, identity): _redact_value(key, each, identity, depth + 1) for key, each in value.items()}
 
 
 def _last_part(path: str) -> str:

@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any, ClassVar
 
-#: Somebody wants this process to end. SIGHUP is what a closed terminal or a lost ssh connection sends.
+#: Requests to end this process. A closed terminal or a lost ssh connection sends SIGHUP.
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def noted() -> bool:
-    """Whether somebody wants this process to end and whoever has the SignalPipe does not know it yet."""
+    """Return whether a stop signal was received and not yet taken from the SignalPipe."""
     innermost = SignalPipe._innermost
     return innermost is not None and innermost._waiting
 
@@ -22,15 +22,14 @@ def noted() -> bool:
 class SignalPipe:
     """Within ``with``, STOPPING signals and SIGCHLD end a ``poll`` on this object instead of ending the process.
 
-    Whoever holds one asks for them with ``take`` when it has done what it is at. Should that take too long, a second
-    Ctrl-C raises KeyboardInterrupt, wherever the program is. One that is ``attended`` is asked again and again, and
-    acts on a second Ctrl-C by itself: there it is raised only where the one before it has not been taken. Where nobody
-    has taken any by the end of the ``with``, they go to the pipe around it, or to the handlers from before.
+    ``take`` returns them. A second Ctrl-C raises KeyboardInterrupt at once; with ``attended``, which is polled in a
+    loop, only if the first has not been taken. Signals not taken by the end of the ``with`` go to the outer pipe, or to
+    the previous handlers.
 
     Only for the main thread, as Python's own signal handling. A signal that is ignored stays ignored (``nohup``).
     """
 
-    #: The one that signals go to.
+    #: The innermost pipe, which receives the signals.
     _innermost: ClassVar[SignalPipe | None] = None
 
     def __init__(self, attended: bool = False) -> None:
@@ -69,7 +68,7 @@ class SignalPipe:
         for number, handler in self._before.items():
             signal.signal(number, handler)
         signal.set_wakeup_fd(self._wakeup_before)
-        untaken = [] if self._taken else self.take()  # Who has taken one has stopped, and the rest meant the same.
+        untaken = [] if self._taken else self.take()  # Once one is taken, the rest mean the same.
         os.close(self._reader)
         os.close(self._writer)
         if self._around is not None:
@@ -85,7 +84,7 @@ class SignalPipe:
         return self._reader
 
     def take(self) -> list[signal.Signals]:
-        """The STOPPING signals that have come since the last call, in order."""
+        """Return the STOPPING signals received since the last call, in order."""
         self._waiting = self._untaken = False
         try:
             numbers = os.read(self._reader, 4096)
@@ -100,7 +99,7 @@ class SignalPipe:
 def interrupt_on_stop_signals() -> Iterator[None]:
     """Within ``with``, SIGTERM and SIGHUP raise KeyboardInterrupt as Ctrl-C does, where they are not ignored.
 
-    Whatever error comes after one is the interrupt's: in the middle of an import it may surface as another exception.
+    Any later error becomes KeyboardInterrupt: during an import the interrupt may surface as another exception.
     """
     interrupted = False
 

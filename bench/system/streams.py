@@ -7,9 +7,9 @@ import sys
 
 
 def complete() -> None:
-    """Put /dev/null in the place of every standard stream that this program was started without.
+    """Open /dev/null for every standard stream that this program was started without.
 
-    Else the next file that is opened gets its number, and what a child writes to its own standard output.
+    Else the next file opened gets its number, and a child's standard output.
     """
     for number in range(3):
         try:
@@ -23,5 +23,5 @@ def complete() -> None:
 
 
 def discard(name: str) -> None:
-    """Lead ``stdout`` or ``stderr`` into /dev/null, so that what it still holds fails no more when Python ends."""
+    """Redirect ``stdout`` or ``stderr`` to /dev/null, so that flushing it at exit cannot fail."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), getattr(sys, name).fileno())

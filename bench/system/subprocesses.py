@@ -1,4 +1,4 @@
-"""Programs that are run to their end for what they say or do: git, the container engine, a download."""
+"""Run programs to their end: git, the container engine, a download."""
 
 from __future__ import annotations
 
@@ -21,9 +21,7 @@ def run_attached(argv: Sequence[str], cwd: Path) -> int:
 
 
 def run_with_stderr(argv: Sequence[str], cwd: Path, *, echo: bool = False) -> tuple[int, str]:
-    """``call``, with what the command writes on standard error returned; on the terminal it is shown to who wants an
-    ``echo``.
-    """
+    """Run a command as ``run_attached`` does and return its standard error, also shown if ``echo``."""
     with subprocess.Popen(list(argv), cwd=cwd, stderr=subprocess.PIPE) as started:
         assert started.stderr is not None
         output = bytearray()
@@ -40,7 +38,7 @@ def _code(returncode: int) -> int:
 
 @dataclass(frozen=True)
 class CompletedCommand:
-    """How a program ended, and what it wrote on standard output and error."""
+    """A program's exit code, standard output and standard error."""
 
     exit_code: int
     out: str
@@ -48,7 +46,7 @@ class CompletedCommand:
 
 
 class RunCaptured(Protocol):
-    """``run_captured``, handed to what must not start programs itself, or what stands in for it."""
+    """The type of ``run_captured``, for injection."""
 
     def __call__(
         self, argv: Sequence[str], seconds: float, env: Mapping[str, str] | None = None, /
@@ -56,31 +54,30 @@ class RunCaptured(Protocol):
 
 
 def run_captured(argv: Sequence[str], seconds: float, env: Mapping[str, str] | None = None) -> CompletedCommand:
-    """What a program says, and how it ends, in our environment or in ``env``. Raises what ``ask`` raises."""
-    with _asked(argv, subprocess.PIPE, env) as popen:
-        out, err = _told(popen, argv, seconds)
+    """Return a program's exit code and output, run in ``env`` if given. Raises as ``capture_stdout`` does."""
+    with _start(argv, subprocess.PIPE, env) as popen:
+        out, err = _communicate(popen, argv, seconds)
         return CompletedCommand(
             _code(popen.returncode), out.decode("utf-8", "replace"), (err or b"").decode("utf-8", "replace")
         )
 
 
 def capture_stdout(argv: Sequence[str], seconds: float) -> str:
-    """What a program writes on standard output, whatever its exit status.
+    """Return a program's standard output, whatever its exit status.
 
-    Raises OSError where it cannot be started, TimeoutError where it takes longer than ``seconds``; it is killed then,
-    with whatever it has started.
+    Raises OSError if it cannot be started, TimeoutError after ``seconds``; its process group is killed then.
     """
-    with _asked(argv, subprocess.DEVNULL) as popen:
-        return _told(popen, argv, seconds)[0].decode("utf-8", "replace")
+    with _start(argv, subprocess.DEVNULL) as popen:
+        return _communicate(popen, argv, seconds)[0].decode("utf-8", "replace")
 
 
-def _asked(argv: Sequence[str], stderr: int, env: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
+def _start(argv: Sequence[str], stderr: int, env: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         list(argv), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stderr, start_new_session=True, env=env
     )
 
 
-def _told(popen: subprocess.Popen[bytes], argv: Sequence[str], seconds: float) -> tuple[bytes, bytes | None]:
+def _communicate(popen: subprocess.Popen[bytes], argv: Sequence[str], seconds: float) -> tuple[bytes, bytes | None]:
     try:
         return popen.communicate(timeout=seconds)
     except BaseException as error:

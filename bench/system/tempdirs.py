@@ -1,4 +1,4 @@
-"""Folders for what nobody keeps: gone with their ``with`` or, where their process was killed, at the next start."""
+"""Temporary folders, removed after their ``with`` or, if the process was killed, at the next start."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ _SECONDS_TO_BE_LOCKED = 60
 
 @contextmanager
 def folder() -> Iterator[Path]:
-    """A new folder, in use for as long as the ``with`` lasts; those that killed processes of this user left go first.
+    """Make a folder for the ``with``, and remove those that killed processes of this user left.
 
-    The kernel lets go of a lock where a process dies; a process's number would mean nothing in another container.
+    It is locked, not marked by process id, which would mean nothing in another container.
     """
     _sweep()
     with TemporaryDirectory(prefix=_PREFIX, ignore_cleanup_errors=True) as made:
         descriptor = os.open(made, os.O_RDONLY)
         try:
-            # Where the disk has no locks nobody can tell that a folder is stale, so nobody removes it.
+            # Without locks a stale folder cannot be recognised, so it is kept.
             with contextlib.suppress(OSError):
                 fcntl.flock(descriptor, fcntl.LOCK_SH)
             yield Path(made)
@@ -43,7 +43,7 @@ def _sweep() -> None:
 
 
 def _is_stale(path: Path) -> bool:
-    """Whether it is a folder of this user's, older than a moment, that no process holds."""
+    """Return whether it is an unlocked folder of this user's."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     except OSError:

@@ -17,9 +17,9 @@ Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 def variable(name: str, help_text: str, **how: Any) -> Decorator:
-    """An option that may also be given as an environment variable, as ``make`` does; an empty one was not given."""
+    """Return an option that may also be given as an environment variable; an empty one was not given."""
     flag = f"--{name.lower().replace('_', '-')}"
-    # A wrong value is then told with the name of the variable, too, which is what `make` was given.
+    # Errors then name the variable, too, which is what `make` was given.
     how["show_envvar"] = True
     return click.option(flag, envvar=name, help=help_text, callback=lambda context, option, value: value or None, **how)
 

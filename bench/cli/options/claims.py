@@ -1,4 +1,4 @@
-"""The options by which a person says what only they know; ``make`` passes each as a variable in the environment."""
+"""The options of a DAWNBench entry's claims; ``make`` passes each as a variable in the environment."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _OPTIONS = (
 
 
 def options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options of the claims to a command, which takes them as ``**claims``; an empty one was not given."""
+    """Add the options of the claims to a command, as ``**claims``; an empty one was not given."""
     for name, kind, meaning in reversed(_OPTIONS):
         variable = name.upper().replace("-", "_")
         option = click.option(f"--{name}", envvar=variable, show_envvar=True, type=kind, help=meaning, callback=_given)
@@ -35,7 +35,7 @@ def _given(context: click.Context, option: click.Parameter, value: Any) -> Any:
 
 
 def together(stored: Claims, given: Mapping[str, Any]) -> Claims:
-    """Return a campaign's claims with those given now in their place. Raises UsageError for one that cannot be."""
+    """Return a campaign's claims, updated with those given now. Raises UsageError for an invalid one."""
     from bench.dawnbench.claims import check
     from bench.record.claims import Claims
 

@@ -1,4 +1,4 @@
-"""The options that say how runs are made and what is recorded meanwhile; ``make`` passes each as a variable."""
+"""The options of the run conditions; ``make`` passes each as a variable."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 _MOST_WARM_UPS = 100
 _LONGEST_IDLE_SECONDS = 86_400.0
-#: So that a side which leaves the card hotter does not hand that to the other. A compromise: with the seconds a process
-#: takes to start the card rests about as long as a fast recipe trains, and ten runs cost less than a minute of it.
+#: So that a side which heats the card does not slow the other. With a process's start the card rests about as long as a
+#: fast recipe trains.
 REST_OF_TURNS_SECONDS = 5.0
 
 
@@ -48,8 +48,8 @@ def options(command: Callable[..., Any]) -> Callable[..., Any]:
     return _added(command, _idle("0"))
 
 
-def options_of_turns(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The same for a command whose sides have to be equally warm."""
+def interleaved_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add them to a command whose sides have to be equally warm."""
     return _added(command, _idle(f"{REST_OF_TURNS_SECONDS:g} on a GPU, else 0"))
 
 
@@ -73,7 +73,7 @@ def of(
     warm_up: int | None, idle: float | None, cache: str | None, telemetry: str | None,
     environ: Mapping[str, str] = os.environ,
 ) -> RunConditions:  # fmt: skip
-    """The protocol that was asked for. Raises UsageError for a contradiction."""
+    """Return the requested conditions. Raises UsageError for a contradiction."""
     from bench.record import RunConditions
 
     kernel_cache.check(cache or "kept", environ)

@@ -1,4 +1,4 @@
-"""The options that say where runs are made."""
+"""The options on where runs are made."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Numbers as a person types them, in an option or a variable: read strictly, and refused in one sentence."""
+"""Strict numbers of options and variables."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Number(click.ParamType[float]):
         self._whole, self._above, self._share = whole, above, share
 
     def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> float:
-        """The number, an int of a ``whole`` one. Raises UsageError with an example of what can be meant."""
+        """Return the number, an int if ``whole``. Raises UsageError with an example."""
         if not isinstance(value, str):  # A default.
             return value  # type: ignore[no-any-return]
         typed = value.strip()
@@ -46,7 +46,7 @@ class Number(click.ParamType[float]):
         given, example = (_as_typed(each, parameter, context) for each in (f"{value!r:.80}", self._example))
         if not (_WHOLE if self._whole else _DECIMAL).fullmatch(typed):
             kind = "whole number" if self._whole else "number"
-            raise UsageError(f"{given} is no {kind}: {self._how(typed)}, such as {example}.")
+            raise UsageError(f"{given} is not a {kind}: {self._how(typed)}, such as {example}.")
         number = int(typed) if self._whole else float(typed)
         low_enough = self._low < number if self._above else self._low <= number
         if not (low_enough and number <= self._high and math.isfinite(number)):
@@ -54,7 +54,6 @@ class Number(click.ParamType[float]):
         return number
 
     def _how(self, typed: str) -> str:
-        """What to do about a text that is no number."""
         comma = "," in typed and not self._whole
         if not re.search(r"\d", typed) or self._whole:
             return "write it in digits alone" if self._whole else "write it in digits"
@@ -74,7 +73,7 @@ class Number(click.ParamType[float]):
 
 
 def _as_typed(value: str, parameter: click.Parameter | None, context: click.Context | None) -> str:
-    """A value with the name it was, or can be, given by: a variable, as of ``make``, or an option."""
+    """Return a value with the name of its variable or option."""
     if parameter is None or parameter.name is None:
         return value
     variable = parameter.envvar if isinstance(parameter.envvar, str) else None

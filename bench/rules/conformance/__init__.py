@@ -1,4 +1,4 @@
-"""Whether a program keeps the contract of a trainer (docs/reference/protocol.md), rule by rule."""
+"""Check a program against the trainer contract (docs/reference/protocol.md), rule by rule."""
 
 from bench.rules.conformance.hints import hints
 from bench.rules.conformance.rules import RULES, SECONDS_TO_END, findings

@@ -1,4 +1,4 @@
-"""What the protocol leaves to a trainer, and what nobody will know of its runs without it."""
+"""Hints on optional events of the protocol, and what a record lacks without them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from bench.rules.conformance.shape import HINT, Finding, Starts
 
 
 def hints(starts: Starts) -> tuple[Finding, ...]:
-    """What the first run leaves out that a trainer may leave out."""
+    """Return a hint for each optional event that the first run does not write."""
     start = next((run for run in starts.runs if run.done), None)
     if start is None:
         return ()
@@ -15,7 +15,7 @@ def hints(starts: Starts) -> tuple[Finding, ...]:
     last = events[-1]
     left_out = (
         ("waits", any(event.get("event") == "waits" for event in events) or record.input == "device",
-         "write `waits` where a step may wait for input; without them nobody can tell an input stall"),
+         "write `waits` where a step may wait for input; without them input stalls cannot be measured"),
         ("emit-ns", last.get("emit_ns") is not None,
          "give `events` and `emit_ns` in `done`, what writing events cost the run"),
         ("build", hello.get("build") is not None,

@@ -1,7 +1,6 @@
-"""The rules of a trainer's contract, each a look at what the starts of a program left behind.
+"""The rules of the trainer contract, each a check of a program's starts.
 
-What a verdict on a run asks, too, is taken from ``bench.rules`` and sorted by the rule of docs/reference/protocol.md it
-breaks.
+Findings of ``bench.rules`` are reused, sorted by the rule of docs/reference/protocol.md that they break.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ END = "end"
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule: its name, what it says of a trainer, and the look that tells whether that is so."""
+    """One rule: its name, what it requires of a trainer, and its check."""
 
     name: str
     says: str
@@ -31,12 +30,12 @@ RULES: list[Rule] = []
 
 
 def findings(starts: Starts) -> tuple[Finding, ...]:
-    """The finding of every rule, in the order of a trainer's life."""
+    """Return the finding of every rule, in the order of a trainer's life."""
     seen = {rule.name: rule.look(starts) for rule in RULES}
     broken = next((name for name, each in seen.items() if each.verdict == FAIL and name != END), None)
     if broken is not None and seen[END].verdict == FAIL:
-        # The harness ends a run at its first fault, so how it would have ended by itself was not seen.
-        seen[END] = Seen(NOT_TESTED, f"the run may not have come to its own end, see {broken}")
+        # The harness stops a run at its first violation, so its own end was not seen.
+        seen[END] = Seen(NOT_TESTED, f"the harness may have stopped the run, see {broken}")
     return tuple(Finding(rule.name, rule.says, **asdict(seen[rule.name])) for rule in RULES)
 
 
@@ -53,9 +52,7 @@ def _rule(name: str, says: str) -> Callable[[Callable[[Starts], Seen]], Callable
 
 
 def _of_each_run(name: str, says: str) -> Callable[[Look], Callable[[Starts], Seen]]:
-    """Add a rule that is asked of each whole run: broken where one broke it, kept where one kept it and none broke
-    it.
-    """
+    """Add a rule checked on each whole run: FAIL if one run fails, else PASS if one passes."""
 
     def add(look: Look) -> Callable[[Starts], Seen]:
         return _rule(name, says)(lambda starts: _worst([(run, look(run)) for run in starts.runs]))
@@ -67,13 +64,13 @@ def _worst(seen: Sequence[tuple[Start, Seen]]) -> Seen:
     for verdict in (FAIL, PASS, NOT_TESTED):
         for run, each in seen if verdict == FAIL else reversed(seen):  # the later run crosses its target
             if each.verdict == verdict:
-                where = f"seed {run.asked.seed}: " if len(seen) > 1 and verdict == FAIL else ""
+                where = f"seed {run.expected.seed}: " if len(seen) > 1 and verdict == FAIL else ""
                 return Seen(verdict, where + each.evidence, each.advice)
     return Seen(NOT_TESTED, "no run was made")
 
 
 def _by_checks(start: Start, *names: str) -> Seen | None:
-    """The first finding of these rules of ``bench.rules``, which a verdict on the run would tell, too."""
+    """Return the first finding of these rules of ``bench.rules``."""
     reasons = {reason.rule: reason for reason in verdict_of(start.record).reasons}
     first = next((reasons[name] for name in names if name in reasons), None)
     return None if first is None else Seen(FAIL, first.evidence, first.advice)
@@ -95,7 +92,7 @@ def _greeting(start: Start) -> Seen:
     return Seen(PASS)
 
 
-@_of_each_run("request", "runs what it was asked to: BENCH_SEED, BENCH_TARGET_PERCENT and BENCH_DEVICE, once a process")
+@_of_each_run("request", "runs what was requested: BENCH_SEED, BENCH_TARGET_PERCENT and BENCH_DEVICE, once a process")
 def _request(start: Start) -> Seen:
     record = start.record
     if not record.hellos:
@@ -103,8 +100,8 @@ def _request(start: Start) -> Seen:
     wrong = _by_checks(start, "asked")
     if wrong is not None:
         return wrong
-    if record.device.get("kind") != start.asked.device_kind:
-        text = f"it trains on device.kind {record.device.get('kind')!r}, not {start.asked.device_kind!r}"
+    if record.device.get("kind") != start.expected.device_kind:
+        text = f"it trains on device.kind {record.device.get('kind')!r}, not {start.expected.device_kind!r}"
         return Seen(FAIL, text, "train on the device of BENCH_DEVICE: `cpu`, or the GPU with that UUID")
     if record.runs != 1:
         return Seen(FAIL, f"it announces {record.runs} runs", "make one run a process; the harness starts another")
@@ -113,12 +110,12 @@ def _request(start: Start) -> Seen:
 
 @_of_each_run("data", "trains on the data of BENCH_DATA, and says what the harness knows of them")
 def _data(start: Start) -> Seen:
-    said, asked = start.record.dataset, start.asked
+    said, expected = start.record.dataset, start.expected
     if not said:
         return Seen(NOT_TESTED, "there was no hello")
-    if said.get("sha256") == "" and said.get("state") == "unverified" and asked.dataset_state != "synthetic":
+    if said.get("sha256") == "" and said.get("state") == "unverified" and expected.dataset_state != "synthetic":
         return Seen(PASS, "it vouches for nothing: its results count as of unverified data")
-    for key, wanted in (("sha256", asked.dataset_sha256), ("state", asked.dataset_state)):
+    for key, wanted in (("sha256", expected.dataset_sha256), ("state", expected.dataset_state)):
         if said.get(key) != wanted:
             text = f"it says dataset.{key} {said.get(key)!r}, not {wanted!r}"
             advice = "sha256 is that of the file BENCH_DATA_FLAT, of what was trained on; state is BENCH_DATA_STATE"
@@ -139,13 +136,13 @@ def _phases(start: Start) -> Seen:
     if not record.phases:
         if not start.done:
             return Seen(NOT_TESTED, "the run ended before its first phase did")
-        return Seen(FAIL, "it told of no phase", "write a `phase` event for every stretch of the process's life")
+        return Seen(FAIL, "it reported no phase", "write a `phase` event for every stretch of the process's life")
     found = _by_checks(start, "overlap", "life", "gaps")
     if found is not None:
         return found
     untimed = next((each.epoch for each in record.epochs if each.train_seconds is None), None)
     if untimed is not None:
-        text = f"epoch {untimed:g} has no phase train_k before it, so no time to accuracy can be told"
+        text = f"epoch {untimed:g} has no phase train_k before it, so its time to accuracy is unknown"
         return Seen(FAIL, text, "write `phase` train_k with the epoch's number before its `epoch` event")
     return Seen(PASS) if start.done else Seen(NOT_TESTED, "the run did not end well, so its life is not known")
 
@@ -219,7 +216,7 @@ def _processes(starts: Starts) -> Seen:
     for start in (*starts.runs, *filter(None, [starts.stopped])):
         if start.left_running:
             text = f"a second after its end there still ran {', '.join(start.left_running)}"
-            return Seen(FAIL, text, "end and wait for what the program starts, also when it is told to end")
+            return Seen(FAIL, text, "end and wait for what the program starts, also after SIGTERM")
     return Seen(PASS)
 
 
@@ -231,7 +228,7 @@ def _seeds(starts: Starts) -> Seen:
         return Seen(NOT_TESTED, "it takes two runs that ended well")
     epochs = [[(each.epoch, each.loss, each.correct) for each in run.record.epochs] for run in starts.runs]
     counted = [[each.predictions_sha256 for each in run.record.recounts[-1:]] for run in starts.runs]
-    seeds = " and ".join(str(run.asked.seed) for run in starts.runs)
+    seeds = " and ".join(str(run.expected.seed) for run in starts.runs)
     if epochs[0] == epochs[1] and counted[0] == counted[1]:
         advice = "draw initial weights, order and augmentation from BENCH_SEED"
         return Seen(FAIL, f"seeds {seeds} gave the same losses and the same predictions", advice)
@@ -242,7 +239,7 @@ def _seeds(starts: Starts) -> Seen:
 def _sigterm(starts: Starts) -> Seen:
     start = starts.stopped
     if start is None or start.seconds_to_end is None:
-        return Seen(NOT_TESTED, "there was no hello after which it could have been told to end")
+        return Seen(NOT_TESTED, "there was no hello after which to stop it")
     if start.record.signal == signal.SIGKILL:
         advice = "leave SIGTERM its default, or end in its handler; long work in a library must not hold it up"
         return Seen(FAIL, f"it still ran {SECONDS_TO_END:g} s after SIGTERM and was killed", advice)

@@ -1,4 +1,4 @@
-"""What a check of a trainer looks at, the starts of its program, and what it finds."""
+"""Input and output of a conformance check: a program's starts, and the findings."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from typing import Any
 from bench.record import Record
 from bench.record.expected_run import ExpectedRun
 
-#: A rule is kept, broken, or unseen where no start came far enough to tell; a hint is no rule.
+#: NOT_TESTED: no start came far enough to check the rule.
 PASS, FAIL, NOT_TESTED, HINT = "kept", "broken", "unseen", "hint"
 
 
 @dataclass(frozen=True)
 class Start:
-    """One start of the program: what was asked of it, its record, and its own events as they came.
+    """One start of the program: the run requested, its record, and its events as received.
 
-    ``left_running`` names processes that outlived it. ``seconds_to_end``, of a start that was stopped after its
-    greeting, is the time from SIGTERM to its end.
+    ``left_running`` names processes that outlived it. ``seconds_to_end`` is the time from SIGTERM to the
+    end, of a start that was stopped after its hello.
     """
 
-    asked: ExpectedRun
+    expected: ExpectedRun
     record: Record
     events: tuple[dict[str, Any], ...]
     left_running: tuple[str, ...] = ()
@@ -28,13 +28,13 @@ class Start:
 
     @property
     def done(self) -> bool:
-        """The run ended well."""
+        """Return whether the run completed."""
         return self.record.status == "done"
 
 
 @dataclass(frozen=True)
 class Starts:
-    """Every start: whole runs, the second with another seed and another target, and one stopped after its greeting."""
+    """Every start: whole runs, the second with another seed and another target, and one stopped after its hello."""
 
     runs: tuple[Start, ...]
     stopped: Start | None = None
@@ -42,7 +42,7 @@ class Starts:
 
 @dataclass(frozen=True)
 class Seen:
-    """What a rule's look came to: a verdict, what was seen, and what to do about it."""
+    """The result of a check: a verdict, what was seen, and what to do."""
 
     verdict: str
     evidence: str = ""
@@ -51,7 +51,7 @@ class Seen:
 
 @dataclass(frozen=True)
 class Finding:
-    """A rule, what it says, and what was seen of it."""
+    """A rule with the result of its check."""
 
     rule: str
     says: str

@@ -233,7 +233,7 @@ def test_a_cpu_gets_two_seeds_of_smoke_and_is_told_what_they_are_not() -> None:
 
     assert (todo.seeds, todo.data, todo.input) == ((0, 1), "synthetic", "host")
     assert todo.notice == (
-        "This checks the harness on a built-in stand-in and is no CIFAR-10 result. "
+        "This checks the harness on the synthetic dataset and is not a CIFAR-10 result. "
         "For the real thing on this CPU: make bench RECIPE=speedrun SEEDS=1 DEVICE=cpu "
         "(about 11 minutes on 2 cores with bf16 instructions, longer on others)."
     )
@@ -249,7 +249,7 @@ def test_the_notice_is_about_the_data_and_not_about_the_recipe() -> None:
     on_stand_in = plan.complete(RunOptions(recipe="page24", data="synthetic"), CPU, "page24", "cifar10")
 
     assert (on_cifar10.data, on_cifar10.notice) == ("/cifar", "")
-    assert on_stand_in.notice.startswith("This checks the harness on a built-in stand-in")
+    assert on_stand_in.notice.startswith("This checks the harness on the synthetic dataset")
 
 
 def test_a_recipe_on_a_cpu_is_trained_on_cifar10() -> None:

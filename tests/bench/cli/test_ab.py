@@ -320,8 +320,8 @@ def test_a_side_is_no_campaign_to_continue(
         (("--a", "RECIPE=page24"), "A has RECIPE: another recipe is other work"),
         (("--b", "DATA=here"), "B has DATA, which both sides share; give it next to A and B."),
         (("--a", "PRECISION=fp23"), "A has PRECISION=fp23, which is none of auto, bf16, fp16, fp32."),
-        (("--a", "", "--fixed-work", "7"), "smoke has 6 epochs, and --fixed-work 7 asks for more"),
-        (("--a", "", "--fail-if-slower", "much"), "--fail-if-slower 'much' is no number"),
+        (("--a", "", "--fixed-work", "7"), "smoke has 6 epochs, and --fixed-work 7 needs more"),
+        (("--a", "", "--fail-if-slower", "much"), "--fail-if-slower 'much' is not a number"),
         (("--a", "WHERE=native IMAGE=cpu"), "WHERE=native runs in no image"),
     ],
 )

@@ -163,12 +163,11 @@ def test_a_trainer_that_does_not_mind_sigterm_is_killed_and_told(check: Check) -
 
 
 def test_a_trainer_that_crashes_is_told_with_its_last_words(check: Check) -> None:
-    code, out, err = check(check.trainer(("random.seed(seed)", "raise ValueError('no luck')")), "--quick")
+    code, out, _ = check(check.trainer(("random.seed(seed)", "raise ValueError('no luck')")), "--quick")
 
     assert code == 1
     assert "the last line of trainer.log is: ValueError: no luck" in out
     assert "It breaks 1 rule: greeting." in out
-    assert "start that is told to end" not in err  # what never greeted would not be told after its greeting
 
 
 def test_ctrl_c_ends_the_check_and_its_trainer(check: Check) -> None:

@@ -95,7 +95,7 @@ def test_a_gpu_that_will_do_is_described_by_what_the_driver_says(modules: Path) 
     }
     assert (checks["power-limit"]["value"], checks["clock-limit"]["value"]) == ("300 W", "1312 MHz for applications")
     assert "mig" not in checks
-    assert checks["gpu-unwatched"]["value"] == "the driver gives all that is asked for"
+    assert checks["gpu-unwatched"]["value"] == "the driver answers every call"
 
 
 def test_a_card_that_is_set_up_otherwise_is_warned_of_with_the_way_back(modules: Path) -> None:

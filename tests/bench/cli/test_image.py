@@ -222,8 +222,8 @@ def judged(
 def test_an_image_that_is_all_right_passes_every_check(monkeypatch: pytest.MonkeyPatch) -> None:
     found = judged(monkeypatch, "13.0")
     assert {each.passed for each in found.values()} == {True}
-    assert found["convolution in fp16"].told == "relative error 2.0e-04, tolerance 1e-03"
-    assert found["TensorFlow as pinned"].told == "2.17.0+nv25.2, pinned 2.17.0"
+    assert found["convolution in fp16"].detail == "relative error 2.0e-04, tolerance 1e-03"
+    assert found["TensorFlow as pinned"].detail == "2.17.0+nv25.2, pinned 2.17.0"
 
 
 @pytest.mark.parametrize(
@@ -272,7 +272,7 @@ def test_how_the_driver_runs_the_images_cuda_is_seen_and_held_against_the_rules(
 ) -> None:
     found = judged(monkeypatch, outside, predicted, cuda_driver=inside)["how the driver runs its CUDA"]
     assert found.passed is passed
-    assert told in found.told
+    assert told in found.detail
 
 
 def test_an_acceptance_is_written_for_a_pinned_image_and_for_no_other(

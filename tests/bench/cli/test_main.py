@@ -60,7 +60,7 @@ def test_a_mistyped_command_is_told_with_the_nearest(
     typed: str, meant: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([typed]) == 2
-    assert capsys.readouterr().err == f"bench: there is no command `{typed}`; did you mean `{meant}`?\n"
+    assert capsys.readouterr().err == f"bench: unknown command `{typed}`; did you mean `{meant}`?\n"
 
 
 def test_a_command_like_no_other_is_told_with_all_of_them(capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,8 +15,8 @@ def test_calls_that_give_nothing_are_named_in_one_sentence() -> None:
     calls = {"power": "yes", "energy": "no permission", "sm_clock": "not supported"}
 
     assert missing(Telemetry(gpu={"calls": calls})) == [
-        "The GPU's driver does not give energy (no permission), sm_clock (not supported); what these would tell stays "
-        "empty, and `make doctor` says what helps, if anything."
+        "The GPU's driver does not give energy (no permission), sm_clock (not supported); these values "
+        "stay empty; type `make doctor` for advice."
     ]
 
 

@@ -58,7 +58,7 @@ def test_every_number_is_refused_in_a_sentence_with_an_example(
     flag = option.opts[0]
     assert main([*words, *ARGUMENTS.get(words[0], ()), flag, typed]) == 2
     _, err = capfd.readouterr()
-    assert err.startswith(f"bench: {flag} '{typed}' is no ")
+    assert err.startswith(f"bench: {flag} '{typed}' is not a ")
     assert f", such as {flag} " in err
     assert err.count("\n") == 1
 
@@ -66,7 +66,7 @@ def test_every_number_is_refused_in_a_sentence_with_an_example(
         monkeypatch.setenv(option.envvar, typed)
         assert main([*words, *ARGUMENTS.get(words[0], ())]) == 2
         _, err = capfd.readouterr()
-        assert err.startswith(f"bench: {option.envvar}='{typed}' is no ")
+        assert err.startswith(f"bench: {option.envvar}='{typed}' is not a ")
         assert f", such as {option.envvar}=" in err
         assert err.count("\n") == 1
 
@@ -77,29 +77,29 @@ PRICE, COUNT = Number("3.06"), Number("4", 1, 9, unit="threads", whole=True)
 @pytest.mark.parametrize(
     ("kind", "typed", "says"),
     [
-        (PRICE, "3,06", "'3,06' is no number: write it with a point, such as 3.06."),
-        (PRICE, "$3.06", "'$3.06' is no number: write the number alone, such as 3.06."),
+        (PRICE, "3,06", "'3,06' is not a number: write it with a point, such as 3.06."),
+        (PRICE, "$3.06", "'$3.06' is not a number: write the number alone, such as 3.06."),
         (PRICE, "3.06 USD", "write the number alone, such as"),
         (PRICE, "3,06 €", "write the number alone, with a point, such as"),
         (PRICE, "1,000.50", "write it without separators"),
         (PRICE, "1 000", "write it without separators"),
         (PRICE, "1_000", "write the number alone"),
-        (PRICE, "٣.٠٦", "is no number"),
+        (PRICE, "٣.٠٦", "is not a number"),
         (PRICE, "cheap", "write it in digits"),
         (PRICE, "nan", "write it in digits"),
         (PRICE, "inf", "write it in digits"),
         (PRICE, "", "write it in digits"),
-        (PRICE, "0x10", "is no number"),
+        (PRICE, "0x10", "is not a number"),
         (PRICE, "1e999", "'1e999' is not finite. Type, for example, 3.06."),
         (PERCENT, "94%", "write the number alone, such as 94.5."),
         (PERCENT, "0", "'0' is not above 0 and at most 100 per cent. Type, for example, 94.5."),
         (PERCENT, "100.1", "is not above 0"),
         (SHARE, "-1%", "is not 0 per cent or more"),
         (SHARE, "2,5%", "write it with a point, such as 2%."),
-        (COUNT, "1.5", "is no whole number: write it in digits alone, such as 4."),
-        (COUNT, "1,5", "is no whole number: write it in digits alone, such as 4."),
+        (COUNT, "1.5", "is not a whole number: write it in digits alone, such as 4."),
+        (COUNT, "1,5", "is not a whole number: write it in digits alone, such as 4."),
         (COUNT, "0", "'0' is not from 1 to 9 threads. Type, for example, 4."),
-        (COUNT, "9" * 5000, "is no whole number"),
+        (COUNT, "9" * 5000, "is not a whole number"),
     ],
 )
 def test_what_is_no_number_is_told_by_what_is_wrong_with_it(kind: Number, typed: str, says: str) -> None:

@@ -120,14 +120,14 @@ def test_an_image_without_code_for_the_card_stops_before_anything_is_pulled(tmp_
 
 def test_native_as_asked_for_is_said_on_a_gpu_and_no_engine_is_asked(tmp_path: Path, library: Path) -> None:
     found = settled(tmp_path, library, "A100", where="native")
-    assert found["said"] == "Natively, as WHERE=native asks for."
+    assert found["said"] == "Natively, as WHERE=native says."
     assert fake_engine.calls(tmp_path / "bin" / "docker-state") == []
 
 
 def test_a_cpu_is_native_unless_told_and_nothing_is_said_of_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert selection.resolve(selection.ContainerOptions(), CPU) == selection.ContainerChoice()
-    assert selection.resolve(selection.ContainerOptions("auto"), CPU, own=True) == selection.ContainerChoice()
+    assert selection.resolve(selection.ContainerOptions("auto"), CPU, custom=True) == selection.ContainerChoice()
     with pytest.raises(EnvironmentProblem, match="no `docker` on PATH"):
         selection.resolve(selection.ContainerOptions("container"), CPU)
 
@@ -156,7 +156,7 @@ def test_what_contradicts_itself_is_a_usage_error() -> None:
     with pytest.raises(UsageError, match="IMAGE=cpu"):
         selection.resolve(selection.ContainerOptions("native", "cpu"), CPU)
     with pytest.raises(UsageError, match="TRAINER"):
-        selection.resolve(selection.ContainerOptions(None, "cpu"), CPU, own=True)
+        selection.resolve(selection.ContainerOptions(None, "cpu"), CPU, custom=True)
     with pytest.raises(UsageError):
         selection.explicitly(selection.ContainerOptions("native"))
 

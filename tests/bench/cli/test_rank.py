@@ -96,9 +96,9 @@ def test_all_shows_every_entry(tmp_path: Path, ranked: Command) -> None:
 @pytest.mark.parametrize(
     ("runs", "remark"),
     [
-        ([run(0, 30.0)], "one run decides nothing"),
+        ([run(0, 30.0)], "one run shows no spread"),
         ([run(0, 30.0, 9500, target_percent=95.0)], "the times are to 95 %"),
-        ([run(0, 30.0, dataset_state="unverified")], "nobody verified against the official archive"),
+        ([run(0, 30.0, dataset_state="unverified")], "not verified against the official archive"),
         ([run(0, 30.0), run(1, 31.0, git_dirty=True)], "suspect: seed 1;"),
         ([run(0, 30.0), run(1, 31.0, status="failed")], "left out: 1 of 2 planned runs"),
     ],
@@ -266,9 +266,9 @@ def stalls(folder: Path) -> Path:
         (cut_off, 3, "is not whole JSON"),
         (ablation, 2, "is an ablation of several campaigns; name one, such as "),
         (stalls, 2, "measures an input"),
-        (lambda folder: put(folder, json_bytes=b"{"), 3, "is no DAWNBench pair"),
+        (lambda folder: put(folder, json_bytes=b"{"), 3, "is not a valid DAWNBench pair"),
         (lambda folder: put(folder, tsv_bytes=column("top1Accuracy", "93.99")), 6, "never reached 94 %"),
-        (lambda folder: put(folder, json_bytes=body(misc={"datasetState": "synthetic"})), 6, "stand-in"),
+        (lambda folder: put(folder, json_bytes=body(misc={"datasetState": "synthetic"})), 6, "synthetic dataset"),
         (lambda folder: put(folder).with_name("other.json"), 3, "there is no "),
     ],
 )
@@ -294,7 +294,7 @@ def test_a_run_whose_events_are_cut_off_is_left_out(tmp_path: Path, ranked: Comm
 def test_a_price_that_is_none_is_ranked(tmp_path: Path, ranked: Command, price: str) -> None:
     code, _, err = ranked(write_campaign(tmp_path / "c", [run(0, 30.0)]), "--cost-per-hour", price)
     assert code == 2
-    assert "is no price in US dollars above 0" in err or "is no number: write it in digits" in err
+    assert "is not a price in US dollars above 0" in err or "is not a number: write it in digits" in err
 
 
 def test_a_clock_that_shows_no_time_is_a_damaged_record(tmp_path: Path, ranked: Command) -> None:

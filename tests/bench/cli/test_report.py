@@ -253,7 +253,7 @@ def test_claims_made_for_the_campaign_need_not_be_made_again(tmp_path: Path, ben
 def test_a_claim_that_cannot_be_is_refused_before_anything_is_done(folder: Path, bench: Callable[..., Told]) -> None:
     code, out, err = bench("report", folder, "--email", "nobody")
     assert (code, out) == (2, "")
-    assert "EMAIL='nobody' is no e-mail address" in err
+    assert "EMAIL='nobody' is not an e-mail address" in err
 
 
 def arguments() -> list[str]:

@@ -44,7 +44,7 @@ def test_without_anything_said_a_cpu_gets_the_smoke_check(bench: Bench, monkeypa
     assert (code, err) == (0, "")
     why, notice = out.splitlines()[:2]
     assert why.startswith("No GPU here: ")
-    assert "checks the harness on a built-in stand-in and is no CIFAR-10 result." in notice
+    assert "checks the harness on the synthetic dataset and is not a CIFAR-10 result." in notice
     assert "make bench RECIPE=speedrun SEEDS=1 DEVICE=cpu" in notice
     assert [request.seed for request in bench.requests] == [0, 1]
     assert bench.folder.name.endswith("Z-smoke-cpu")

@@ -285,9 +285,9 @@ def test_the_folder_that_is_kept_is_stated_by_its_name_alone(bench: Warm) -> Non
     ("words", "says"),
     [
         (["--warm-up", "-1"], "--warm-up '-1' is not from 0 to 100 runs"),
-        (["--warm-up", "one"], "--warm-up 'one' is no whole number"),
+        (["--warm-up", "one"], "--warm-up 'one' is not a whole number"),
         (["--idle", "-3"], "--idle '-3' is not from 0 to 86400 seconds"),
-        (["--idle", "nan"], "--idle 'nan' is no number"),
+        (["--idle", "nan"], "--idle 'nan' is not a number"),
         (["--idle", "1e9"], "is not from 0 to"),
         (["--cache", "hot"], "'hot' is not one of 'kept', 'cold'"),
         (["--telemetry", "maybe"], "'maybe' is not one of 'on', 'off'"),

@@ -50,7 +50,7 @@ def tried(digest: str, capability: str, passed: bool) -> tuple[Acceptance, ...]:
         (RTX5090, "580.95.05", "25.02", "machine code"),
         (V100, "550.54.15", "23.09", "as its own build list is still expected to say"),
         (V100, "470.57.02", "23.09", "forward compatibility"),
-        (Card("NVIDIA Something", None), "580.1", "25.02", "does not tell the compute capability"),
+        (Card("NVIDIA Something", None), "580.1", "25.02", "does not report the compute capability"),
         (None, None, "cpu", "a CPU trains"),
     ],
 )

@@ -151,7 +151,7 @@ def test_a_pair_without_a_price_has_none(tmp_path: Path, price: object) -> None:
     [
         ({"json_bytes": b"{"}, "It is not JSON"),
         ({"json_bytes": body(author=...)}, "It has no `author`"),
-        ({"json_bytes": body(costPerHour="cheap")}, "costPerHour that is no price"),
+        ({"json_bytes": body(costPerHour="cheap")}, "invalid costPerHour"),
         ({"tsv_bytes": b"epochs\thours\n1\t2\n"}, "Its columns are"),
         ({"tsv_bytes": column("hours", "0.1", "soon")}, "line 3 holds no hours"),
         ({"tsv_bytes": column("hours", "-0.1")}, "line 2 holds no hours"),

@@ -94,7 +94,7 @@ WRONG: list[tuple[Facts, str, str, str, str]] = [
     (replace(HIDDEN, device="gpu"), "gpu", FAIL, "none: CUDA_VISIBLE_DEVICES='' hides V100", "unset CUDA_VISIBLE_DEV"),
     (HIDDEN, "gpu", WARN, "none: CUDA_VISIBLE_DEVICES='' hides V100", "unset CUDA_VISIBLE_DEVICES"),
     (facts(gpu_lost=("GPU 1 is lost: code 15",)), "gpu-neighbour", WARN, "GPU 1 is lost: code 15", "restart"),
-    (facts(place_problem="there is no `docker` on PATH."), "place", FAIL, "no container", "no `docker` on PATH"),
+    (facts(place_problem="there is no `docker` on PATH."), "place", FAIL, "not available", "no `docker` on PATH"),
     (facts(nvml_package=None, nvml_package_problem="The unofficial package pynvml 11.5.3"), "nvml-package", WARN,
      "pynvml 11.5.3", "nvidia-ml-py"),
     (card(foreign_processes=1), "foreign-process", FAIL, "1 compute process", "nvidia-smi"),
@@ -138,7 +138,7 @@ WRONG: list[tuple[Facts, str, str, str, str]] = [
     (facts(unreadable=("/proc/stat",), container_kind="docker"), "unreadable", WARN, "cannot read /proc/stat",
      "/proc and /sys mounted"),
     (facts(git_dirty=True), "dirty", WARN, "cccccccccccc with changes", "commit"),
-    (facts(git_commit=None, git_dirty=None), "dirty", WARN, "does not tell", "clone"),
+    (facts(git_commit=None, git_dirty=None), "dirty", WARN, "does not report", "clone"),
     (facts(git_commit=None, git_dirty=None, git_reason="its own words", git_advice="type `x`"), "dirty", WARN,
      "its own words", "type `x`"),
 ]  # fmt: skip
