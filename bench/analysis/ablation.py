@@ -38,7 +38,7 @@ class _Sample:
     left_out: int
 
     def compared(self, decides: str) -> list[float]:
-        """The figures that ``decides`` names, on the scale they are compared on."""
+        """Return the values that ``decides`` names, on the scale of the comparison."""
         return self.accuracies if decides == ACCURACY else [math.log(each) for each in self.speeds]
 
 
@@ -99,7 +99,6 @@ def _sample(variant: Variant, records: Sequence[Record]) -> _Sample:
 
 
 def _accuracy(variant: Variant, record: Record) -> float | None:
-    """The final accuracy in the view that the recipe declares; one in another view would be another quantity."""
     declared = [each for each in record.epochs if each.view == variant.view]
     return declared[-1].accuracy_percent if declared else None
 
@@ -142,9 +141,9 @@ def _compared(variant: Variant, found: welch.Difference, p_holm: float, runs: in
 
 def _answer(decides: str, found: welch.Difference, p_holm: float, runs: int) -> str:
     """``runs`` is the number of the side that has fewer."""
-    if not found.judged and runs > 1:
+    if not found.has_interval and runs > 1:
         return NO_SPREAD
-    if not found.judged or not math.isfinite(found.high):
+    if not found.has_interval or not math.isfinite(found.high):
         return NOT_ENOUGH
     if p_holm < welch.LEVEL:
         return _FOUND[decides][found.estimate < 0]

@@ -1,7 +1,7 @@
-"""Statistics of times to a target, where a run that never got there has an infinite time and is counted.
+"""Statistics of times to a target; a miss counts as an infinite time.
 
-A good recipe still misses 94 % in a third of its runs (cifar10-fast: 35 of 50 reach it), so the rate of success and the
-time of those that made it are told apart, and a median over all runs keeps the misses where they belong: last.
+A good recipe still misses 94 % in a third of its runs (cifar10-fast: 35 of 50 reach it), so the success rate and the
+time of successful runs are separate, and a median over all runs has the misses last.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ class Interval:
 
 
 def median(values: Sequence[float]) -> float:
-    """The middle value, or the mean of the two middle ones; infinite where a miss stands there. NaN of nothing."""
+    """Return the median; infinite if a miss is in the middle, NaN without values."""
     return quantile(values, 0.5)
 
 
 def quantile(values: Sequence[float], share: float) -> float:
-    """The value below which ``share`` of the values lie, interpolated between neighbours, misses being infinite.
+    """Return the interpolated quantile, misses being infinite.
 
-    The definition is numpy's default (Hyndman and Fan's type 7), which itself gives NaN beside an infinity.
+    The definition is numpy's default (Hyndman and Fan's type 7), where numpy gives NaN next to an infinity.
     """
     if not 0 <= share <= 1:
         raise ValueError(f"a share lies between 0 and 1, not {share}")
@@ -57,7 +57,7 @@ class MedianInterval:
 
 
 def median_interval(values: Sequence[float]) -> Interval:
-    """The median with a 95 % interval that asks nothing of the values, misses being infinite; no ends below six."""
+    """Return the median with a distribution-free 95 % interval, misses being infinite; no ends below six values."""
     found = median_range(values)
     if not found.confidence_percent >= 100 * CONFIDENCE:
         return Interval(median(values), math.nan, math.nan)
@@ -65,7 +65,7 @@ def median_interval(values: Sequence[float]) -> Interval:
 
 
 def median_range(values: Sequence[float]) -> MedianInterval:
-    """An interval of the median that asks nothing of the values, misses being infinite, with its exact confidence.
+    """Return a distribution-free interval of the median, misses being infinite, with its exact confidence.
 
     Between the j-th value from below and from above, j as large as the binomial distribution of values below the
     median allows at 95 % (W. R. Thompson, Annals of Mathematical Statistics 7, 1936); below six values all of them,
@@ -88,7 +88,7 @@ def median_range(values: Sequence[float]) -> MedianInterval:
 
 
 def success_rate(reached: int, runs: int) -> Interval:
-    """``reached`` of ``runs`` with Wilson's 95 % interval, good where all or none reached too; NaN of no runs.
+    """Return ``reached`` of ``runs`` with Wilson's 95 % interval, also valid for all or none; NaN without runs.
 
     E. B. Wilson, Journal of the American Statistical Association 22 (1927).
     """
@@ -104,7 +104,7 @@ def success_rate(reached: int, runs: int) -> Interval:
 
 
 def mean_seconds(seconds: Sequence[float]) -> Interval:
-    """The geometric mean of finite, positive times, with a 95 % interval by Student's t on their logarithms.
+    """Return the geometric mean of finite, positive times, with a 95 % interval by Student's t on their logarithms.
 
     Times of repeated runs spread by factors, not by seconds, and at three to ten runs t on the logarithm covers what it
     says, where a percentile bootstrap does not. One value has no interval, none has no mean.
@@ -127,7 +127,7 @@ def mean_seconds(seconds: Sequence[float]) -> Interval:
 
 
 def expected_seconds(reached: Sequence[float], missed: Sequence[float]) -> float:
-    """The mean time until a run reaches the target where every miss is followed by another try.
+    """Return the mean time to the first success if every miss is retried.
 
     ``reached`` are times to the target, ``missed`` the full lengths of the runs that did not get there. With success
     rate p the number of misses before a success is geometric, (1 - p) / p on average, so the cost is the mean success

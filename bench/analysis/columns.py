@@ -208,7 +208,7 @@ _INTRODUCTION = {
 
 
 def page() -> str:
-    """``docs/reference/columns.md``: every column of every file."""
+    """Return the page ``docs/reference/columns.md``."""
     lines = [
         "# The columns of the tables",
         "",

@@ -179,10 +179,10 @@ def compare(
 ) -> Comparison:
     """Compare each side with the first.
 
-    ``others`` are campaigns that are not compared, judged: where they repeat a configuration on the machine of a side,
-    the allowance is measured from them, else it is ``allowance_percent``. Raises UsageError for fewer than two
-    sides, Refused where what they trained is not the same work on the same data (with ``different_work`` only the data
-    counts), or where one run is on two sides.
+    ``others`` are further campaigns, with verdicts: if they repeat a configuration on the machine of a side, the
+    allowance is measured from them, else it is ``allowance_percent``. Raises UsageError for fewer than two sides,
+    Refused if what they trained is not the same work on the same data (with ``different_work`` only the data counts),
+    or if one run is on two sides.
     """
     if len(sides) < 2:
         raise UsageError("a comparison needs two campaigns; name another folder.")
@@ -292,7 +292,7 @@ def _by_seed(side: Side) -> dict[int, float]:
 
 
 def answer_to(effect: Effect, tell_percent: float, sizes: Sequence[int] = ()) -> Answer:
-    """Return the answer of an effect where a difference of ``tell_percent`` is of interest.
+    """Return the answer of an effect if a difference of ``tell_percent`` is of interest.
 
     ``sizes`` are the numbers of pairs, runs or campaigns that were compared.
     """
@@ -308,7 +308,9 @@ def answer_to(effect: Effect, tell_percent: float, sizes: Sequence[int] = ()) ->
         return Answer(NOT_ENOUGH, least)
     least = max(least, min(sizes, default=0) + 1)
     paired = effect.design == "paired"
-    needed = spread.runs_to_tell_interval(tell_percent / 100, effect.spread, effect.freedom, paired=paired, least=least)
+    needed = spread.runs_to_detect_interval(
+        tell_percent / 100, effect.spread, effect.freedom, paired=paired, least=least
+    )
     return Answer(NOT_ENOUGH) if needed[0] is None else Answer(NOT_ENOUGH, *needed)
 
 

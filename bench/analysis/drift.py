@@ -1,4 +1,4 @@
-"""Campaigns that were made one after the other: how they lie in time, and how far two of one configuration may differ.
+"""Drift between campaigns: how they lie in time, and how far two of one configuration may differ.
 
 Runs of one campaign share its hour: the temperature of the room, the neighbours on the machine, the state of its
 memory. Two campaigns differ by that as well, and their runs do not show how much. So unless runs were interleaved, or
@@ -43,7 +43,7 @@ class Allowance:
 @dataclass(frozen=True)
 class Timing:
     """How two sides lie in time: ``same_boot`` and ``minutes_apart`` (from the end of one to the start of the other)
-    are None where the records do not tell.
+    are None if unknown.
     """
 
     interleaved: bool
@@ -79,7 +79,7 @@ def timing(ours: Sequence[Record], theirs: Sequence[Record], interleaved: bool) 
 
 
 def _same_boot(ours: Sequence[Record], theirs: Sequence[Record]) -> bool | None:
-    """Whether two sides ran on one machine since one start; None where the records do not tell.
+    """Return whether two sides ran on one machine since one start; None if unknown.
 
     The clock of a run's stamps counts from the start of the machine: where it went back, the machine was started in
     between. Where it lags behind UTC, the machine may also have been suspended, or its clock set.
@@ -98,7 +98,7 @@ def _same_boot(ours: Sequence[Record], theirs: Sequence[Record]) -> bool | None:
 
 
 def _span(records: Sequence[Record]) -> tuple[float, float] | None:
-    """Begin and end of a side's runs, in seconds of UTC."""
+    """Return begin and end of a side's runs, in seconds of UTC."""
     known = [(began, each.life_ns or 0) for each in records if (began := _utc(each)) is not None]
     if not known or len(known) < len(records) or any(each.spawned_ns is None for each in records):
         return None
@@ -118,14 +118,13 @@ def _utc(record: Record) -> float | None:
 
 
 def _machines(records: Sequence[Record]) -> set[tuple[str, ...]] | None:
-    """The machines that records are of; None where one does not name its own."""
     if any(each.fingerprint.get(_MACHINE[0]) is None for each in records):
         return None
     return {tuple(str(each.fingerprint.get(name)) for name in _MACHINE) for each in records}
 
 
 def identity(record: Record) -> tuple[object, ...] | None:
-    """What tells a run from every other, whatever its folder or seed is called; None where the record does not tell.
+    """Return the identity of a run, independent of folder and seed; None if unknown.
 
     Two processes never begin and end in the same nanoseconds.
     """
@@ -144,7 +143,7 @@ def level(records: Iterable[Record], work: Work) -> float | None:
 def allowance(
     sides: Sequence[Sequence[Record]], work: Work, others: Sequence[Sequence[Record]], stated_percent: float
 ) -> Allowance:
-    """What two sides may differ by, from ``others``, the campaigns that are not compared, where they tell it.
+    """Return what two sides may differ by, measured from ``others``, the campaigns not compared, if possible.
 
     Not from the compared ones, or copies of them: a slow run must not make the allowance it is held against larger. Nor
     from a campaign and its copy, as a copy always agrees. Pooled over the configurations that were repeated on a side's
@@ -173,7 +172,7 @@ def _distinct(campaigns: Sequence[Sequence[Record]], seen: set[tuple[object, ...
 
 
 def _spread(side: Sequence[Record], work: Work, others: Sequence[Sequence[Record]]) -> tuple[float, int] | None:
-    """The 95 % bound of one campaign's level on a side's machine, and how many campaigns tell it."""
+    """Return the 95 % bound of one campaign's level on a side's machine, and the number of campaigns used."""
     groups: dict[tuple[str, ...], list[float]] = defaultdict(list)
     machines = _machines(side)
     for campaign in others if machines is not None else ():

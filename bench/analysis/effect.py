@@ -1,7 +1,7 @@
 """How much longer one side takes than another: effect, interval and test, from the logarithms of their times.
 
 All three come from one rank procedure (``ranks``), so the interval excludes 0 exactly where the two-sided test finds a
-difference. An *allowance* is what two campaigns of one configuration may differ by (``drift``): the test then asks for
+difference. An *allowance* is what two campaigns of one configuration may differ by (``drift``): the test then requires
 a difference beyond it, and both ends of the interval move out by it.
 """
 
@@ -48,22 +48,22 @@ class Effect:
 
     @property
     def p_value(self) -> float:
-        """The two-sided p-value of this comparison alone."""
+        """Return the unadjusted two-sided p-value."""
         return two_sided(self.p_slower, self.p_faster)
 
     @property
     def able(self) -> bool:
-        """A one-sided test at 5 % could have found it slower: else a gate cannot fail."""
+        """Return whether a one-sided test at 5 % can find it slower: else a gate cannot fail."""
         return self.comparisons * self.smallest_p < ranks.LEVEL
 
     @property
     def answerable(self) -> bool:
-        """A two-sided test at 5 % could have found a difference."""
+        """Return whether a two-sided test at 5 % can find a difference."""
         return 2 * self.comparisons * self.smallest_p < ranks.LEVEL
 
     @property
     def found(self) -> bool:
-        """The two-sided test, adjusted for all comparisons, finds a difference."""
+        """Return whether the adjusted two-sided test finds a difference."""
         return self.p_holm < ranks.LEVEL
 
     @property
@@ -126,7 +126,7 @@ def adjusted(effects: Sequence[Effect]) -> list[Effect]:
     """The effects with their p-values adjusted by Holm's method, slower and faster each a family of its own.
 
     One family of two-sided values would not do: a reference that gets slower makes another side significantly faster,
-    which would relax what is asked of this one.
+    which would relax the test of this one.
     """
     slower = welch.holm([each.p_slower for each in effects])
     faster = welch.holm([each.p_faster for each in effects])

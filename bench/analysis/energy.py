@@ -18,8 +18,8 @@ from bench.record import Column, Record
 from bench.record.clocks import HEADLINE, to_target_seconds
 from bench.record.telemetry import DIVIDED
 
-#: Below this the steps of a card's counter and the edges of a run are no longer small beside its energy, and runs made
-#: back to back are measured together.
+#: Below this the steps of a card's counter are not small compared with a run's energy, so back-to-back runs are
+#: measured together.
 SHORT_RUN_SECONDS = 10.0
 #: When a run began is known to a whole second, and so is the gap between two.
 _CLOCK_SLIP_SECONDS = 2.0
@@ -87,7 +87,6 @@ def _to_target_joules(record: Record) -> float | None:
 
 
 def _notes(record: Record) -> Iterator[str]:
-    """Why an energy of a run is empty, or what it includes."""
     telemetry, found = record.telemetry, record.telemetry.energy
     if found.why_empty:
         yield found.why_empty

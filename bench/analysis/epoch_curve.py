@@ -1,4 +1,4 @@
-"""Accuracy as a function of the number of epochs: how likely a length reaches the target, and what getting there costs.
+"""Accuracy as a function of the number of epochs: the success rate of a length, and the cost of a success.
 
 The model: the accuracy of a run of E epochs is normal around ``a + b ln(E)``, with one standard deviation between seeds
 for all lengths. Near 94 % the slope b is about 1.1 points per e-fold of epochs. Runs of our own are joined by what was
@@ -159,7 +159,7 @@ def _share_interval(margin: float, std: float, error: float, degrees: int) -> tu
     if degrees > _MANY_DEGREES:
         half = NormalDist().inv_cdf(1 - tail) * math.sqrt(1 + t * t / (2 * degrees))
         ends = (t - half, t + half)
-    elif abs(t) > _FAR:  # There the mean is known beside the spread, whose chi distribution is all that is left.
+    elif abs(t) > _FAR:  # The mean is known; only the chi distribution of the spread is left.
         factors = [math.sqrt(float(chdtri(degrees, share)) / degrees) for share in (1 - tail, tail)]
         ends = (t * factors[0], t * factors[1]) if t > 0 else (t * factors[1], t * factors[0])
     else:
@@ -185,7 +185,7 @@ def _t_share(degrees: int, t: float) -> float:
 class Cost:
     """Wall-clock seconds of runs on one machine, each the median over ``runs``.
 
-    ``start``: what a process needs beside its training (imports, data, compilation, exit); ``attempt``: what every
+    ``start``: what a process needs besides its training (imports, data, compilation, exit); ``attempt``: what every
     attempt needs, also in a process that is warm (building, preprocessing, the final evaluation); ``epoch``: one epoch
     with its evaluation.
     """

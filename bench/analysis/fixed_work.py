@@ -1,5 +1,4 @@
-"""Fixed work: the training time of the same number of steps, which tells two machines apart whether or not a run
-reached the target, and without the chance that lies in when it did.
+"""Fixed work: the training time of the same number of steps, independent of when a run reached the target.
 
 It is the ``train`` clock over the recipe's whole schedule, or over some epochs of runs that were ended after them.
 """
@@ -13,7 +12,7 @@ from dataclasses import dataclass
 from bench.record import Record
 from bench.record.clocks import CLOCKS, fixed_work_seconds
 
-#: What is wrong with a run that was ended on purpose, and nothing else may be.
+#: The only rules that a run ended on purpose may break.
 _ENDED = frozenset({"finished"})
 
 
@@ -35,16 +34,16 @@ class Work:
         return f"{CLOCKS['train'].label}, {span}"
 
     def counts(self, record: Record) -> bool:
-        """A judged run is part of a comparison: it ended well and is not invalid, but for being ended on purpose."""
+        """Return whether a run is compared: it ended well and is not invalid, except by being ended on purpose."""
         if record.verdict is None:
-            raise ValueError("a record is judged before it is counted")
+            raise ValueError("a record needs a verdict before it is counted")
         if self.epochs is None:
             return record.status == "done" and record.verdict.level != "invalid"
         bad = (reason.rule for reason in record.verdict.reasons if reason.level == "invalid")
         return record.status in ("done", "cut_short") and all(rule in _ENDED for rule in bad)
 
     def seconds(self, record: Record) -> float | None:
-        """The training time of the work in one run; None where the run did not do all of it, or in no time at all."""
+        """Return the training time of the work in one run; None if the run did not complete it, or the time is 0."""
         if _shares_its_process(record):
             return None
         if self.epochs is None:
@@ -55,18 +54,18 @@ class Work:
         return math.fsum(each for each in times if each is not None) or None if None not in times else None
 
 
-#: What a comparison times unless told otherwise.
+#: The default work of a comparison.
 WHOLE_SCHEDULE = Work()
 
 
 def left_out(records: Iterable[Record], work: Work) -> tuple[str, ...]:
-    """The runs that are no part of a comparison, each with why not, as `seed 3 (failed)`."""
-    told = []
+    """Return the runs that are not compared, each with the reason, as `seed 3 (failed)`."""
+    lines = []
     for record in records:
         if work.counts(record) and work.seconds(record) is not None:
             continue
-        told.append(f"seed {'?' if record.seed is None else record.seed} ({_why_left_out(record, work)})")
-    return tuple(told)
+        lines.append(f"seed {'?' if record.seed is None else record.seed} ({_why_left_out(record, work)})")
+    return tuple(lines)
 
 
 def _why_left_out(record: Record, work: Work) -> str:
@@ -78,5 +77,5 @@ def _why_left_out(record: Record, work: Work) -> str:
 
 
 def _shares_its_process(record: Record) -> bool:
-    """Several runs in one process share its start, and none has a time of its own."""
+    """Return whether several runs share a process, so that none has its own wall clock."""
     return (record.runs or 1) > 1

@@ -32,7 +32,7 @@ Row = dict[str, Any]
 
 
 def frame(columns: Sequence[Column], rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """Rows as a frame of exactly these columns and their types; what a row lacks is missing, texts are single lines."""
+    """Return rows as a frame of these columns and types; absent values are missing, texts are single lines."""
     table = list(rows)
     # Not as pd.Series, which takes three times as long.
     cells = {
@@ -66,15 +66,15 @@ _CELLS: dict[str, Callable[[Any], Any]] = {"text": _text, "whole": _whole, "numb
 
 
 def runs(records: Iterable[Record], cost_per_hour: float | None = None) -> pd.DataFrame:
-    """One row a run, in the order of the records; a record without a verdict is judged first.
+    """Return one row a run, in the order of the records; a missing verdict is computed.
 
-    ``cost_per_hour`` is what the whole machine costs on demand, in US dollars; None where nobody said.
+    ``cost_per_hour`` is the price of the whole machine on demand, in US dollars; None if unknown.
     """
     return frame(RUNS, [_run(record if record.verdict else with_verdict(record), cost_per_hour) for record in records])
 
 
 def epochs(records: Iterable[Record]) -> pd.DataFrame:
-    """One row an evaluation, of every run."""
+    """Return one row an evaluation, of every run."""
     return frame(EPOCHS, [row for record in records for row in _epochs(record)])
 
 
@@ -121,13 +121,12 @@ def _run(record: Record, cost_per_hour: float | None) -> Row:
 
 
 def _final_plain(record: Record) -> float | None:
-    """The plain accuracy of the weights that were judged last."""
     plain = record.plain(record.epochs[-1]) if record.epochs else None
     return None if plain is None else plain.accuracy_percent
 
 
 def configuration(record: Record) -> Row:
-    """The cells of CONFIGURATION that a record gives."""
+    """Return the cells of CONFIGURATION."""
     return {
         "recipe": record.recipe.get("name"),
         "dataset": record.dataset.get("name"),
@@ -147,7 +146,7 @@ def _epochs(record: Record) -> Iterable[Row]:
     for each, (headline_seconds, wall_seconds), waited in zip(
         record.epochs, clocks, waits.epoch_cells(record), strict=True
     ):
-        trained = each.train_seconds is not None  # Another view of weights is no training of its own.
+        trained = each.train_seconds is not None  # A TTA evaluation has no training.
         yield {
             "seed": record.seed,
             "epoch": each.epoch,
@@ -193,11 +192,10 @@ def _ratio(part: float | None, whole: float | None) -> float | None:
 
 
 def summary(runs: pd.DataFrame, plan: Iterable[int] = ()) -> pd.DataFrame:
-    """One row a configuration, from the frame of its runs: what counts, what was left out, rate, times, accuracy.
+    """Return one row a configuration, from the frame of its runs: counts, success rate, times, accuracy.
 
-    ``plan`` are the seeds that were asked for: one without a run that counts is not successful, whatever became of it.
-    Where there are several configurations, a seed without a run stands with each, as nobody knows which it was to be.
-    A run that did not get as far as naming its configuration stands with the others where there is only one.
+    ``plan`` are the planned seeds: one without a counted run is not successful. With several configurations a seed
+    without a run counts for each. A run that did not report its configuration counts for the only one.
     """
     keys = list(CONFIGURATION)
     named = runs[runs["recipe"].notna()]

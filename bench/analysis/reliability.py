@@ -1,7 +1,7 @@
-"""How often a recipe of our own reaches its target: counted where enough runs are published, else predicted.
+"""How often a recipe of this project reaches its target: counted if enough runs are published, else predicted.
 
-What others published cannot be reproduced by a recipe that nobody else has, so the rule for such a recipe is another
-one: somebody's published runs of the same network and tricks, at some length, and a success rate of LEAST_SUCCESS.
+Such a recipe has no published result to reproduce. Its rule: published runs of the same network and tricks, at any
+length, and a success rate of LEAST_SUCCESS.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which recipes have been reproduced: the accuracies of published runs beside what a recipe's authors published."""
+"""Which recipes have been reproduced: accuracies of published runs compared with the authors' accuracies."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ RULE = (
     f"reproduced: at least {LEAST_RUNS} runs whose mean accuracy, in the recipe's view, is not more than "
     f"{TOLERANCE_PERCENT:g} points below the published one, and no seed of their campaigns that failed or is invalid"
 )
-#: Ways to be left out that say nothing against a recipe: code that nobody can get, and a run that is there already.
+#: Exclusions that do not count against a recipe: unavailable code, and copies of a run.
 HARMLESS = ("not committed", "copy")
 TEST_IMAGES, CLASSES = 10_000, 10
-#: Decimals of a stored percentage: beyond what 10,000 images can tell, so that rounding decides nothing.
+#: Decimals of a stored percentage: more than 10,000 images resolve.
 _DECIMALS = 6
 
 
 @dataclass(frozen=True)
 class Published:
-    """A shipped recipe: its identity, the ``view`` it is judged in, and the accuracy its authors give, if any."""
+    """A shipped recipe: its identity, its ``view``, and the accuracy published by its authors, if any."""
 
     name: str
     sha256: str
@@ -47,7 +47,7 @@ class Run:
     """A seed of a published campaign: its folder and what is in there.
 
     ``configuration`` and ``planned`` are what ``campaign.json`` says: what every run of it shares, and whether it names
-    this seed. ``record`` is judged, and None where the folder has no events; ``predictions`` are the bytes of
+    this seed. ``record`` has its verdict, and is None without events; ``predictions`` are the bytes of
     ``predictions.u8``, empty where there is none; ``recipe_table`` is the recipe as ``campaign.json`` keeps it.
     """
 
@@ -84,8 +84,8 @@ class Reproduction:
 
 
 def counts(record: Record, recipe: Published) -> bool:
-    """Whether a judged record shows an accuracy of a recipe: a whole run of exactly this recipe on CIFAR-10 that is to
-    be believed, ending in an evaluation in the recipe's own view.
+    """Return whether a record with a verdict is evidence of a recipe: a whole, valid run of it on CIFAR-10 that ends
+    in an evaluation in the recipe's view.
     """
     return (
         record.finished_schedule
@@ -100,18 +100,18 @@ def counts(record: Record, recipe: Published) -> bool:
 
 
 def believed(runs: Iterable[Run], recipe: Published) -> list[Record]:
-    """The records of published runs that count as evidence of a recipe."""
+    """Return the records of published runs that are evidence of a recipe."""
     return [record for _, record in _sorted_out([run for run in runs if _is_of(run, recipe)], recipe)[0]]
 
 
 def without_result(runs: Iterable[Run], recipe: Published) -> int:
-    """How many planned runs of a recipe were never made, or came to no end of their own: none of them a success."""
-    own = [run for run in runs if run.planned and _is_of(run, recipe)]
-    return sum(_why_left_out(run, recipe) in ("not run", "failed", "timed out", "interrupted") for run in own)
+    """Return the number of planned runs of a recipe that were not made or did not end."""
+    planned = [run for run in runs if run.planned and _is_of(run, recipe)]
+    return sum(_why_left_out(run, recipe) in ("not run", "failed", "timed out", "interrupted") for run in planned)
 
 
 def gather(runs: Iterable[Run], recipes: Iterable[Published]) -> tuple[Reproduction, ...]:
-    """What published runs show of the recipes, those without any left out."""
+    """Return what published runs show of the recipes that have any."""
     runs = sorted(runs, key=lambda run: run.place)
     found = []
     for recipe in recipes:
@@ -127,7 +127,7 @@ def _is_of(run: Run, recipe: Published) -> bool:
 
 
 def _sorted_out(runs: Iterable[Run], recipe: Published) -> tuple[list[tuple[str, Record]], Counter[str]]:
-    """The runs that count, and how many others there are of each kind."""
+    """Return the runs that count, and the number of others of each kind."""
     own: list[tuple[str, Record]] = []
     left_out: Counter[str] = Counter()
     known: set[Hashable] = set()
@@ -146,7 +146,7 @@ def _sorted_out(runs: Iterable[Run], recipe: Published) -> tuple[list[tuple[str,
 
 
 def _why_left_out(run: Run, recipe: Published) -> str:
-    """How a seed ended that is no evidence, in a word or two; empty where it is."""
+    """Return why a seed is not evidence, in a word or two; empty if it is."""
     record = run.record
     if record is None:
         return "not run"
@@ -212,9 +212,7 @@ def _is_near(mean_percent: float, published_percent: float) -> bool:
 
 
 def body(evidence: Sequence[Reproduction], own: Sequence[Reliability] = ()) -> dict[str, Any]:
-    """The content of ``reproduced.json``: the rules, and what was found, a table a recipe; ``own`` are recipes that
-    nobody else has published.
-    """
+    """Return the content of ``reproduced.json``; ``own`` are recipes without a published source."""
     found = [{**asdict(each), "records": list(each.records), "commits": list(each.commits)} for each in evidence]
     return {
         "schema": SCHEMA,
@@ -231,9 +229,9 @@ def _rounded(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def note(records: Sequence[Record], recipe: Published | None, known: Mapping[str, Any]) -> str | None:
-    """What to say beside the times of a campaign whose recipe is not reproduced; None where there is nothing to say.
+    """Return the note on a campaign whose recipe is not reproduced, or None.
 
-    The campaign's own judged runs decide where there are enough of them, else the evidence ``known`` (the content of
+    The campaign's own runs decide if there are enough of them, else the evidence ``known`` (the content of
     ``reproduced.json``). ``recipe`` is the shipped one that the runs name, None where there is none.
     """
     trained = next((each for each in records if each.status == "done" and each.dataset.get("name") == "cifar10"), None)
@@ -257,7 +255,6 @@ def note(records: Sequence[Record], recipe: Published | None, known: Mapping[str
 
 
 def _success_note(row: Mapping[str, Any]) -> str:
-    """How often a recipe of our own reaches its target, and what that rests on."""
     rate, interval = reliability.texts(row["success"], row["success_low"], row["success_high"])
     if row["basis"] == reliability.COUNTED:
         counts = f"{row['reached']} of {row['runs']} published runs of {row['recipe']} reached its target"

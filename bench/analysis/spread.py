@@ -19,12 +19,12 @@ THRESHOLD = 3.5
 _SCALE = 0.6745
 #: Fewer values than this have no spread that one of them could lie outside of.
 LEAST_VALUES = 4
-#: Nobody makes more runs than this; the number is then not known.
+#: Above this the number of runs is not given.
 MOST_RUNS = 100_000
 
 
 def modified_z_score(value: float, sample: Sequence[float]) -> float:
-    """How far a value lies from the median of a sample, in units of a robust spread; infinite where there is none."""
+    """Return a value's distance from the sample's median in units of a robust spread; infinite without spread."""
     return _z_score(value, *_middle_and_spread(sample))
 
 
@@ -40,7 +40,7 @@ def _z_score(value: float, middle: float, spread: float) -> float:
 
 
 def outliers(seconds: Sequence[float | None]) -> tuple[int, ...]:
-    """The places of the times that stand out from all, to either side; they are told and never dropped.
+    """Return the indices of outliers, to either side; they are reported and never dropped.
 
     Unknown and infinite times are no part of it. Times that agree to a thousandth never stand out: of runs that hardly
     spread, a nearest neighbour would.
@@ -60,7 +60,7 @@ def relative(seconds: Sequence[float]) -> float:
     return math.sqrt(welch.variance(logs)) if len(logs) > 1 else math.nan
 
 
-def runs_to_tell(share: float, spread: float, paired: bool = False, least: int = 2) -> int | None:
+def runs_to_detect(share: float, spread: float, paired: bool = False, least: int = 2) -> int | None:
     """Runs a side (or pairs) with which a comparison finds a true difference of ``share`` in 80 % of all cases.
 
     ``spread`` is the standard deviation of one run's logarithm, or of the difference within a pair. None where it is
@@ -72,26 +72,26 @@ def runs_to_tell(share: float, spread: float, paired: bool = False, least: int =
 
     target, sides = math.log1p(share), 1 if paired else 2
 
-    def tells(runs: int) -> bool:
+    def suffices(runs: int) -> bool:
         freedom = sides * (runs - 1)
         quantiles = float(stdtrit(freedom, 1 - welch.LEVEL / 2)) + float(stdtrit(freedom, welch.POWER))
         return quantiles * spread * math.sqrt(sides / runs) <= target
 
     low, high = max(least, 2) - 1, max(least, 2)
-    while not tells(high):
+    while not suffices(high):
         low, high = high, 2 * high
         if low > MOST_RUNS:
             return None
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if tells(middle) else (middle, high)
+        low, high = (low, middle) if suffices(middle) else (middle, high)
     return high
 
 
-def runs_to_tell_interval(
+def runs_to_detect_interval(
     share: float, spread: float, freedom: int, *, paired: bool = False, least: int = 2
 ) -> tuple[int | None, int | None, int | None]:
-    """``runs_to_tell`` with the ends of its 95 % interval.
+    """``runs_to_detect`` with the ends of its 95 % interval.
 
     The spread is an estimate from ``freedom`` degrees of freedom, whose chi-square interval bounds the number: of five
     runs there is a factor of 20 between the ends, as so few runs hardly know their spread. An end is None where it is
@@ -101,5 +101,5 @@ def runs_to_tell_interval(
         return None, None, None
 
     factors = [math.sqrt(freedom / (2 * float(gammaincinv(freedom / 2, each)))) for each in (0.975, 0.025)]
-    middle, low, high = (runs_to_tell(share, spread * factor, paired, least) for factor in (1.0, *factors))
+    middle, low, high = (runs_to_detect(share, spread * factor, paired, least) for factor in (1.0, *factors))
     return middle, low, high

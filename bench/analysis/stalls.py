@@ -1,11 +1,10 @@
-"""What the host's input costs: its runs beside those of the control, whose batches are ready in memory.
+"""What the host's input costs: its runs compared with those of the control, whose batches are ready in memory.
 
 A wait alone does not mean that the input is the bottleneck: a device works on while the host waits. So the answer
 ``input-bound`` needs two indicators: steps that waited, and either a prefetch buffer that was empty or a control that
 was faster. The first epoch, which has first-use costs, is left out.
 
-A run is compared with the one of the same seed next to it in time, so that drift over a measurement is no part of the
-difference.
+A run is compared with the one of the same seed next to it in time, so that drift cancels.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ def table(records: Mapping[str, Sequence[Record]]) -> pd.DataFrame:
 
 
 def counted(records: Sequence[Record]) -> list[Record]:
-    """The runs that can be compared: ended well, or ended by us after enough epochs, and nothing else wrong."""
+    """Return the runs that can be compared: ended well, or by the harness after enough epochs, and valid otherwise."""
     return [each for each in records if _counts(each if each.verdict else with_verdict(each))]
 
 

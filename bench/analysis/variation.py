@@ -58,7 +58,7 @@ def summary_cells(counted: pd.DataFrame) -> dict[str, Any]:
     seeds = list(counted["seed"])
     known = sum(each is not None for each in work)
     freedom = known - 1 if known >= spread.LEAST_VALUES else 0
-    runs, fewest, most = spread.runs_to_tell_interval(_SHARE, deviation, freedom, least=spread.LEAST_VALUES)
+    runs, fewest, most = spread.runs_to_detect_interval(_SHARE, deviation, freedom, least=spread.LEAST_VALUES)
     return {
         "median_low_seconds": middle.low,
         "median_high_seconds": middle.high,

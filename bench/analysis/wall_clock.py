@@ -1,6 +1,4 @@
-"""The wall clock beside the headline clock: of a run, of the retries that misses cost, and of a whole campaign; and the
-median run, whose numbers may stand side by side.
-"""
+"""The wall clock of a run, of retries after misses, and of a whole campaign; and the median run."""
 
 from __future__ import annotations
 
@@ -88,7 +86,6 @@ def _start_seconds(record: Record) -> float | None:
 
 
 def _campaign_cells(record: Record) -> dict[str, Any]:
-    """What is known of runs that `bench run` started."""
     began_ns, before = _began_ns(record), record.circumstances.get("earlier_sessions_seconds")
     if began_ns is None or record.exited_ns is None or not isinstance(before, (int, float)):
         return {}
@@ -115,9 +112,9 @@ def sessions_seconds(records: Iterable[Record]) -> float | None:
         began_ns = _began_ns(record)
         if began_ns is None:
             return None
-        heard = (*(each.received_ns for each in record.phases), *(each.received_ns for each in record.epochs))
+        received = (*(each.received_ns for each in record.phases), *(each.received_ns for each in record.epochs))
         # A busy harness may read the last events after the exit; without one it was killed, and they are all there is.
-        stamps = (record.spawned_ns, *heard) if record.exited_ns is None else (record.exited_ns,)
+        stamps = (record.spawned_ns, *received) if record.exited_ns is None else (record.exited_ns,)
         ends_ns[began_ns] = max(ends_ns.get(began_ns, 0), *(each for each in stamps if each is not None))
     return math.fsum((end_ns - began_ns) / 1e9 for began_ns, end_ns in ends_ns.items())
 

@@ -36,8 +36,8 @@ class Difference:
     p_value: float
 
     @property
-    def judged(self) -> bool:
-        """There is an interval."""
+    def has_interval(self) -> bool:
+        """Return whether there is an interval."""
         return not math.isnan(self.p_value)
 
 
@@ -67,7 +67,7 @@ def difference(values: Sequence[float], reference: Sequence[float]) -> Differenc
         return Difference(estimate, math.nan, math.nan, math.nan)
     ours, theirs = variance(values) / len(values), variance(reference) / len(reference)
     error = math.sqrt(ours + theirs)
-    # Values that agree to their last digit do not tell how far they would lie apart.
+    # Equal values do not show their spread.
     if error <= 1e-12 * max(map(abs, (*values, *reference))):
         return Difference(estimate, math.nan, math.nan, math.nan)
     # Shares of the variance instead of its squares, which a small spread would take below what a float holds.

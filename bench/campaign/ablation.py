@@ -63,7 +63,6 @@ def design(
 
 
 def _declared(chosen: AblationSet) -> tuple[declared.Variant, ...]:
-    """Return the variants of a set, the base first."""
     return declared.Variant(chosen.declaration.base, "base"), *chosen.declaration.variants
 
 

@@ -198,7 +198,6 @@ def choose(
 
 
 def _at(folder: Path, stored: Stored, arms: Mapping[str, Campaign]) -> Experiment[Stored]:
-    """Raises DataError where a ``campaign.json`` in the folder is damaged."""
     made = {}
     for name, arm in arms.items():
         made[name] = replace(arm, folder=folder / name, seeds=stored.seeds, created_utc=stored.created_utc)
@@ -209,7 +208,6 @@ def _at(folder: Path, stored: Stored, arms: Mapping[str, Campaign]) -> Experimen
 
 
 def _grown(found: Experiment[Stored], wanted: Stored) -> Experiment[Stored]:
-    """Add the requested seeds to the plan."""
     seeds = tuple(dict.fromkeys((*found.stored.seeds, *wanted.seeds)))
     grown = {name: replace(each, seeds=seeds) for name, each in found.campaigns.items()}
     return Experiment(found.folder, replace(found.stored, seeds=seeds), grown)

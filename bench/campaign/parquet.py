@@ -128,7 +128,6 @@ def _pixels(png: object, path: Path, row: int) -> np.ndarray[Any, Any]:
 
 @contextmanager
 def _read_errors(path: Path) -> Iterator[None]:
-    """Turn any exception on damaged bytes into DataError."""
     try:
         yield
     except DataError:

@@ -232,7 +232,6 @@ def _times(counted: Sequence[Record]) -> dict[int, float]:
 
 
 def _remarks(counted: Sequence[Record], planned: int) -> Iterator[str]:
-    """Yield remarks on the position, the worst first."""
     if any(each.dataset.get("state") == "unverified" for each in counted):
         yield _UNVERIFIED
     suspect = [str(each.seed) for each in counted if each.verdict and each.verdict.level == "suspect"]

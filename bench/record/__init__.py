@@ -1,4 +1,4 @@
-"""Records: the events of one run folded into data, and their files."""
+"""Records: the events of one run as data, and their files."""
 
 from bench.record.build import EVENTS_FILE, build_record
 from bench.record.campaign import (

@@ -57,7 +57,7 @@ def build_record(
         try:
             body = decoded(line)
         except Unreadable as why:
-            # The last line of a killed harness is cut short and no damage; any earlier one is.
+            # A cut last line of a killed harness is not damage; an earlier one is.
             unread = f"a line of events.jsonl is {why}"
             continue
         building.take(body)
@@ -137,7 +137,7 @@ class _Builder:
         if epoch is None or correct is None or total is None:
             self.refuse(json.dumps(body), "a recount needs `epoch`, `correct` and `total`")
             return
-        # The harness recounts right after the evaluation it belongs to, so the nearest one before it is meant.
+        # The harness recounts right after an evaluation, so the nearest one before applies.
         index = self.last_of_epoch.get(epoch)
         self.recounts.append(Recount(epoch, correct, total, index, text(body, "predictions_sha256")))
 
@@ -239,7 +239,6 @@ def _as_float(value: float | None) -> float | None:
 
 
 def _with_durations(epochs: list[Evaluation], phases: list[PhaseSpan], waits: list[WaitHistogram]) -> list[Evaluation]:
-    """Each evaluation with the time of the phases since the one before it and its waits, None where there are none."""
     train, evaluate = _duration_taker("train_k", phases), _duration_taker("eval_k", phases)
     waited = {each.epoch: each.sum_us / 1e6 for each in waits if each.sum_us is not None}
     stalled = {each.epoch: each.stall_seconds for each in waits}
@@ -273,7 +272,7 @@ def _duration_taker(name: str, phases: list[PhaseSpan]) -> Callable[[float], flo
 
 
 def _with_crossing(record: Record) -> Record:
-    """The record with the first evaluation that meets the target, plain or in the view the recipe declares."""
+    """Return the record with the first evaluation that meets the target, plain or in the recipe's view."""
     target_percent = record.target_percent
     if target_percent is None:
         return record

@@ -1,4 +1,4 @@
-"""A campaign's folder: the one model, reader and writer of ``campaign.json``, and the runs beside it."""
+"""A campaign's folder: the one model, reader and writer of ``campaign.json``, and its runs."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from bench.system.json_schema import NOT_STORED
 
 CAMPAIGN_FILE = "campaign.json"
 _BUILT_IN = "resnet9"
-#: The last line of a run is mostly far below; only the words of a trainer that failed make it longer.
+#: The usual limit of a run's last line; the message of a failed trainer may be longer.
 _TAIL_BYTES = 1 << 14
 
 
 @dataclass(frozen=True)
 class Configuration:
-    """What every run of a campaign shares; runs that differ in any of these are never put together."""
+    """The settings that all runs of a campaign share; runs that differ in any are never combined."""
 
     recipe: str
     recipe_sha256: str
@@ -56,7 +56,7 @@ class Configuration:
 
 @dataclass(frozen=True)
 class RunConditions:
-    """How the runs of a campaign are made; runs made otherwise are not put together with them.
+    """The conditions of a campaign's runs; runs under other conditions are not combined with them.
 
     ``warm_up`` runs are made and discarded before the first seed each time a command starts; ``idle_seconds`` lie at
     least between the end of a run and the start of the next; ``kernel_cache`` is ``kept``, or ``cold`` for an empty one
@@ -88,7 +88,7 @@ UNSTATED = RunConditions(warm_up=0, idle_seconds=0.0, kernel_cache="unstated", t
 
 @dataclass(frozen=True)
 class CampaignFile:
-    """What ``campaign.json`` says, its keys in the order of the file.
+    """The content of ``campaign.json``, its keys in the order of the file.
 
     ``seeds`` is the plan: every seed that was ever requested, done or not. ``recipe`` is the recipe's whole table and
     ``protocol`` the conditions of its runs; the oldest files have neither.
@@ -110,7 +110,7 @@ class CampaignFile:
         return replace(load_versioned(cls, folder / CAMPAIGN_FILE), folder=folder)
 
     def write_file(self, status: str) -> None:
-        """Write ``campaign.json``. Raises EnvironmentProblem where the disk does not take it."""
+        """Write ``campaign.json``. Raises EnvironmentProblem if writing fails."""
         disk.replace_file(self.folder / CAMPAIGN_FILE, json_schema.dump(replace(self, status=status)))
 
 
@@ -132,12 +132,12 @@ class StoredCampaign(CampaignFile):
 
     @property
     def records(self) -> tuple[Record, ...]:
-        """The records of the runs, without verdicts."""
+        """Return the records of the runs, without verdicts."""
         return tuple(run.record for run in self.runs)
 
     @property
     def left(self) -> tuple[int, ...]:
-        """The seeds of the plan that have no finished run."""
+        """Return the planned seeds without a finished run."""
         done = {record.seed for record in self.records if record.status == "done"}
         return tuple(seed for seed in self.seeds if seed not in done)
 
@@ -182,8 +182,7 @@ def _last_line(path: Path) -> bytes:
 def load_campaign(folder: Path) -> StoredCampaign:
     """Return the campaign in ``folder`` with a record of each seed, built from its events.
 
-    Raises DataError where it is no campaign, or where a file or a folder in it is not what its name says or may not be
-    read.
+    Raises DataError if it is not a campaign, or if a file or a folder in it is invalid or unreadable.
     """
     with readable():
         return _load_campaign(folder)
@@ -193,7 +192,9 @@ def _load_campaign(folder: Path) -> StoredCampaign:
     if not folder.is_dir():
         raise DataError(f"there is no folder {folder}; give a campaign's folder, such as one under results/.")
     if not (folder / CAMPAIGN_FILE).is_file():
-        raise DataError(f"{folder} is no campaign: it has no {CAMPAIGN_FILE}; give one of the folders under results/.")
+        raise DataError(
+            f"{folder} is not a campaign: it has no {CAMPAIGN_FILE}; give one of the folders under results/."
+        )
     inside = folder.resolve()
     _refuse_odd(folder, inside, folder / CAMPAIGN_FILE)
     stored = StoredCampaign.read(folder)
@@ -232,12 +233,12 @@ def _seed_folders(campaign: Path) -> dict[int, Path]:
 
 
 def _refuse_odd(campaign: Path, inside: Path, *paths: Path) -> None:
-    """Raise DataError for a path that exists and is no file, or leads out of the campaign's folder.
+    """Raise DataError for a path that exists and is not a file, or is outside the campaign's folder.
 
-    What is read elsewhere would not be published with the folder, and a pipe would block.
+    A file elsewhere would not be published with the folder, and a pipe would block.
     """
     for path in paths:
         if (path.is_symlink() or path.parent.is_symlink()) and not path.resolve().is_relative_to(inside):
             raise DataError(f"{path} is a link out of {campaign}; put what it leads to in its place.")
         if path.exists() and not path.is_file():
-            raise DataError(f"{path} is no file that could be read; remove it, or put the file in its place.")
+            raise DataError(f"{path} is not a readable file; remove it, or put the file in its place.")

@@ -1,4 +1,4 @@
-"""A person's claims about a campaign: who publishes it, on which machine, at which price."""
+"""The claims on a campaign: author, machine, price."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 
 @dataclass(frozen=True)
 class Claims:
-    """What only a person knows, for a DAWNBench entry; None where it was not given.
+    """The user's claims for a DAWNBench entry; None for one not given.
 
     ``cost_per_hour`` is in US dollars.
     """
@@ -25,12 +25,12 @@ class Claims:
 
     @property
     def price(self) -> float | None:
-        """``cost_per_hour`` where it is a price, else None."""
+        """Return ``cost_per_hour`` if it is a price, else None."""
         return self.cost_per_hour if is_price(self.cost_per_hour) else None
 
 
 def is_price(value: object) -> bool:
-    """Whether a value is a finite number above 0."""
+    """Return whether a value is a finite number above 0."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return False
     return value > 0 and (isinstance(value, int) or math.isfinite(value))

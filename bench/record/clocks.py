@@ -54,14 +54,14 @@ HEADLINE = CLOCKS["dawnbench"]
 
 
 def cumulative_seconds(clock: Clock, record: Record) -> list[float]:
-    """The clock at each evaluation of the record, in seconds, in the record's order; NaN where it is not known."""
+    """Return the clock at each evaluation of the record, in seconds; NaN if unknown."""
     if not _is_timed(record):
         return [math.nan] * len(record.epochs)
     return [nanoseconds / 1e9 for nanoseconds in _nanoseconds(clock, record)]
 
 
 def to_target_seconds(clock: Clock, record: Record) -> float | None:
-    """The clock at the first evaluation that reached the target.
+    """Return the clock at the first evaluation that reached the target.
 
     Infinite for a run that finished and missed; None, not known, for one that neither reached the target nor finished,
     or that does not say how long it trained.
@@ -74,21 +74,21 @@ def to_target_seconds(clock: Clock, record: Record) -> float | None:
 
 
 def fixed_work_seconds(clock: Clock, record: Record) -> float | None:
-    """The clock after the recipe's whole schedule, target or not; None where it did not get there, or unknown."""
+    """Return the clock after the recipe's whole schedule; None if it was not completed, or unknown."""
     if not record.finished_schedule or not _is_timed(record):
         return None
     return sum(phase.duration_ns for phase in record.phases if phase.name in clock.phases) / 1e9
 
 
 def _is_timed(record: Record) -> bool:
-    """Whether a phase of training is known: every clock counts it, and without one it would stand at 0."""
+    """Return whether a training phase is known; without one every clock would be 0."""
     return any(each.name == "train_k" for each in record.phases)
 
 
 def _nanoseconds(clock: Clock, record: Record) -> list[int]:
-    """The clock at each evaluation: the phases that ended by then, and the training or evaluation being reported.
+    """Return the clock at each evaluation: the phases that ended by then, and the phases being reported.
 
-    The second half keeps a trainer honest that announces an evaluation before it has closed its phases. The final
+    The latter cover a trainer that announces an evaluation before it has closed its phases. The final
     evaluation with its views belongs to the last evaluation, which it follows. Phases and evaluations may be a hundred
     thousand each, so they are gone through once, in order of their times.
     """
@@ -125,7 +125,7 @@ class _PrefixSums:
             place += place & -place
 
     def up_to(self, count: int) -> int:
-        """The sum at the first ``count`` places."""
+        """Return the sum of the first ``count`` values."""
         total = 0
         while count:
             total += self._sums[count]

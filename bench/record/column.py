@@ -22,5 +22,5 @@ class Column:
     below: float = 2.0**63
 
     def holds(self, value: float) -> bool:
-        """Whether a number can be in the column; NaN and the infinities cannot, nor what is no int in whole ones."""
+        """Return whether the column can hold a number: finite, within its bounds, an int in whole columns."""
         return -self.below < value < self.below and (self.kind != "whole" or isinstance(value, int))

@@ -48,7 +48,7 @@ class Power:
         return max(0, bisect_left(self.times_ns, end_ns) - bisect_left(self.times_ns, begin_ns))
 
     def _at(self, t_ns: float, after: int) -> float:
-        """The power at a time; ``after`` is the index of the first reading not before it."""
+        """Return the power at a time; ``after`` is the index of the first reading not before it."""
         if after == 0 or after == len(self.watts):
             return self.watts[min(after, len(self.watts) - 1)]
         t0, t1 = self.times_ns[after - 1], self.times_ns[after]
@@ -58,7 +58,7 @@ class Power:
 
 @dataclass(frozen=True)
 class EnergyMeter:
-    """What the energy of a run is computed from; ``gpu`` is the table of ``harness_sampler``."""
+    """The data for the energy of a run; ``gpu`` is the table of ``harness_sampler``."""
 
     edges: Sequence[CounterSnapshot] = ()
     power: Power = Power()
@@ -66,7 +66,7 @@ class EnergyMeter:
 
     @cached_property
     def counts(self) -> bool:
-        """The card has a counter that was read at least once."""
+        """Return whether the card's counter was read at least once."""
         return any(each.energy_mj is not None for each in self.edges)
 
     @cached_property

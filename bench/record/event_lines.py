@@ -1,4 +1,4 @@
-"""One line of ``events.jsonl`` as an object that can be kept, and its values as the types they should have, or None."""
+"""Decode one line of ``events.jsonl``, and read its values by type, or None."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MOST_LINE_BYTES = 8 << 20
 
 
 def lines_of(stream: BinaryIO) -> Iterator[bytes]:
-    """The lines of a file, one that is too long to be an event cut off, which makes it none."""
+    """Yield the lines of a file; one that is too long is cut off, which makes it unreadable."""
     while line := stream.readline(MOST_LINE_BYTES):
         yield line
         while len(line) == MOST_LINE_BYTES and not line.endswith(b"\n"):
@@ -23,12 +23,11 @@ def lines_of(stream: BinaryIO) -> Iterator[bytes]:
 
 
 class Unreadable(ValueError):
-    """A line that is no JSON object, or one that JSON in UTF-8 could not hold again."""
+    """A line that is not a JSON object, or that JSON in UTF-8 cannot hold."""
 
 
 def decoded(line: Line) -> dict[str, Any]:
-    """The object in a line, holding only what JSON in UTF-8 can hold and whole numbers of at most 64 bits, those of an
-    edge apart.
+    """Return the object in a line, restricted to JSON in UTF-8 and, except in edges, whole numbers of at most 64 bits.
 
     Raises Unreadable for everything else.
     """
@@ -60,7 +59,7 @@ _MOST_BRACKETS = 200
 
 
 def _plainly(line: bytes) -> dict[str, Any] | None:
-    """The object in a line that cannot hold anything but what is kept, as nearly every line is; None of any other."""
+    """Return the object in a line that needs no further check, as nearly every line; None for any other."""
     alike = line.translate(_ALIKE, b"+")
     if not line.isascii() or any(each in alike for each in _NOT_PLAIN):
         return None
@@ -81,24 +80,24 @@ def _whole_of_64_bits(digits: str) -> int:
 
 
 def whole(body: Mapping[str, Any], key: str) -> int | None:
-    """The whole number under ``key``, or None where there is none."""
+    """Return the whole number under ``key``, or None."""
     value = body.get(key)
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def number(body: Mapping[str, Any], key: str) -> float | None:
-    """The number under ``key``, or None where there is none."""
+    """Return the number under ``key``, or None."""
     value = body.get(key)
     return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
 
 
 def text(body: Mapping[str, Any], key: str) -> str | None:
-    """The text under ``key``, or None where there is none."""
+    """Return the text under ``key``, or None."""
     value = body.get(key)
     return value if isinstance(value, str) else None
 
 
 def table(body: Mapping[str, Any], key: str) -> dict[str, Any]:
-    """The object under ``key``, or an empty one."""
+    """Return the object under ``key``, or an empty one."""
     value = body.get(key)
     return value if isinstance(value, dict) else {}

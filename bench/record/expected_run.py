@@ -1,4 +1,4 @@
-"""What a run was asked for, and what its trainer has to say of itself."""
+"""The expected settings of a run, to compare with the trainer's report."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class ExpectedRun:
-    """What a run was asked to be. An empty text, or ``test_labels`` None, is not checked.
+    """The expected settings of a run. An empty text, or ``test_labels`` None, is not checked.
 
     ``device_kind``: ``cpu`` or ``gpu``. ``test_labels``: one class byte per test image, in the order of
     ``predictions.u8``.

@@ -43,7 +43,7 @@ class _Experiment:
     keys: ClassVar[tuple[str, ...]]
 
     def differences(self, wanted: Any) -> list[str]:
-        """In what this is not the experiment ``wanted``, each with both values."""
+        """Return the keys in which ``wanted`` differs, each with both values."""
         return [
             f"{key} {getattr(self, key)!r} instead of {getattr(wanted, key)!r}"
             for key in self.keys
@@ -118,7 +118,7 @@ class StoredAB(_Experiment):
         return 1 if self.epochs is not None and self.epochs > 1 else 0
 
     def damage(self) -> str:
-        """What is wrong with the values in a file of the right shape; empty for nothing."""
+        """Return what is wrong with the values of a valid file, or an empty text."""
         if self.schema < 1:
             return f"there is no schema {self.schema}"
         if not self.seeds:
@@ -153,7 +153,7 @@ class StoredStalls(_Experiment):
         return INPUTS
 
     def damage(self) -> str:
-        """What is wrong with the values in a file of the right shape; empty for nothing."""
+        """Return what is wrong with the values of a valid file, or an empty text."""
         if not self.seeds:
             return "it has no seeds"
         return "it compares no epoch after the first" if self.epochs < 2 else ""
@@ -223,7 +223,7 @@ class StoredAblation(_Experiment):
         return tuple(each for each in self.variants if each.against)
 
     def differences(self, wanted: Any) -> list[str]:
-        """In what this is not the experiment ``wanted``, each with both values."""
+        """Return the keys in which ``wanted`` differs, each with both values."""
         found = super().differences(wanted)
         if found:
             return found
@@ -236,7 +236,7 @@ class StoredAblation(_Experiment):
         return found
 
     def damage(self) -> str:
-        """What is wrong with the values in a file of the right shape; empty for nothing."""
+        """Return what is wrong with the values of a valid file, or an empty text."""
         if min(self.spread_percent, self.throughput_spread) <= 0:
             return "a spread is not above 0"
         unknown = [each.against for each in self.comparisons if each.against not in self.arms]
@@ -280,7 +280,7 @@ def load_experiment(folder: Path, kind: type[Stored]) -> tuple[Stored, dict[str,
 
 
 def write_experiment(stored: StoredExperiment, folder: Path) -> None:
-    """Put the experiment's file in place. Raises EnvironmentProblem where the disk does not take it."""
+    """Write the experiment's file. Raises EnvironmentProblem if writing fails."""
     replace_file(folder / stored.file, schema.dump(stored))
 
 

@@ -1,4 +1,4 @@
-"""Records and other JSON files on disk: versioned reading, and writing that a reader never sees half done."""
+"""Records and other JSON files on disk: versioned reading, atomic writing."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ class Key:
 
     @property
     def is_family(self) -> bool:
-        """Whether ``name`` ends in ``*`` and stands for any number of keys."""
+        """Return whether ``name`` ends in ``*``, for any number of keys."""
         return self.name.endswith("*")
 
 
@@ -158,7 +158,7 @@ _BY_NAME = {key.name: key for key in KEYS}
 
 
 def find(name: str) -> Key | None:
-    """The key that ``name`` stands under, its own or its family's; None where the registry has neither."""
+    """Return the key of ``name``, its own or its family's, or None."""
     return _BY_NAME.get(name) or _BY_NAME.get(f"{name.partition('.')[0]}.*")
 
 
@@ -178,7 +178,7 @@ def check(fingerprint: Mapping[str, Any]) -> tuple[str, ...]:
     for name, value in fingerprint.items():
         key = find(name)
         if key is None:
-            wrong.append(f"`{name}` is no key of the registry")
+            wrong.append(f"`{name}` is not a key of the registry")
         elif value is not None and not _is(value, key.type):
             wrong.append(f"`{name}` must be {key.type.__name__}, not {value!r}")
         elif any(_PATH.search(text) for text in (value if isinstance(value, list) else [value]) if _is(text, str)):
@@ -206,7 +206,7 @@ def _is(value: object, expected: type) -> bool:
 
 
 def page() -> str:
-    """``docs/reference/fingerprint.md``: every key of the registry."""
+    """Return the page ``docs/reference/fingerprint.md``."""
     rows = "".join(f"| `{key.name}` | {key.unit} | {_mixing(key)} | {key.meaning} |\n" for key in KEYS)
     return f"{_PAGE}\n| key | unit | may differ in one table | meaning |\n|---|---|---|---|\n{rows}"
 

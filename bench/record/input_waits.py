@@ -84,7 +84,6 @@ def _first(record: Record) -> float:
 
 
 def _weighted(looks: Iterable[tuple[int | None, float | None]]) -> float | None:
-    """The mean over the readings that have a value."""
     known = [(samples, value) for samples, value in looks if samples and value is not None]
     samples = sum(each for each, _ in known)
     return math.fsum(each * value for each, value in known) / samples if samples else None

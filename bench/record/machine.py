@@ -89,7 +89,6 @@ def telemetry(lines: MachineLines, ticks: Iterable[TelemetrySample] | None, reco
 
 
 def _seen(found: tuple[Training, ...], ticks: Iterable[TelemetrySample] | None) -> tuple[Ticks, str]:
-    """The ticks, or none of them and why."""
     seen = Ticks(found)
     if ticks is None:
         return seen, f"there is no {TELEMETRY_FILE}"
@@ -123,7 +122,6 @@ def _calls(gpu: Mapping[str, Any], lines: MachineLines, seen: Ticks) -> dict[str
 
 
 def _with_edges(sampling: Sampling, edges: list[CounterSnapshot]) -> Sampling:
-    """The sampling with the cost of the edges in its CPU time."""
     costs_us = [each.cost_us for each in edges if each.cost_us is not None]
     if not costs_us:
         return sampling

@@ -43,7 +43,7 @@ class Metric(Column):
     A row without a reader is a rate: what the first column of ``rate_of`` grew by a second, beyond the others.
 
     ``label`` is what the page calls it, with its unit; one without is not drawn. ``panel`` is for lines drawn together,
-    ``only_without_gpu`` for those that nobody needs beside a card's.
+    ``only_without_gpu`` for those not drawn with a card's.
     """
 
     reader: str = ""
@@ -57,16 +57,16 @@ class Metric(Column):
 
     @cached_property
     def source(self) -> str:
-        """Where it is read: `host`, `trainer`, `gpu` or `sampler`; empty for a rate."""
+        """Return `host`, `trainer`, `gpu` or `sampler`; empty for a rate."""
         return self.reader.partition(".")[0]
 
     @cached_property
     def call(self) -> str:
-        """The name of its reader there."""
+        """Return the name of its reader there."""
         return self.reader.partition(".")[2]
 
     def is_kept_in(self, place: Kept) -> bool:
-        """Whether it gets as far as this."""
+        """Return whether the metric is kept at this level."""
         return _KEPT.index(self.kept) >= _KEPT.index(place)
 
     @property
@@ -78,7 +78,7 @@ class Metric(Column):
 
     @property
     def axis(self) -> str:
-        """The title of its panel."""
+        """Return the title of its panel."""
         return self.panel or self.title
 
     def shown(self, value: float) -> float:
@@ -86,7 +86,7 @@ class Metric(Column):
         return value / _GIB if self.unit == "bytes" else value
 
     def column(self) -> Column:
-        """Its column of ``telemetry.csv``."""
+        """Return its column of ``telemetry.csv``."""
         return Column(self.name, self.kind, self.unit, self.meaning + _READ_ON.get(self.every, ""), self.below)
 
 

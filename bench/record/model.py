@@ -91,7 +91,7 @@ class WaitHistogram:
 
     @property
     def stall_seconds(self) -> float | None:
-        """Time waited beyond the floor; None where the sum of the waits is not known."""
+        """Return the time waited beyond the floor; None if unknown."""
         return None if self.sum_us is None else max(0.0, self.sum_us - self.steps * self.floor_us) / 1e6
 
 
@@ -119,7 +119,7 @@ class Remark:
 
 @dataclass(frozen=True)
 class Malformed:
-    """The beginning of a line that is no event, and why not."""
+    """The beginning of a malformed line, and the reason."""
 
     line: str
     why: str
@@ -239,11 +239,11 @@ class Record:
 
     @property
     def crossing(self) -> Evaluation | None:
-        """The first evaluation that reached the target."""
+        """Return the first evaluation that reached the target."""
         return None if self.crossing_index is None else self.epochs[self.crossing_index]
 
     def plain(self, evaluation: Evaluation) -> Evaluation | None:
-        """The evaluation of the same weights without test-time augmentation, itself or another one; None without."""
+        """Return the evaluation of the same weights without test-time augmentation, or None."""
         same = (each for each in reversed(self.epochs) if each.epoch == evaluation.epoch and each.view == PLAIN)
         return evaluation if evaluation.view == PLAIN else next(same, None)
 
@@ -254,7 +254,7 @@ class Record:
 
     @property
     def finished_schedule(self) -> bool:
-        """The run ended well and trained the recipe's whole schedule."""
+        """Return whether the run ended well and trained the recipe's whole schedule."""
         epochs = self.recipe.get("epochs")
         if self.status != "done" or not self.epochs or not isinstance(epochs, (int, float)):
             return False

@@ -78,7 +78,7 @@ class Receipts:
 
 
 class _Covered:
-    """How much of the time up to a moment is covered by some spans, which may overlap."""
+    """The time up to a moment that is covered by spans, which may overlap."""
 
     def __init__(self, spans: Sequence[Span]) -> None:
         apart: list[Span] = []
@@ -92,7 +92,7 @@ class _Covered:
         self._before = [0, *accumulate(end - begin for begin, end in apart)]
 
     def until(self, moment: int) -> int:
-        """The length that is covered before a moment."""
+        """Return the length that is covered before a moment."""
         place = bisect_right(self._begins, moment)
         if not place:
             return 0

@@ -49,7 +49,7 @@ REASON_BITS = {
     "display": 0x100,
 }
 
-#: A card that nobody uses is busy in none of the driver's periods; one that draws a desktop is in a few percent.
+#: An idle card is busy in none of the driver's periods; one that draws a desktop is in a few percent.
 BUSY_PERCENT = 10
 COLUMNS = tuple(each.column() for each in SAMPLED)
 

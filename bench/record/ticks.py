@@ -1,6 +1,6 @@
 """Reads ``telemetry.csv`` row by row, so that a run of ten hours fits in memory.
 
-A cut last line, as a killed harness leaves it, is skipped. A cell that is no number, or an impossible one, is empty.
+A cut last line, as a killed harness leaves it, is skipped. A cell that is not a number, or an impossible one, is empty.
 Any other damage, such as a row without its time, makes the file unusable, as wrong numbers would go unnoticed.
 """
 
@@ -25,7 +25,7 @@ _MAX_LINE = 1 << 16
 
 
 def _reader(column: Column) -> Callable[[str], float]:
-    """Return what reads a cell of the column; it raises ValueError for what is no number or cannot be in it."""
+    """Return the reader of the column's cells; it raises ValueError for a wrong or impossible number."""
     convert: Callable[[str], float] = int if column.kind == "whole" else float
     below = column.below
 
@@ -86,7 +86,6 @@ def ticks(stream: TextIO) -> Iterator[TelemetrySample]:
 
 
 def _refuse_header(header: list[str]) -> None:
-    """Raise Damaged for a first line that does not name the columns."""
     if "t_ns" not in header:
         raise Damaged(f"{TELEMETRY_FILE} is no table of this harness: its first line names no column t_ns")
     if len(set(header)) < len(header):
@@ -118,7 +117,6 @@ def _tick(columns: _Columns, row: list[str], number: int) -> TelemetrySample:
 
 
 def _possible(columns: _Columns, row: list[str]) -> TelemetrySample:
-    """The tick of a row without the cells that are no number or cannot be in their column."""
     tick: TelemetrySample = {}
     wrong = 0
     for (name, read), cell in zip(columns, row, strict=True):

@@ -43,7 +43,6 @@ def _sweep() -> None:
 
 
 def _is_stale(path: Path) -> bool:
-    """Return whether it is an unlocked folder of this user's."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     except OSError:

@@ -100,7 +100,6 @@ def life(record: Record) -> Seconds:
 
 
 def _set_apart(parts: Seconds, wait_seconds: float) -> None:
-    """Subtract the waits from the training they are a part of."""
     if TRAIN in parts:
         # Waits that a trainer reports may exceed the phase, which is impossible.
         parts[WAIT] = min(wait_seconds, parts[TRAIN])

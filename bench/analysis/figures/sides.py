@@ -37,7 +37,7 @@ def fixed_work(sides: Sequence[Side]) -> Figure:
     for place, side in enumerate(sides):
         if side.seconds:
             dots, look = len(side.seconds), plotly.of_side(place, side.name)
-            positions = [place + _beside(number, dots) for number in range(dots)]
+            positions = [place + _offset(number, dots) for number in range(dots)]
             runs = [f"{seed_name(each)}, {_ENDED.get(state(each), each.status)}" for each in side.counted]
             data.append(plotly.points(side.name, side.seconds, positions, look, hover, text=runs))
             data.append(_median(side, place, hover))
@@ -105,7 +105,6 @@ def _median(side: Side, place: int, hover: tuple[str, ...]) -> Part:
 
 
 def _epochs(records: Sequence[Record]) -> dict[float, list[float]]:
-    """Training times of whole epochs, by the epoch they end."""
     found: dict[float, list[float]] = {}
     for record in records:
         before = 0.0
@@ -117,6 +116,6 @@ def _epochs(records: Sequence[Record]) -> dict[float, list[float]]:
     return found
 
 
-def _beside(number: int, dots: int) -> float:
+def _offset(number: int, dots: int) -> float:
     """Return a fixed small offset, so that dots of similar times do not hide each other."""
     return 0.0 if dots == 1 else 2 * _DOTS * (number / (dots - 1) - 0.5)

@@ -52,7 +52,6 @@ def of_runs(records: Sequence[Record]) -> Figure:
 
 
 def _later(record: Record) -> list[WaitHistogram]:
-    """The histograms after the first epoch that was trained."""
     if record.input == "device":
         return []
     epochs = {each.epoch for each in input_waits.after_first(record)}

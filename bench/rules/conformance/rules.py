@@ -70,7 +70,6 @@ def _worst(seen: Sequence[tuple[Start, Seen]]) -> Seen:
 
 
 def _by_checks(start: Start, *names: str) -> Seen | None:
-    """Return the first finding of these rules of ``bench.rules``."""
     reasons = {reason.rule: reason for reason in verdict_of(start.record).reasons}
     first = next((reasons[name] for name in names if name in reasons), None)
     return None if first is None else Seen(FAIL, first.evidence, first.advice)

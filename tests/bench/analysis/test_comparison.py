@@ -298,5 +298,5 @@ def test_sides_with_other_work_are_refused() -> None:
 
 def test_a_record_that_was_not_judged_is_a_mistake_of_ours() -> None:
     raw: Record = Run().record()
-    with pytest.raises(ValueError, match="judged"):
+    with pytest.raises(ValueError, match="verdict"):
         compare([Side("A", "", (raw,)), side("B", EVEN)])

@@ -157,7 +157,7 @@ def test_the_interval_of_the_median_covers_it_where_a_third_misses(runs: int, ti
 def test_so_many_runs_as_are_said_to_do_find_the_difference(paired: bool, times: int) -> None:
     random = np.random.default_rng(11)
     single = 0.01 if paired else 0.02
-    runs = spread.runs_to_tell(0.02, math.sqrt(2) * single if paired else single, paired=paired, least=4)
+    runs = spread.runs_to_detect(0.02, math.sqrt(2) * single if paired else single, paired=paired, least=4)
     assert runs is not None
     found = 0
     for _ in range(times):
@@ -169,12 +169,12 @@ def test_so_many_runs_as_are_said_to_do_find_the_difference(paired: bool, times:
 @full(3000, 300)
 def test_the_interval_of_so_many_runs_covers_their_number(times: int) -> None:
     random = np.random.default_rng(12)
-    truth = spread.runs_to_tell(0.02, 0.02)
+    truth = spread.runs_to_detect(0.02, 0.02)
     assert truth is not None
     covered = 0
     for _ in range(times):
         own = float(np.std(random.normal(0, 0.02, 5), ddof=1))
-        _, low, high = spread.runs_to_tell_interval(0.02, own, 4)
+        _, low, high = spread.runs_to_detect_interval(0.02, own, 4)
         assert low is not None
         covered += low <= truth and (high is None or truth <= high)
     assert abs(covered / times - 0.95) <= 0.015 + allowed(0.95, times)

@@ -46,7 +46,7 @@ def test_the_relative_spread_is_of_logarithms_and_needs_two_runs() -> None:
 @pytest.mark.parametrize("paired", [False, True])
 @pytest.mark.parametrize("deviation", [0.005, 0.01, 0.02])
 def test_so_many_runs_find_one_per_cent_in_four_of_five_cases(deviation: float, paired: bool) -> None:
-    runs = spread.runs_to_tell(0.01, deviation, paired)
+    runs = spread.runs_to_detect(0.01, deviation, paired)
     assert runs is not None
     shift, sides = math.log1p(0.01), 1 if paired else 2
 
@@ -60,7 +60,7 @@ def test_so_many_runs_find_one_per_cent_in_four_of_five_cases(deviation: float, 
 
 
 def test_a_number_of_runs_that_nobody_makes_is_not_known() -> None:
-    assert spread.runs_to_tell(1e-6, 0.5) is None
-    assert spread.runs_to_tell(0.01, math.nan) is None
-    assert spread.runs_to_tell(0.0, 0.01) is None
-    assert spread.runs_to_tell(0.5, 0.001, least=4) == 4
+    assert spread.runs_to_detect(1e-6, 0.5) is None
+    assert spread.runs_to_detect(0.01, math.nan) is None
+    assert spread.runs_to_detect(0.0, 0.01) is None
+    assert spread.runs_to_detect(0.5, 0.001, least=4) == 4

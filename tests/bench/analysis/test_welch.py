@@ -19,7 +19,7 @@ samples = st.lists(st.floats(-1e3, 1e3).map(lambda x: round(x, 3)), min_size=2, 
 def test_a_difference_is_what_scipy_says(ours: list[float], theirs: list[float]) -> None:
     found = welch.difference(ours, theirs)
     if len(set(ours)) == len(set(theirs)) == 1:
-        assert not found.judged
+        assert not found.has_interval
         return
     wanted = stats.ttest_ind(ours, theirs, equal_var=False)
     ends = wanted.confidence_interval()
@@ -34,9 +34,9 @@ def test_a_mean_has_the_interval_of_students_t(values: list[float]) -> None:
 
 
 def test_fewer_than_two_runs_have_no_interval() -> None:
-    assert not welch.difference([94.0], [93.0, 93.5]).judged
+    assert not welch.difference([94.0], [93.0, 93.5]).has_interval
     assert welch.difference([94.0], [93.0, 93.5]).estimate == 0.75
-    assert not welch.difference([], [93.0, 93.5]).judged
+    assert not welch.difference([], [93.0, 93.5]).has_interval
     assert math.isnan(welch.mean([94.0]).low)
     assert math.isnan(welch.mean([]).estimate)
 
@@ -44,7 +44,7 @@ def test_fewer_than_two_runs_have_no_interval() -> None:
 def test_runs_that_agree_to_the_last_digit_do_not_tell_how_sure_they_are() -> None:
     found = welch.difference([94.1, 94.1, 94.1], [93.9, 93.9])
     assert found.estimate == pytest.approx(0.2)
-    assert not found.judged
+    assert not found.has_interval
 
 
 def test_holm_asks_the_smallest_p_value_the_most() -> None:

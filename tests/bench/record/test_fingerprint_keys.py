@@ -35,7 +35,7 @@ def test_a_fingerprint_of_nothing_known_is_a_fingerprint() -> None:
         ({"cgroup.cpu_cores": True}, "`cgroup.cpu_cores` must be float"),
         ({"git.dirty": 0}, "`git.dirty` must be bool"),
         ({"cpu.flags_of_interest": [1]}, "`cpu.flags_of_interest` must be list"),
-        ({"cpu.colour": "red"}, "`cpu.colour` is no key"),
+        ({"cpu.colour": "red"}, "`cpu.colour` is not a key"),
         ({"env.CUDA_HOME": "/usr/local/cuda"}, "`env.CUDA_HOME` has a path"),
         ({"gpu.why_none": "no library in /opt/of/alice"}, "`gpu.why_none` has a path"),
         ({"cpu.flags_of_interest": ["avx2", "~alice"]}, "`cpu.flags_of_interest` has a path"),

@@ -89,7 +89,7 @@ def test_a_campaign_that_lies_elsewhere_as_a_whole_is_read(folder: Path, tmp_pat
 def test_a_pipe_in_the_place_of_a_file_is_refused_and_not_waited_for(folder: Path, name: str) -> None:
     (folder / "seed-001" / name).unlink(missing_ok=True)
     os.mkfifo(folder / "seed-001" / name)
-    assert f"seed-001/{name} is no file that could be read" in refused(folder)
+    assert f"seed-001/{name} is not a readable file" in refused(folder)
 
 
 def test_a_pipe_in_the_place_of_a_table_gives_way(tmp_path: Path) -> None:
