@@ -248,7 +248,7 @@ def test_what_is_no_campaign_is_told_with_what_to_name(told: Told, place: Callab
     assert (code, "there is no folder" in err) == (3, True)
     (tmp_path / "empty").mkdir()
     code, _, err = told(tmp_path / "one", tmp_path / "empty")
-    assert (code, "is no campaign" in err) == (3, True)
+    assert (code, "is not a campaign" in err) == (3, True)
 
 
 def test_one_folder_named_twice_and_a_copy_of_it_are_refused(

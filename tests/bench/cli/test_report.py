@@ -185,7 +185,7 @@ def test_no_campaign_at_all_is_told_with_what_to_type(
 
 @pytest.mark.parametrize("command", ["report", "entry"])
 @pytest.mark.parametrize(("content", "complaint"), [
-    (None, "is no campaign"), ("{", "is not whole JSON"), ("[]", "is damaged"), ('{"schema": 9}', "has schema 9"),
+    (None, "is not a campaign"), ("{", "is not whole JSON"), ("[]", "is damaged"), ('{"schema": 9}', "has schema 9"),
     ('{"schema": 1, "configuration": {}, "seeds": ["a"], "status": ""}', "`configuration.recipe` is missing"),
 ])  # fmt: skip
 def test_what_is_no_campaign_is_refused_in_one_sentence(
@@ -304,7 +304,7 @@ def test_a_refused_pair_fails_a_report_only_where_it_was_asked_for(tmp_path: Pat
 
 
 @pytest.mark.parametrize(("run", "complaint"), [
-    (Run(dataset="synthetic", dataset_state="synthetic", recipe="smoke"), "no CIFAR-10 result"),
+    (Run(dataset="synthetic", dataset_state="synthetic", recipe="smoke"), "not a CIFAR-10 result"),
     (Run(correct=(1, 2, 3, 4, 9399)), "no run in .* reached the target"),
     (Run(hello={"seed": 5}), "verdict above invalid"),
 ])  # fmt: skip

@@ -335,7 +335,7 @@ def test_what_is_no_file_of_ours_is_one_sentence(tmp_path: Path, bench: Bench, n
         assert (folder / name).stat().st_size < 1 << 20
         return
     assert (code, out, err.count("\n")) == (3, "", 1)
-    assert str(folder / name) in err or "is no campaign" in err
+    assert str(folder / name) in err or "is not a campaign" in err
 
 
 def test_a_line_without_an_end_is_counted_and_not_kept(tmp_path: Path, bench: Bench) -> None:

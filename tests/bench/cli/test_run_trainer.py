@@ -77,7 +77,7 @@ def test_a_campaign_of_ones_own_trainer_ends_in_tables(bench: Bench) -> None:
     code, out, err = bench("--data", "synthetic", "--seeds", "2", "--target", "5")
 
     assert (code, err) == (0, "")
-    assert "no CIFAR-10 result" in out
+    assert "not a CIFAR-10 result" in out
     with open(bench.folders[0] / "runs.csv", newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert [(row["seed"], row["recipe"], row["status"]) for row in rows] == [
