@@ -49,7 +49,7 @@ def build_record_from(path: Path) -> Record:
             disk.refuse_larger(stream.fileno(), MOST_EVENT_BYTES, path)
             return build_record(lines_of(stream), seed_of(path.parent), _ticks(path.with_name(TELEMETRY_FILE)))
     except OSError as error:
-        raise DataError(f"cannot read {path} ({error.strerror}).") from None
+        raise _unreadable(path, error) from None
 
 
 def _ticks(path: Path) -> Iterator[TelemetrySample] | None:
@@ -68,8 +68,15 @@ def readable() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        advice = "; let it be read (chmod u+rX), or ask its owner to" if isinstance(error, PermissionError) else ""
-        raise DataError(f"cannot read {error.filename} ({error.strerror}){advice}.") from None
+        raise _unreadable(error.filename, error) from None
+
+
+def _unreadable(path: Path | str, error: OSError) -> DataError:
+    if isinstance(error, PermissionError):
+        advice = "let it be read (chmod u+rX), or ask its owner to"
+    else:
+        advice = "put a plain file in its place, or name another folder"
+    return DataError(f"cannot read {path} ({error.strerror})", advice)
 
 
 def load_versioned(shape: type[schema.Shape], path: Path) -> schema.Shape:
@@ -77,7 +84,7 @@ def load_versioned(shape: type[schema.Shape], path: Path) -> schema.Shape:
     try:
         body = json.loads(disk.read_bytes(path, MOST_JSON_BYTES), parse_constant=_no_constant)
     except OSError as error:
-        raise DataError(f"cannot read {path} ({error.strerror}).") from None
+        raise _unreadable(path, error) from None
     except (ValueError, RecursionError):
         raise DataError(f"{path} is not whole JSON, as if its writing was cut off; {_rebuild(path)}.") from None
     version = body.get("schema") if isinstance(body, dict) else None

@@ -26,9 +26,9 @@ from bench.report.text import UNKNOWN, seconds
 NEIGHBOURS = 5
 THE_BOARD = (
     "The board closed in March 2020 and took one run of each entrant. Their clocks differ by seconds (start-up and "
-    "preprocessing are inside some and outside others), so a difference of a few seconds is none. Rows without a place "
-    "were published later or elsewhere, each timed by a clock of its own (docs/concepts/board.md)."
+    "preprocessing are inside some and outside others), so a difference of a few seconds is none."
 )
+_LATER = "Rows without a place were published later or elsewhere, each timed by its own clock (docs/concepts/board.md)."
 #: On a narrow terminal these columns are left out, the first first.
 _OPTIONAL = ("date", "framework", "hardware", "cost")
 _OWN = "this result"
@@ -102,9 +102,11 @@ def render(candidate: Candidate, width: int = PLAIN_WIDTH, whole: bool = False, 
     labelled.add_column(overflow="fold")
     for label, sentence in lines(candidate):
         labelled.add_row(label, Text(sentence))
+    shown = _shown(rows(candidate), whole)
+    table = [_table(made, shown), ""] if shown else []
+    note = f"{THE_BOARD} {_LATER}" if any(_is_later(each) for each in shown) else THE_BOARD
     with made.capture() as capture:
-        table = _table(made, _shown(rows(candidate), whole))
-        made.print(Group(Text(candidate.title), "", labelled, "", table, "", THE_BOARD))
+        made.print(Group(Text(candidate.title), "", labelled, "", *table, note))
     return "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"
 
 
@@ -113,6 +115,10 @@ def _shown(every: Sequence[Row], whole: bool) -> Sequence[Row]:
     if whole:
         return every
     return [] if own is None else every[max(0, own - NEIGHBOURS) : own + NEIGHBOURS + 1]
+
+
+def _is_later(row: Row) -> bool:
+    return row.place is None and row.name != _ONE_RUN
 
 
 def _table(made: Console, shown: Sequence[Row]) -> Table:
@@ -153,7 +159,7 @@ def lines(candidate: Candidate) -> Iterator[tuple[str, str]]:
         missed = candidate.planned - candidate.reached
         yield (
             "No place",
-            f"{missed} of {candidate.planned} planned runs did not reach {target}; at least half missed it",
+            f"{missed} of {candidate.planned} planned runs missed {target}; a place needs more than half to reach it",
         )
     if cost is not None:
         price = f"at ${candidate.cost_per_hour_usd:g} an hour"
@@ -205,10 +211,11 @@ def _expected(candidate: Candidate) -> Iterator[tuple[str, str]]:
     ends = f"{seconds(found.low_seconds, unit='')} to {seconds(found.high_seconds)} ({clock}) for the whole schedule"
     verdict = "how long these runs took is not known"
     if took is not None:
-        verdict = f"took {seconds(took)}, as expected"
+        median = " (median of the runs)" if candidate.planned > 1 else ""
+        verdict = f"took {seconds(took)}{median}, as expected"
         if not found.low_seconds <= took <= found.high_seconds:
             how = "slower" if took > found.high_seconds else "faster"
-            verdict = f"took {seconds(took)}, {how} than expected: `make doctor` looks for a reason"
+            verdict = f"took {seconds(took)}{median}, {how} than expected: `make doctor` looks for a reason"
     yield f"Expected on {found.card}", f"{ends}; {verdict}; {found.reason}"
 
 
@@ -245,5 +252,5 @@ def body(candidate: Candidate) -> dict[str, Any]:
         },
         "board": [asdict(each) for each in rows(candidate)],
         "remarks": list(candidate.remarks),
-        "note": THE_BOARD,
+        "note": f"{THE_BOARD} {_LATER}",
     }  # fmt: skip

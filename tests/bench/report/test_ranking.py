@@ -77,6 +77,7 @@ def test_lines_fit_and_the_result_is_found_at_any_width(width: int, whole: bool)
 def test_a_miss_shows_no_neighbours_and_the_board_only_where_it_is_requested() -> None:
     miss = candidate(None)
     assert "0:00:10" not in ranking.render(miss)
+    assert "framework  date" not in ranking.render(miss)  # no heading above no rows
     assert "0:00:10" in ranking.render(miss, whole=True)
     assert "this result" not in ranking.render(miss, whole=True)
 
