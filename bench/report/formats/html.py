@@ -11,6 +11,6 @@ HELP = "report.html, charts and tables on one page (always written)"
 
 
 def write(facts: CampaignFacts, out: Path) -> tuple[str, ...]:
-    """Write the page into a folder. Raises EnvironmentProblem for a full disk or without plotly."""
+    """Write the page into a folder. Raises EnvironmentProblem for a full disk."""
     html.write_campaign(out / html.PAGE_FILE, facts)
     return (html.PAGE_FILE,)

@@ -70,7 +70,8 @@ def escaped(words: str) -> str:
 
 
 def _table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    rule = (":--" if title in _LEFT else "--:" for title in titles)
+    first = () if titles[0] == "seed" else titles[:1]
+    rule = (":--" if title in (*_LEFT, *first) else "--:" for title in titles)
     lines = (tuple(escaped(cell) for cell in row) for row in (titles, *rows))
     head, *body = ("| " + " | ".join(line) + " |" for line in lines)
     return "\n".join([head, "| " + " | ".join(rule) + " |", *body])

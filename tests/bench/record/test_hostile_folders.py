@@ -191,8 +191,9 @@ def closed(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
 
 def test_a_folder_of_a_seed_that_may_not_be_read_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     closed(monkeypatch, folder / "seed-001")
-    told = refused(folder)
-    assert told.startswith(f"cannot read {folder}/seed-001/") and "(Permission denied); let it be read" in told
+    with pytest.raises(DataError) as why:
+        load_campaign(folder)
+    assert f"{folder}/seed-001/" in why.value.message and "chmod u+rX" in why.value.advice
 
 
 def test_a_campaign_that_may_not_be_read_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
