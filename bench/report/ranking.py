@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, TextIO
 
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -103,7 +103,7 @@ def render(candidate: Candidate, width: int = PLAIN_WIDTH, whole: bool = False, 
     for label, sentence in lines(candidate):
         labelled.add_row(label, Text(sentence))
     shown = _shown(rows(candidate), whole)
-    table = [_table(made, shown), ""] if shown else []
+    table: list[RenderableType] = [_table(made, shown), ""] if shown else []
     note = f"{THE_BOARD} {_LATER}" if any(_is_later(each) for each in shown) else THE_BOARD
     with made.capture() as capture:
         made.print(Group(Text(candidate.title), "", labelled, "", *table, note))
