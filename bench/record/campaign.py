@@ -206,7 +206,7 @@ def _load_campaign(folder: Path) -> StoredCampaign:
             continue
         telemetry = place / TELEMETRY_FILE
         if telemetry.exists() and telemetry.stat().st_size > MOST_BYTES:
-            raise DataError(f"{telemetry} has more than {MOST_BYTES >> 30} GiB, and none of ours comes near that.")
+            raise DataError(f"{telemetry} has more than {MOST_BYTES >> 30} GiB", f"move it out of {folder}")
         record = build_record_from(place / EVENTS_FILE)
         if record.seed != seed:
             raise DataError(

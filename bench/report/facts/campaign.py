@@ -154,7 +154,10 @@ def _times(row: Any, target: str) -> Iterator[Fact]:
     if pd.isna(row["median_run_seconds"]):
         return
     which = f"seed {row['median_run_seed']}, the median run: " if several else ""
-    parts = f"{seconds(row['median_run_seconds'])} plus {seconds(row['median_run_compile_seconds'])} of compilation"
+    compiled = row["median_run_compile_seconds"]
+    parts = f"{seconds(row['median_run_seconds'])} plus {seconds(compiled)} of compilation"
+    if pd.isna(compiled):
+        parts = "no compilation was recorded"
     cold = seconds(row["median_run_cold_seconds"])
     yield Fact("cold", "Cold time", cold, f"{which}{parts}", HEADLINE, CLOCKS["dawnbench-cold"].label)
     wall = f"{which}process start to the evaluation that reached {target}"

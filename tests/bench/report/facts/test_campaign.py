@@ -9,7 +9,7 @@ import pytest
 from bench.record import build_record
 from bench.report.facts import HEADLINE, INVALID, NOTE, SUSPECT
 from tests.support.facts import by_id, facts_of
-from tests.support.records import Run, five_seeds
+from tests.support.records import ONCE_SECONDS, Run, five_seeds
 
 MISS = Run(seed=1, correct=(1, 2, 3, 4, 9399))
 CRASH = Run(seed=2, correct=(4000, 9000), status="failed")
@@ -30,6 +30,12 @@ def test_the_headline_has_its_clock_and_the_times_of_the_median_run() -> None:
     }
     assert {facts[name].level for name in told} == {HEADLINE}
     assert all("seed 1" in facts[name].detail for name in ("cold", "wall"))
+
+
+def test_a_trainer_without_a_compile_phase_has_no_compile_time() -> None:
+    without = {name: each for name, each in ONCE_SECONDS.items() if name != "compile"}
+    cold = by_id(Run(once_seconds=without))["cold"]
+    assert cold.value == by_id(Run(once_seconds=without))["time"].value and " - " not in cold.detail
 
 
 def test_the_time_comes_first_unless_a_run_missed() -> None:
