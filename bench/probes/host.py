@@ -45,11 +45,6 @@ class Host:
     load_average: float | None
     unreadable: tuple[str, ...] = ()
 
-    @property
-    def has_bf16(self) -> bool:
-        """Whether the CPU multiplies bfloat16 in hardware."""
-        return "amx_bf16" in self.cpu_flags or "avx512_bf16" in self.cpu_flags
-
 
 def read(root: Path = Path("/")) -> Host:
     """The host as the files under ``root`` describe it. ``cpu_cores`` counts the logical CPUs this process may run on.
