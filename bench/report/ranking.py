@@ -159,7 +159,7 @@ def lines(candidate: Candidate) -> Iterator[tuple[str, str]]:
         missed = candidate.planned - candidate.reached
         yield (
             "No place",
-            f"{missed} of {candidate.planned} planned runs missed {target}; a place needs more than half to reach it",
+            f"{missed} of {candidate.planned} planned runs did not reach {target}; a place needs over half that do",
         )
     if cost is not None:
         price = f"at ${candidate.cost_per_hour_usd:g} an hour"
