@@ -130,7 +130,7 @@ class Images:
         if match is None or not (match["tag"] or match["digest"]):
             raise UsageError(
                 f"there is no image {wanted!r}",
-                f"give IMAGE one of {names}, or a reference such as registry.example/tensorflow@sha256:...",
+                f"give IMAGE one of {names}, or a reference such as registry.example/tensorflow@sha256:DIGEST",
             )
         reference = f"{match['repository']}:{match['tag']}" if match["tag"] else match["repository"]
         return Image(wanted, "unknown", "unknown", reference=reference, digest=match["digest"] or "")
