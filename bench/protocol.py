@@ -21,7 +21,7 @@ A custom trainer (``bench run --trainer``) receives the rest of the request in v
     absolute path of one file with the same data: all labels (training, then test; one byte each), then all pixels in
     the same order (1024 bytes of red, of green, of blue an image, row by row). Its sha256 is the content hash.
 ``BENCH_TEST_IMAGES``
-    how many of its images are for testing: 10000, or 2000 of the built-in data.
+    how many of its images are for testing: 10000, or 2000 of the synthetic dataset.
 ``BENCH_DEVICE``
     ``cpu`` or the UUID of the GPU to train on; ``CUDA_VISIBLE_DEVICES`` shows that GPU alone, or none.
 ``BENCH_THREADS``

@@ -36,7 +36,7 @@ def command(
 ) -> int:  # fmt: skip
     """Start a custom trainer a few times and say which rule of the contract it breaks (docs/reference/protocol.md).
 
-    Two whole runs on built-in data, and a start that is stopped. Exits with 0 if no rule is broken, else
+    Two whole runs on the synthetic dataset, and one that is stopped early. Exits with 0 if no rule is broken, else
     with 1.
     """
     import json

@@ -30,7 +30,7 @@ from bench.system.paths import RESULTS
 @options.variable("TRAINER", "a program of your own that trains, in place of a recipe (docs/guide/custom-trainers.md)")
 @options.variable("TARGET", "percent it has to reach, with TRAINER  [default: 94]", type=PERCENT)
 @options.threads
-@click.option("--smoke", is_flag=True, help="a short campaign on built-in data, whatever the machine")
+@click.option("--smoke", is_flag=True, help="a short campaign on the synthetic dataset, on any machine")
 @options.timeout
 @conditions.options
 @click.option("--allow-unverified-data", is_flag=True, help="write a DAWNBench pair from unverified data")

@@ -100,7 +100,7 @@ def load_versioned(shape: type[schema.Shape], path: Path) -> schema.Shape:
 def _rebuild(path: Path) -> str:
     if path.name == RECORD_FILE:
         return f"rebuild it with `python -m bench report {path.parent.parent}`"
-    return "take the file from a backup, or remove the folder and run again"
+    return "take the file from a backup, or move the folder away and run again"
 
 
 def _no_constant(name: str) -> None:

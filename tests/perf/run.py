@@ -41,7 +41,7 @@ def images() -> dataset.Dataset:
     except DataError as error:
         if where is not None:
             raise SystemExit(f"perf: {error}") from None
-        print("CIFAR-10 is not here: the built-in stand-in takes its place (give DATA=/path)", file=sys.stderr)
+        print("CIFAR-10 not found: using the synthetic dataset. Give DATA=/path for CIFAR-10.", file=sys.stderr)
         return sources.load(dataset.SYNTHETIC)
 
 

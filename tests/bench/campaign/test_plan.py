@@ -234,7 +234,7 @@ def test_a_cpu_gets_two_seeds_of_smoke_and_is_told_what_they_are_not() -> None:
     assert (todo.seeds, todo.data, todo.input) == ((0, 1), "synthetic", "host")
     assert todo.notice == (
         "This checks the harness on the synthetic dataset and is not a CIFAR-10 result. "
-        "For the real thing on this CPU: make bench RECIPE=speedrun SEEDS=1 DEVICE=cpu "
+        "For a CIFAR-10 result on this CPU: make bench RECIPE=speedrun SEEDS=1 DEVICE=cpu "
         "(about 11 minutes on 2 cores with bf16 instructions, longer on others)."
     )
     assert "\n" not in todo.notice
