@@ -185,7 +185,7 @@ def compare(
     or if one run is on two sides.
     """
     if len(sides) < 2:
-        raise UsageError("a comparison needs two campaigns; name another folder.")
+        raise UsageError("a comparison needs two campaigns", "name another folder")
     _same_work(sides, different_work)
     _no_run_twice(sides)
     designs = [_design(sides[0], side, others, allowance_percent) for side in sides[1:]]
@@ -222,7 +222,7 @@ def _same_work(sides: Sequence[Side], different_work: bool) -> None:
     first = sides[0]
     for side in sides:
         if not side.records:
-            raise Refused(f"{side.name} has no run yet; make some with the command its campaign was begun with.")
+            raise Refused(f"{side.name} has no run yet", "make some with the command its campaign was begun with")
     for key, what in (("name", "dataset"), ("sha256", "version of the dataset")):
         known = {str(each.dataset[key]) for side in sides for each in side.records if each.dataset.get(key)}
         if len(known) > 1:
@@ -231,7 +231,7 @@ def _same_work(sides: Sequence[Side], different_work: bool) -> None:
     for side in sides:
         own = {str(each.recipe["sha256"]) for each in side.records if each.recipe.get("sha256")}
         if len(own) > 1:
-            raise Refused(f"the runs of {side.name} are of {len(own)} recipes; name folders that hold one each.")
+            raise Refused(f"the runs of {side.name} are of {len(own)} recipes", "name folders that hold one each")
         if side.work != first.work:
             raise Refused(f"{first.name} timed {first.work} and {side.name} {side.work}: that is not the same work.")
     shas = {str(each.recipe["sha256"]) for side in sides for each in side.records if each.recipe.get("sha256")}
@@ -243,8 +243,9 @@ def _same_work(sides: Sequence[Side], different_work: bool) -> None:
         }
         names = sorted(" ".join(each) for each in recipes)
         raise Refused(
-            f"the sides trained different recipes ({', '.join(names)}), which is not the same work; `make ablate` "
-            "compares recipes, --different-work compares the time of each one's own schedule all the same."
+            f"the sides trained different recipes ({', '.join(names)}), which is not the same work",
+            "`make ablate` compares recipes, --different-work compares the time of each one's own schedule all the "
+            "same",
         )
 
 
@@ -261,7 +262,7 @@ def _no_run_twice(sides: Sequence[Side]) -> None:
                     if seen[identity] != side.name
                     else f"twice on {side.name}"
                 )
-                raise Refused(f"the same run, seed {each.seed} of {each.utc}, is {where}; name another folder.")
+                raise Refused(f"the same run, seed {each.seed} of {each.utc}, is {where}", "name another folder")
             seen[identity] = side.name
 
 

@@ -113,7 +113,7 @@ def fit(runs: Iterable[tuple[float, float]], published: Sequence[Published] = ()
     std, degrees = _pooled_std(by_length.values(), published)
     lengths = {*by_length, *(each.epochs for each in published)}
     if slope is None and len(lengths) < 2:
-        raise UsageError("one length has no slope: give runs of two lengths or more.")
+        raise UsageError("one length has no slope", "give runs of two lengths or more")
     counts = [len(each) for each in by_length.values()] + [each.n for each in published]
     logs = [math.log(each) for each in [*by_length, *(each.epochs for each in published)]]
     reference = math.exp(sum(n * log for n, log in zip(counts, logs, strict=True)) / sum(counts))
@@ -144,7 +144,7 @@ def _pooled_std(own: Iterable[Sequence[float]], published: Sequence[Published]) 
         squares += (each.n - 1) * each.std_percent**2
         degrees += each.n - 1
     if degrees == 0 or squares == 0:
-        raise UsageError("the spread between seeds is not known: give two runs or more of one length, not all equal.")
+        raise UsageError("the spread between seeds is not known", "give two runs or more of one length, not all equal")
     return math.sqrt(squares / degrees), degrees
 
 

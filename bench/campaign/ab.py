@@ -42,7 +42,7 @@ def design(
     recipe = recipes.load(name)
     if epochs is not None and epochs > recipe.epochs:
         raise UsageError(
-            f"{recipe.name} has {recipe.epochs:g} epochs, and --fixed-work {epochs} needs more; leave it out."
+            f"{recipe.name} has {recipe.epochs:g} epochs, and --fixed-work {epochs} needs more", "leave it out"
         )
     arms = {
         side: Arm(

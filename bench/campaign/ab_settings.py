@@ -36,13 +36,15 @@ _SHARED = (
     *("DATA", "SEEDS", "OUT", "WARMUP", "IDLE", "WATCH", "TIMEOUT"),
     *("AUTHOR", "EMAIL", "HARDWARE", "COST_PER_HOUR", "CODE_URL"),
 )
-#: What a side may never set, and why.
+#: What a side may never set, why, and the advice.
 _ELSEWHERE = {
-    "RECIPE": "another recipe is other work, whose time answers nothing here; `make ablate` compares recipes",
-    "DEVICE": "both sides run on one device; give DEVICE next to A and B, and "
-    "compare two devices by a campaign on each",
-    "TRAINER": "`bench ab` trains recipes; compare two trainers by a campaign of each",
-    "TARGET": "a recipe has its own target, so leave TARGET out",
+    "RECIPE": ("another recipe is other work, whose time answers nothing here", "`make ablate` compares recipes"),
+    "DEVICE": (
+        "both sides run on one device",
+        "give DEVICE next to A and B, and compare two devices by a campaign on each",
+    ),
+    "TRAINER": ("`bench ab` trains recipes", "compare two trainers by a campaign of each"),
+    "TARGET": ("a recipe has its own target", "leave TARGET out"),
 }
 
 
@@ -75,7 +77,8 @@ def read_both(a: str | None, b: str | None, environ: Mapping[str, str]) -> dict[
     # click ignores an empty variable, as `make ab A= B=` passes it, but here it means no difference.
     if a is None and b is None and not {"A", "B"} & environ.keys():
         raise UsageError(
-            "say how A and B differ, as in --a PRECISION=bf16 --b PRECISION=fp32; --a '' --b '' measures the method."
+            "A and B are not given",
+            "say how they differ, as in --a PRECISION=bf16 --b PRECISION=fp32; --a '' --b '' measures the method",
         )
     identity = Identity.of_this_process()
     return {A: read("A", a or "", identity), B: read("B", b or "", identity)}
@@ -95,9 +98,9 @@ def read(side: str, typed: str, identity: Identity) -> ArmSettings:
     for word in words:
         key, equals, value = word.partition("=")
         if not equals or not key:
-            raise _refused(f"{side} has the word {word!r}, which is not KEY=VALUE; type such as PRECISION=fp32.")
+            raise _refused(f"{side} has the word {word!r}, which is not KEY=VALUE", "type such as PRECISION=fp32")
         if key in settings or key in variables:
-            raise _refused(f"{side} has {key} twice; leave one of them out.")
+            raise _refused(f"{side} has {key} twice", "leave one of them out")
         if key in SETTINGS:
             _check(side, key, value)
             settings[key] = value
@@ -110,22 +113,23 @@ def read(side: str, typed: str, identity: Identity) -> ArmSettings:
 def _check(side: str, key: str, value: str) -> None:
     known = SETTINGS[key]
     if key == "INPUT" and value == "memory":
-        raise _refused(f"{side} has INPUT=memory, a control and no input; type `make stalls`, which measures with it.")
+        raise _refused(f"{side} has INPUT=memory, a control and no input", "type `make stalls`, which measures with it")
     if known and value not in known:
         raise _refused(f"{side} has {key}={value}, which is none of {', '.join(known)}.")
     if key == "THREADS" and not (value.isascii() and value.isdecimal() and len(value) < 5 and int(value) > 0):
-        raise _refused(f"{side} has THREADS={value}, which is not a number of CPU threads from 1; type THREADS=4.")
+        raise _refused(f"{side} has THREADS={value}, which is not a number of CPU threads from 1", "type THREADS=4")
     if key == "DOCKER_FLAGS":
         container_flags.split(value)
     if not value:
-        raise _refused(f"{side} has {key}= and no value; name one, or leave {key} out.")
+        raise _refused(f"{side} has {key}= and no value", f"name one, or leave {key} out")
 
 
 def _check_variable(side: str, key: str, value: str, identity: Identity) -> None:
     if key in _ELSEWHERE:
-        raise _refused(f"{side} has {key}: {_ELSEWHERE[key]}.")
+        why, advice = _ELSEWHERE[key]
+        raise _refused(f"{side} has {key}: {why}", advice)
     if key in _SHARED:
-        raise _refused(f"{side} has {key}, which both sides share; give it next to A and B.")
+        raise _refused(f"{side} has {key}, which both sides share", "give it next to A and B")
     if not key.startswith(PREFIXES):
         close = difflib.get_close_matches(key.upper(), SETTINGS, n=1)
         meant = f"; did you mean {close[0]}?" if close else "."
@@ -135,14 +139,15 @@ def _check_variable(side: str, key: str, value: str, identity: Identity) -> None
         )
     if not spec.passed_on([key]):
         raise _refused(
-            f"{side} has {key}, which says where a run is made and not how; DEVICE next to A and B, or CACHE, do."
+            f"{side} has {key}, which says where a run is made and not how",
+            "give DEVICE next to A and B, or CACHE",
         )
     if recorded({key: value}, identity).get(key, WITHHELD) == WITHHELD and value != WITHHELD:
         raise _refused(
-            f"{side} has {key} with a value that must be redacted, so the comparison could not be published; "
-            "leave it out."
+            f"{side} has {key} with a value that must be redacted, so the comparison could not be published",
+            "leave it out",
         )
 
 
-def _refused(sentence: str) -> UsageError:
-    return UsageError(one_line(sentence))
+def _refused(message: str, advice: str = "") -> UsageError:
+    return UsageError(one_line(message), one_line(advice))

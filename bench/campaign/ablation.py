@@ -37,8 +37,8 @@ def design(
     declaration = chosen.declaration
     if declaration.input and options.input not in (None, "auto", declaration.input):
         raise UsageError(
-            f"the set {chosen.name} declares the input of its base, {declaration.input}; leave INPUT={options.input} "
-            "out."
+            f"the set {chosen.name} declares the input of its base, {declaration.input}",
+            f"leave INPUT={options.input} out",
         )
     seeds, input = options.seeds or str(declaration.seeds), declaration.input or options.input
     base = plan.complete(replace(options, seeds=seeds, input=input), device, chosen.base.name, chosen.base.dataset)

@@ -168,7 +168,7 @@ def choose(
     continued = replace(found, seeds=grown, claims=found.claims.updated(claims), requested=requested if only else None)
     differences = protocol.differences(found.protocol)
     if differences and continued.to_run():  # With no runs left, none can differ.
-        raise Refused(f"OUT={out} was begun under another protocol: {'; '.join(differences)}; name another folder.")
+        raise Refused(f"OUT={out} was begun under another protocol: {'; '.join(differences)}", "name another folder")
     return continued
 
 
@@ -196,7 +196,7 @@ def names_in(out: Path) -> list[str]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise UsageError(f"OUT={out} cannot be used as a folder ({error.strerror}); name another one.") from None
+        raise UsageError(f"OUT={out} cannot be used as a folder ({error.strerror})", "name another one") from None
 
 
 def _in_folder(out: Path, configuration: Configuration) -> Campaign | None:
@@ -205,11 +205,11 @@ def _in_folder(out: Path, configuration: Configuration) -> Campaign | None:
     if not names:
         return None
     if CAMPAIGN_FILE not in names:
-        raise UsageError(f"OUT={out} holds {min(names)!r} and no campaign; name an empty folder or a new one.")
+        raise UsageError(f"OUT={out} holds {min(names)!r} and no campaign", "name an empty folder or a new one")
     found = Campaign.read(out)
     differences = configuration.differences(found.configuration)
     if differences:
-        raise Refused(f"OUT={out} holds another configuration: {'; '.join(differences)}; name another folder.")
+        raise Refused(f"OUT={out} holds another configuration: {'; '.join(differences)}", "name another folder")
     return found
 
 

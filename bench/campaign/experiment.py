@@ -189,11 +189,11 @@ def choose(
         return _at(out, new, arms)
     noun = new.what.partition(" ")[2]
     if new.file not in names:
-        raise UsageError(f"OUT={out} holds {min(names)!r} and no {noun}; name an empty folder or a new one.")
+        raise UsageError(f"OUT={out} holds {min(names)!r} and no {noun}", "name an empty folder or a new one")
     found = _at(out, read_experiment(out, type(new)), arms)
     differences = _differences(found, new)
     if differences:
-        raise Refused(f"OUT={out} holds another {noun}: {'; '.join(differences)}; name another folder.")
+        raise Refused(f"OUT={out} holds another {noun}: {'; '.join(differences)}", "name another folder")
     return _grown(found, new)
 
 

@@ -144,6 +144,6 @@ def _known() -> dict[str, Any]:
                         raise TypeError(f"`{key}` is not {kind.__name__}")
     except (OSError, ValueError, LookupError, TypeError, RecursionError) as why:
         raise DataError(
-            f"{REPRODUCED_FILE.name} cannot be read ({why!r:.100}); type `python -m bench evidence`."
+            f"{REPRODUCED_FILE.name} cannot be read ({why!r:.100})", "type `python -m bench evidence`"
         ) from None
     return body

@@ -19,13 +19,13 @@ def parse(text: str) -> tuple[int, ...]:
         words.pop()
     wrong = [word for word in words if not re.fullmatch(r"[0-9]{1,10}", word) or int(word) > _LARGEST_SEED]
     if wrong:
-        raise UsageError(f"SEEDS={text!r} has {wrong[0]!r}, which is not a whole number from 0; {_EXAMPLE}.")
+        raise UsageError(f"SEEDS={text!r} has {wrong[0]!r}, which is not a whole number from 0", _EXAMPLE)
     seeds = [int(word) for word in words]
     if not listed:
         seeds = list(range(min(seeds[0], _MOST_SEEDS + 1)))
     twice = sorted({seed for seed in seeds if seeds.count(seed) > 1})
     if twice:
-        raise UsageError(f"SEEDS={text!r} has seed {twice[0]} twice; {_EXAMPLE}.")
+        raise UsageError(f"SEEDS={text!r} has seed {twice[0]} twice", _EXAMPLE)
     if not 0 < len(seeds) <= _MOST_SEEDS:
-        raise UsageError(f"SEEDS={text!r} is not between 1 and {_MOST_SEEDS} runs; {_EXAMPLE}.")
+        raise UsageError(f"SEEDS={text!r} is not between 1 and {_MOST_SEEDS} runs", _EXAMPLE)
     return tuple(seeds)

@@ -28,7 +28,7 @@ def design(
     recipe = recipes.load(name)
     if recipe.epochs < 2:
         raise UsageError(
-            f"{recipe.name} has {recipe.epochs:g} epochs, and the first is left out; name a longer one with RECIPE=."
+            f"{recipe.name} has {recipe.epochs:g} epochs, and the first is left out", "name a longer one with RECIPE="
         )
     todo = plan.complete(options, device, plan.absolute(name), recipe.dataset)
     arms = {

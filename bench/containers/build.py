@@ -75,8 +75,8 @@ def build(name: str, base: str | None, docker: str | None, flags: str) -> str:
     if name not in (*built, ALL_IN_ONE):
         pulled = any(name == each.name for each in table.image)
         raise UsageError(
-            f"IMAGE={name} is {'pulled and not built' if pulled else 'no image that is built here'}; `make image` "
-            f"builds {', '.join((*built, ALL_IN_ONE))}."
+            f"IMAGE={name} is {'pulled and not built' if pulled else 'no image that is built here'}",
+            f"`make image` builds {', '.join((*built, ALL_IN_ONE))}",
         )
     program = docker or next((each for each in ("docker", "podman") if shutil.which(each)), "docker")
     engine = engines.find(program, subprocesses.run_captured, os.environ)

@@ -79,13 +79,13 @@ def is_data_centre(name: str) -> bool:
     return _NOT_DATA_CENTRE.search(name) is None
 
 
-def retired(card: Card, driver: str | None, last_driver_branch: dict[str, int]) -> str:
-    """Return why this driver no longer runs this card; empty if it does."""
+def retired(card: Card, driver: str | None, last_driver_branch: dict[str, int]) -> tuple[str, str]:
+    """Return why this driver no longer runs this card, and the remedy; empty if it does."""
     last = None if card.capability is None else last_driver_branch.get(dotted(card.capability))
     if last is None or driver is None or version(driver)[0] <= last:
-        return ""
+        return "", ""
     why = f"driver {driver} no longer runs {card.label}, R{last} is the last branch that does"
-    return f"{why}: install a driver of R{last}"
+    return why, f"install a driver of R{last}"
 
 
 def fit(image: Image, card: Card, driver: str | None, toolkit: str | None) -> Fit:

@@ -59,8 +59,9 @@ def choose(
     """
     if gpu is None:
         return _for_cpu(images, wanted)
-    if why := compat.retired(gpu, driver, images.last_driver_branch):
-        raise EnvironmentProblem(f"{why}, or type DEVICE=cpu; no image can help.")
+    why, remedy = compat.retired(gpu, driver, images.last_driver_branch)
+    if why:
+        raise EnvironmentProblem(why, f"{remedy}, or type DEVICE=cpu; no image can help")
     if wanted is not None:
         return _wanted(gpu, driver, toolkit, images, wanted)
     passed_over: list[Fit] = []
@@ -95,7 +96,8 @@ def _wanted(gpu: Card, driver: str | None, toolkit: str | None, images: Images, 
         try:
             other = choose(gpu, driver, toolkit, images).image.name
         except EnvironmentProblem as problem:
-            raise EnvironmentProblem(f"IMAGE={wanted}: {found.why_not}. Without IMAGE: {problem}") from None
+            without = f"Without IMAGE: {problem.message}"
+            raise EnvironmentProblem(f"IMAGE={wanted}: {found.why_not}. {without}", problem.advice) from None
         remedy = "" if found.gpu_code == compat.NO_CODE or found.remedy == "name another one" else found.remedy
         choices = f"{remedy}, or type IMAGE={other}" if remedy else f"type IMAGE={other}"
         raise EnvironmentProblem(f"IMAGE={wanted}: {found.why_not}", f"{choices}, or leave IMAGE out")

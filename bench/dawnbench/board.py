@@ -154,9 +154,11 @@ def score(path: Path) -> ScoredPair:
     findings = [each for each in compat.check(pair) if each.rule != "tsv-threshold"]
     if findings:
         first = findings[0]
-        more = f"; `python -m bench validate {printable(json_path)}` lists all {len(findings)}" * (len(findings) > 1)
+        more = f"`python -m bench validate {printable(json_path)}` lists all {len(findings)}" * (len(findings) > 1)
         raise DataError(
-            f"{printable(json_path)} is not a valid DAWNBench pair: {first.where}: {first.sentence.rstrip('.')}{more}."
+            f"{printable(json_path)} is not a valid DAWNBench pair: {first.where}: {first.sentence.rstrip('.')}"
+            + "." * (not more),
+            more,
         )
     assert pair.json_bytes is not None
     assert pair.tsv_bytes is not None
@@ -166,7 +168,7 @@ def score(path: Path) -> ScoredPair:
     claimed = misc if isinstance(misc, dict) else {}
     price = body.get("costPerHour")
     if price is not None and not is_price(price):
-        raise DataError(f"{printable(json_path)} has an invalid costPerHour; leave it out or write a number.")
+        raise DataError(f"{printable(json_path)} has an invalid costPerHour", "leave it out or write a number")
     rows = _rows(pair.tsv_bytes, printable(pair.tsv_path))
     plain = claimed.get("plainTop1Accuracy")
     return ScoredPair(
@@ -197,9 +199,9 @@ def only_pair(folder: Path) -> Path:
     """
     found = [each for each in find(folder) if each.is_file() and each.with_suffix(".tsv").is_file()]
     if not found:
-        raise DataError(f"no DAWNBench pair (<stem>.json and <stem>.tsv) is in {printable(folder)}; name a .json.")
+        raise DataError(f"no DAWNBench pair (<stem>.json and <stem>.tsv) is in {printable(folder)}", "name a .json")
     if len(found) > 1:
-        raise UsageError(f"{printable(folder)} holds {len(found)} pairs; name one, such as {printable(found[0])}.")
+        raise UsageError(f"{printable(folder)} holds {len(found)} pairs", f"name one, such as {printable(found[0])}")
     return found[0]
 
 
@@ -216,6 +218,6 @@ def _rows(content: bytes, where: str) -> list[tuple[float, float]]:
         except (TypeError, ValueError):
             row = math.nan, math.nan
         if not (0 < row[0] < math.inf and 0 <= row[1] <= 100):
-            raise DataError(f"{where} line {line} holds no hours above 0 with an accuracy in percent; fix that line.")
+            raise DataError(f"{where} line {line} holds no hours above 0 with an accuracy in percent", "fix that line")
         rows.append(row)
     return rows

@@ -117,12 +117,12 @@ def of(path: Path, cost_per_hour: float | None) -> Candidate:
     folder = path.parent if path.name == CAMPAIGN_FILE else path
     kind = kind_of(folder)
     if kind is StoredStalls:
-        raise UsageError(f"{printable(folder)} measures an input and ends its runs early; name a campaign's folder.")
+        raise UsageError(f"{printable(folder)} measures an input and ends its runs early", "name a campaign's folder")
     if kind is not None:
         one = printable(folder / read_experiment(folder, kind).arms[0])
-        raise UsageError(f"{printable(folder)} is {kind.what} of several campaigns; name one, such as {one}.")
+        raise UsageError(f"{printable(folder)} is {kind.what} of several campaigns", f"name one, such as {one}")
     if not folder.exists():
-        raise DataError(f"there is no {printable(path)}; give a campaign's folder, such as one under results/.")
+        raise DataError(f"there is no {printable(path)}", "give a campaign's folder, such as one under results/")
     if holds(folder, CAMPAIGN_FILE):
         campaign = load_campaign(folder)
         records = tuple(with_verdict(record) for record in campaign.records)
@@ -131,8 +131,8 @@ def of(path: Path, cost_per_hour: float | None) -> Candidate:
         found = board.only_pair(folder)
     except DataError:
         raise DataError(
-            f"{printable(path)} is neither a campaign (it has no {CAMPAIGN_FILE}) nor holds a DAWNBench pair; give one "
-            "of the folders under results/."
+            f"{printable(path)} is neither a campaign (it has no {CAMPAIGN_FILE}) nor holds a DAWNBench pair",
+            "give one of the folders under results/",
         ) from None
     return _of_pair(found, cost_per_hour)
 
@@ -199,20 +199,22 @@ def _counted(records: Sequence[Record], campaign: StoredCampaign) -> list[Record
         raise Refused(f"{folder} {_SYNTHETIC}")
     done = [each for each in records if each.status == "done"]
     if not done:
-        raise Refused(f"no run in {folder} is finished, so there is no time to rank; `make bench` finishes it.")
+        raise Refused(f"no run in {folder} is finished, so there is no time to rank", "`make bench` finishes it")
     alone = [each for each in done if (each.runs or 1) == 1 and each.seed is not None and each.epochs]
     if not alone:
-        raise Refused(f"the runs in {folder} share a process, so none has a time of its own; `make bench` makes such.")
+        raise Refused(f"the runs in {folder} share a process, so none has a time of its own", "`make bench` makes such")
     counted = [each for each in alone if each.verdict and each.verdict.level != "invalid"]
     if not counted:
-        raise Refused(f"every run in {folder} is invalid and has no place; `python -m bench report {folder}` says why.")
+        raise Refused(
+            f"every run in {folder} is invalid and has no place", f"`python -m bench report {folder}` says why"
+        )
     for each in counted:
         if each.dataset.get("state") not in ("canonical", "unverified"):
             raise Refused(f"seed {each.seed} in {folder} was not trained on CIFAR-10, which is what the board is of.")
         if each.target_percent is None or each.target_percent < TARGET_PERCENT:
             raise Refused(
-                f"the target in {folder} was {each.target_percent} %, and the board is of times to {TARGET_PERCENT} %; "
-                f"run it again with a recipe, or TARGET, of {TARGET_PERCENT}."
+                f"the target in {folder} was {each.target_percent} %, and the board is of times to {TARGET_PERCENT} %",
+                f"run it again with a recipe, or TARGET, of {TARGET_PERCENT}",
             )
         if any(evaluation.total != TEST_IMAGES for evaluation in each.epochs):
             raise Refused(

@@ -47,8 +47,9 @@ def check(
     if hardware is not None and not reviewed.names_device(hardware):
         raise _wrong("HARDWARE", hardware, "does not say how many of what device, or which machine type")
     if cost_per_hour is not None and not is_price(cost_per_hour):
-        raise _wrong(
-            "COST_PER_HOUR", cost_per_hour, "is not a price in US dollars above 0; leave it out for your own machine"
+        raise UsageError(
+            f"COST_PER_HOUR={cost_per_hour!r:.80} is not a price in US dollars above 0",
+            f"type, for example, {_EXAMPLES['COST_PER_HOUR']}, or leave it out for your own machine",
         )
     if code_url is not None and not is_web_address(code_url):
         raise _wrong("CODE_URL", code_url, "is not an http or https address")

@@ -86,8 +86,8 @@ class Entry:
                 raise DataError(f"the run does not say its {name}, so it makes no DAWNBench entry.")
         if not reviewed.names_version(self.framework):
             raise DataError(
-                f"the run's framework is {self.framework!r:.80}, without a version, so it makes no DAWNBench entry; a "
-                "trainer says both in its hello."
+                f"the run's framework is {self.framework!r:.80}, without a version, so it makes no DAWNBench entry",
+                "a trainer says both in its hello",
             )
         named = self.code_url is None or reviewed.names_commit(self.code_url)
         if not named and not reviewed.is_commit(self.misc.get("commitHash")):
@@ -270,8 +270,8 @@ def from_record(
 def _check_data(state: str, allow_unverified: bool) -> None:
     if state == details.UNVERIFIED and not allow_unverified:
         raise Refused(
-            "the campaign's CIFAR-10 was not verified against the official archive, so it makes no DAWNBench entry; "
-            "`make data` verifies it, and --allow-unverified-data writes an entry that says so."
+            "the campaign's CIFAR-10 was not verified against the official archive, so it makes no DAWNBench entry",
+            "`make data` verifies it, and --allow-unverified-data writes an entry that says so",
         )
     if state not in (details.CANONICAL, details.UNVERIFIED):
         raise Refused(f"a DAWNBench entry is a result on CIFAR-10, and this campaign's data is {state}.")

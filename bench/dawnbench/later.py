@@ -56,5 +56,5 @@ def load(path: Path) -> tuple[LaterRecord, ...]:
         if not (each.seconds > 0 and 94 <= each.target_percent < 100 and _DATE.fullmatch(each.date)):
             raise DataError(f"{path}: {each.name} has a time, a target or a date that cannot be.")
         if not all((each.name, each.hardware, each.framework, each.accuracy, each.left_out, each.source)):
-            raise DataError(f"{path}: {each.name or 'a record'} lacks a text; every record needs its source.")
+            raise DataError(f"{path}: {each.name or 'a record'} lacks a text", "every record needs its source")
     return stored

@@ -66,7 +66,8 @@ def _described(record: Record, recipe: dict[str, Any]) -> dict[str, Any]:
     if recipe or not isinstance(model, str) or not model.strip():
         raise Refused(
             f"what the recipe {name} was is neither in campaign.json nor in this checkout, and an entry has to state "
-            "it; a custom trainer says it with `recipe.model` in its hello."
+            "it",
+            "a custom trainer says it with `recipe.model` in its hello",
         )
     # The libraries of this checkout are not those of a custom trainer.
     known = {key: record.recipe[key] for key in ("name", "sha256", "batch", "steps_per_epoch")}

@@ -163,8 +163,8 @@ def _sha256(argv: Sequence[str], cwd: Path) -> str:
                     content.update(chunk)
         except OSError as error:
             raise UsageError(
-                f"cannot read {path.name}, which the trainer's command names ({error.strerror}); its content is what "
-                "tells two trainers apart, so make it readable."
+                f"cannot read {path.name}, which the trainer's command names ({error.strerror})",
+                "its content is what tells two trainers apart, so make it readable",
             ) from None
         digest.update(content.digest())
     return digest.hexdigest()

@@ -73,7 +73,7 @@ def device(
         if requested == "gpu" and not inventory.gpus and any(root.glob("dev/nvidia[0-9]*")):
             return Device("gpu", "gpu", "gpu", "gpu", unwatched=why)
         raise EnvironmentProblem(
-            f"DEVICE={requested} asks for a GPU and there is none: {why}; DEVICE=cpu uses the CPU."
+            f"DEVICE={requested} asks for a GPU and there is none: {why}", "DEVICE=cpu uses the CPU"
         )
     # A slice of a GPU has a name that only CUDA understands, so it is passed on as it came.
     wanted = (gpu.first_visible(visible or "") or "") if requested in ("auto", "gpu") else requested

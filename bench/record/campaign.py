@@ -190,10 +190,10 @@ def load_campaign(folder: Path) -> StoredCampaign:
 
 def _load_campaign(folder: Path) -> StoredCampaign:
     if not folder.is_dir():
-        raise DataError(f"there is no folder {folder}; give a campaign's folder, such as one under results/.")
+        raise DataError(f"there is no folder {folder}", "give a campaign's folder, such as one under results/")
     if not (folder / CAMPAIGN_FILE).is_file():
         raise DataError(
-            f"{folder} is not a campaign: it has no {CAMPAIGN_FILE}; give one of the folders under results/."
+            f"{folder} is not a campaign: it has no {CAMPAIGN_FILE}", "give one of the folders under results/"
         )
     inside = folder.resolve()
     _refuse_odd(folder, inside, folder / CAMPAIGN_FILE)
@@ -210,8 +210,9 @@ def _load_campaign(folder: Path) -> StoredCampaign:
         record = build_record_from(place / EVENTS_FILE)
         if record.seed != seed:
             raise DataError(
-                f"{place / EVENTS_FILE} is of seed {record.seed} and its folder is of seed {seed}; give the folder "
-                f"the name {seed_folder(folder, record.seed or 0).name} again, or move it out of {folder}."
+                f"{place / EVENTS_FILE} is of seed {record.seed} and its folder is of seed {seed}",
+                f"give the folder the name {seed_folder(folder, record.seed or 0).name} again, or move it out of "
+                f"{folder}",
             )
         runs.append(StoredRun(place, record))
     return replace(stored, runs=tuple(runs), without_events=tuple(without_events))
@@ -226,7 +227,7 @@ def _seed_folders(campaign: Path) -> dict[int, Path]:
             continue
         if seed in found:
             raise DataError(
-                f"{found[seed]} and {place.name} are both of seed {seed}; move one of them out of {campaign}."
+                f"{found[seed]} and {place.name} are both of seed {seed}", f"move one of them out of {campaign}"
             )
         found[seed] = place
     return dict(sorted(found.items()))
@@ -239,6 +240,6 @@ def _refuse_odd(campaign: Path, inside: Path, *paths: Path) -> None:
     """
     for path in paths:
         if (path.is_symlink() or path.parent.is_symlink()) and not path.resolve().is_relative_to(inside):
-            raise DataError(f"{path} is a link out of {campaign}; put what it leads to in its place.")
+            raise DataError(f"{path} is a link out of {campaign}", "put what it leads to in its place")
         if path.exists() and not path.is_file():
-            raise DataError(f"{path} is not a readable file; remove it, or put the file in its place.")
+            raise DataError(f"{path} is not a readable file", "remove it, or put the file in its place")

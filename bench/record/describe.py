@@ -21,7 +21,7 @@ def newest(results: Path) -> Path:
         found = sorted(folder for folder in folders if not folder.is_symlink())
         if found:
             return found[-1]
-    raise DataError(f"there is no campaign under {results.name}/ yet; type `make bench`, or name a folder.")
+    raise DataError(f"there is no campaign under {results.name}/ yet", "type `make bench`, or name a folder")
 
 
 def describe(campaign: StoredCampaign) -> str:

@@ -264,7 +264,7 @@ def read_experiment(folder: Path, kind: type[Stored]) -> Stored:
     damage = stored.damage()
     if damage:
         raise DataError(
-            f"{path} is damaged: {damage}; take the file from a backup, or move the folder away and run again."
+            f"{path} is damaged: {damage}", "take the file from a backup, or move the folder away and run again"
         )
     return stored
 

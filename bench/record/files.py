@@ -86,15 +86,15 @@ def load_versioned(shape: type[schema.Shape], path: Path) -> schema.Shape:
     except OSError as error:
         raise _unreadable(path, error) from None
     except (ValueError, RecursionError):
-        raise DataError(f"{path} is not whole JSON, as if its writing was cut off; {_rebuild(path)}.") from None
+        raise DataError(f"{path} is not whole JSON, as if its writing was cut off", _rebuild(path)) from None
     version = body.get("schema") if isinstance(body, dict) else None
     if isinstance(version, int) and version > SCHEMA:
         newer = f"has schema {version} and this checkout reads up to {SCHEMA}"
-        raise DataError(f"{path} {newer}; update the checkout (git pull).")
+        raise DataError(f"{path} {newer}", "update the checkout (git pull)")
     try:
         return schema.load(shape, body)
     except schema.SchemaError as why:
-        raise DataError(f"{path} is damaged: {why}; {_rebuild(path)}.") from None
+        raise DataError(f"{path} is damaged: {why}", _rebuild(path)) from None
 
 
 def _rebuild(path: Path) -> str:

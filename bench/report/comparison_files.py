@@ -38,7 +38,9 @@ def sides(folders: Sequence[Path]) -> list[Side]:
         kinds = {folder: kind_of(folder) for folder in together}
         for folder, kind in kinds.items():
             if kind is not None and kind is not StoredAB:
-                raise UsageError(f"{folder} is {kind.what}; name two campaigns in it, or run `bench report {folder}`.")
+                raise UsageError(
+                    f"{folder} is {kind.what}", f"name two campaigns in it, or run `bench report {folder}`"
+                )
         ab = next((folder for folder, kind in kinds.items() if kind is StoredAB), None)
         if ab is None:
             places.append((together, ""))
@@ -47,11 +49,11 @@ def sides(folders: Sequence[Path]) -> list[Side]:
             described = {"a": stored.a.words, "b": stored.b.words}
             places += [((ab / name,), described[name] or NOTHING) for name in SIDES]
         else:
-            raise UsageError(f"{ab} is an A/B and has two sides; name {ab / 'a'} or {ab / 'b'}.")
+            raise UsageError(f"{ab} is an A/B and has two sides", f"name {ab / 'a'} or {ab / 'b'}")
     seen: dict[Path, Path] = {}
     for folder in (each for together, _ in places for each in together):
         if folder.resolve() in seen:
-            raise UsageError(f"{folder} is named twice; name two campaigns.")
+            raise UsageError(f"{folder} is named twice", "name two campaigns")
         seen[folder.resolve()] = folder
     if len(places) > len(_LETTERS):
         raise UsageError(f"{len(places)} sides are more than a comparison shows ({len(_LETTERS)}).")

@@ -49,7 +49,7 @@ def write(figures: Sequence[Figure], folder: Path, form: str, of_what: str = "")
     try:
         make_folder(folder, exist_ok=True)
     except OSError as error:
-        raise EnvironmentProblem(f"cannot make {folder} ({error.strerror}); name another folder.") from None
+        raise EnvironmentProblem(f"cannot make {folder} ({error.strerror})", "name another folder") from None
     files, left_out = [], []
     for figure in figures:
         if figure.empty:
@@ -77,7 +77,7 @@ def write_one(figure: Figure, path: Path, of_what: str = "", choice: str = "") -
     form, out = path.suffix.lstrip(".").lower(), io.BytesIO()
     if form not in FORMATS:
         endings = ", ".join(f".{each}" for each in FORMATS)
-        raise UsageError(f"{path.name!r} names no picture format. Use one of the endings {endings}.")
+        raise UsageError(f"{path.name!r} names no picture format", f"use one of the endings {endings}")
     if figure.empty:
         raise UsageError(f"There is nothing to draw. {figure.empty}")
     import matplotlib

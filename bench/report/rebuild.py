@@ -23,8 +23,8 @@ def experiment(folder: Path, out: TextIO, more: bool) -> str | None:
     arms = read_experiment(folder, kind).arms  # Raises for a damaged folder before anything is written into it.
     if more:
         raise UsageError(
-            f"{folder} is {kind.what}, of which there is neither a picture nor a DAWNBench pair; name one of its "
-            f"campaigns, such as {folder / arms[0]}."
+            f"{folder} is {kind.what}, of which there is neither a picture nor a DAWNBench pair",
+            f"name one of its campaigns, such as {folder / arms[0]}",
         )
     writable = os.access(folder, os.W_OK)
     if writable:

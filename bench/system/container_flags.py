@@ -130,7 +130,7 @@ def read(words: Sequence[str]) -> tuple[Flag, ...]:
         if flag.name in _OURS:
             raise _refused(f"--{flag.name}, which is the harness's own: it names, waits for and removes its containers")
         if flag.name == "env" and not (flag.value or "").partition("=")[0]:
-            raise _refused("a variable without a name; write --env=NAME=VALUE")
+            raise _refused("a variable without a name", "write --env=NAME=VALUE")
     return found
 
 
@@ -144,8 +144,8 @@ def _flags(words: Iterator[str]) -> Iterator[Flag]:
         else:
             shown = f"{word.partition('=')[0]}=..." if "=" in word else word
             raise _refused(
-                f"the word {shown!r}, which is not a flag: the engine would take it for the image; write a flag's "
-                "value behind =, as in --cpuset-cpus=0-7, and name an image with IMAGE="
+                f"the word {shown!r}, which is not a flag: the engine would take it for the image",
+                "write a flag's value behind =, as in --cpuset-cpus=0-7, and name an image with IMAGE=",
             )
 
 
@@ -153,7 +153,7 @@ def _long(name: str, value: str | None, words: Iterator[str]) -> Flag:
     if value is not None or name in _ALONE:
         return Flag(name, value)
     if name not in _WITH_VALUE:
-        raise _refused(f"--{name}, an unknown flag that may take the next word as its value; write --{name}=VALUE")
+        raise _refused(f"--{name}, an unknown flag that may take the next word as its value", f"write --{name}=VALUE")
     return Flag(name, _next(f"--{name}", words))
 
 
@@ -162,7 +162,7 @@ def _short(word: str, words: Iterator[str]) -> Iterator[Flag]:
     for place, letter in enumerate(word[1:], start=2):
         name = _SHORT.get(letter)
         if name is None:
-            raise _refused(f"-{letter}, which is not known here; write the flag's long name")
+            raise _refused(f"-{letter}, which is not known here", "write the flag's long name")
         if name not in _ALONE:
             rest = word[place:].removeprefix("=")
             yield Flag(name, rest if word[place:] else _next(f"-{letter}", words))
@@ -177,8 +177,8 @@ def _next(flag: str, words: Iterator[str]) -> str:
     return value
 
 
-def _refused(what: str) -> UsageError:
-    return UsageError(one_line(f"DOCKER_FLAGS has {what}."))
+def _refused(what: str, advice: str = "") -> UsageError:
+    return UsageError(one_line(f"DOCKER_FLAGS has {what}" + "." * (not advice)), one_line(advice))
 
 
 def redacted_flags(words: Sequence[str]) -> tuple[str, ...]:

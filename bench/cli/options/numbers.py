@@ -46,7 +46,7 @@ class Number(click.ParamType[float]):
         given, example = (_as_typed(each, parameter, context) for each in (f"{value!r:.80}", self._example))
         if not (_WHOLE if self._whole else _DECIMAL).fullmatch(typed):
             kind = "whole number" if self._whole else "number"
-            raise UsageError(f"{given} is not a {kind}: {self._how(typed)}, such as {example}.")
+            raise UsageError(f"{given} is not a {kind}", f"{self._how(typed)}, such as {example}")
         number = int(typed) if self._whole else float(typed)
         low_enough = self._low < number if self._above else self._low <= number
         if not (low_enough and number <= self._high and math.isfinite(number)):

@@ -68,7 +68,7 @@ def choose(
     if lost is not None:
         raise GpuLost(f"{lost.sentence()}; restart the machine, choose of {known}, or type DEVICE=cpu.", lost.why)
     named = f"{wanted!r}" if wanted == device else f"{wanted!r}, which CUDA_VISIBLE_DEVICES names"
-    raise EnvironmentProblem(f"No one GPU here is {named}: choose of {known}, or type DEVICE=cpu.")
+    raise EnvironmentProblem(f"No one GPU here is {named}", f"choose of {known}, or type DEVICE=cpu")
 
 
 def _of_slice(inventory: GpuInventory, wanted: str, parent_of: Callable[[str], str | None]) -> Gpu:

@@ -68,21 +68,21 @@ def read_table(path: Path) -> pd.DataFrame:
         with open(path, encoding="utf-8-sig", newline="", opener=plainly) as stream:
             header, *rows = list(csv.reader(stream, strict=True)) or [[]]
     except OSError as error:
-        raise DataError(f"cannot read {path} ({error.strerror}); {again}.") from None
+        raise DataError(f"cannot read {path} ({error.strerror})", again) from None
     except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path} is not a CSV file ({error}); {again}.") from None
+        raise DataError(f"{path} is not a CSV file ({error})", again) from None
     missing = [column.name for column in columns if column.name not in header]
     if missing:
-        raise DataError(f"{path} lacks the column {missing[0]}; {again}.")
+        raise DataError(f"{path} lacks the column {missing[0]}", again)
     short = next((number for number, row in enumerate(rows, start=2) if len(row) != len(header)), None)
     if short is not None:
         raise DataError(
-            f"{path} has a row of {len(rows[short - 2])} cells for {len(header)} columns in row {short}; {again}."
+            f"{path} has a row of {len(rows[short - 2])} cells for {len(header)} columns in row {short}", again
         )
     try:
         return frame(columns, [_values(columns, dict(zip(header, row, strict=True))) for row in rows])
     except (ValueError, OverflowError) as error:
-        raise DataError(f"{path} has a cell that is not a number: {error}; {again}.") from None
+        raise DataError(f"{path} has a cell that is not a number: {error}", again) from None
 
 
 def _cells(column: Column, values: pd.Series[Any]) -> list[str]:

@@ -28,8 +28,8 @@ def require() -> None:
         import pyarrow  # noqa: F401
     except ImportError:
         raise EnvironmentProblem(
-            "Parquet files need pyarrow and Pillow, which are not installed. Run `make parquet` (54 MB to download), "
-            "then repeat the command."
+            "Parquet files need pyarrow and Pillow, which are not installed",
+            "run `make parquet` (54 MB to download), then repeat the command",
         ) from None
 
 

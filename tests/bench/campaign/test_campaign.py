@@ -224,7 +224,7 @@ def test_out_with_another_configuration_is_refused_with_what_differs(tmp_path: P
     old = made(tmp_path, {})
 
     with pytest.raises(
-        Refused, match=r"another configuration: input 'host' instead of 'device'; threads 2 instead of 4; name"
+        Refused, match=r"another configuration: input 'host' instead of 'device'; threads 2 instead of 4\."
     ):
         choose(tmp_path, out=old.folder, configuration=replace(CONFIGURATION, input="device", threads=4))
 
@@ -232,7 +232,7 @@ def test_out_with_another_configuration_is_refused_with_what_differs(tmp_path: P
 def test_out_that_is_something_else_is_told(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("precious")
 
-    with pytest.raises(UsageError, match=r"holds 'thesis.tex' and no campaign; name an empty folder"):
+    with pytest.raises(UsageError, match=r"holds 'thesis.tex' and no campaign"):
         choose(tmp_path, out=tmp_path)
     with pytest.raises(UsageError, match=r"cannot be used as a folder \(Not a directory\)"):
         choose(tmp_path, out=tmp_path / "thesis.tex")

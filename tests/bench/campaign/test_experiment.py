@@ -166,7 +166,7 @@ def test_another_one_is_not_continued_and_refused_with_what_differs(
     folder = begun(tmp_path, wanted).folder
     other = replace(wanted, **changes)
     assert chosen(tmp_path, other, now=LATER, **configuration).folder != folder
-    with pytest.raises(Refused, match=f"holds another .*: {said}; name another folder"):
+    with pytest.raises(Refused, match=f"holds another .*: {said}\\."):
         chosen(tmp_path, other, folder, **configuration)
 
 

@@ -49,7 +49,7 @@ def test_nonsense_in_seeds_is_told_with_an_example(text: str, says: str) -> None
         parse(text)
 
     assert says in str(error.value)
-    assert "type a count, SEEDS=5, or a list, SEEDS=0,3" in str(error.value)
+    assert "type a count, SEEDS=5, or a list, SEEDS=0,3" in error.value.advice
 
 
 @given(st.text(alphabet="0123456789,- .x٣"))

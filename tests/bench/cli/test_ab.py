@@ -316,9 +316,9 @@ def test_a_side_is_no_campaign_to_continue(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ((), "say how A and B differ, as in --a PRECISION=bf16 --b PRECISION=fp32; --a '' --b '' measures the method."),
+        ((), "A and B are not given"),
         (("--a", "RECIPE=page24"), "A has RECIPE: another recipe is other work"),
-        (("--b", "DATA=here"), "B has DATA, which both sides share; give it next to A and B."),
+        (("--b", "DATA=here"), "B has DATA, which both sides share"),
         (("--a", "PRECISION=fp23"), "A has PRECISION=fp23, which is none of auto, bf16, fp16, fp32."),
         (("--a", "", "--fixed-work", "7"), "smoke has 6 epochs, and --fixed-work 7 needs more"),
         (("--a", "", "--fail-if-slower", "much"), "--fail-if-slower 'much' is not a number"),

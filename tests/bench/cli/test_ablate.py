@@ -201,7 +201,7 @@ def test_a_report_makes_every_table_again(bench: Bench) -> None:
         (["authr"], 2, "did you mean `author`?"),
         (["gone.json"], 2, "no ablation set is called `gone.json`"),
         (["mine.json", "--seeds", "0,0"], 2, "seed 0 twice"),
-        (["mine.json", "--input", "device"], 2, "declares the input of its base, host; leave INPUT=device out"),
+        (["mine.json", "--input", "device"], 2, "declares the input of its base, host. Leave INPUT=device out"),
         (["mine.json", "--precision", "fp23"], 2, "'fp23' is not one of"),
         (["mine.json", "--out", "mine.json"], 2, "OUT=mine.json cannot be used as a folder"),
     ],

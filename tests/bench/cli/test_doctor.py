@@ -168,7 +168,7 @@ def test_a_variable_that_hides_the_gpu_is_named(modules: Path, value: str, typed
     [
         ("driver init mismatch", "auto", "restart the machine"),
         ("driver init no-permission", "auto", "join the group that owns /dev/nvidia*"),
-        ("", "GPU-zzzz", "No one GPU here is 'GPU-zzzz': choose of 0 (GPU-aaaaaaaa-0000)"),
+        ("", "GPU-zzzz", "No one GPU here is 'GPU-zzzz'. Choose of 0 (GPU-aaaaaaaa-0000)"),
     ],
 )
 def test_a_driver_or_a_choice_that_cannot_work_fails_in_one_sentence(

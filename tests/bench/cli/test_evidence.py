@@ -127,5 +127,5 @@ def test_a_damaged_file_is_one_sentence_in_a_report(
     monkeypatch.setattr(reproductions, "REPRODUCED_FILE", tmp_path / "reproduced.json")
     (tmp_path / "reproduced.json").write_text(content)
     records = [with_verdict(run.record()) for run in air94_runs(94.0)]
-    with pytest.raises(DataError, match=r"^reproduced\.json cannot be read .*; type `python -m bench evidence`\.$"):
+    with pytest.raises(DataError, match=r"^reproduced\.json cannot be read .*\. Type `python -m bench evidence`\.$"):
         reproductions.notes(records)

@@ -140,8 +140,8 @@ def test_the_all_in_one_image_is_built_on_the_first_pinned_image_and_says_of_whi
 @pytest.mark.parametrize(
     ("words", "code", "sentence"),
     [
-        (("25.02",), 2, "is pulled and not built; `make image` builds portable, cpu, all-in-one"),
-        (("cp",), 2, "IMAGE=cp is no image that is built here; `make image` builds portable, cpu, all-in-one"),
+        (("25.02",), 2, "is pulled and not built. `make image` builds portable, cpu, all-in-one"),
+        (("cp",), 2, "IMAGE=cp is no image that is built here. `make image` builds portable, cpu, all-in-one"),
         (("cpu", "--flags", "'"), 2, "DOCKER_BUILD_FLAGS has a quote that is not closed"),
     ],
 )

@@ -264,7 +264,7 @@ def stalls(folder: Path) -> Path:
         (lambda folder: folder, 3, "there is no "),
         (empty, 3, "is neither a campaign"),
         (cut_off, 3, "is not whole JSON"),
-        (ablation, 2, "is an ablation of several campaigns; name one, such as "),
+        (ablation, 2, "is an ablation of several campaigns. Name one, such as "),
         (stalls, 2, "measures an input"),
         (lambda folder: put(folder, json_bytes=b"{"), 3, "is not a valid DAWNBench pair"),
         (lambda folder: put(folder, tsv_bytes=column("top1Accuracy", "93.99")), 6, "never reached 94 %"),
@@ -294,7 +294,7 @@ def test_a_run_whose_events_are_cut_off_is_left_out(tmp_path: Path, ranked: Comm
 def test_a_price_that_is_none_is_ranked(tmp_path: Path, ranked: Command, price: str) -> None:
     code, _, err = ranked(write_campaign(tmp_path / "c", [run(0, 30.0)]), "--cost-per-hour", price)
     assert code == 2
-    assert "is not a price in US dollars above 0" in err or "is not a number: write it in digits" in err
+    assert "is not a price in US dollars above 0" in err or "is not a number. Write it in digits" in err
 
 
 def test_a_clock_that_shows_no_time_is_a_damaged_record(tmp_path: Path, ranked: Command) -> None:

@@ -180,7 +180,7 @@ def test_no_campaign_at_all_is_told_with_what_to_type(
     monkeypatch.setattr(report, "RESULTS", tmp_path / "results")
     code, _, err = bench("report")
     assert (code, err.count("\n")) == (3, 1)
-    assert "there is no campaign under results/ yet; type `make bench`" in err
+    assert "there is no campaign under results/ yet. Type `make bench`" in err
 
 
 @pytest.mark.parametrize("command", ["report", "entry"])

@@ -159,7 +159,7 @@ def test_more_seeds_than_anybody_reads_are_counted_and_told(tmp_path: Path, benc
 
 
 @pytest.mark.parametrize(
-    ("text", "said"), [('{"schema": 1, "reci', "is not whole JSON"), ('{"schema": 99}', "update the checkout")]
+    ("text", "said"), [('{"schema": 1, "reci', "is not whole JSON"), ('{"schema": 99}', "has schema 99")]
 )
 def test_a_damaged_file_of_an_ab_is_told_and_nothing_is_written(
     tmp_path: Path, bench: Bench, text: str, said: str
@@ -211,7 +211,7 @@ def test_the_name_of_an_ablation_cannot_steer_the_terminal(tmp_path: Path, bench
 def test_a_name_in_an_error_shows_itself_and_steers_nothing(tmp_path: Path, bench: Bench) -> None:
     code, _, err = bench("report", tmp_path / f"no{STEERING}")
     assert code == 3 and not steered(err)
-    assert "no\\x1b]0;x\\x07\\u202egpj; give" in err
+    assert "no\\x1b]0;x\\x07\\u202egpj. Give" in err
 
 
 def test_an_ordinary_name_is_printed_as_it_is(tmp_path: Path, bench: Bench) -> None:

@@ -251,4 +251,4 @@ def test_out_of_another_configuration_is_refused(bench: Bench) -> None:
 
     assert code == 6
     assert "OUT=mine holds another configuration: threads" in err
-    assert "instead of 7;" in err
+    assert "instead of 7." in err

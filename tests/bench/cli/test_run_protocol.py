@@ -255,7 +255,7 @@ def test_a_campaign_is_not_continued_under_another_protocol(bench: Warm) -> None
 
     assert code == 6
     assert err == (
-        "bench: OUT=mine was begun under another protocol: idle_seconds 0.0 instead of 0.1; name another folder.\n"
+        "bench: OUT=mine was begun under another protocol: idle_seconds 0.0 instead of 0.1. Name another folder.\n"
     )
 
 

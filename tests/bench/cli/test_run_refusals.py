@@ -37,7 +37,7 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Capture
         (
             ["--cost-per-hour", "cheap"],
             2,
-            "--cost-per-hour 'cheap' is not a number: write it in digits, such as --cost-per-hour 3.06.",
+            "--cost-per-hour 'cheap' is not a number. Write it in digits, such as --cost-per-hour 3.06.",
         ),
     ],
 )

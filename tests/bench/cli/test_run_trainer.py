@@ -119,7 +119,7 @@ def test_a_folder_begun_with_another_code_is_refused_in_words(bench: Bench) -> N
     code, _, err = bench(*words)
 
     assert code == 6
-    told = "the trainer's command, folder or files are not those it was begun with; name another folder."
+    told = "the trainer's command, folder or files are not those it was begun with. Name another folder."
     assert told in " ".join(err.split())
     assert re.search("[0-9a-f]{64}", err) is None
 

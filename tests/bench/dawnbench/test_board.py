@@ -184,5 +184,5 @@ def test_a_json_without_a_tsv_is_no_pair_of_a_folder(tmp_path: Path) -> None:
 def test_several_pairs_in_a_folder_are_not_chosen_from(tmp_path: Path) -> None:
     put(tmp_path, stem="a_b_c_d")
     put(tmp_path, stem="a_b_c_e")
-    with pytest.raises(UsageError, match=r"holds 2 pairs; name one, such as .*a_b_c_d\.json"):
+    with pytest.raises(UsageError, match=r"holds 2 pairs\. Name one, such as .*a_b_c_d\.json"):
         board.only_pair(tmp_path)

@@ -71,7 +71,7 @@ def test_a_campaign_of_another_protocol_is_not_continued(tmp_path: Path) -> None
 def test_out_that_was_begun_under_another_protocol_is_refused_with_both_values(tmp_path: Path) -> None:
     old = begun(tmp_path, COOLED)
 
-    with pytest.raises(Refused, match=r"another protocol: idle_seconds 30.0 instead of 0.0; name another folder"):
+    with pytest.raises(Refused, match=r"another protocol: idle_seconds 30.0 instead of 0.0\."):
         choose(tmp_path, RunConditions(), out=old.folder)
 
 

@@ -25,7 +25,7 @@ def test_a_newer_schema_is_refused_with_what_to_do(tmp_path: Path) -> None:
     path = tmp_path / "record.json"
     write(Run().record(), path)
     path.write_text(path.read_text().replace('"schema": 1', '"schema": 2'))
-    with pytest.raises(DataError, match=r"record\.json has schema 2 .* reads up to 1; update the checkout"):
+    with pytest.raises(DataError, match=r"record\.json has schema 2 .* reads up to 1\. Update the checkout"):
         load_versioned(Record, path)
 
 

@@ -47,13 +47,13 @@ def refused(folder: Path) -> str:
 @pytest.mark.parametrize("name", ["seed-1", "seed-0001", "seed-01"])
 def test_two_folders_of_one_seed_are_refused(folder: Path, name: str) -> None:
     shutil.copytree(folder / "seed-001", folder / name)
-    assert "are both of seed 1; move one of them out" in refused(folder)
+    assert "are both of seed 1. Move one of them out" in refused(folder)
 
 
 def test_a_folder_of_another_seed_than_its_events_is_refused_with_its_name(folder: Path) -> None:
     (folder / "seed-001").rename(folder / "seed-042")
     sentence = (
-        f"{folder}/seed-042/events.jsonl is of seed 1 and its folder is of seed 42; give the folder the name seed-001"
+        f"{folder}/seed-042/events.jsonl is of seed 1 and its folder is of seed 42. Give the folder the name seed-001"
     )
     assert refused(folder).startswith(sentence)
 
@@ -64,7 +64,7 @@ def test_a_file_that_leads_out_of_the_campaign_is_refused(folder: Path, tmp_path
     (folder / "seed-001" / name).unlink(missing_ok=True)
     (folder / "seed-001" / name).symlink_to(tmp_path / "elsewhere")
     assert refused(folder) == (
-        f"{folder}/seed-001/{name} is a link out of {folder}; put what it leads to in its place."
+        f"{folder}/seed-001/{name} is a link out of {folder}. Put what it leads to in its place."
     )  # fmt: skip
 
 
@@ -129,7 +129,7 @@ def test_a_newer_schema_is_refused_where_it_cannot_be_made_again(folder: Path, n
     if records:
         assert len(load_campaign(folder).records) == records
     else:
-        assert "schema 99 and this checkout reads up to 1; update the checkout" in refused(folder)
+        assert "schema 99 and this checkout reads up to 1. Update the checkout" in refused(folder)
 
 
 JSON = st.recursive(
