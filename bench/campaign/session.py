@@ -1,26 +1,102 @@
-"""One `bench run`: its plan, its campaign and its runs."""
+"""One `bench run`: its plan, its campaign, its runs and their report."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
+
+import click
 
 from bench.analysis import wall_clock
 from bench.campaign import campaign as campaigns
-from bench.campaign import custom_campaign, outcomes, plan
+from bench.campaign import custom_campaign, dataset, dataset_export, outcomes, plan, reproductions
 from bench.campaign.campaign import Campaign, Ending
 from bench.campaign.custom_campaign import CustomTrainer
 from bench.campaign.dataset import Data
 from bench.campaign.plan import GpuWatch, Plan, RunOptions
 from bench.campaign.runner import configuration_of, open_runner
+from bench.containers import selection
+from bench.containers.selection import ContainerOptions
+from bench.dawnbench.claims import check
 from bench.launch.conditions import WarmUp
 from bench.probes.device import Device
-from bench.record import RunConditions
+from bench.record import RunConditions, load_campaign
 from bench.record.claims import Claims
-from bench.system.paths import display_path
+from bench.report import campaign_files
+from bench.system import locks, signals
+from bench.system.paths import display_path, make_folder
 from resnet9 import recipe as recipes
+from resnet9.data.dataset import SYNTHETIC
 from resnet9.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a command was given: ``results`` is where new campaigns go, ``began_ns`` when it started (CLOCK_MONOTONIC).
+
+    ``claims`` are of the DAWNBench pair, ``allowed`` what that may be made from (`bench.dawnbench.publish`).
+    """
+
+    options: RunOptions
+    containers: ContainerOptions
+    conditions: RunConditions
+    claims: Mapping[str, Any]
+    allowed: Mapping[str, bool]
+    results: Path
+    began_ns: int
+    out: Path | None = None
+    watch: str | None = None
+    trainer: str | None = None
+    target: float | None = None
+    timeout: int | None = None
+
+
+def run(request: Request) -> int:
+    """Run a campaign or continue it, write and print its report, and return the exit code."""
+    check(**request.claims)
+    device = selection.device(request.options.device)
+    watched = plan.watched(request.watch, device)
+    chosen, todo = planned(request.options, device, request.trainer, request.target)
+    with (
+        signals.interrupt_on_stop_signals(),
+        locks.held(locks.device_lock(device.key), f"the device {device.name}"),
+    ):
+        if todo.notice:
+            click.echo(todo.notice)
+        todo = replace(todo, placed=selection.placed(request.containers, device, custom=todo.custom is not None))
+        data = dataset.load(todo.data)
+        claims = Claims(**request.claims)
+        campaign = choose(request.results, request.out, todo, chosen, data, claims, request.conditions)
+        make_folder(campaign.folder)
+        with (
+            locks.held(campaign.folder / locks.FOLDER_LOCK, display_path(campaign.folder)),
+            dataset_export.added(data, wanted=todo.custom is not None) as given,
+        ):
+            ending = make_runs(campaign, todo, given, request.timeout, watched, request.began_ns)
+            return report(ending, campaign, request, publishes=data.state != SYNTHETIC)
+
+
+def report(ending: Ending[int | WarmUp], campaign: Campaign, request: Request, *, publishes: bool) -> int:
+    """Write and print what a campaign gave, with a DAWNBench pair where it ``publishes``; return the exit code."""
+    # Read again, as a published pair is made from the events only.
+    made = campaign_files.build(load_campaign(campaign.folder), notes_on=reproductions.notes)
+    made.write()
+    page = made.write_page()
+    if any(each.status == "done" for each in made.records):
+        made.show(sys.stdout)
+    if ending.exit_code:
+        code, sentence = conclude(ending, campaign)
+        click.echo(sentence, err=True)
+        return code
+    shown = display_path(campaign.folder)
+    click.echo(f"Tables, records and logs are in {shown}.\n{page}")
+    if publishes:
+        click.echo(made.write_pair(campaign.recipe, shown, any(request.claims.values()), **request.allowed))
+    return 0
 
 
 def planned(

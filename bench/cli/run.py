@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +12,6 @@ from bench.cli import options
 from bench.cli.options import claims as claims_options
 from bench.cli.options import conditions, containers
 from bench.cli.options.numbers import PERCENT
-from bench.system import paths
 from bench.system.paths import RESULTS
 
 
@@ -47,56 +44,18 @@ def command(
 
     An unfinished campaign of the same configuration is continued: finished runs and planned seeds are kept.
     """
-    from bench.campaign import dataset, dataset_export, plan, reproductions, session
+    from bench.campaign import plan, session
     from bench.containers import selection
-    from bench.dawnbench.claims import check
-    from bench.record import load_campaign
-    from bench.record.claims import Claims
-    from bench.report import campaign_files
-    from bench.system import locks, signals
-    from resnet9.data.dataset import SYNTHETIC
 
-    # `python -m bench` passes its start time; any other caller starts now.
-    began_ns = click.get_current_context().obj or time.monotonic_ns()
-    check(**claims)
-    protocol = conditions.of(warm_up, idle, cache, telemetry)
-    wanted = plan.RunOptions(recipe, seeds, data, input, precision, device, threads, smoke)
-    trains_on = selection.device(device)
-    watched = plan.watched(watch, trains_on)
-    chosen, todo = session.planned(wanted, trains_on, trainer, target)
-    containers = selection.ContainerOptions(where, image, docker, docker_flags)
-    with (
-        signals.interrupt_on_stop_signals(),
-        locks.held(locks.device_lock(trains_on.key), f"the device {trains_on.name}"),
-    ):
-        if todo.notice:
-            click.echo(todo.notice)
-        todo = replace(todo, placed=selection.placed(containers, trains_on, custom=todo.custom is not None))
-        loaded = dataset.load(todo.data)
-        place = Path(out) if out else None
-        campaign = session.choose(RESULTS, place, todo, chosen, loaded, Claims(**claims), protocol)
-        paths.make_folder(campaign.folder)
-        with (
-            locks.held(campaign.folder / locks.FOLDER_LOCK, paths.display_path(campaign.folder)),
-            dataset_export.added(loaded, wanted=todo.custom is not None) as given,
-        ):
-            ending = session.make_runs(campaign, todo, given, timeout, watched, began_ns)
-            # Read again, as a published pair is made from the events only.
-            made = campaign_files.build(load_campaign(campaign.folder), notes_on=reproductions.notes)
-            made.write()
-            page = made.write_page()
-            if any(each.status == "done" for each in made.records):
-                made.show(sys.stdout)
-            if ending.exit_code:
-                code, sentence = session.conclude(ending, campaign)
-                click.echo(sentence, err=True)
-                return code
-            shown = paths.display_path(campaign.folder)
-            click.echo(f"Tables, records and logs are in {shown}.\n{page}")
-            if loaded.state != SYNTHETIC:
-                allowed = {
-                    "allow_unverified_data": allow_unverified_data,
-                    "allow_uncommitted_code": allow_uncommitted_code,
-                }
-                click.echo(made.write_pair(campaign.recipe, shown, any(claims.values()), **allowed))
-            return 0
+    allowed = {"allow_unverified_data": allow_unverified_data, "allow_uncommitted_code": allow_uncommitted_code}
+    return session.run(
+        session.Request(
+            plan.RunOptions(recipe, seeds, data, input, precision, device, threads, smoke),
+            selection.ContainerOptions(where, image, docker, docker_flags),
+            conditions.of(warm_up, idle, cache, telemetry),
+            claims, allowed, RESULTS,
+            # `python -m bench` passes its start time; any other caller starts now.
+            click.get_current_context().obj or time.monotonic_ns(),
+            Path(out) if out else None, watch, trainer, target, timeout,
+        )
+    )  # fmt: skip
