@@ -106,5 +106,5 @@ def _stored_side(settings: ArmSettings, arm: Arm, configuration: Configuration) 
         "docker_flags": [] if placed is None else list(container_flags.redacted_flags(placed.extra)),
     }
     return StoredSide(
-        dict(published.settings), dict(published.variables), {**asdict(configuration), **machine.told(more)}
+        dict(published.settings), dict(published.variables), {**asdict(configuration), **machine.redacted(more)}
     )

@@ -112,7 +112,7 @@ def starts(
             return ConformanceRunner(
                 program=program,
                 given=trainer_command.TrainerContext(
-                    data.where, data.state, flat, len(data.test_labels), where.asked, threads
+                    data.where, data.state, flat, len(data.test_labels), where.argument, threads
                 ),
                 expected=shared,
                 limits=Limits() if timeout is None else Limits(start_seconds=timeout, silence_seconds=timeout),

@@ -97,7 +97,7 @@ def _digest(chosen: selection.ContainerChoice) -> Found:
 def _stopped(placed: ContainerTarget, where: Device, folder: Path) -> list[Found]:
     """Stop a run after its hello; check the time it takes and the processes left."""
     request = trainer_command.Request(
-        SMOKE, trainer_command.SYNTHETIC, "auto", "auto", where.asked, SEED, os.cpu_count() or 1
+        SMOKE, trainer_command.SYNTHETIC, "auto", "auto", where.argument, SEED, os.cpu_count() or 1
     )
     with kernel_cache.prepared("kept", trainer_command.environment(os.environ)) as env:
         start = launch_spec.start(placed, request, folder / "stopped", env, secrets.token_hex(6))
@@ -132,7 +132,7 @@ def _smoke(options: selection.ContainerOptions, placed: ContainerTarget, where: 
     words = [word for option, value in given.items() if value for word in (option, value)]
     argv = [sys.executable, "-m", "bench", "run", "--smoke", "--seeds", f"{SEED},", "--warm-up", "1"]
     code = subprocesses.run_attached(
-        [*argv, "--where", "container", "--device", where.asked, "--out", str(smoke), *words], CHECKOUT
+        [*argv, "--where", "container", "--device", where.argument, "--out", str(smoke), *words], CHECKOUT
     )
     if code:
         return [Found("a smoke campaign in the container", False, f"it ended with exit code {code}")]

@@ -97,13 +97,13 @@ def watched(
         return GpuWatch(None, NOT_WANTED)
     if watch == "auto" and where.unwatched:
         hint = ""
-        if where.asked == "gpu" and container_kind() != "none":
+        if where.argument == "gpu" and container_kind() != "none":
             hint = "; start the container with the driver capability `utility` to have it sampled"
         return GpuWatch(None, where.unwatched, f"The GPU trains unwatched: {where.unwatched}{hint}.")
     if watch == "auto":
         trains = where.kind == "gpu"
         return (
-            GpuWatch(GpuSelection(where.asked))
+            GpuWatch(GpuSelection(where.argument))
             if trains
             else GpuWatch(None, "a CPU trains and no other card was named")
         )
@@ -123,7 +123,7 @@ def watched(
     if chosen is None:
         return _unwatched(watch, sight.why_none or "no GPU is visible", "leave WATCH out, or type WATCH=none")
     uuid = watch if watch.startswith("MIG-") else chosen.uuid
-    return GpuWatch(GpuSelection(uuid, "trains" if where.kind == "gpu" and uuid == where.asked else "watched"))
+    return GpuWatch(GpuSelection(uuid, "trains" if where.kind == "gpu" and uuid == where.argument else "watched"))
 
 
 def _unwatched(watch: str, why: str, hint: str) -> GpuWatch:

@@ -208,12 +208,12 @@ def _start(todo: Plan, data: Data, seed: int, env: Mapping[str, str], folder: Pa
         assert data.flat is not None
         tests = len(data.test_labels)
         given = trainer_command.TrainerContext(
-            data.where, data.state, data.flat, tests, todo.device.asked, todo.threads
+            data.where, data.state, data.flat, tests, todo.device.argument, todo.threads
         )
         command = trainer_command.own_command(todo.custom, given, env)
         return _Start(command, command.env)
     request = trainer_command.Request(
-        todo.recipe, data.where, todo.input, todo.precision, todo.device.asked, seed, todo.threads
+        todo.recipe, data.where, todo.input, todo.precision, todo.device.argument, seed, todo.threads
     )
     if todo.placed is None:
         command = trainer_command.command("resnet9", request, env)
@@ -227,14 +227,14 @@ def _fingerprint(todo: Plan, start: _Start) -> dict[str, Any]:
     # The probes use the trainer's variables.
     image = os.environ.get(machine.IMAGE_VARIABLE) if todo.placed is None else todo.placed.identity
     found = machine.fingerprint(
-        CHECKOUT, subprocesses.run_captured, device=todo.device.asked, image=image, environ=start.environ
+        CHECKOUT, subprocesses.run_captured, device=todo.device.argument, image=image, environ=start.environ
     )
     if todo.custom is not None:
         return _of_custom_trainer(found, todo.custom.cwd)
     if trainer_command.python() != sys.executable:
         return _without_our_environment(found)  # of an image that holds both, each with packages of its own
     if todo.placed is not None:
-        return {**_without_our_environment(found), **machine.told(launch_spec.facts(todo.placed, start.flags))}
+        return {**_without_our_environment(found), **machine.redacted(launch_spec.facts(todo.placed, start.flags))}
     return found
 
 

@@ -76,7 +76,7 @@ def _ask(placed: ContainerTarget, where: Device) -> Mapping[str, Any]:
     """Return the JSON of ``python -m resnet9.device.acceptance`` in the image. Raises EnvironmentProblem."""
     env = trainer_command.environment(os.environ)
     with kernel_cache.prepared("kept", env) as prepared:
-        words = (launch_spec.PYTHON, "-m", "resnet9.device.acceptance", "--device", where.asked)
+        words = (launch_spec.PYTHON, "-m", "resnet9.device.acceptance", "--device", where.argument)
         run = launch_spec.contained(placed, words, prepared, secrets.token_hex(6))
         done = _run(placed, run, prepared)
     last = next((line for line in reversed(done.out.splitlines()) if line.startswith("{")), "")
@@ -151,7 +151,7 @@ def _mode(answer: Mapping[str, Any], placed: ContainerTarget, where: Device) -> 
 
 
 def _cuda_outside(where: Device) -> str | None:
-    chosen = gpu.choose(gpu.discover(), where.asked)
+    chosen = gpu.choose(gpu.discover(), where.argument)
     return None if chosen is None else chosen.cuda_driver_version
 
 

@@ -122,7 +122,7 @@ def resolve(options: ContainerOptions, device: Device, *, custom: bool = False) 
     # that holds harness and trainer it has been decided.
     if not options.explicitly and (device.kind == "cpu" or os.environ.get(IMAGE_VARIABLE)):
         return ContainerChoice()
-    if device.kind == "gpu" and device.asked == "gpu":
+    if device.kind == "gpu" and device.argument == "gpu":
         return _natively(options, EnvironmentProblem(f"the GPU has no UUID to hand it on by ({device.unwatched})."))
     extra = container_flags.split(options.docker_flags or "")
     if options.image is not None:
@@ -184,7 +184,7 @@ def card(device: Device) -> tuple[Card | None, str | None]:
     """Return the GPU of ``device`` and its driver's version."""
     if device.kind == "cpu":
         return None, None
-    found = gpu.choose(gpu.discover(), device.asked)
+    found = gpu.choose(gpu.discover(), device.argument)
     if found is None:
         return Card(device.name, None), None
     return Card(found.name, found.compute_capability), found.driver_version
@@ -206,7 +206,7 @@ def ready(chosen: ContainerChoice, device: Device, say: Callable[[str], None] = 
         inspected=inspected,
         pinning=pinning,
         owner=hashed(str(locks.device_lock(device.key))),
-        gpu=device.asked if device.kind == "gpu" else None,
+        gpu=device.argument if device.kind == "gpu" else None,
         toolkit=chosen.toolkit,
         extra=chosen.extra,
     )

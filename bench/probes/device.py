@@ -19,14 +19,14 @@ _UNKNOWN_PARENT = "the driver does not say which GPU this slice (MIG) is part of
 class Device:
     """Where to train.
 
-    ``kind`` is ``cpu`` or ``gpu``, ``asked`` the trainer's argument, ``key`` its identity in published files, ``name``
-    the one to show. ``why_no_gpu`` is a clause for a CPU that was not requested, ``unwatched`` one for a GPU that NVML
-    does not show. ``lost`` has a clause for each GPU of this machine that does not answer, and ``index`` is that of the
-    one that trains; both are for the terminal.
+    ``kind`` is ``cpu`` or ``gpu``, ``argument`` the trainer's argument, ``key`` its identity in published files,
+    ``name`` the one to show. ``why_no_gpu`` is a clause for a CPU that was not requested, ``unwatched`` one for a GPU
+    that NVML does not show. ``lost`` has a clause for each GPU of this machine that does not answer, and ``index`` is
+    that of the one that trains; both are for the terminal.
     """
 
     kind: str
-    asked: str
+    argument: str
     key: str
     name: str
     why_no_gpu: str = ""
@@ -36,7 +36,7 @@ class Device:
 
     def notes(self) -> tuple[str, ...]:
         """Return lines for the terminal: why no GPU trains, and which one is lost."""
-        taken = "" if self.index is None else f" GPU {self.index} ({self.asked}) is used."
+        taken = "" if self.index is None else f" GPU {self.index} ({self.argument}) is used."
         lost = [f"{'; '.join(self.lost)}.{taken} Restart the machine to get a lost GPU back."] if self.lost else []
         return (*([f"No GPU here: {self.why_no_gpu}."] if self.why_no_gpu else []), *lost)
 

@@ -77,7 +77,7 @@ def _withheld(value: Any, identity: Identity) -> Any:
     return WITHHELD if isinstance(value, str) and identity.is_told_by(value) else value
 
 
-def told(facts: Mapping[str, Any], identity: Identity | None = None) -> dict[str, Any]:
+def redacted(facts: Mapping[str, Any], identity: Identity | None = None) -> dict[str, Any]:
     """Redact facts whose texts come from elsewhere, such as those of an image."""
     identity = identity or Identity.of_this_process()
 

@@ -58,7 +58,7 @@ def test_a_gpu_is_chosen_where_there_is_one(asked: str | None, visible: str | No
     device = find_device(asked, cards, environ)
 
     assert (device.kind, device.name) == ("gpu", name)
-    assert device.asked in {card.uuid for card in CARDS if card.name == name}
+    assert device.argument in {card.uuid for card in CARDS if card.name == name}
 
 
 def test_what_identifies_a_gpu_in_files_does_not_tell_its_uuid() -> None:
@@ -72,15 +72,15 @@ def test_what_identifies_a_gpu_in_files_does_not_tell_its_uuid() -> None:
 def test_a_slice_of_a_gpu_is_passed_on_by_its_own_name() -> None:
     one = GpuInventory(CARDS[:1])
 
-    assert find_device("MIG-77", lambda: one, {}).asked == "MIG-77"
-    assert find_device("auto", lambda: one, {"CUDA_VISIBLE_DEVICES": "MIG-78,MIG-79"}).asked == "MIG-78"
+    assert find_device("MIG-77", lambda: one, {}).argument == "MIG-77"
+    assert find_device("auto", lambda: one, {"CUDA_VISIBLE_DEVICES": "MIG-78,MIG-79"}).argument == "MIG-78"
 
 
 @pytest.mark.parametrize("older", ["", "GPU-1000-aa/7/0"])
 def test_a_slice_beside_other_gpus_is_passed_on_and_unwatched_only_where_nobody_knows_its_gpu(older: str) -> None:
     device = find_device("auto", cards, {"CUDA_VISIBLE_DEVICES": f"MIG-{older or 77}"})
 
-    assert (device.kind, device.asked) == ("gpu", f"MIG-{older or 77}")
+    assert (device.kind, device.argument) == ("gpu", f"MIG-{older or 77}")
     assert device.name == ("NVIDIA H200" if older else "NVIDIA GPU")
     watched = plan.watched(None, device, never)
     if older:
@@ -92,14 +92,14 @@ def test_a_slice_beside_other_gpus_is_passed_on_and_unwatched_only_where_nobody_
 
 
 def test_a_gpu_that_was_asked_for_is_not_changed_for_a_slice_that_a_variable_names() -> None:
-    assert find_device("1", cards, {"CUDA_VISIBLE_DEVICES": "MIG-77"}).asked == "GPU-1000-aa"
+    assert find_device("1", cards, {"CUDA_VISIBLE_DEVICES": "MIG-77"}).argument == "GPU-1000-aa"
 
 
 @pytest.mark.parametrize("asked", ["auto", "gpu", "1", "GPU-1000-aa"])
 def test_a_gpu_beside_a_lost_one_is_taken_and_the_note_says_which(asked: str) -> None:
     device = find_device(asked, beside_a_lost_one, {})
 
-    assert device.asked == "GPU-1000-aa"
+    assert device.argument == "GPU-1000-aa"
     (note,) = device.notes()
     assert "GPU 0 is lost: the driver answers code 15." in note
     assert "GPU 1 (GPU-1000-aa) is used." in note
@@ -116,7 +116,7 @@ def test_a_gpu_that_nvml_does_not_show_trains_unwatched_where_it_was_asked_for(t
 
     device = find_device("gpu", no_cards, {}, tmp_path)
 
-    assert (device.kind, device.asked, device.unwatched) == ("gpu", "gpu", "there is no NVIDIA driver library")
+    assert (device.kind, device.argument, device.unwatched) == ("gpu", "gpu", "there is no NVIDIA driver library")
     inside, outside = (plan.watched(None, device, never, lambda kind=kind: kind) for kind in ("docker", "none"))
     assert (inside.chosen, inside.why_none) == (None, "there is no NVIDIA driver library")
     assert "capability `utility`" in inside.notice
