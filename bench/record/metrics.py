@@ -222,7 +222,6 @@ SAMPLED = tuple(each for each in METRICS if each.reader and each.every != EDGES_
 COUNTERS = tuple(each for each in METRICS if each.at_edges or (each.reader and each.every == EDGES_ONLY))
 #: Those of which a record keeps a Spread over the training.
 SPREADS = tuple(each for each in METRICS if each.is_kept_in("record"))
-RATES = tuple(each for each in METRICS if each.rate_of)
 
 
 def read_from(source: str, metrics: Sequence[Metric] = METRICS) -> tuple[Metric, ...]:

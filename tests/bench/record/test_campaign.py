@@ -47,6 +47,15 @@ def test_a_torn_file_has_the_status_of_its_record(tmp_path: Path, cut: int, more
     assert run_status(tmp_path) == build_record_from(tmp_path / "events.jsonl").status
 
 
+def test_a_run_cut_after_any_line_has_the_status_of_its_record(tmp_path: Path) -> None:
+    """One of them is cut after the trainer's own `done`, which is no end."""
+    lines = Run().text().splitlines(keepends=True)
+    assert any('"event":"done"' in line.replace(" ", "") for line in lines)
+    for count in range(1, len(lines) + 1):
+        run_with(tmp_path, "".join(lines[:count]))
+        assert run_status(tmp_path) == build_record_from(tmp_path / "events.jsonl").status
+
+
 @pytest.mark.parametrize("end", ['{"event":"harness_end"}', '{"event":"harness_end","status":"odd"}'])
 def test_an_unknown_end_is_a_failure(tmp_path: Path, end: str) -> None:
     assert run_status(run_with(tmp_path, f"{end}\n")) == "failed"
